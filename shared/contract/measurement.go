@@ -1,0 +1,145 @@
+package contract
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+)
+
+// Measurement is the value of a metric for a scope and a window: absolute, revisioned, with its error and quality.
+// Money is in minor units, unrounded. A nil value carries the reason.
+type Measurement struct {
+	ID                MeasurementID `json:"id"`
+	Revision          int64         `json:"revision"`
+	Directive         DirectiveID   `json:"directive"` // operational
+	DirectiveRevision int64         `json:"directiveRevision"`
+	Strategic         DirectiveID   `json:"strategic"`
+	Goal              GoalID        `json:"goal"`
+	Metric            MetricID      `json:"metric"`
+	Version           string        `json:"version"` // of the metric, whole
+	Scope             *Condition    `json:"scope,omitempty"`
+	Grain             Grain         `json:"grain"`
+	Window            Window        `json:"window"`
+	Closed            bool          `json:"closed"` // every source it needs is complete to the window's end
+	AsOf              time.Time     `json:"asOf"`   // the watermark it was computed at
+	Value             *float64      `json:"value"`
+	Reason            *Reason       `json:"reason,omitempty"`
+	Unit              Unit          `json:"unit"`
+	Currency          string        `json:"currency,omitempty"`
+	N                 int64         `json:"n"`                     // customers (or rows, for counts of rows) it rests on
+	Numerator         *float64      `json:"numerator,omitempty"`   // of a ratio
+	Denominator       *float64      `json:"denominator,omitempty"` // of a ratio
+	StdErr            *float64      `json:"stdErr,omitempty"`
+	Low               *float64      `json:"low,omitempty"` // 95 % interval
+	High              *float64      `json:"high,omitempty"`
+	Median            *float64      `json:"median,omitempty"`
+	P90               *float64      `json:"p90,omitempty"`
+	Quality           Quality       `json:"quality"`
+	Parts             []Part        `json:"parts,omitempty"` // by the metric's dimension; whole or absent
+	Model             *ModelFit     `json:"model,omitempty"`
+}
+
+// Quality of the data a measurement rests on.
+type Quality struct {
+	Coverage map[ParameterName]float64 `json:"coverage"`           // share of customers (or facts) that have the parameter
+	Suspects map[string]int64          `json:"suspects,omitempty"` // counted oddities, such as zero_amount
+}
+
+// Part is one group of a measurement. The parts' n sum to the whole's.
+type Part struct {
+	Key   string  `json:"key"` // from a closed list, such as newcomers, established
+	N     int64   `json:"n"`
+	Value float64 `json:"value"`
+}
+
+// ModelFit states what a model was fitted on and how.
+type ModelFit struct {
+	Name          string             `json:"name"`
+	Parameters    map[string]float64 `json:"parameters"`
+	LogLikelihood float64            `json:"logLikelihood"`
+	Customers     int64              `json:"customers"`
+	Repeaters     int64              `json:"repeaters"`
+	Weeks         float64            `json:"weeks"` // of history
+}
+
+// MeasurementIdentity returns the id of the measurement of a metric for a scope and a window: a hash of tenant,
+// directive, metric, major version, scope, grain and window start.
+func MeasurementIdentity(t TenantID, d DirectiveID, m MetricID, major int, scope *Condition, g Grain, start time.Time) MeasurementID {
+	return MeasurementID(hashOf(t, d, m, major, scope, g, start.UTC()))
+}
+
+// OperationalIdentity returns the id of the operational directive for a part of the plan of a strategic directive.
+func OperationalIdentity(t TenantID, strategic DirectiveID, part string) DirectiveID {
+	return DirectiveID("od-" + hashOf(t, strategic, part))
+}
+
+// hashOf returns 32 hex digits of SHA-256 over the JSON array of its arguments, which no two different lists share.
+func hashOf(args ...any) string {
+	b, _ := json.Marshal(args)
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+// Check implements Payload.
+func (m *Measurement) Check() error {
+	switch {
+	case m.ID == "" || m.Revision <= 0 || m.Directive == "" || m.Metric == "":
+		return invalid("measurement", "needs id, revision, directive and metric")
+	case !m.Window.End.After(m.Window.Start):
+		return invalid("measurement.window", "must end after it starts")
+	case (m.Value == nil) == (m.Reason == nil):
+		return invalid("measurement.value", "needs either a value or the reason why there is none")
+	}
+	return nil
+}
+
+// Verdict on one of the five V's of an insight.
+type Verdict string
+
+// The verdicts.
+const (
+	Holds         Verdict = "holds"
+	Weakening     Verdict = "weakening"
+	Fails         Verdict = "fails"
+	NotEnoughData Verdict = "not_enough_data"
+)
+
+// Verdicts are the five questions asked of every insight.
+type Verdicts struct {
+	Volume      Verdict `json:"volume"`
+	Velocity    Verdict `json:"velocity"`
+	Variety     Verdict `json:"variety"`
+	Variability Verdict `json:"variability"`
+	Veracity    Verdict `json:"veracity"`
+}
+
+// Insight is a claim drawn from measurements or a model: the value stands within the tolerance.
+type Insight struct {
+	ID          InsightID   `json:"id"`
+	Revision    int64       `json:"revision"`
+	Directive   DirectiveID `json:"directive"`
+	Strategic   DirectiveID `json:"strategic"`
+	Goal        GoalID      `json:"goal"`
+	Metric      MetricID    `json:"metric"`
+	Version     string      `json:"version"`
+	State       string      `json:"state"` // published, republished or expired
+	Published   float64     `json:"published"`
+	Value       float64     `json:"value"`
+	HalfWidth   float64     `json:"halfWidth"`
+	Unit        Unit        `json:"unit"`
+	Tolerance   float64     `json:"tolerance"` // relative
+	N           int64       `json:"n"`         // customers read
+	Of          int64       `json:"of"`        // customers there are
+	AsOf        time.Time   `json:"asOf"`
+	Verdicts    Verdicts    `json:"verdicts"`
+	Republished int         `json:"republished"`
+}
+
+// Check implements Payload.
+func (i *Insight) Check() error {
+	if i.ID == "" || i.Revision <= 0 || i.Metric == "" {
+		return invalid("insight", "needs id, revision and metric")
+	}
+	return nil
+}
