@@ -1,0 +1,85 @@
+package bsonx
+
+import (
+	"encoding/binary"
+	"strconv"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// DocBuilder builds a document in the order of its Append calls. It does not look for repeated names.
+type DocBuilder struct{ buf []byte }
+
+// NewDoc returns a builder with room for size bytes.
+func NewDoc(size int) *DocBuilder {
+	return &DocBuilder{buf: append(make([]byte, 0, size+5), 0, 0, 0, 0)}
+}
+
+// Append adds a field. A Missing value adds nothing.
+func (b *DocBuilder) Append(key string, v bson.RawValue) *DocBuilder {
+	if v.Type == 0 {
+		return b
+	}
+	b.buf = append(b.buf, byte(v.Type))
+	b.buf = append(b.buf, key...)
+	b.buf = append(b.buf, 0)
+	b.buf = append(b.buf, v.Value...)
+	return b
+}
+
+// AppendBytes is Append for a name that is a slice of another document.
+func (b *DocBuilder) AppendBytes(key []byte, v bson.RawValue) *DocBuilder {
+	if v.Type == 0 {
+		return b
+	}
+	b.buf = append(b.buf, byte(v.Type))
+	b.buf = append(b.buf, key...)
+	b.buf = append(b.buf, 0)
+	b.buf = append(b.buf, v.Value...)
+	return b
+}
+
+// Raw ends the document and returns it. The builder must not be used afterwards.
+func (b *DocBuilder) Raw() bson.Raw {
+	b.buf = append(b.buf, 0)
+	binary.LittleEndian.PutUint32(b.buf, uint32(len(b.buf)))
+	return b.buf
+}
+
+// Value is Raw as an embedded document value.
+func (b *DocBuilder) Value() bson.RawValue { return Document(b.Raw()) }
+
+// ArrayBuilder builds an array in the order of its Append calls.
+type ArrayBuilder struct {
+	buf []byte
+	n   int
+}
+
+// NewArray returns a builder with room for size bytes.
+func NewArray(size int) *ArrayBuilder {
+	return &ArrayBuilder{buf: append(make([]byte, 0, size+5), 0, 0, 0, 0)}
+}
+
+// Append adds an item; a Missing value adds null, as MongoDB does.
+func (b *ArrayBuilder) Append(v bson.RawValue) *ArrayBuilder {
+	t := v.Type
+	if t == 0 {
+		t = bson.TypeNull
+	}
+	b.buf = append(b.buf, byte(t))
+	b.buf = strconv.AppendInt(b.buf, int64(b.n), 10)
+	b.buf = append(b.buf, 0)
+	b.buf = append(b.buf, v.Value...)
+	b.n++
+	return b
+}
+
+// Len returns how many items were added.
+func (b *ArrayBuilder) Len() int { return b.n }
+
+// Value ends the array and returns it. The builder must not be used afterwards.
+func (b *ArrayBuilder) Value() bson.RawValue {
+	b.buf = append(b.buf, 0)
+	binary.LittleEndian.PutUint32(b.buf, uint32(len(b.buf)))
+	return bson.RawValue{Type: bson.TypeArray, Value: b.buf}
+}

@@ -1,0 +1,164 @@
+package bsonx
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// Iter walks the elements of a document or array in stored order without allocating. Use it as
+//
+//	for it := bsonx.Elements(doc); it.Next(); { it.Key(); it.Value() }
+type Iter struct {
+	rest  []byte
+	key   []byte
+	value bson.RawValue
+}
+
+// Elements returns an iterator over a document's, or an array's, bytes. Malformed bytes end the iteration early.
+func Elements(doc []byte) Iter {
+	if len(doc) < 5 {
+		return Iter{}
+	}
+	return Iter{rest: doc[4:]}
+}
+
+// Items returns an iterator over the elements of a document or array value; any other value has none.
+func Items(v bson.RawValue) Iter {
+	if v.Type != bson.TypeArray && v.Type != bson.TypeEmbeddedDocument {
+		return Iter{}
+	}
+	return Elements(v.Value)
+}
+
+// Next moves to the next element and reports whether there is one.
+func (it *Iter) Next() bool {
+	if len(it.rest) < 2 || it.rest[0] == 0 {
+		return false
+	}
+	end := bytes.IndexByte(it.rest[1:], 0)
+	if end < 0 {
+		return false
+	}
+	body := it.rest[end+2:]
+	n := valueLen(bson.Type(it.rest[0]), body)
+	if n < 0 || n > len(body) {
+		it.rest = nil
+		return false
+	}
+	it.key = it.rest[1 : end+1]
+	it.value = bson.RawValue{Type: bson.Type(it.rest[0]), Value: body[:n:n]}
+	it.rest = body[n:]
+	return true
+}
+
+// Key returns the current element's name; the bytes belong to the document.
+func (it *Iter) Key() []byte { return it.key }
+
+// Value returns the current element's value; its bytes belong to the document.
+func (it *Iter) Value() bson.RawValue { return it.value }
+
+// valueLen returns the length of the value of type t at the start of b, -1 where b is too short or t unknown.
+func valueLen(t bson.Type, b []byte) int {
+	switch t {
+	case bson.TypeNull, bson.TypeUndefined, bson.TypeMinKey, bson.TypeMaxKey:
+		return 0
+	case bson.TypeBoolean:
+		return 1
+	case bson.TypeInt32:
+		return 4
+	case bson.TypeDouble, bson.TypeInt64, bson.TypeDateTime, bson.TypeTimestamp:
+		return 8
+	case bson.TypeObjectID:
+		return 12
+	case bson.TypeDecimal128:
+		return 16
+	case bson.TypeRegex:
+		return regexLen(b)
+	}
+	return sizedLen(t, b)
+}
+
+func sizedLen(t bson.Type, b []byte) int {
+	if len(b) < 4 {
+		return -1
+	}
+	n := int(int32(binary.LittleEndian.Uint32(b)))
+	if n < 0 {
+		return -1
+	}
+	switch t {
+	case bson.TypeString, bson.TypeSymbol, bson.TypeJavaScript:
+		return n + 4
+	case bson.TypeEmbeddedDocument, bson.TypeArray, bson.TypeCodeWithScope:
+		return n
+	case bson.TypeBinary:
+		return n + 5
+	case bson.TypeDBPointer:
+		return n + 4 + 12
+	}
+	return -1
+}
+
+func regexLen(b []byte) int {
+	p := bytes.IndexByte(b, 0)
+	if p < 0 {
+		return -1
+	}
+	o := bytes.IndexByte(b[p+1:], 0)
+	if o < 0 {
+		return -1
+	}
+	return p + o + 2
+}
+
+// Lookup returns the value of a top-level field, Missing where there is none. It does not split dots.
+func Lookup(doc []byte, key string) bson.RawValue {
+	for it := Elements(doc); it.Next(); {
+		if string(it.key) == key {
+			return it.value
+		}
+	}
+	return Missing
+}
+
+// At returns the i-th element of an array's bytes, Missing where there is none.
+func At(arr []byte, i int) bson.RawValue {
+	for it := Elements(arr); it.Next(); i-- {
+		if i == 0 {
+			return it.value
+		}
+	}
+	return Missing
+}
+
+// Len returns the number of elements of a document or array.
+func Len(doc []byte) int {
+	n := 0
+	for it := Elements(doc); it.Next(); {
+		n++
+	}
+	return n
+}
+
+// IsEmpty reports whether a document or array has no elements.
+func IsEmpty(doc []byte) bool { return len(doc) <= 5 }
+
+// FirstKey returns the name of the first element, "" for an empty document.
+func FirstKey(doc []byte) string {
+	it := Elements(doc)
+	if !it.Next() {
+		return ""
+	}
+	return string(it.key)
+}
+
+// Values returns the values of a document or array in order; they share its bytes.
+func Values(v bson.RawValue) []bson.RawValue {
+	var out []bson.RawValue
+	for it := Items(v); it.Next(); {
+		out = append(out, it.value)
+	}
+	return out
+}
