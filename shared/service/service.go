@@ -1,0 +1,58 @@
+// Package service runs a service: it starts its components in order, restarts the ones that fail, watches that
+// consumers make progress, tells whether the service is healthy and ready, serves HTTP, and stops everything in order.
+// It knows nothing of what the components do, and holds no business rule.
+package service
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Component is a part of a service that runs for the service's whole life: a consumer, a relay, a scheduler.
+type Component interface {
+	// Name is unique within the service, in snake case.
+	Name() string
+	// Run works until ctx ends and then returns nil soon. Any other return is a failure: the service logs it and calls
+	// Run again after a pause, so Run must be callable again.
+	Run(ctx context.Context) error
+}
+
+// Starter is a component that can say when it is up; the next one starts only then.
+type Starter interface {
+	// Started is closed once the component has first come up.
+	Started() <-chan struct{}
+}
+
+// Check is the result of one readiness check.
+type Check struct {
+	Name string // what was checked, in snake case: "mongodb"
+	Err  error  // nil = fine; the text of a fault error is shown to whoever asks, so it says what to do
+}
+
+// Progress is what the watchdog watches: a consumer of a log. Its name is that of the component to restart.
+type Progress interface {
+	Name() string
+	// Lag returns how many messages wait.
+	Lag(ctx context.Context) (int64, error)
+	// Position returns a number that changes with each message that is done.
+	Position(ctx context.Context) (int64, error)
+}
+
+// Options is what a service consists of.
+type Options struct {
+	Name       string           // required
+	Logger     *slog.Logger     // required
+	Now        func() time.Time // required
+	Handler    http.Handler     // what Handler serves beside /healthz and /readyz; nil = nothing
+	Components []Component      // started in this order, stopped in reverse
+	Ready      []func(ctx context.Context) Check
+	Close      []func(ctx context.Context) error // called in reverse order after the components have stopped
+	Watch      []Progress
+}
+
+// Service is a running or runnable service. Make it with [New].
+type Service struct {
+	o Options
+}
