@@ -59,6 +59,7 @@ const (
 	PreconditionFailed   Code = "precondition_failed"
 	PreconditionRequired Code = "precondition_required"
 	IdempotencyMismatch  Code = "idempotency_mismatch"
+	InProgress           Code = "in_progress"
 	SecondPersonRequired Code = "second_person_required"
 	IllegalTransition    Code = "illegal_transition"
 	BadRequest           Code = "bad_request"
