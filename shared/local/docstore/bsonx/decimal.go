@@ -275,3 +275,13 @@ func cmpDigitsText(dg *digits, text []byte) int {
 	}
 	return 0
 }
+
+// truncate takes the fraction away.
+func (d decimal) truncate() decimal {
+	for ; d.kind == decFinite && d.exp < 0 && d.hi|d.lo != 0; d.exp++ {
+		var r uint64
+		d.hi, r = d.hi/10, d.hi%10
+		d.lo, _ = bits.Div64(r, d.lo, 10)
+	}
+	return d
+}

@@ -225,3 +225,15 @@ func TypeByName(name string) (bson.Type, bool) {
 	}
 	return 0, false
 }
+
+// TruncatedOf returns a numeric value without its fraction, and false where it is not a number, not finite or does not
+// fit an int64.
+func TruncatedOf(v bson.RawValue) (int64, bool) {
+	switch v.Type {
+	case bson.TypeDouble:
+		return integerOfDouble(math.Trunc(doubleAt(v.Value)))
+	case bson.TypeDecimal128:
+		return decodeDecimal(v).truncate().int64()
+	}
+	return IntegerOf(v)
+}

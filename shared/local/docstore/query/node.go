@@ -1,0 +1,135 @@
+package query
+
+import (
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/expr"
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// node is one condition on a document.
+type node interface {
+	match(env *expr.Env, doc bson.Raw) (bool, error)
+	// locate is match with the index of the array element that decided, -1 where none did.
+	locate(env *expr.Env, doc bson.Raw) (bool, int, error)
+}
+
+type (
+	and   []node
+	or    []node
+	not   struct{ child node }
+	never struct{}
+	// leaf is a predicate on the values at a path.
+	leaf struct {
+		path path
+		pred predicate
+	}
+	exprNode struct{ e expr.Expr }
+)
+
+func (a and) match(env *expr.Env, doc bson.Raw) (bool, error) {
+	for _, n := range a {
+		if ok, err := n.match(env, doc); !ok || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// locate keeps the last child's index, as MongoDB does.
+func (a and) locate(env *expr.Env, doc bson.Raw) (bool, int, error) {
+	index := -1
+	for _, n := range a {
+		ok, i, err := n.locate(env, doc)
+		if !ok || err != nil {
+			return false, -1, err
+		}
+		if i >= 0 {
+			index = i
+		}
+	}
+	return true, index, nil
+}
+
+func (o or) match(env *expr.Env, doc bson.Raw) (bool, error) {
+	for _, n := range o {
+		if ok, err := n.match(env, doc); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+func (o or) locate(env *expr.Env, doc bson.Raw) (bool, int, error) {
+	for _, n := range o {
+		if ok, i, err := n.locate(env, doc); ok || err != nil {
+			return ok, i, err
+		}
+	}
+	return false, -1, nil
+}
+
+func (n not) match(env *expr.Env, doc bson.Raw) (bool, error) {
+	ok, err := n.child.match(env, doc)
+	return !ok && err == nil, err
+}
+
+func (n not) locate(env *expr.Env, doc bson.Raw) (bool, int, error) {
+	ok, err := n.match(env, doc)
+	return ok, -1, err
+}
+
+func (never) match(*expr.Env, bson.Raw) (bool, error) { return false, nil }
+
+func (never) locate(*expr.Env, bson.Raw) (bool, int, error) { return false, -1, nil }
+
+func (l *leaf) match(_ *expr.Env, doc bson.Raw) (bool, error) {
+	ok, _ := l.path.search(doc, 0, l.pred)
+	return ok, nil
+}
+
+func (l *leaf) locate(_ *expr.Env, doc bson.Raw) (bool, int, error) {
+	ok, i := l.path.search(doc, 0, l.pred)
+	if e, isElem := l.pred.(elemIndexer); ok && i < 0 && isElem {
+		i = e.indexOf(bsonx.LookupPath(doc, l.path.text))
+	}
+	return ok, i, nil
+}
+
+func (n exprNode) match(env *expr.Env, doc bson.Raw) (bool, error) {
+	v, err := n.e.Eval(env, doc)
+	return err == nil && bsonx.Truthy(v), err
+}
+
+func (n exprNode) locate(env *expr.Env, doc bson.Raw) (bool, int, error) {
+	ok, err := n.match(env, doc)
+	return ok, -1, err
+}
+
+// simplify flattens nested conjunctions and opens disjunctions of one.
+func simplify(n node) node {
+	switch t := n.(type) {
+	case and:
+		out := make(and, 0, len(t))
+		for _, c := range t {
+			if inner, ok := simplify(c).(and); ok {
+				out = append(out, inner...)
+				continue
+			}
+			out = append(out, simplify(c))
+		}
+		if len(out) == 1 {
+			return out[0]
+		}
+		return out
+	case or:
+		out := make(or, len(t))
+		for i, c := range t {
+			out[i] = simplify(c)
+		}
+		if len(out) == 1 {
+			return out[0]
+		}
+		return out
+	}
+	return n
+}
