@@ -1,0 +1,64 @@
+package btyd
+
+// Fit is a model with what is known about its parameters.
+type Fit[M any] struct {
+	Model         M
+	LogLikelihood float64   // natural logarithm, summed over the customers the model is fitted on
+	StdErrs       []float64 // of the parameters, in the order of the model's fields, from the observed information
+	Evaluations   int       // of likelihood and gradient, over all starts
+	estimate      *estimate
+}
+
+func newFit[M any](e *estimate, model M) *Fit[M] {
+	return &Fit[M]{Model: model, LogLikelihood: e.logLik, StdErrs: e.stdErrs(), Evaluations: e.evals, estimate: e}
+}
+
+// BGNBD is the beta-geometric/NBD model of Fader, Hardie & Lee (2005). A customer without a repeat purchase is alive
+// with probability 1 in it; use [MBGNBD] to count who is alive. All parameters are positive.
+type BGNBD struct {
+	R     float64 // shape of the purchase rate
+	Alpha float64 // rate of the purchase rate, in weeks
+	A, B  float64 // of the probability to leave after a repeat purchase
+}
+
+func (m BGNBD) params() [4]float64 { return [4]float64{m.R, m.Alpha, m.A, m.B} }
+
+// FitBGNBD finds the maximum of the likelihood. It refuses with model_not_identified when a gate fails or the maximum
+// is not a regular one.
+func FitBGNBD(p *Population, g Gates) (*Fit[BGNBD], error) {
+	e, err := fitBetaGeometric(betaGeometric{p, 0}, g)
+	if err != nil {
+		return nil, err
+	}
+	v := exps(e.theta)
+	return newFit(e, BGNBD{v[0], v[1], v[2], v[3]}), nil
+}
+
+func fitBetaGeometric(l betaGeometric, g Gates) (*estimate, error) {
+	if err := g.check(l.p); err != nil {
+		return nil, err
+	}
+	return maximise(l.p, l, l.starts())
+}
+
+// LogLikelihood is the natural logarithm of the likelihood of the population.
+func (m BGNBD) LogLikelihood(p *Population) float64 {
+	return total(betaGeometric{p, 0}, logs(m.R, m.Alpha, m.A, m.B), nil)
+}
+
+// PAlive is the probability, in [0, 1], that a customer with x repeats, the last tx weeks after the first purchase, is
+// still a customer t weeks after it.
+func (m BGNBD) PAlive(x, tx, t float64) float64 { return betaGeometric{}.pAlive(m.params(), x, tx, t) }
+
+// ExpectedGiven is the expected number of purchases of such a customer in the next weeks.
+func (m BGNBD) ExpectedGiven(x, tx, t, weeks float64) float64 {
+	return betaGeometric{}.expectedGiven(m.params(), x, tx, t, weeks)
+}
+
+// Expected is the expected number of repeat purchases of a random customer in the first weeks after the first purchase.
+func (m BGNBD) Expected(weeks float64) float64 { return betaGeometric{}.expected(m.params(), weeks) }
+
+// Probability is that of exactly n repeat purchases (n >= 0) of a random customer in the first weeks.
+func (m BGNBD) Probability(n int, weeks float64) float64 {
+	return betaGeometric{}.probability(m.params(), n, weeks)
+}

@@ -1,0 +1,233 @@
+package btyd
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/optimize"
+)
+
+const (
+	maxLogParameter = 12   // a parameter beyond e^±12 has run away: the likelihood rises without bound
+	gradientGoal    = 1e-9 // per customer, in log-parameters; the likelihood is then exact to far below 1e-6
+	hessianStep     = 1e-4 // in log-parameters, for central differences of the analytic gradient
+	minCurvature    = 1e-8 // smallest reciprocal condition number of an information matrix that counts as regular
+	maxLogStdErr    = 2    // a parameter known to no better than a factor of e^±4 (95 %) lies on a ridge
+	polishSteps     = 20
+)
+
+// rowDensity returns the log-density of row i; where score is not nil it also writes the derivatives by the
+// log-parameters there.
+type rowDensity func(i int, score []float64) float64
+
+// likelihood is a sum of log-densities over weighted rows, as a function of the logarithms of the parameters.
+type likelihood interface {
+	rows() int
+	weight(i int) float64
+	at(theta []float64) rowDensity
+}
+
+// estimate is a regular maximum of a likelihood.
+type estimate struct {
+	population *Population  // whose likelihood it is
+	theta      []float64    // logarithms of the parameters
+	logLik     float64      // at theta
+	cov        mat.SymDense // inverse observed information of theta
+	density    rowDensity   // at theta
+	evals      int          // evaluations of likelihood and gradient
+}
+
+// stdErrs returns the standard errors of the parameters themselves (delta method).
+func (e *estimate) stdErrs() []float64 {
+	se := make([]float64, len(e.theta))
+	for i, t := range e.theta {
+		se[i] = math.Exp(t) * math.Sqrt(e.cov.At(i, i))
+	}
+	return se
+}
+
+// total returns the log-likelihood at theta and, where grad is not nil, writes its gradient.
+func total(l likelihood, theta, grad []float64) float64 {
+	density := l.at(theta)
+	var score []float64
+	if grad != nil {
+		score = make([]float64, len(grad))
+		clear(grad)
+	}
+	sum := 0.0
+	for i := range l.rows() {
+		w := l.weight(i)
+		sum += w * density(i, score)
+		if grad != nil {
+			floats.AddScaled(grad, w, score)
+		}
+	}
+	return sum
+}
+
+// search is one run of the optimiser: the negative mean log-likelihood, which keeps thresholds free of sample size.
+type search struct {
+	likelihood
+	n     float64
+	evals int
+}
+
+func newSearch(l likelihood) *search {
+	s := &search{likelihood: l}
+	for i := range l.rows() {
+		s.n += l.weight(i)
+	}
+	return s
+}
+
+// value is +Inf outside the box of maxLogParameter, so that line searches turn back there.
+func (s *search) value(theta, grad []float64) float64 {
+	s.evals++
+	if floats.Norm(theta, math.Inf(1)) > maxLogParameter {
+		clear(grad)
+		return math.Inf(1)
+	}
+	f := -total(s.likelihood, theta, grad) / s.n
+	floats.Scale(-1/s.n, grad)
+	if math.IsNaN(f) {
+		return math.Inf(1)
+	}
+	return f
+}
+
+// maximise climbs from each start (log-parameters) and returns the highest maximum of the likelihood of p. It fails with
+// model_not_identified when that has no gradient of zero or no regular information matrix.
+func maximise(p *Population, l likelihood, starts [][]float64) (*estimate, error) {
+	s := newSearch(l)
+	best, bestF := starts[0], math.Inf(1)
+	for _, start := range starts {
+		theta := s.climb(start)
+		if f := s.value(theta, make([]float64, len(theta))); f < bestF {
+			best, bestF = theta, f
+		}
+	}
+	theta := s.polish(best)
+	return s.confirm(p, theta)
+}
+
+// climb runs BFGS. A line search that fails near the maximum is no failure: polish and confirm judge the place.
+func (s *search) climb(start []float64) []float64 {
+	cached, cachedF, grad := make([]float64, len(start)), math.NaN(), make([]float64, len(start))
+	eval := func(x []float64) float64 {
+		if math.IsNaN(cachedF) || !floats.Equal(x, cached) {
+			cachedF = s.value(x, grad)
+			copy(cached, x)
+		}
+		return cachedF
+	}
+	problem := optimize.Problem{
+		Func: eval,
+		Grad: func(g, x []float64) { eval(x); copy(g, grad) },
+	}
+	settings := &optimize.Settings{GradientThreshold: 1e-6, MajorIterations: 200, Converger: optimize.NeverTerminate{}}
+	result, _ := optimize.Minimize(problem, start, settings, &optimize.BFGS{})
+	if result == nil {
+		return start
+	}
+	return result.X
+}
+
+// polish takes Newton steps while they help, so that the end does not depend on where the climb stopped.
+func (s *search) polish(theta []float64) []float64 {
+	grad := make([]float64, len(theta))
+	f := s.value(theta, grad)
+	for range polishSteps {
+		if floats.Norm(grad, math.Inf(1)) < gradientGoal/10 {
+			break
+		}
+		var chol mat.Cholesky
+		if !chol.Factorize(s.curvature(theta)) {
+			break
+		}
+		var step mat.VecDense
+		if chol.SolveVecTo(&step, mat.NewVecDense(len(grad), grad)) != nil {
+			break
+		}
+		next, nextGrad := make([]float64, len(theta)), make([]float64, len(theta))
+		floats.SubTo(next, theta, step.RawVector().Data)
+		// The value is flat to rounding at the maximum; what still shows progress there is the gradient.
+		nextF := s.value(next, nextGrad)
+		if !(nextF <= f+1e-12*math.Abs(f)) || floats.Norm(nextGrad, 2) >= floats.Norm(grad, 2) {
+			break
+		}
+		theta, f, grad = next, nextF, nextGrad
+	}
+	return theta
+}
+
+// curvature is the Hessian of the mean negative log-likelihood: central differences of the analytic gradient, made
+// symmetric.
+func (s *search) curvature(theta []float64) *mat.SymDense {
+	n := len(theta)
+	d := mat.NewDense(n, n, nil)
+	up, down, at := make([]float64, n), make([]float64, n), make([]float64, n)
+	for j := range n {
+		copy(at, theta)
+		at[j] = theta[j] + hessianStep
+		s.value(at, up)
+		at[j] = theta[j] - hessianStep
+		s.value(at, down)
+		floats.Sub(up, down)
+		floats.Scale(1/(2*hessianStep), up)
+		d.SetCol(j, up)
+	}
+	h := mat.NewSymDense(n, nil)
+	for i := range n {
+		for j := i; j < n; j++ {
+			h.SetSym(i, j, (d.At(i, j)+d.At(j, i))/2)
+		}
+	}
+	return h
+}
+
+// confirm makes an estimate of p from theta if it is a regular maximum.
+func (s *search) confirm(p *Population, theta []float64) (*estimate, error) {
+	grad := make([]float64, len(theta))
+	f := s.value(theta, grad)
+	if g := floats.Norm(grad, math.Inf(1)); math.IsInf(f, 0) || !(g < gradientGoal) {
+		return nil, notIdentified("the likelihood has no maximum inside the parameter space (gradient %.1e at parameters %.3g): "+
+			"wait for more data", g, exps(theta))
+	}
+	var chol mat.Cholesky
+	if !chol.Factorize(s.curvature(theta)) || !(1/chol.Cond() > minCurvature) {
+		return nil, singular(theta)
+	}
+	e := &estimate{population: p, theta: theta, logLik: -f * s.n, density: s.at(theta), evals: s.evals}
+	if err := chol.InverseTo(&e.cov); err != nil {
+		return nil, singular(theta)
+	}
+	e.cov.ScaleSym(1/s.n, &e.cov)
+	for i := range theta {
+		if !(e.cov.At(i, i) < maxLogStdErr*maxLogStdErr) {
+			return nil, singular(theta)
+		}
+	}
+	return e, nil
+}
+
+func singular(theta []float64) error {
+	return notIdentified("the information matrix is singular at parameters %.3g: the data do not tell them apart; wait for more data",
+		exps(theta))
+}
+
+func exps(theta []float64) []float64 {
+	out := make([]float64, len(theta))
+	for i, t := range theta {
+		out[i] = math.Exp(t)
+	}
+	return out
+}
+
+func logs(params ...float64) []float64 {
+	out := make([]float64, len(params))
+	for i, p := range params {
+		out[i] = math.Log(p)
+	}
+	return out
+}
