@@ -6,10 +6,16 @@ package httpx
 
 import (
 	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/contrib/instrumentation/github.com/labstack/echo/otelecho"
 
+	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/signin"
 	"github.com/strata-crm/strata/shared/telemetry"
 )
@@ -39,17 +45,102 @@ type Options struct {
 	CSP         map[string]string    // directive → sources, over the strict policy for pages
 }
 
-// New returns an echo server without routes. Mount a generated strict server on it:
+// New returns an echo server with /metrics (and the sign-in routes) but none of the service's. Mount a generated strict server on it:
 //
 //	api.RegisterHandlersWithBaseURL(e.Group("", httpx.Validate(spec)), api.NewStrictHandler(server, nil), "/api/strategic/v1")
 //
 // Handlers return fault errors; the caller sees a problem document. The identity is in the request's context
-// (signin.From).
-func New(o Options) (*echo.Echo, error) { return echo.New(), nil }
+// (signin.From). New fails with fault.Invalid when a dependency is missing or a proxy's network cannot be read.
+func New(o Options) (*echo.Echo, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	ip, err := ipExtractor(o.Proxies)
+	if err != nil {
+		return nil, err
+	}
+	o.defaults()
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = ip
+	s := &server{o: o, policy: policy(o.CSP)}
+	e.HTTPErrorHandler = s.fail
+	// From the outside in. The span sees answers, never error texts: s.answer has turned those into problems.
+	e.Use(s.identify, s.headers, s.log,
+		otelecho.Middleware(o.Name, otelecho.WithTracerProvider(o.Telemetry.Tracer), otelecho.WithMeterProvider(o.Telemetry.Meter),
+			otelecho.WithPropagators(telemetry.Propagator())),
+		s.answer, s.survive, s.limit, s.authenticate, s.once)
+	e.GET("/metrics", echo.WrapHandler(o.Telemetry.Metrics()))
+	if o.SignIn != nil {
+		e.GET(signInPath, s.signIn)
+		e.POST(signOutPath, s.signOut)
+	}
+	return e, nil
+}
 
-// RequestID returns the id of the request, as in the problem documents, the X-Request-Id header and the log.
-func RequestID(c echo.Context) string { return c.Response().Header().Get(echo.HeaderXRequestID) }
+type server struct {
+	o      Options
+	policy csp
+}
 
-// Nonce makes a nonce for one page, adds it to the page's Content-Security-Policy for scripts and styles, and returns
-// it. Call it before the answer is written.
-func Nonce(c echo.Context) string { return "" }
+func (o *Options) check() error {
+	for _, need := range []struct {
+		missing bool
+		what    string
+	}{
+		{o.Name == "", "Name"},
+		{o.Telemetry == nil, "Telemetry"},
+		{o.Verifier == nil, "Verifier"},
+		{o.Logger == nil, "Logger"},
+		{o.Now == nil, "Now"},
+	} {
+		if need.missing {
+			return fault.New(fault.Invalid, fault.BadDefinition, "the HTTP server needs httpx.Options.%s", need.what)
+		}
+	}
+	return nil
+}
+
+func (o *Options) defaults() {
+	if o.BodyLimit == 0 {
+		o.BodyLimit = 1 << 20
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 30 * time.Second
+	}
+	if o.CookieName == "" {
+		o.CookieName = "strata_session"
+	}
+	if o.SignIn != nil {
+		o.Public = append(slices.Clone(o.Public), signInPath, signOutPath)
+	}
+}
+
+// ipExtractor believes X-Forwarded-For from the named networks only; echo would otherwise believe anybody.
+func ipExtractor(proxies []string) (echo.IPExtractor, error) {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect(), nil
+	}
+	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range proxies {
+		_, n, err := net.ParseCIDR(p)
+		if err != nil {
+			return nil, fault.New(fault.Invalid, fault.BadDefinition, "the proxy network %q is not of the form 10.0.0.0/8", p)
+		}
+		trust = append(trust, echo.TrustIPRange(n))
+	}
+	return echo.ExtractIPFromXFFHeader(trust...), nil
+}
+
+// matches reports whether the path that echo routes by is one of the patterns. Echo routes by the escaped path where
+// there is one, so comparing the unescaped would let %2F reach a route that the pattern doesn't mean.
+func matches(r *http.Request, patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return match(p, echo.GetPath(r)) })
+}
+
+func match(pattern, path string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(path, prefix)
+	}
+	return pattern == path
+}

@@ -1,0 +1,56 @@
+package httpx
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+type timerKey struct{}
+
+// limit bounds the body and the time of a request. The time ends by cancelling the request's context; it is no deadline, so
+// that a stream can lift it.
+func (s *server) limit(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		limit := s.bodyLimit(r)
+		if r.ContentLength > limit {
+			return &http.MaxBytesError{Limit: limit}
+		}
+		r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, limit)
+		if matches(r, s.o.Long) {
+			unlimited(c.Response())
+			return next(c)
+		}
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		timer := time.AfterFunc(s.o.Timeout, func() {
+			cancel(fault.New(fault.Transient, fault.Unavailable, "the request took longer than %s", s.o.Timeout))
+		})
+		defer timer.Stop()
+		c.SetRequest(r.WithContext(context.WithValue(ctx, timerKey{}, timer)))
+		return next(c)
+	}
+}
+
+func (s *server) bodyLimit(r *http.Request) int64 {
+	// The longest pattern is the most exact one.
+	best, limit := -1, s.o.BodyLimit
+	for p, n := range s.o.BodyLimits {
+		if match(p, echo.GetPath(r)) && len(p) > best {
+			best, limit = len(p), n
+		}
+	}
+	return limit
+}
+
+// unlimited lifts the server's own deadlines for one answer. Writers that have none (in tests) need no lifting.
+func unlimited(w http.ResponseWriter) {
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Time{})
+	_ = rc.SetWriteDeadline(time.Time{})
+}
