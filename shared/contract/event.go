@@ -26,6 +26,7 @@ type CustomerEvent struct {
 	Content           string                            `json:"content"` // keyed HMAC over the canonical item
 	Import            *ImportRow                        `json:"import,omitempty"`
 	Format            string                            `json:"format"` // call, file, survey, text
+	Trust             string                            `json:"trust,omitempty"` // of the source when it sent: verified or unknown
 }
 
 // Asked names a directive that asked for the event, as stamped by the gateway.
