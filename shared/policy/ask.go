@@ -1,0 +1,94 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+)
+
+// answer is what a rule said, or why it said nothing.
+type answer struct {
+	allowed bool
+	reasons []string
+	err     error
+	masked  map[string]any
+	took    time.Duration
+}
+
+func (a answer) outcome() string {
+	switch {
+	case a.err != nil:
+		return "error"
+	case a.allowed:
+		return "allow"
+	default:
+		return "deny"
+	}
+}
+
+// ask evaluates a rule. allowed is true only when the input is the rule's own, and the rule said exactly true in time.
+func (e *Engine) ask(ctx context.Context, b *bundle, rule string, input any) answer {
+	start := e.o.Now()
+	ctx, cancel := context.WithTimeout(ctx, e.o.Timeout)
+	defer cancel()
+	p, ok := b.rules[rule]
+	if !ok {
+		return answer{err: errors.New("no such rule"), reasons: []string{"the policy has no rule for this"}}
+	}
+	value, kept, err := e.o.Inputs[rule].root.read(input)
+	if err != nil {
+		return answer{err: err, reasons: []string{"the policy was asked about something it does not know"}}
+	}
+	a := answer{masked: kept}
+	a.allowed, a.err = allows(ctx, p.allow, value)
+	if a.err == nil && !a.allowed {
+		a.reasons, a.err = why(ctx, p.reasons, value)
+	}
+	if a.err != nil {
+		a.allowed, a.reasons = false, append(a.reasons, "the policy could not decide")
+	}
+	a.took = e.o.Now().Sub(start)
+	return a
+}
+
+func allows(ctx context.Context, q rego.PreparedEvalQuery, input ast.Value) (bool, error) {
+	results, err := q.Eval(ctx, rego.EvalParsedInput(input))
+	if err != nil {
+		return false, fmt.Errorf("allow: %w", err)
+	}
+	if len(results) != 1 || len(results[0].Expressions) != 1 {
+		return false, errors.New("allow: undefined")
+	}
+	allowed, ok := results[0].Expressions[0].Value.(bool)
+	if !ok {
+		return false, errors.New("allow: the result is not a boolean")
+	}
+	return allowed, nil
+}
+
+// why returns the reasons of a denial; a rule may have none.
+func why(ctx context.Context, q rego.PreparedEvalQuery, input ast.Value) ([]string, error) {
+	results, err := q.Eval(ctx, rego.EvalParsedInput(input))
+	if err != nil {
+		return nil, fmt.Errorf("reasons: %w", err)
+	}
+	if len(results) != 1 || len(results[0].Expressions) != 1 {
+		return nil, nil
+	}
+	values, _ := results[0].Expressions[0].Value.([]any)
+	reasons := make([]string, 0, len(values))
+	for _, v := range values {
+		s, ok := v.(string)
+		if !ok {
+			return nil, errors.New("reasons: not strings")
+		}
+		reasons = append(reasons, s)
+	}
+	slices.Sort(reasons)
+	return reasons, nil
+}
