@@ -1,0 +1,117 @@
+package information
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+func month(y int, m time.Month, value float64, n int64, parts ...contract.Part) contract.Measurement {
+	start := time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
+	return contract.Measurement{
+		Metric: "month_on_month_retention", Version: "1.0.0", Grain: contract.GrainMonth, Unit: contract.Ratio, N: n,
+		Window: contract.Window{Start: start, End: start.AddDate(0, 1, 0)}, Closed: true, Value: &value, Parts: parts, Revision: 1,
+		AsOf: start.AddDate(0, 1, 0),
+	}
+}
+
+func directive(deadline contract.Day) *contract.StrategicDirective {
+	return &contract.StrategicDirective{TimeZone: "UTC", Goal: contract.Goal{ID: "g", Deadline: deadline, Grain: contract.GrainMonth}}
+}
+
+func TestSplitSumsToTheChange(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		part := func(key string) contract.Part {
+			return contract.Part{Key: key, N: rapid.Int64Range(10, 1e6).Draw(t, key), Value: rapid.Float64Range(-1e3, 1e3).Draw(t, key+"v")}
+		}
+		pick := func(name string) (ps []contract.Part) {
+			ps = append(ps, part("always"+""))
+			for _, k := range []string{"a", "b", "c"} {
+				if rapid.Bool().Draw(t, name+k) {
+					ps = append(ps, part(k))
+				}
+			}
+			return ps
+		}
+		from, to := month(1997, 1, 0, 0, pick("from")...), month(1997, 2, 0, 0, pick("to")...)
+		*from.Value, *to.Value = whole(from.Parts), whole(to.Parts)
+		c := Split(&from, &to)
+		var sum float64
+		for _, d := range c.Drivers {
+			sum += d.Mix + d.Rate
+		}
+		if math.Abs(sum-c.Total) > 1e-9*(1+math.Abs(*from.Value)+math.Abs(*to.Value)) {
+			t.Fatalf("drivers sum to %v, the change is %v", sum, c.Total)
+		}
+	})
+}
+
+func whole(ps []contract.Part) float64 {
+	var n, sum float64
+	for _, p := range ps {
+		n += float64(p.N)
+		sum += float64(p.N) * p.Value
+	}
+	return sum / n
+}
+
+func TestSplitTellsMixFromRate(t *testing.T) {
+	t.Parallel()
+	// Newcomers return at 10 %, established customers at 40 %, in both months: only the mix changed.
+	from := month(1997, 1, .25, 200, contract.Part{Key: "newcomers", N: 100, Value: .1}, contract.Part{Key: "established", N: 100, Value: .4})
+	to := month(1997, 2, .34, 200, contract.Part{Key: "newcomers", N: 40, Value: .1}, contract.Part{Key: "established", N: 160, Value: .4})
+	for _, d := range Split(&from, &to).Drivers {
+		if d.Rate != 0 || d.Mix <= 0 {
+			t.Errorf("%s: mix %v, rate %v; want all mix", d.Key, d.Mix, d.Rate)
+		}
+	}
+	if Split(&from, &contract.Measurement{}) != nil {
+		t.Error("a window without parts must not be split")
+	}
+}
+
+func TestBuildProjectsToTheDeadline(t *testing.T) {
+	t.Parallel()
+	var ms []contract.Measurement
+	for i, v := range []float64{.20, .22, .24, .26} {
+		ms = append(ms, month(1997, time.Month(4-i), .26-float64(i)*.02, 100))
+		_ = v
+	}
+	info, ok := Build(Input{Directive: directive("1997-06-30"), Own: ms})
+	if !ok || len(info.Series) != 4 || !info.Series[0].Window.Start.Equal(time.Date(1997, 1, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Fatalf("series is not ascending: %+v", info.Series)
+	}
+	if p := info.Projection; p == nil || math.Abs(p.Value-.30) > 1e-9 || p.Low > p.Value || p.High < p.Value {
+		t.Errorf("projection %+v, want .30 two months on", info.Projection)
+	}
+	if math.Abs(info.Trend.Slope-.02) > 1e-12 {
+		t.Errorf("slope %v, want .02 a month", info.Trend.Slope)
+	}
+}
+
+func TestBuildKnowsNoProjectionAfterTheDeadline(t *testing.T) {
+	t.Parallel()
+	ms := []contract.Measurement{month(1997, 1, .1, 50), month(1997, 2, .3, 50), month(1997, 3, .2, 50)}
+	info, _ := Build(Input{Directive: directive("1997-03-31"), Own: ms})
+	if info.Projection != nil {
+		t.Errorf("projected %+v though the deadline's window is measured", info.Projection)
+	}
+	if _, ok := Build(Input{Directive: directive("1997-03-31")}); ok {
+		t.Error("information without a measurement")
+	}
+}
+
+func TestBuildTakesTheNewestRevision(t *testing.T) {
+	t.Parallel()
+	old, restated := month(1997, 1, .1, 50), month(1997, 1, .2, 51)
+	restated.Revision = 2
+	info, _ := Build(Input{Directive: directive("1997-12-31"), Own: []contract.Measurement{restated, old}})
+	if len(info.Series) != 1 || *info.Series[0].Value != .2 {
+		t.Errorf("series %+v, want the restated value alone", info.Series)
+	}
+}

@@ -1,0 +1,273 @@
+// Package metric owns metric definitions: which there are, in which versions, and whether one is valid. It does not
+// compute: the operational layer does, from the same data.
+package metric
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"gopkg.in/yaml.v3"
+
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+//go:embed metrics.yaml
+var shipped []byte
+
+// Known says which parameters exist; a definition may only need those.
+type Known interface {
+	// Has reports whether the parameter is defined.
+	Has(contract.ParameterName) bool
+}
+
+// Shipped returns the definitions that come with the product, in the file's order.
+func Shipped() ([]contract.Definition, error) { return Read(shipped) }
+
+// Read returns the definitions of a YAML list. An unknown field is an error that names it.
+func Read(file []byte) ([]contract.Definition, error) {
+	var defs []contract.Definition
+	if err := Strict(file, &defs); err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	return defs, nil
+}
+
+// Strict decodes YAML into a value with JSON tags and refuses unknown fields, so that a misspelt key in a file of the
+// user's is an error and not a silent default.
+func Strict(file []byte, v any) error {
+	var tree any
+	if err := yaml.Unmarshal(file, &tree); err != nil {
+		return fault.New(fault.Invalid, fault.BadDefinition, "not valid YAML: %v", err)
+	}
+	b, err := json.Marshal(tree)
+	if err != nil {
+		return fault.New(fault.Invalid, fault.BadDefinition, "keys must be text: %v", err)
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fault.New(fault.Invalid, fault.BadDefinition, "%s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return nil
+}
+
+// Problem is one thing wrong with a definition: where, as a JSON pointer, and what to do.
+type Problem struct {
+	At   string `json:"at"`
+	Text string `json:"text"`
+}
+
+// Problems lists everything wrong with a definition. It is an error of kind Invalid.
+type Problems []Problem
+
+// Error implements error with the first problem and the number of others.
+func (p Problems) Error() string {
+	s := p[0].At + ": " + p[0].Text
+	if len(p) > 1 {
+		s += fmt.Sprintf(" (and %d more)", len(p)-1)
+	}
+	return s
+}
+
+// Unwrap gives the problems their kind and code.
+func (p Problems) Unwrap() error {
+	return &fault.Error{Kind: fault.Invalid, Code: fault.BadDefinition, At: p[0].At, Text: p[0].Text}
+}
+
+// Validate returns nil or [Problems] naming every place that is wrong.
+func Validate(d *contract.Definition, known Known) error {
+	v := &validator{d: d, known: known}
+	v.shape()
+	v.measures()
+	v.byType()
+	v.parameters()
+	if len(v.problems) > 0 {
+		return v.problems
+	}
+	return nil
+}
+
+type validator struct {
+	d        *contract.Definition
+	known    Known
+	problems Problems
+}
+
+func (v *validator) add(at, format string, args ...any) {
+	v.problems = append(v.problems, Problem{at, fmt.Sprintf(format, args...)})
+}
+
+func (v *validator) shape() {
+	if err := v.d.Check(); err != nil {
+		f := err.(*fault.Error)
+		v.add("/"+strings.ReplaceAll(strings.TrimPrefix(f.At, "metric."), ".", "/"), "%s", f.Text)
+	}
+	for at, s := range map[string]string{"/label": v.d.Label, "/owner": v.d.Owner, "/steward": v.d.Steward, "/description": v.d.Description} {
+		if s == "" {
+			v.add(at, "is missing: every metric says what it is and who answers for it")
+		}
+	}
+	if !slices.Contains([]contract.Unit{contract.Ratio, contract.Money, contract.Count, contract.Points, contract.PerPerson}, v.d.Unit) {
+		v.add("/unit", "must be ratio, money, count, points or per_customer")
+	}
+	if v.d.Better != contract.Up && v.d.Better != contract.Down {
+		v.add("/better", "must be up or down")
+	}
+}
+
+var numeric = []contract.Aggregation{
+	contract.Sum, contract.Average, contract.Median, contract.Percentile, contract.Min, contract.Max,
+}
+
+func (v *validator) measures() {
+	names := map[string]bool{}
+	for i, m := range v.d.Measures {
+		at := fmt.Sprintf("/measures/%d", i)
+		if m.Name == "" || names[m.Name] {
+			v.add(at+"/name", "must be given and unique")
+		}
+		names[m.Name] = true
+		v.measure(at, m)
+	}
+}
+
+func (v *validator) measure(at string, m contract.Measure) {
+	f, ok := contract.FieldOf(m.Entity, m.Field)
+	switch {
+	case m.Entity != contract.Profile && len(contract.FieldsOf(m.Entity)) == 0:
+		v.add(at+"/entity", "%q is not an entity: use customer_day, customer, profile or answer", m.Entity)
+	case m.Agg == contract.CountRows:
+	case m.Field == "":
+		v.add(at+"/field", "is missing: %s needs a field", m.Agg)
+	case !ok:
+		v.add(at+"/field", "%s has no field %q; it has %s", m.Entity, m.Field, list(contract.FieldsOf(m.Entity)))
+	case m.Agg == contract.SumBoolean && f.Value != contract.Boolean:
+		v.add(at+"/field", "sum_boolean needs a boolean field; %s is %s", m.Field, f.Value)
+	case slices.Contains(numeric, m.Agg) && (f.Value == contract.Text || f.Value == contract.Boolean):
+		v.add(at+"/field", "%s needs a number; %s is %s", m.Agg, m.Field, f.Value)
+	case m.Agg == contract.Percentile && (m.Percentile == nil || *m.Percentile <= 0 || *m.Percentile >= 1):
+		v.add(at+"/percentile", "must lie between 0 and 1")
+	case !slices.Contains(append(numeric, contract.CountDistinct, contract.SumBoolean), m.Agg):
+		v.add(at+"/agg", "%q is not an aggregation", m.Agg)
+	}
+	v.condition(at+"/filter", m.Entity, m.Filter)
+}
+
+func (v *validator) condition(at string, e contract.Entity, c *contract.Condition) {
+	if c == nil {
+		return
+	}
+	for i := range c.All {
+		v.condition(fmt.Sprintf("%s/all/%d", at, i), e, &c.All[i])
+	}
+	for i := range c.Any {
+		v.condition(fmt.Sprintf("%s/any/%d", at, i), e, &c.Any[i])
+	}
+	v.condition(at+"/not", e, c.Not)
+	forms := 0
+	for _, has := range []bool{len(c.All) > 0, len(c.Any) > 0, c.Not != nil, c.Field != ""} {
+		if has {
+			forms++
+		}
+	}
+	if forms != 1 {
+		v.add(at, "needs exactly one of all, any, not, and a field with op and value")
+	}
+	if c.Field != "" {
+		v.comparison(at, e, c)
+	}
+}
+
+func (v *validator) comparison(at string, e contract.Entity, c *contract.Condition) {
+	if _, ok := contract.FieldOf(e, c.Field); !ok {
+		v.add(at+"/field", "%s has no field %q; it has %s", e, c.Field, list(contract.FieldsOf(e)))
+	}
+	_, isList := c.Value.([]any)
+	_, isTree := c.Value.(map[string]any)
+	switch {
+	case !slices.Contains([]contract.Operator{contract.Eq, contract.Ne, contract.Gt, contract.Gte, contract.Lt, contract.Lte, contract.In, contract.Exists}, c.Op):
+		v.add(at+"/op", "%q is not an operator: use eq, ne, gt, gte, lt, lte, in or exists", c.Op)
+	case isTree || (c.Op == contract.In) != isList:
+		v.add(at+"/value", "must be a text, a number or a boolean; a list of those for in")
+	case c.Op != contract.Exists && c.Value == nil:
+		v.add(at+"/value", "is missing")
+	}
+}
+
+func (v *validator) byType() {
+	d := v.d
+	switch d.Type {
+	case contract.Simple, contract.Cumulative:
+		if len(d.Measures) != 1 {
+			v.add("/measures", "a %s metric has exactly one measure; this one has %d", d.Type, len(d.Measures))
+		}
+	case contract.RatioOf:
+		for at, name := range map[string]string{"/numerator": d.Numerator, "/denominator": d.Denominator} {
+			if !slices.ContainsFunc(d.Measures, func(m contract.Measure) bool { return m.Name == name }) {
+				v.add(at, "names no measure: %q", name)
+			}
+		}
+	case contract.Derived:
+		v.expression()
+	case contract.RetentionOf:
+		if d.Retention == nil || (d.Retention.Base != "previous" && d.Retention.Base != "cohort") {
+			v.add("/retention/base", "must be previous or cohort")
+		}
+	case contract.ModelOf:
+		v.model()
+	}
+}
+
+func (v *validator) expression() {
+	env := map[string]any{}
+	for _, m := range v.d.Measures {
+		env[m.Name] = 0.0
+	}
+	if _, err := expr.Compile(v.d.Expression, expr.Env(env), expr.AsFloat64()); err != nil {
+		v.add("/expression", "%v", err)
+	}
+}
+
+// models lists what can be read off which model.
+var models = map[string]string{"bg_nbd_gamma_gamma": "residual_value", "mbg_nbd": "share_alive"}
+
+func (v *validator) model() {
+	m := v.d.Model
+	switch {
+	case m == nil:
+		v.add("/model", "is missing")
+	case models[m.Name] == "":
+		v.add("/model/name", "%q is not a model: use bg_nbd_gamma_gamma or mbg_nbd", m.Name)
+	case models[m.Name] != m.Output:
+		v.add("/model/output", "%s gives %s, not %q", m.Name, models[m.Name], m.Output)
+	case m.Output == "residual_value" && (m.Horizon < 1 || m.Horizon > 520):
+		v.add("/model/horizon", "must be 1 to 520 weeks")
+	}
+}
+
+func (v *validator) parameters() {
+	for i, p := range v.d.Parameters {
+		if !v.known.Has(p) {
+			v.add(fmt.Sprintf("/parameters/%d", i), "%q is not a defined parameter: define it first", p)
+		}
+	}
+	for i, m := range v.d.Measures {
+		if f, ok := contract.FieldOf(m.Entity, m.Field); ok && f.Parameter != "" && !slices.Contains(v.d.Parameters, f.Parameter) {
+			v.add("/parameters", "measure %d reads %s, so the metric needs the parameter %s", i, m.Field, f.Parameter)
+		}
+	}
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "a field per parameter"
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,82 @@
+// Package parameter owns the data about customers that metrics may need: their types, who answers for them, and where
+// in a collected item each is found. It does not collect.
+package parameter
+
+import (
+	_ "embed"
+	"fmt"
+
+	"github.com/strata-crm/strata/functional/internal/metric"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+//go:embed parameters.yaml
+var shipped []byte
+
+// Catalogue is the set of defined parameters. The purpose of one is set by the playbook that asks for it.
+type Catalogue struct {
+	byName map[contract.ParameterName]contract.Parameter
+}
+
+// Shipped returns the parameters that come with the product.
+func Shipped() (*Catalogue, error) { return Read(shipped) }
+
+// Read returns the catalogue of a YAML list. Unknown fields, doubled names and missing owners are errors.
+func Read(file []byte) (*Catalogue, error) {
+	var list []contract.Parameter
+	if err := metric.Strict(file, &list); err != nil {
+		return nil, fmt.Errorf("parameters: %w", err)
+	}
+	c := &Catalogue{map[contract.ParameterName]contract.Parameter{}}
+	return c, c.add(list)
+}
+
+func (c *Catalogue) add(list []contract.Parameter) error {
+	for _, p := range list {
+		switch {
+		case p.Name == "" || p.DataType == "" || p.Value == "":
+			return fault.New(fault.Invalid, fault.BadDefinition, "parameter %q needs name, dataType and valueType", p.Name)
+		case p.Owner == "" || p.Steward == "":
+			return fault.New(fault.Invalid, fault.BadDefinition, "parameter %s needs an owner and a steward", p.Name)
+		case p.Method.Call == "" || p.Method.Property == "":
+			return fault.New(fault.Invalid, fault.BadDefinition, "parameter %s needs a method with call and property", p.Name)
+		case c.Has(p.Name):
+			return fault.New(fault.Invalid, fault.BadDefinition, "parameter %s is defined twice", p.Name)
+		}
+		c.byName[p.Name] = p
+	}
+	return nil
+}
+
+// With returns a catalogue with the parameters of a further YAML list added.
+func (c *Catalogue) With(file []byte) (*Catalogue, error) {
+	more, err := Read(file)
+	if err != nil {
+		return nil, err
+	}
+	for name, p := range c.byName {
+		if !more.Has(name) {
+			more.byName[name] = p
+		}
+	}
+	return more, nil
+}
+
+// Has implements metric.Known.
+func (c *Catalogue) Has(n contract.ParameterName) bool { _, ok := c.byName[n]; return ok }
+
+// Get returns the parameter of the name.
+func (c *Catalogue) Get(n contract.ParameterName) (contract.Parameter, bool) {
+	p, ok := c.byName[n]
+	return p, ok
+}
+
+// All returns every parameter, in no order.
+func (c *Catalogue) All() []contract.Parameter {
+	all := make([]contract.Parameter, 0, len(c.byName))
+	for _, p := range c.byName {
+		all = append(all, p)
+	}
+	return all
+}

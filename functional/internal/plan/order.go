@@ -1,0 +1,35 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// Orders returns the operational directives of an active plan, one per part. Ids are derived, so a rebuilt layer goes
+// on with the same ones. Revision, standing, decision and time are the caller's to set.
+func Orders(tenant contract.TenantID, p *Plan, d *contract.StrategicDirective) []contract.OperationalDirective {
+	zone, err := time.LoadLocation(d.TimeZone)
+	if err != nil {
+		zone = time.UTC
+	}
+	var orders []contract.OperationalDirective
+	for _, part := range p.Parts {
+		o := contract.OperationalDirective{
+			Order: contract.Order{
+				ID: contract.OperationalIdentity(tenant, d.ID, part.Unit), ValidFrom: d.ValidFrom, Expires: d.Expires,
+				Standing: contract.InForce,
+				Requires: []contract.Feature{contract.FeaturePurposes, contract.FeatureMinimumGroup, contract.FeatureCoverage},
+			},
+			Strategic: d.ID, Goal: d.Goal.ID, Plan: p.ID, Part: part.Unit,
+			Collect: part.Collect, Constraints: p.Constraints, TimeZone: d.TimeZone, Currency: d.Currency,
+		}
+		for _, m := range part.Metrics {
+			o.Compute = append(o.Compute, contract.Computation{
+				Metric: m.Definition, Scope: d.Goal.Scope, Grain: d.Goal.Grain, Until: contract.DayOf(d.Expires, zone), Required: m.Required,
+			})
+		}
+		orders = append(orders, o)
+	}
+	return orders
+}

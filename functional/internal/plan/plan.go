@@ -1,0 +1,171 @@
+// Package plan owns the functional layer's answer to one strategic directive: which metrics, parameters and methods
+// serve it, in parts by functional unit, each with its owner. It drafts from a playbook, checks that an edit narrows
+// and never widens the directive, turns an approved plan into operational directives, and says what to answer upward.
+// It does not compute metrics, and it stores nothing.
+package plan
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/strata-crm/strata/functional/internal/playbook"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// Plan answers one strategic directive.
+type Plan struct {
+	ID                contract.PlanID      `json:"id"`
+	Revision          int64                `json:"revision"`
+	Directive         contract.DirectiveID `json:"directive"`
+	DirectiveRevision int64                `json:"directiveRevision"`
+	Playbook          string               `json:"playbook"`
+	State             State                `json:"state"`
+	Parts             []Part               `json:"parts"`
+	Missing           []contract.Missing   `json:"missing"`
+	Customers         int                  `json:"customersNeeded"` // for the tolerance of the goal's own metric
+	Constraints       contract.Constraints `json:"constraints"`
+	History           []Change             `json:"history"`
+}
+
+// Part is what one functional unit contributes; it becomes one operational directive.
+type Part struct {
+	Unit    string                `json:"unit"`
+	Owner   string                `json:"owner"`
+	Metrics []Metric              `json:"metrics"`
+	Collect []contract.Collection `json:"collect"`
+}
+
+// Metric is a metric that a part computes.
+type Metric struct {
+	Definition contract.Definition `json:"definition"`
+	Required   bool                `json:"required"` // the goal's own
+}
+
+// Library is what drafting needs to know.
+type Library interface {
+	// For returns the playbook of a variable.
+	For(contract.Variable) (playbook.Playbook, bool)
+	// Metric returns the definition in use of a metric.
+	Metric(contract.MetricID) (contract.Definition, bool)
+	// Parameter returns a parameter's definition.
+	Parameter(contract.ParameterName) (contract.Parameter, bool)
+}
+
+// Draft returns the plan for a directive, or the reasons why there can be none: the directive is then refused.
+func Draft(id contract.PlanID, d *contract.StrategicDirective, l Library, now time.Time) (Plan, []contract.Reason) {
+	if unknown := contract.Unsupported(d.Requires); len(unknown) > 0 {
+		return Plan{}, reasons(fault.UnsupportedFeature, unknown)
+	}
+	book, ok := l.For(d.Goal.Variable)
+	if !ok {
+		return Plan{}, []contract.Reason{{Code: fault.NoPlaybook, Item: string(d.Goal.Variable)}}
+	}
+	if !slices.Contains(d.Constraints.Purposes, book.Purpose) {
+		return Plan{}, []contract.Reason{{Code: fault.PurposeNotAllowed, Item: string(book.Purpose)}}
+	}
+	p := Plan{
+		ID: id, Directive: d.ID, DirectiveRevision: d.Revision, Playbook: book.ID, State: Drafted,
+		Constraints: narrowed(d.Constraints, book),
+	}
+	uses, own := usesFor(book, d.Goal.Metric)
+	if _, ok := l.Metric(own.Metric); !ok {
+		return Plan{}, []contract.Reason{{Code: fault.UnknownMetric, Item: string(d.Goal.Metric)}}
+	}
+	for _, u := range book.Units {
+		part, missing := draftPart(u, uses, book, d.Goal.Metric, l)
+		if len(missing) > 0 {
+			return Plan{}, missing
+		}
+		if len(part.Metrics)+len(part.Collect) > 0 {
+			p.Parts = append(p.Parts, part)
+		}
+	}
+	p.Customers = CustomersNeeded(own.Spread, p.Constraints.Tolerance)
+	return p, nil
+}
+
+func reasons[T ~string](code fault.Code, items []T) []contract.Reason {
+	var rs []contract.Reason
+	for _, i := range items {
+		rs = append(rs, contract.Reason{Code: code, Item: string(i)})
+	}
+	return rs
+}
+
+// usesFor returns the playbook's metrics with the goal's own among them: a goal may name a metric that the playbook
+// does not, which its first unit then answers for.
+func usesFor(b playbook.Playbook, own contract.MetricID) ([]playbook.Use, playbook.Use) {
+	for _, u := range b.Metrics {
+		if u.Metric == own {
+			return b.Metrics, u
+		}
+	}
+	u := playbook.Use{Metric: own, Unit: b.Units[0].Name, Spread: 1}
+	return append([]playbook.Use{u}, b.Metrics...), u
+}
+
+func draftPart(u playbook.Unit, uses []playbook.Use, b playbook.Playbook, own contract.MetricID, l Library) (Part, []contract.Reason) {
+	part := Part{Unit: u.Name, Owner: u.Owner}
+	for _, use := range uses {
+		if use.Unit != u.Name {
+			continue
+		}
+		def, ok := l.Metric(use.Metric)
+		if !ok {
+			return part, []contract.Reason{{Code: fault.UnknownMetric, Item: string(use.Metric)}}
+		}
+		part.Metrics = append(part.Metrics, Metric{def, use.Metric == own})
+		for _, name := range def.Parameters {
+			if r := part.ask(name, use.Metric == own, b, l); r != nil {
+				return part, r
+			}
+		}
+	}
+	for _, w := range b.Wishes {
+		if w.Unit == u.Name {
+			if r := part.ask(w.Parameter, false, b, l); r != nil {
+				return part, r
+			}
+		}
+	}
+	return part, nil
+}
+
+// ask adds a parameter to the part, or makes it required if it is there already.
+func (p *Part) ask(name contract.ParameterName, required bool, b playbook.Playbook, l Library) []contract.Reason {
+	for i := range p.Collect {
+		if p.Collect[i].Parameter.Name == name {
+			p.Collect[i].Required = p.Collect[i].Required || required
+			return nil
+		}
+	}
+	def, ok := l.Parameter(name)
+	if !ok {
+		return []contract.Reason{{Code: fault.UnknownParameter, Item: string(name)}}
+	}
+	def.Purpose = b.Purpose
+	p.Collect = append(p.Collect, contract.Collection{Parameter: def, Required: required})
+	return nil
+}
+
+// narrowed returns the directive's constraints with the playbook's own, wherever those are stricter.
+func narrowed(c contract.Constraints, b playbook.Playbook) contract.Constraints {
+	c.Purposes = []contract.Purpose{b.Purpose}
+	if c.Tolerance == 0 {
+		c.Tolerance = b.Tolerance
+	}
+	return c
+}
+
+// CustomersNeeded returns the number of customers from which a 95 % interval of a mean has the relative half-width
+// tolerance: (1.96·spread/tolerance)², at least 30, where spread is the coefficient of variation of one customer's
+// contribution. A tolerance of 0 means the smallest number that may decide anything.
+func CustomersNeeded(spread, tolerance float64) int {
+	const z, least = 1.96, 30
+	if tolerance <= 0 {
+		return least
+	}
+	return max(least, int(math.Ceil(math.Pow(z*spread/tolerance, 2))))
+}

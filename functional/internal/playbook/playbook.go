@@ -1,0 +1,182 @@
+// Package playbook owns what is known about pursuing a strategic variable: which metrics tell how it goes, which data
+// they need, which further data would help, and how good it all must be. Playbooks are data: three come with the
+// product, and a folder of the user's own may add or replace. It drafts nothing; package plan does.
+package playbook
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/strata-crm/strata/functional/internal/metric"
+	"github.com/strata-crm/strata/functional/internal/parameter"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// Playbook maps one variable to what must be known to pursue it.
+type Playbook struct {
+	ID        string            `json:"id"`
+	Version   int               `json:"version"`
+	Variable  contract.Variable `json:"variable"`
+	Name      string            `json:"name"`
+	Purpose   contract.Purpose  `json:"purpose"`   // of every parameter it asks for
+	Coverage  float64           `json:"coverage"`  // required share, 0..1, where a parameter asks for less it keeps its own
+	Tolerance float64           `json:"tolerance"` // relative half-width wanted of the 95 % interval
+	Units     []Unit            `json:"units"`
+	Metrics   []Use             `json:"metrics"`
+	Wishes    []Wish            `json:"wishes"` // parameters that would help
+}
+
+// Unit is a functional unit that carries out a part of the plan.
+type Unit struct {
+	Name  string `json:"name"` // marketing, sales or service
+	Owner string `json:"owner"`
+}
+
+// Use is a metric that a unit answers for.
+type Use struct {
+	Metric contract.MetricID `json:"metric"`
+	Unit   string            `json:"unit"`
+	Spread float64           `json:"spread"` // planning value: coefficient of variation of one customer's contribution
+}
+
+// Wish is a parameter that would help and is not needed by any metric.
+type Wish struct {
+	Parameter contract.ParameterName `json:"parameter"`
+	Unit      string                 `json:"unit"`
+	Why       string                 `json:"why"`
+}
+
+//go:embed data/*.yaml
+var shipped embed.FS
+
+// Library is the playbooks, metrics and parameters in use, checked against one another.
+type Library struct {
+	playbooks  []Playbook
+	metrics    []contract.Definition
+	Parameters *parameter.Catalogue
+}
+
+// Load returns the shipped library, with the files of own (may be nil) added: playbooks/*.yaml, metrics.yaml and
+// parameters.yaml. A playbook of the same id replaces the shipped one. Anything invalid is an error naming the file.
+func Load(own fs.FS) (*Library, error) {
+	l := &Library{}
+	var err error
+	if l.Parameters, err = parameter.Shipped(); err != nil {
+		return nil, err
+	}
+	if l.metrics, err = metric.Shipped(); err != nil {
+		return nil, err
+	}
+	if err := l.read(shipped, "data"); err != nil {
+		return nil, err
+	}
+	if own != nil {
+		if err := l.add(own); err != nil {
+			return nil, err
+		}
+	}
+	return l, l.check()
+}
+
+func (l *Library) add(own fs.FS) error {
+	if b, err := fs.ReadFile(own, "parameters.yaml"); err == nil {
+		if l.Parameters, err = l.Parameters.With(b); err != nil {
+			return fmt.Errorf("parameters.yaml: %w", err)
+		}
+	}
+	if b, err := fs.ReadFile(own, "metrics.yaml"); err == nil {
+		defs, err := metric.Read(b)
+		if err != nil {
+			return fmt.Errorf("metrics.yaml: %w", err)
+		}
+		for _, d := range defs {
+			l.metrics = append(slices.DeleteFunc(l.metrics, func(o contract.Definition) bool { return o.ID == d.ID }), d)
+		}
+	}
+	return l.read(own, "playbooks")
+}
+
+func (l *Library) read(files fs.FS, dir string) error {
+	names, err := fs.Glob(files, dir+"/*.yaml")
+	if err != nil {
+		return fmt.Errorf("list playbooks: %w", err)
+	}
+	for _, name := range names {
+		b, err := fs.ReadFile(files, name)
+		if err != nil {
+			return fmt.Errorf("read playbook: %w", err)
+		}
+		var p Playbook
+		if err := metric.Strict(b, &p); err != nil {
+			return fmt.Errorf("playbook %s: %w", name, err)
+		}
+		l.playbooks = append(slices.DeleteFunc(l.playbooks, func(o Playbook) bool { return o.ID == p.ID }), p)
+	}
+	return nil
+}
+
+func (l *Library) check() error {
+	for i := range l.metrics {
+		if err := metric.Validate(&l.metrics[i], l.Parameters); err != nil {
+			return fmt.Errorf("metric %s: %w", l.metrics[i].ID, err)
+		}
+	}
+	for i := range l.playbooks {
+		if err := l.checkPlaybook(&l.playbooks[i]); err != nil {
+			return fmt.Errorf("playbook %s: %w", l.playbooks[i].ID, err)
+		}
+	}
+	return nil
+}
+
+func (l *Library) checkPlaybook(p *Playbook) error {
+	bad := func(format string, args ...any) error {
+		return fault.New(fault.Invalid, fault.BadDefinition, format, args...)
+	}
+	if p.ID == "" || p.Variable == "" || p.Purpose == "" || p.Version < 1 {
+		return bad("needs id, version, variable and purpose")
+	}
+	unit := func(name string) bool {
+		return slices.ContainsFunc(p.Units, func(u Unit) bool { return u.Name == name })
+	}
+	for _, u := range p.Metrics {
+		if _, ok := l.Metric(u.Metric); !ok || !unit(u.Unit) {
+			return bad("metric %q of unit %q: both must be defined", u.Metric, u.Unit)
+		}
+	}
+	for _, w := range p.Wishes {
+		if !l.Parameters.Has(w.Parameter) || !unit(w.Unit) {
+			return bad("wish %q of unit %q: both must be defined", w.Parameter, w.Unit)
+		}
+	}
+	return nil
+}
+
+// For returns the playbook of a variable; false if there is none.
+func (l *Library) For(v contract.Variable) (Playbook, bool) {
+	for _, p := range l.playbooks {
+		if p.Variable == v {
+			return p, true
+		}
+	}
+	return Playbook{}, false
+}
+
+// Metric returns the definition of the id; false if there is none.
+func (l *Library) Metric(id contract.MetricID) (contract.Definition, bool) {
+	for _, d := range l.metrics {
+		if d.ID == id {
+			return d, true
+		}
+	}
+	return contract.Definition{}, false
+}
+
+// Playbooks returns all playbooks.
+func (l *Library) Playbooks() []Playbook { return slices.Clone(l.playbooks) }
+
+// Metrics returns all definitions that come with the library.
+func (l *Library) Metrics() []contract.Definition { return slices.Clone(l.metrics) }
