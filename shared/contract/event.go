@@ -25,7 +25,7 @@ type CustomerEvent struct {
 	Asked             []Asked                           `json:"asked"`
 	Content           string                            `json:"content"` // keyed HMAC over the canonical item
 	Import            *ImportRow                        `json:"import,omitempty"`
-	Format            string                            `json:"format"` // call, file, survey, text
+	Format            string                            `json:"format"`          // call, file, survey, text
 	Trust             string                            `json:"trust,omitempty"` // of the source when it sent: verified or unknown
 }
 
