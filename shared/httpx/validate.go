@@ -149,12 +149,8 @@ func parameterText(in *openapi3filter.RequestError, schema *openapi3.SchemaError
 	return "the " + in.Parameter.In + " parameter cannot be read: check its type"
 }
 
-// pointer writes a JSON pointer (RFC 6901). The whole body, whose pointer is the empty text, is named "/" so that it
-// is not mistaken for no place at all.
+// pointer writes a JSON pointer (RFC 6901); the empty text is the whole body.
 func pointer(path []string) string {
-	if len(path) == 0 {
-		return "/"
-	}
 	escape := strings.NewReplacer("~", "~0", "/", "~1")
 	var b strings.Builder
 	for _, p := range path {

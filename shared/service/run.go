@@ -2,52 +2,67 @@ package service
 
 import (
 	"context"
-	"crypto/tls"
-	"net"
-	"net/http"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
 )
 
-// New checks the options and returns a service that does not run yet.
-func New(o Options) (*Service, error) { return &Service{o: o}, nil }
+const closeWithin = 10 * time.Second
 
 // Run starts the components in order and returns nil after ctx has ended and everything has stopped, in reverse
-// order. It returns an error when a component cannot be stopped, a closer fails, or the watchdog gives up; the process should
-// then exit with a code other than 0.
-func (s *Service) Run(ctx context.Context) error { <-ctx.Done(); return nil }
-
-// Serve is [Service.Run] together with [ListenAndServe] for [Service.Handler]: requests are drained before the
-// components stop.
-func (s *Service) Serve(ctx context.Context, addr string, opts ...ListenOption) error {
-	return s.Run(ctx)
+// order. It returns an error when a component cannot be stopped, a closer fails, or the watchdog gives up; the process
+// should then exit with a code other than 0. A second call fails.
+func (s *Service) Run(ctx context.Context) error {
+	if s.ran.Swap(true) {
+		return fmt.Errorf("service %s has run already: make a new one", s.o.Name)
+	}
+	// The components outlive ctx: each ends in its turn.
+	base := context.WithoutCancel(ctx)
+	var stops []func() error
+	for _, p := range s.parts {
+		if ctx.Err() != nil {
+			break
+		}
+		stops = append(stops, s.start(ctx, base, p))
+	}
+	s.up.Store(true)
+	s.o.Logger.InfoContext(ctx, "service runs", "components", len(stops))
+	err := s.watch(ctx)
+	s.stopping.Store(true)
+	s.o.Logger.InfoContext(base, "service stops")
+	for _, stop := range slices.Backward(stops) {
+		err = errors.Join(err, stop())
+	}
+	return errors.Join(err, s.close(base))
 }
 
-// Ready runs all checks at once, each within 2 s, and adds one per component that is down. Ready means: no Err.
-func (s *Service) Ready(ctx context.Context) []Check { return nil }
-
-// Handler serves the service's routes plus GET /healthz (the process runs) and GET /readyz (it can do its work), both
-// without sign-in.
-func (s *Service) Handler() http.Handler { return s.o.Handler }
-
-// ListenOption changes how [ListenAndServe] listens.
-type ListenOption func(*listening)
-
-type listening struct{}
-
-// BeyondLoopback allows an address that other machines reach.
-func BeyondLoopback() ListenOption { return func(*listening) {} }
-
-// WithTLS serves HTTPS.
-func WithTLS(c *tls.Config) ListenOption { return func(*listening) {} }
-
-// OnListen calls f with the bound address before the first request is accepted; useful with port 0.
-func OnListen(f func(net.Addr)) ListenOption { return func(*listening) {} }
-
-// ListenAndServe serves h on addr until ctx ends, then drains requests for up to 10 s and returns nil. It refuses an
-// address beyond loopback without [BeyondLoopback].
-func ListenAndServe(ctx context.Context, addr string, h http.Handler, opts ...ListenOption) error {
-	return nil
+// start runs the part and returns how to stop it. It waits until the part is up if the part can tell.
+func (s *Service) start(ctx, base context.Context, p *part) (stop func() error) {
+	run, cancel := context.WithCancel(base)
+	go p.loop(run)
+	if st, ok := p.Component.(Starter); ok {
+		name := p.Name()
+		s.awaited.Store(&name)
+		defer s.awaited.Store(nil)
+		select {
+		case <-st.Started():
+		case <-p.tried:
+		case <-ctx.Done():
+		}
+	}
+	return func() error {
+		cancel()
+		return within(stopWithin, p.done, p.Name())
+	}
 }
 
-// Draining is closed when the server of the request's context begins to shut down; long answers (streams) end then.
-// It is nil, which never closes, outside ListenAndServe.
-func Draining(ctx context.Context) <-chan struct{} { return nil }
+func (s *Service) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, closeWithin)
+	defer cancel()
+	var errs []error
+	for _, f := range slices.Backward(s.o.Close) {
+		errs = append(errs, f(ctx))
+	}
+	return errors.Join(errs...)
+}

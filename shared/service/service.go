@@ -7,19 +7,23 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
+
+	"github.com/strata-crm/strata/shared/fault"
 )
 
 // Component is a part of a service that runs for the service's whole life: a consumer, a relay, a scheduler.
 type Component interface {
 	// Name is unique within the service, in snake case.
 	Name() string
-	// Run works until ctx ends and then returns nil soon. Any other return is a failure: the service logs it and calls
+	// Run works until ctx ends and then returns nil soon, within 10 s. Any other return is a failure: the service logs it and calls
 	// Run again after a pause, so Run must be callable again.
 	Run(ctx context.Context) error
 }
 
-// Starter is a component that can say when it is up; the next one starts only then.
+// Starter is a component that can say when it is up; the next one starts only then, or once it has failed for the
+// first time, so that one broken component does not keep the others down.
 type Starter interface {
 	// Started is closed once the component has first come up.
 	Started() <-chan struct{}
@@ -49,10 +53,46 @@ type Options struct {
 	Components []Component      // started in this order, stopped in reverse
 	Ready      []func(ctx context.Context) Check
 	Close      []func(ctx context.Context) error // called in reverse order after the components have stopped
-	Watch      []Progress
+	Watch      []Progress                        // each has the name of a component
 }
 
-// Service is a running or runnable service. Make it with [New].
+// Service is a runnable service. Make it with [New]. Its methods are safe for concurrent use; Run is called once.
 type Service struct {
-	o Options
+	o     Options
+	parts []*part
+
+	ran      atomic.Bool            // Run was called
+	up       atomic.Bool            // all components were started
+	stopping atomic.Bool            // the end has begun
+	awaited  atomic.Pointer[string] // the component whose start the others wait for
+}
+
+// New checks the options and returns a service that does not run yet. A missing dependency, two components of one name, or a
+// Progress without its component is fault.Invalid.
+func New(o Options) (*Service, error) {
+	if o.Name == "" || o.Logger == nil || o.Now == nil {
+		return nil, fault.New(fault.Invalid, fault.BadDefinition, "a service needs Options.Name, Logger and Now")
+	}
+	s := &Service{o: o}
+	for _, c := range o.Components {
+		if c == nil || c.Name() == "" || s.part(c.Name()) != nil {
+			return nil, fault.New(fault.Invalid, fault.BadDefinition, "every component of service %s needs a name of its own", o.Name)
+		}
+		s.parts = append(s.parts, newPart(c, o.Logger, o.Now))
+	}
+	for _, p := range o.Watch {
+		if s.part(p.Name()) == nil {
+			return nil, fault.New(fault.Invalid, fault.BadDefinition, "the watchdog is to watch %q, but service %s has no component of that name", p.Name(), o.Name)
+		}
+	}
+	return s, nil
+}
+
+func (s *Service) part(name string) *part {
+	for _, p := range s.parts {
+		if p.Name() == name {
+			return p
+		}
+	}
+	return nil
 }
