@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -189,6 +190,19 @@ type Condition struct {
 	Field string      `json:"field,omitempty"`
 	Op    Operator    `json:"op,omitempty"`
 	Value any         `json:"value,omitempty"` // string, number, boolean, or a list of those for in
+}
+
+// List returns the condition's value as a list, however the store or the wire decoded it; false if it is none.
+func (c *Condition) List() ([]any, bool) {
+	v := reflect.ValueOf(c.Value)
+	if !v.IsValid() || v.Kind() != reflect.Slice {
+		return nil, false
+	}
+	list := make([]any, v.Len())
+	for i := range list {
+		list[i] = v.Index(i).Interface()
+	}
+	return list, true
 }
 
 // Operator compares a field with a value.
