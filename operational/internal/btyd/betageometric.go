@@ -75,18 +75,23 @@ func (l betaGeometric) at(theta []float64) rowDensity {
 
 // starts are four places around the observed rate of purchase, which sets the scale of alpha.
 func (l betaGeometric) starts() [][]float64 {
-	purchases, weeks := 1.0, 1.0
-	for _, h := range l.p.histories {
-		purchases += float64(h.Count) * h.X
-		weeks += float64(h.Count) * h.T
-	}
-	scale := weeks / purchases
+	scale := weeksPerPurchase(l.p)
 	return [][]float64{
 		logs(0.5, 0.25*scale, 0.8, 2.4),
 		logs(0.25, 0.1*scale, 0.5, 1),
 		logs(1, scale, 1, 1),
 		logs(2, 0.5*scale, 2, 6),
 	}
+}
+
+// weeksPerPurchase is the mean time between purchases of all customers, kept from 0 and infinity.
+func weeksPerPurchase(p *Population) float64 {
+	purchases, weeks := 1.0, 1.0
+	for _, h := range p.histories {
+		purchases += float64(h.Count) * h.X
+		weeks += float64(h.Count) * h.T
+	}
+	return weeks / purchases
 }
 
 // pAlive is the probability that a customer with this history has not left (Fader, Hardie & Lee 2008, note).
@@ -106,6 +111,23 @@ func (l betaGeometric) pAlive(v [4]float64, x, tx, t float64) float64 {
 // expectedGiven is the expected number of purchases in (T, T+weeks] of a customer with this history.
 func (l betaGeometric) expectedGiven(v [4]float64, x, tx, t, weeks float64) float64 {
 	return l.pAlive(v, x, tx, t) * aliveMean(v[0]+x, v[1]+t, v[2], v[3]+x+l.extra, weeks)
+}
+
+// expectedByHistory is expectedGiven for every history of the population, aliveByHistory pAlive.
+func (l betaGeometric) expectedByHistory(v [4]float64, weeks float64) []float64 {
+	out := make([]float64, len(l.p.histories))
+	for i, h := range l.p.histories {
+		out[i] = l.expectedGiven(v, h.X, h.Tx, h.T, weeks)
+	}
+	return out
+}
+
+func (l betaGeometric) aliveByHistory(v [4]float64) []float64 {
+	out := make([]float64, len(l.p.histories))
+	for i, h := range l.p.histories {
+		out[i] = l.pAlive(v, h.X, h.Tx, h.T)
+	}
+	return out
 }
 
 // expected is E[X(weeks)] of a customer about whom nothing is known but the first purchase.

@@ -26,19 +26,13 @@ func (m BGNBD) params() [4]float64 { return [4]float64{m.R, m.Alpha, m.A, m.B} }
 // FitBGNBD finds the maximum of the likelihood. It refuses with model_not_identified when a gate fails or the maximum
 // is not a regular one.
 func FitBGNBD(p *Population, g Gates) (*Fit[BGNBD], error) {
-	e, err := fitBetaGeometric(betaGeometric{p, 0}, g)
+	l := betaGeometric{p, 0}
+	e, err := g.fit(p, l, l.starts())
 	if err != nil {
 		return nil, err
 	}
 	v := exps(e.theta)
 	return newFit(e, BGNBD{v[0], v[1], v[2], v[3]}), nil
-}
-
-func fitBetaGeometric(l betaGeometric, g Gates) (*estimate, error) {
-	if err := g.check(l.p); err != nil {
-		return nil, err
-	}
-	return maximise(l.p, l, l.starts())
 }
 
 // LogLikelihood is the natural logarithm of the likelihood of the population.

@@ -1,6 +1,7 @@
-// Package btyd owns the probability models of a non-contractual customer base ("buy till you die"): BG/NBD and MBG/NBD
-// for how often customers come back and whether they still do, Gamma-Gamma for what they spend, and the two published
-// figures built on them, the residual value of a customer and the share of customers alive.
+// Package btyd owns the probability models of a non-contractual customer base ("buy till you die"): BG/NBD, MBG/NBD
+// and Pareto/NBD for how often customers come back and whether they still do, BG/BB for the same where chances to buy
+// come one a period, Gamma-Gamma for what they spend, and the two published figures built on them, the residual value
+// of a customer and the share of customers alive.
 //
 // It is pure arithmetic: it reads no files, no clock and no configuration, and does not decide what a purchase or a
 // customer is. The caller turns orders into one [Summary] per customer: same-day orders count as one purchase, time is

@@ -37,7 +37,7 @@ func Value(p *Population, purchases *Fit[BGNBD], spend *Fit[GammaGamma], weeks f
 	if err := checkForecast(p, weeks, purchases.estimate, spend.estimate); err != nil {
 		return Estimate{}, err
 	}
-	expected := func(v [4]float64) []float64 { return p.expectedGiven(betaGeometric{p, 0}, v, weeks) }
+	expected := func(v [4]float64) []float64 { return betaGeometric{p, 0}.expectedByHistory(v, weeks) }
 	counts := expected(purchases.Model.params())
 	values := make([]float64, len(p.cells))
 	revenue := make([]float64, len(p.histories)) // of one purchase by each customer with the history
@@ -62,7 +62,7 @@ func Purchases(p *Population, fit *Fit[BGNBD], weeks float64) (Estimate, error) 
 		return Estimate{}, err
 	}
 	return p.historyMean(fit.estimate, func(v [4]float64) []float64 {
-		return p.expectedGiven(betaGeometric{p, 0}, v, weeks)
+		return betaGeometric{p, 0}.expectedByHistory(v, weeks)
 	}), nil
 }
 
@@ -82,11 +82,7 @@ func Alive(p *Population, fit *Fit[MBGNBD]) (Estimate, error) {
 		return Estimate{}, err
 	}
 	return p.historyMean(fit.estimate, func(v [4]float64) []float64 {
-		alive := make([]float64, len(p.histories))
-		for i, h := range p.histories {
-			alive[i] = betaGeometric{extra: 1}.pAlive(v, h.X, h.Tx, h.T)
-		}
-		return alive
+		return betaGeometric{p, 1}.aliveByHistory(v)
 	}), nil
 }
 
@@ -102,15 +98,6 @@ func checkForecast(p *Population, weeks float64, estimates ...*estimate) error {
 		}
 	}
 	return nil
-}
-
-// expectedGiven is the expected purchases over the next weeks for every history.
-func (p *Population) expectedGiven(l betaGeometric, v [4]float64, weeks float64) []float64 {
-	out := make([]float64, len(p.histories))
-	for i, h := range p.histories {
-		out[i] = l.expectedGiven(v, h.X, h.Tx, h.T, weeks)
-	}
-	return out
 }
 
 // historyMean is the mean over all customers of a quantity that depends on history and four parameters.
@@ -132,11 +119,11 @@ func gradient(theta, weights []float64, quantity func(v [4]float64) []float64) [
 	grad := make([]float64, len(theta))
 	for k := range theta {
 		moved := slices.Clone(theta)
-		moved[k] = theta[k] + hessianStep
+		moved[k] = theta[k] + centralStep
 		up := floats.Dot(weights, quantity([4]float64(exps(moved))))
-		moved[k] = theta[k] - hessianStep
+		moved[k] = theta[k] - centralStep
 		down := floats.Dot(weights, quantity([4]float64(exps(moved))))
-		grad[k] = (up - down) / (2 * hessianStep)
+		grad[k] = (up - down) / (2 * centralStep)
 	}
 	return grad
 }

@@ -26,10 +26,11 @@ func FitGammaGamma(p *Population, g Gates) (*Fit[GammaGamma], error) {
 	if l.rows() == 0 {
 		return nil, notIdentified("no repeater has a positive mean spend: send the revenue of the orders")
 	}
-	e, err := maximise(p, l, l.starts())
+	e, err := maximise(l, l.starts())
 	if err != nil {
 		return nil, err
 	}
+	e.population = p
 	v := exps(e.theta)
 	if v[1] <= 1 {
 		return nil, notIdentified("Gamma-Gamma has q = %.3g <= 1, a spend without a mean: cap extreme orders or wait for more data", v[1])

@@ -16,11 +16,28 @@ func (g Gates) check(p *Population) error {
 	if p.weeks < g.MinWeeks {
 		return notIdentified("the history spans %.2f weeks and the model needs %g: wait for more data", p.weeks, g.MinWeeks)
 	}
-	if p.repeaters < g.MinRepeaters {
+	return g.checkRepeaters(p.repeaters)
+}
+
+func (g Gates) checkRepeaters(repeaters int) error {
+	if repeaters < g.MinRepeaters {
 		return notIdentified("%d customers came back and the model needs %d: wait for more data or widen the selection",
-			p.repeaters, g.MinRepeaters)
+			repeaters, g.MinRepeaters)
 	}
 	return nil
+}
+
+// fit maximises the likelihood of p once the gates have let it pass.
+func (g Gates) fit(p *Population, l likelihood, starts [][]float64) (*estimate, error) {
+	if err := g.check(p); err != nil {
+		return nil, err
+	}
+	e, err := maximise(l, starts)
+	if err != nil {
+		return nil, err
+	}
+	e.population = p
+	return e, nil
 }
 
 func notIdentified(format string, args ...any) error {

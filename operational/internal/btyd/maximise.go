@@ -11,7 +11,7 @@ import (
 const (
 	maxLogParameter = 12   // a parameter beyond e^±12 has run away: the likelihood rises without bound
 	gradientGoal    = 1e-9 // per customer, in log-parameters; the likelihood is then exact to far below 1e-6
-	hessianStep     = 1e-4 // in log-parameters, for central differences of the analytic gradient
+	centralStep     = 1e-4 // in log-parameters, for central differences of the analytic gradient
 	minCurvature    = 1e-8 // smallest reciprocal condition number of an information matrix that counts as regular
 	maxLogStdErr    = 2    // a parameter known to no better than a factor of e^±4 (95 %) lies on a ridge
 	polishSteps     = 20
@@ -30,7 +30,7 @@ type likelihood interface {
 
 // estimate is a regular maximum of a likelihood.
 type estimate struct {
-	population *Population  // whose likelihood it is
+	population *Population  // whose likelihood it is; nil where no forecast is made from it
 	theta      []float64    // logarithms of the parameters
 	logLik     float64      // at theta
 	cov        mat.SymDense // inverse observed information of theta
@@ -69,22 +69,23 @@ func total(l likelihood, theta, grad []float64) float64 {
 // search is one run of the optimiser: the negative mean log-likelihood, which keeps thresholds free of sample size.
 type search struct {
 	likelihood
-	n     float64
-	evals int
+	center []float64 // of the box; a start, so that the box does not depend on the unit of money
+	n      float64   // customers
+	evals  int
 }
 
-func newSearch(l likelihood) *search {
-	s := &search{likelihood: l}
+func newSearch(l likelihood, center []float64) *search {
+	s := &search{likelihood: l, center: center}
 	for i := range l.rows() {
 		s.n += l.weight(i)
 	}
 	return s
 }
 
-// value is +Inf outside the box of maxLogParameter, so that line searches turn back there.
+// value is +Inf outside the box of maxLogDistance, so that line searches turn back there.
 func (s *search) value(theta, grad []float64) float64 {
 	s.evals++
-	if floats.Norm(theta, math.Inf(1)) > maxLogParameter {
+	if floats.Distance(theta, s.center, math.Inf(1)) > maxLogDistance {
 		clear(grad)
 		return math.Inf(1)
 	}
@@ -96,10 +97,10 @@ func (s *search) value(theta, grad []float64) float64 {
 	return f
 }
 
-// maximise climbs from each start (log-parameters) and returns the highest maximum of the likelihood of p. It fails with
-// model_not_identified when that has no gradient of zero or no regular information matrix.
-func maximise(p *Population, l likelihood, starts [][]float64) (*estimate, error) {
-	s := newSearch(l)
+// maximise climbs from each start (log-parameters) and returns the highest maximum. It fails with model_not_identified
+// when that has no gradient of zero or no regular information matrix.
+func maximise(l likelihood, starts [][]float64) (*estimate, error) {
+	s := newSearch(l, starts[0])
 	best, bestF := starts[0], math.Inf(1)
 	for _, start := range starts {
 		theta := s.climb(start)
@@ -108,7 +109,7 @@ func maximise(p *Population, l likelihood, starts [][]float64) (*estimate, error
 		}
 	}
 	theta := s.polish(best)
-	return s.confirm(p, theta)
+	return s.confirm(theta)
 }
 
 // climb runs BFGS. A line search that fails near the maximum is no failure: polish and confirm judge the place.
@@ -169,12 +170,12 @@ func (s *search) curvature(theta []float64) *mat.SymDense {
 	up, down, at := make([]float64, n), make([]float64, n), make([]float64, n)
 	for j := range n {
 		copy(at, theta)
-		at[j] = theta[j] + hessianStep
+		at[j] = theta[j] + centralStep
 		s.value(at, up)
-		at[j] = theta[j] - hessianStep
+		at[j] = theta[j] - centralStep
 		s.value(at, down)
 		floats.Sub(up, down)
-		floats.Scale(1/(2*hessianStep), up)
+		floats.Scale(1/(2*centralStep), up)
 		d.SetCol(j, up)
 	}
 	h := mat.NewSymDense(n, nil)
@@ -186,8 +187,8 @@ func (s *search) curvature(theta []float64) *mat.SymDense {
 	return h
 }
 
-// confirm makes an estimate of p from theta if it is a regular maximum.
-func (s *search) confirm(p *Population, theta []float64) (*estimate, error) {
+// confirm makes an estimate of theta if it is a regular maximum.
+func (s *search) confirm(theta []float64) (*estimate, error) {
 	grad := make([]float64, len(theta))
 	f := s.value(theta, grad)
 	if g := floats.Norm(grad, math.Inf(1)); math.IsInf(f, 0) || !(g < gradientGoal) {
@@ -198,7 +199,7 @@ func (s *search) confirm(p *Population, theta []float64) (*estimate, error) {
 	if !chol.Factorize(s.curvature(theta)) || !(1/chol.Cond() > minCurvature) {
 		return nil, singular(theta)
 	}
-	e := &estimate{population: p, theta: theta, logLik: -f * s.n, density: s.at(theta), evals: s.evals}
+	e := &estimate{theta: theta, logLik: -f * s.n, density: s.at(theta), evals: s.evals}
 	if err := chol.InverseTo(&e.cov); err != nil {
 		return nil, singular(theta)
 	}

@@ -14,7 +14,8 @@ func (m MBGNBD) params() [4]float64 { return [4]float64{m.R, m.Alpha, m.A, m.B} 
 // FitMBGNBD finds the maximum of the likelihood. It refuses with model_not_identified when a gate fails or the maximum
 // is not a regular one.
 func FitMBGNBD(p *Population, g Gates) (*Fit[MBGNBD], error) {
-	e, err := fitBetaGeometric(betaGeometric{p, 1}, g)
+	l := betaGeometric{p, 1}
+	e, err := g.fit(p, l, l.starts())
 	if err != nil {
 		return nil, err
 	}

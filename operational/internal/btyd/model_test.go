@@ -153,6 +153,25 @@ func TestFreeOrdersAreLeftOutOfTheSpendFit(t *testing.T) {
 	}
 }
 
+// A currency of small units is the same model with another gamma.
+func TestUnitOfMoneyDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	const unit = 1 << 20
+	customers := summarise(sampleOrders(t), date("19970930"))
+	for i := range customers {
+		customers[i].Spend *= unit
+	}
+	small, err := NewPopulation(customers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fitted(t, FitGammaGamma, population(t, sampleOrders(t), "19970930")).Model
+	got := fitted(t, FitGammaGamma, small).Model
+	near(t, "p", got.P, want.P, 1e-6*want.P)
+	near(t, "q", got.Q, want.Q, 1e-6*want.Q)
+	near(t, "gamma", got.Gamma/unit, want.Gamma, 1e-6*want.Gamma)
+}
+
 func TestGradients(t *testing.T) {
 	t.Parallel()
 	p := population(t, sampleOrders(t), "19970930")
@@ -164,6 +183,8 @@ func TestGradients(t *testing.T) {
 		"BG/NBD elsewhere":        {betaGeometric{p, 0}, []float64{2, .3, 5, .1}},
 		"MBG/NBD at the maximum":  {betaGeometric{p, 1}, []float64{.52, 6.2, .89, 1.6}},
 		"MBG/NBD elsewhere":       {betaGeometric{p, 1}, []float64{.1, 30, .05, 9}},
+		"Pareto/NBD at the max.":  {paretoNBD{p}, []float64{.55, 10.6, .61, 11.7}},
+		"Pareto/NBD elsewhere":    {paretoNBD{p}, []float64{3, .5, .1, 40}},
 		"Gamma-Gamma at the max.": {gammaGamma{p}, []float64{6.2, 3.7, 15.4}},
 		"Gamma-Gamma elsewhere":   {gammaGamma{p}, []float64{1, 9, 100}},
 	} {
