@@ -83,3 +83,37 @@ func (b *ArrayBuilder) Value() bson.RawValue {
 	binary.LittleEndian.PutUint32(b.buf, uint32(len(b.buf)))
 	return bson.RawValue{Type: bson.TypeArray, Value: b.buf}
 }
+
+// With returns the document with the top-level field set to v: in its place where it has one, else at the end. A Missing v
+// takes the field away.
+func With(doc bson.Raw, key string, v bson.RawValue) bson.Raw {
+	b := NewDoc(len(doc) + len(key) + len(v.Value) + 2)
+	found := false
+	for it := Elements(doc); it.Next(); {
+		if !found && string(it.key) == key {
+			found = true
+			b.Append(key, v)
+			continue
+		}
+		b.AppendBytes(it.key, it.value)
+	}
+	if !found {
+		b.Append(key, v)
+	}
+	return b.Raw()
+}
+
+// IDFirst returns the document with its _id, if any, in the first place, as MongoDB stores documents.
+func IDFirst(doc bson.Raw) bson.Raw {
+	id := Lookup(doc, "_id")
+	if IsMissing(id) || FirstKey(doc) == "_id" {
+		return doc
+	}
+	b := NewDoc(len(doc)).Append("_id", id)
+	for it := Elements(doc); it.Next(); {
+		if string(it.key) != "_id" {
+			b.AppendBytes(it.key, it.value)
+		}
+	}
+	return b.Raw()
+}

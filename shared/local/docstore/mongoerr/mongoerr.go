@@ -58,11 +58,14 @@ const (
 	TransactionTooOld           int32 = 225
 	NotImplemented              int32 = 238
 	ConversionFailure           int32 = 241
+	QueryFeatureNotAllowed      int32 = 224
 	NoSuchTransaction           int32 = 251
 	TransactionCommitted        int32 = 256
 	OperationNotSupportedInTxn  int32 = 263
 	ExceededTimeLimit           int32 = 262
 	TooManyLogicalSessions      int32 = 261
+	CannotBackfillArray         int32 = 34
+	TransactionExceededLifetime int32 = 290
 	APIVersionError             int32 = 322
 	APIStrictError              int32 = 323
 	SocketException             int32 = 9001
@@ -99,7 +102,9 @@ var names = map[int32]string{
 	ExceededTimeLimit: "ExceededTimeLimit", TooManyLogicalSessions: "TooManyLogicalSessions",
 	APIVersionError: "APIVersionError", APIStrictError: "APIStrictError", SocketException: "SocketException",
 	NotWritablePrimary: "NotWritablePrimary", BSONObjectTooLarge: "BSONObjectTooLarge", DuplicateKey: "DuplicateKey",
-	InterruptedAtShutdown: "InterruptedAtShutdown", Interrupted: "Interrupted",
+	QueryFeatureNotAllowed: "QueryFeatureNotAllowed", CannotBackfillArray: "CannotBackfillArray",
+	TransactionExceededLifetime: "TransactionExceededLifetimeLimitSeconds",
+	InterruptedAtShutdown:       "InterruptedAtShutdown", Interrupted: "Interrupted",
 }
 
 // Error labels that drivers act on.

@@ -1,0 +1,243 @@
+package update
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/query"
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// maxPadding is how many nulls an index beyond the end of an array may add.
+const maxPadding = 1500000
+
+// state is one application of an update to one document.
+type state struct {
+	root    bson.Raw // the document as it was
+	index   int      // what $ stands for, -1 for nothing
+	insert  bool
+	filters map[string]*query.Matcher
+	now     time.Time
+	stamp   bson.Timestamp
+}
+
+func (u *Update) applyOperators(doc bson.Raw, index int, insert bool) (bson.Raw, error) {
+	st := &state{root: doc, index: index, insert: insert, filters: u.filters, now: u.env.Now, stamp: u.env.ClusterTime}
+	v, err := st.object(bsonx.Document(doc), u.root, "")
+	if err != nil {
+		return nil, err
+	}
+	before, after := bsonx.Lookup(doc, "_id"), bsonx.Lookup(v.Value, "_id")
+	if !bsonx.IsMissing(before) && !bsonx.Equal(before, after) {
+		return nil, mongoerr.New(mongoerr.ImmutableField, "Performing an update on the path '_id' would modify the immutable field '_id'")
+	}
+	return bsonx.IDFirst(v.Value), nil
+}
+
+// value returns what becomes of v, Missing for a field that is not there or goes away.
+func (st *state) value(v bson.RawValue, t *tree, path string) (bson.RawValue, error) {
+	if t.mod != nil {
+		return t.mod.apply(st, v, path)
+	}
+	switch v.Type {
+	case 0:
+		return st.create(t, path)
+	case bson.TypeEmbeddedDocument:
+		return st.object(v, t, path)
+	case bson.TypeArray:
+		return st.array(v, t, path)
+	}
+	for _, k := range t.kids {
+		if isArrayAll(k.name) {
+			return v, mongoerr.New(mongoerr.BadValue, "Cannot apply array updates to non-array element %s: %s", path, v)
+		}
+		if k.node.creates(st) {
+			return v, notViable(k.name, path, v)
+		}
+	}
+	return v, nil
+}
+
+func notViable(name, path string, v bson.RawValue) error {
+	return mongoerr.New(mongoerr.PathNotViable, "Cannot create field '%s' in element {%s: %s}", name, path, v)
+}
+
+// field names what a child stands for in this application.
+func (st *state) field(name, path string) (string, error) {
+	if name != "$" {
+		return name, nil
+	}
+	if st.index < 0 {
+		return "", mongoerr.New(mongoerr.BadValue, "The positional operator did not find the match needed from the query.")
+	}
+	return strconv.Itoa(st.index), nil
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// create makes a document of what the children make out of nothing.
+func (st *state) create(t *tree, path string) (bson.RawValue, error) {
+	b := bsonx.NewDoc(0)
+	empty := true
+	for _, k := range t.kids {
+		v, name, err := st.missing(k, path)
+		if err != nil {
+			return bsonx.Missing, err
+		}
+		empty = empty && bsonx.IsMissing(v)
+		b.Append(name, v)
+	}
+	if empty {
+		return bsonx.Missing, nil
+	}
+	return b.Value(), nil
+}
+
+func (st *state) missing(k kid, path string) (v bson.RawValue, name string, err error) {
+	if isArrayAll(k.name) {
+		return v, "", mongoerr.New(mongoerr.BadValue, "The path '%s' must exist in the document in order to apply array updates.", path)
+	}
+	if name, err = st.field(k.name, path); err != nil {
+		return v, "", err
+	}
+	if v, err = st.value(bsonx.Missing, k.node, join(path, name)); err != nil {
+		return v, "", err
+	}
+	if path == "" && name[0] == '$' && !bsonx.IsMissing(v) {
+		return v, "", mongoerr.New(mongoerr.DollarPrefixedFieldName,
+			"The dollar ($) prefixed field '%s' in '%s' is not valid for storage.", name, name)
+	}
+	return v, name, nil
+}
+
+func (st *state) object(doc bson.RawValue, t *tree, path string) (bson.RawValue, error) {
+	b := bsonx.NewDoc(len(doc.Value) + 64)
+	seen := make([]bool, len(t.kids))
+	names := make([]string, len(t.kids))
+	for i, k := range t.kids {
+		if isArrayAll(k.name) {
+			return doc, mongoerr.New(mongoerr.BadValue, "Cannot apply array updates to non-array element %s: %s", path, doc)
+		}
+		name, err := st.field(k.name, path)
+		if err != nil {
+			return doc, err
+		}
+		names[i] = name
+	}
+	for it := bsonx.Elements(doc.Value); it.Next(); {
+		v := it.Value()
+		if i := indexOf(names, it.Key()); i >= 0 && !seen[i] {
+			seen[i] = true
+			var err error
+			if v, err = st.value(v, t.kids[i].node, join(path, names[i])); err != nil {
+				return doc, err
+			}
+		}
+		b.AppendBytes(it.Key(), v)
+	}
+	for i, k := range t.kids {
+		if seen[i] {
+			continue
+		}
+		v, name, err := st.missing(k, path)
+		if err != nil {
+			return doc, err
+		}
+		b.Append(name, v)
+	}
+	return b.Value(), nil
+}
+
+func indexOf(names []string, key []byte) int {
+	for i, n := range names {
+		if n == string(key) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (st *state) array(arr bson.RawValue, t *tree, path string) (bson.RawValue, error) {
+	items := bsonx.Values(arr)
+	nodes, err := st.elements(items, arr, t, path)
+	if err != nil {
+		return arr, err
+	}
+	b := bsonx.NewArray(len(arr.Value) + 64)
+	for i, n := range nodes {
+		v := bsonx.Missing
+		if i < len(items) {
+			v = items[i]
+		}
+		if n != nil {
+			if v, err = st.value(v, n, join(path, strconv.Itoa(i))); err != nil {
+				return arr, err
+			}
+		}
+		b.Append(v)
+	}
+	return b.Value(), nil
+}
+
+// elements returns the tree to apply to each element, nil for none, as many as the array will have.
+func (st *state) elements(items []bson.RawValue, arr bson.RawValue, t *tree, path string) ([]*tree, error) {
+	nodes := make([]*tree, len(items))
+	for _, k := range t.kids {
+		if isArrayAll(k.name) {
+			if err := st.selected(nodes, items, k, path); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		name, err := st.field(k.name, path)
+		if err != nil {
+			return nil, err
+		}
+		i, ok := bsonx.ArrayIndex(name)
+		if !ok || i >= len(nodes) {
+			if !k.node.creates(st) {
+				continue
+			}
+			if !ok {
+				return nil, notViable(name, path, arr)
+			}
+			if i-len(nodes) > maxPadding {
+				return nil, mongoerr.New(mongoerr.CannotBackfillArray, "Can't backfill more than %d elements", maxPadding)
+			}
+			nodes = append(nodes, make([]*tree, i+1-len(nodes))...)
+		}
+		if nodes[i], err = merge(nodes[i], k.node, join(path, name)); err != nil {
+			return nil, err
+		}
+	}
+	return nodes, nil
+}
+
+// selected adds the child to the elements that $[] or $[identifier] chooses.
+func (st *state) selected(nodes []*tree, items []bson.RawValue, k kid, path string) error {
+	id := k.name[2 : len(k.name)-1]
+	for i, item := range items {
+		if id != "" {
+			ok, err := st.filters[id].Match(bsonx.NewDoc(len(item.Value)+16).Append(id, item).Raw())
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+		}
+		m, err := merge(nodes[i], k.node, join(path, strconv.Itoa(i)))
+		if err != nil {
+			return err
+		}
+		nodes[i] = m
+	}
+	return nil
+}

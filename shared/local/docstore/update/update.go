@@ -1,0 +1,185 @@
+// Package update compiles and applies MongoDB updates to raw BSON documents: operators, replacement documents and pipelines. It owns
+// the operators, array filters, positional paths and what an upsert inserts; it does not own which documents are chosen, nor
+// pipeline stages, which it runs through package pipeline.
+//
+// A pipeline update may use $set, $addFields, $unset, $project, $replaceRoot and $replaceWith.
+package update
+
+import (
+	"bytes"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/expr"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/query"
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// Options say how an update is meant.
+type Options struct {
+	ArrayFilters []bson.Raw
+	Multi        bool
+	// Env gives the clock: Now for $currentDate, ClusterTime for its timestamps (made from Now where zero). Required for
+	// $currentDate and pipelines; nil stands for an empty one.
+	Env *expr.Env
+	// Let are the variables of a pipeline update.
+	Let bson.Raw
+}
+
+// Update is a compiled update. It does not change; an Env in its options serves one goroutine.
+type Update struct {
+	kind kind
+	env  *expr.Env
+
+	root       *tree
+	filters    map[string]*query.Matcher
+	positional bool
+
+	replacement bson.Raw
+
+	pipeline *pipelineUpdate
+}
+
+type kind uint8
+
+const (
+	byOperators kind = iota
+	byReplacement
+	byPipeline
+)
+
+// Compile parses the u of an update or findAndModify command. Errors are *mongoerr.Error with MongoDB's codes. The bytes
+// must stay unchanged while the Update is in use.
+func Compile(u bson.RawValue, opts Options) (*Update, error) {
+	if opts.Env == nil {
+		opts.Env = &expr.Env{}
+	}
+	out := &Update{env: opts.Env}
+	switch u.Type {
+	case bson.TypeArray:
+		return out, out.compilePipeline(u, opts)
+	case bson.TypeEmbeddedDocument:
+	default:
+		return nil, mongoerr.New(mongoerr.FailedToParse, "Update argument must be either an object or an array")
+	}
+	if first := bsonx.FirstKey(u.Value); len(first) == 0 || first[0] != '$' {
+		return out, out.compileReplacement(u.Value, opts)
+	}
+	return out, out.compileOperators(u.Value, opts)
+}
+
+// IsReplacement reports whether the update replaces the document but for its _id.
+func (u *Update) IsReplacement() bool { return u.kind == byReplacement }
+
+// NeedsIndex reports whether the update uses the positional operator $, for which Apply needs the index from
+// query.Matcher.MatchArray.
+func (u *Update) NeedsIndex() bool { return u.positional }
+
+// Apply returns the updated document and whether it differs. index is the array position that the filter matched, -1 for
+// none. The document given is left as it is; where nothing changes it is what is returned.
+func (u *Update) Apply(doc bson.Raw, index int) (out bson.Raw, changed bool, err error) {
+	switch u.kind {
+	case byReplacement:
+		out, err = u.replace(doc)
+	case byPipeline:
+		out, err = u.pipeline.run(doc)
+	default:
+		out, err = u.applyOperators(doc, index, false)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if u.kind == byReplacement && !bytes.Equal(u.replacement, doc) {
+		return out, true, nil // MongoDB counts even a replacement that only lacks the _id as a change
+	}
+	return out, !bytes.Equal(out, doc), nil
+}
+
+// Upsert returns the document to insert where nothing matched the filter: its equalities with the update applied. The
+// document may lack an _id, which is then the caller's to make.
+func (u *Update) Upsert(filter *query.Matcher) (bson.Raw, error) {
+	eqs, err := filter.Equalities()
+	if err != nil {
+		return nil, err
+	}
+	if u.kind == byReplacement {
+		eqs = onlyID(eqs)
+	}
+	base := seed(eqs)
+	switch u.kind {
+	case byReplacement:
+		return u.replace(base)
+	case byPipeline:
+		return u.pipeline.run(base)
+	}
+	return u.applyOperators(base, -1, true)
+}
+
+func onlyID(eqs []query.Equality) []query.Equality {
+	for _, e := range eqs {
+		if e.Path == "_id" {
+			return []query.Equality{e}
+		}
+	}
+	return nil
+}
+
+// seed builds a document of equalities, _id first.
+func seed(eqs []query.Equality) bson.Raw {
+	doc := bsonx.NewDoc(0).Raw()
+	for _, first := range []bool{true, false} {
+		for _, e := range eqs {
+			if (e.Path == "_id") == first {
+				doc = putPath(doc, e.Path, e.Value)
+			}
+		}
+	}
+	return doc
+}
+
+func putPath(doc bson.Raw, path string, v bson.RawValue) bson.Raw {
+	head, rest, more := bsonx.CutPath(path)
+	if more {
+		inner := bsonx.Lookup(doc, head)
+		if inner.Type != bson.TypeEmbeddedDocument {
+			inner = bsonx.NewDoc(0).Value()
+		}
+		v = bsonx.Document(putPath(inner.Value, rest, v))
+	}
+	return bsonx.With(doc, head, v)
+}
+
+func (u *Update) compileReplacement(doc bson.Raw, opts Options) error {
+	if opts.Multi {
+		return mongoerr.New(mongoerr.FailedToParse, "multi update is not supported for replacement-style update")
+	}
+	if len(opts.ArrayFilters) > 0 {
+		return mongoerr.New(mongoerr.FailedToParse, "arrayFilters may not be specified for replacement-style updates")
+	}
+	for it := bsonx.Elements(doc); it.Next(); {
+		if len(it.Key()) > 0 && it.Key()[0] == '$' {
+			return mongoerr.New(mongoerr.DollarPrefixedFieldName,
+				"The dollar ($) prefixed field '%s' in '%s' is not allowed in the context of an update's replacement document. "+
+					"Consider using an aggregation pipeline with $replaceWith.", it.Key(), it.Key())
+		}
+	}
+	u.kind, u.replacement = byReplacement, doc
+	return nil
+}
+
+func (u *Update) replace(doc bson.Raw) (bson.Raw, error) {
+	id, given := bsonx.Lookup(doc, "_id"), bsonx.Lookup(u.replacement, "_id")
+	if bsonx.IsMissing(id) {
+		id = given
+	} else if !bsonx.IsMissing(given) && !bsonx.Equal(id, given) {
+		return nil, mongoerr.New(mongoerr.ImmutableField,
+			"After applying the update, the (immutable) field '_id' was found to have been altered to _id: %s", given)
+	}
+	b := bsonx.NewDoc(len(u.replacement)+len(id.Value)+8).Append("_id", id)
+	for it := bsonx.Elements(u.replacement); it.Next(); {
+		if string(it.Key()) != "_id" {
+			b.AppendBytes(it.Key(), it.Value())
+		}
+	}
+	return b.Raw(), nil
+}
