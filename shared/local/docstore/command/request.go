@@ -1,0 +1,344 @@
+package command
+
+import (
+	"context"
+	"math"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/engine"
+	"github.com/strata-crm/strata/shared/local/docstore/expr"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/session"
+	"github.com/strata-crm/strata/shared/local/docstore/wire"
+)
+
+// request is one command while it runs.
+type request struct {
+	*Server
+	conn *Conn
+	cmd  *command
+	name string
+	db   string
+	body bson.Raw
+	args
+	sequences []wire.Sequence
+	general
+
+	session *session.Session
+	tx      *engine.Tx // the open transaction; nil outside of one
+	at      time.Time  // one instant for the whole command
+}
+
+// general are the fields that every command accepts.
+type general struct {
+	lsid         *session.ID
+	txnNumber    *int64
+	start        bool
+	autocommit   bool // autocommit was given, and false
+	readConcern  string
+	snapshotTime bool
+	noReplyWait  bool // w:0 or j:false: the reply need not wait for the disk
+	maxTime      time.Duration
+}
+
+// parse splits the message into the command's own fields and the general ones and checks both.
+func (s *Server) parse(c *Conn, m *wire.Message) (*request, error) {
+	r := &request{Server: s, conn: c, body: m.Body, sequences: m.Sequences, db: m.Database, at: s.now()}
+	it := bsonx.Elements(m.Body)
+	if !it.Next() {
+		return nil, mongoerr.New(mongoerr.FailedToParse, "the command is empty")
+	}
+	r.name = string(it.Key())
+	if r.cmd = s.commands[r.name]; r.cmd == nil {
+		return r, mongoerr.New(mongoerr.CommandNotFound, "no such command: '%s'", r.name)
+	}
+	r.args = append(make(args, 0, 12), arg{r.name, it.Value()})
+	for it.Next() {
+		if err := r.field(string(it.Key()), it.Value()); err != nil {
+			return r, err
+		}
+	}
+	for _, q := range m.Sequences {
+		if r.cmd.sequence != q.Name {
+			return r, mongoerr.New(unknownField, "BSON field '%s.%s' is an unknown field.", r.name, q.Name)
+		}
+	}
+	if r.db == "" {
+		return r, mongoerr.New(missingField, "OP_MSG requests require a $db argument")
+	}
+	return r, r.required()
+}
+
+func (r *request) required() error {
+	for _, name := range r.cmd.required {
+		if !r.has(name) && !(name == r.cmd.sequence && len(r.sequences) > 0) {
+			return mongoerr.New(missingField, "BSON field '%s.%s' is missing but a required field", r.name, name)
+		}
+	}
+	return nil
+}
+
+func (r *request) field(name string, v bson.RawValue) error {
+	if chk, ok := r.cmd.fields[name]; ok {
+		if v.Type == bson.TypeNull && !r.cmd.keepNull {
+			return nil
+		}
+		if r.has(name) {
+			return mongoerr.New(duplicateField, "BSON field '%s.%s' is a duplicate field", r.name, name)
+		}
+		if err := chk(r.name+"."+name, v); err != nil {
+			return err
+		}
+		r.args = append(r.args, arg{name, v})
+		return nil
+	}
+	known, err := r.general.field(r, name, v)
+	if !known && !r.cmd.lenient {
+		return mongoerr.New(unknownField, "BSON field '%s.%s' is an unknown field.", r.name, name)
+	}
+	return err
+}
+
+// field takes one general field; known is false for any other.
+func (g *general) field(r *request, name string, v bson.RawValue) (known bool, err error) {
+	if name == "comment" {
+		return true, nil
+	}
+	if v.Type == bson.TypeNull && name != "$db" {
+		_, known = generalNames[name]
+		return known, nil
+	}
+	switch name {
+	case "$db":
+		r.db = string(bsonx.StringBytes(v))
+		return true, isString(name, v)
+	case "lsid":
+		return true, g.setSession(v)
+	case "txnNumber":
+		n, ok := v.Int64OK()
+		if !ok {
+			return true, wrongType(name, v, "long")
+		}
+		g.txnNumber = &n
+		return true, nil
+	case "startTransaction":
+		g.start = bsonx.Truthy(v)
+		return true, isBool(name, v)
+	case "autocommit":
+		g.autocommit = true
+		if bsonx.Truthy(v) {
+			return true, mongoerr.New(mongoerr.InvalidOptions, "autocommit must be false: leave it out for a single write")
+		}
+		return true, isBool(name, v)
+	case "readConcern":
+		return true, g.setReadConcern(v)
+	case "writeConcern":
+		return true, g.setWriteConcern(v)
+	case "maxTimeMS":
+		g.maxTime, err = maxTime(name, v)
+		return true, err
+	}
+	_, known = generalNames[name]
+	return known, nil
+}
+
+// generalNames are the fields that are accepted everywhere and need nothing done, or are handled in general.field.
+var generalNames = map[string]struct{}{
+	"$readPreference": {}, "$clusterTime": {}, "apiVersion": {}, "apiStrict": {}, "apiDeprecationErrors": {},
+	"$client": {}, "$audit": {}, "mayBypassWriteBlocking": {}, "rawData": {}, "serialization_context": {}, "expectPrefix": {},
+	"lsid": {}, "txnNumber": {}, "startTransaction": {}, "autocommit": {}, "readConcern": {}, "writeConcern": {},
+	"maxTimeMS": {}, "coordinator": {}, "recoveryToken": {}, "maxTimeMSOpOnly": {}, "clientOperationKey": {},
+	"databaseVersion": {}, "shardVersion": {},
+}
+
+func (g *general) setSession(v bson.RawValue) error {
+	if err := isDoc("lsid", v); err != nil {
+		return err
+	}
+	id, err := sessionID("lsid", bson.Raw(v.Value))
+	g.lsid = id
+	return err
+}
+
+// sessionID reads {id: UUID}; the other fields that a server's own sessions have are accepted and not used.
+func sessionID(path string, doc bson.Raw) (*session.ID, error) {
+	v := bsonx.Lookup(doc, "id")
+	if bsonx.IsMissing(v) {
+		return nil, mongoerr.New(missingField, "BSON field '%s.id' is missing but a required field", path)
+	}
+	if v.Type != bson.TypeBinary {
+		return nil, wrongType(path+".id", v, "binData")
+	}
+	subtype, data := v.Binary()
+	if subtype != bson.TypeBinaryUUID {
+		return nil, mongoerr.New(mongoerr.TypeMismatch, "BSON field '%s.id' is the wrong binData type, expected type 'UUID'", path)
+	}
+	if len(data) != 16 {
+		return nil, mongoerr.New(207, "uuid must be a 16-byte binary field with UUID (4) subtype")
+	}
+	id := session.ID(data)
+	return &id, nil
+}
+
+var readConcernFields = fields{"level": isString, "afterClusterTime": ofType("timestamp", bson.TypeTimestamp),
+	"atClusterTime": ofType("timestamp", bson.TypeTimestamp), "provenance": isString, "afterOpTime": isDoc, "allowTransactionTableSnapshot": isBool}
+
+func (g *general) setReadConcern(v bson.RawValue) error {
+	if err := isDoc("readConcern", v); err != nil {
+		return err
+	}
+	a, err := parseFields("readConcern", bson.Raw(v.Value), readConcernFields)
+	if err != nil {
+		return err
+	}
+	g.readConcern = a.text("level")
+	switch g.readConcern {
+	case "", "local", "majority", "linearizable", "available", "snapshot":
+		return nil
+	}
+	return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'readConcern.level' is not a valid value.", g.readConcern)
+}
+
+var writeConcernFields = fields{"w": ofType("number, string or object", bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128, bson.TypeString, bson.TypeEmbeddedDocument),
+	"j": isFlag, "fsync": isFlag, "wtimeout": isNumber, "provenance": isString, "getLastError": anything, "wOpTime": anything, "wElectionId": anything}
+
+func (g *general) setWriteConcern(v bson.RawValue) error {
+	if err := isDoc("writeConcern", v); err != nil {
+		return err
+	}
+	for it := bsonx.Elements(v.Value); it.Next(); {
+		name := string(it.Key())
+		chk := writeConcernFields[name]
+		if chk == nil {
+			return mongoerr.New(unknownField, "BSON field 'writeConcern.%s' is an unknown field.", name)
+		}
+		if it.Value().Type == bson.TypeNull {
+			if name == "w" {
+				return mongoerr.New(mongoerr.TypeMismatch, "w has to be a number, string, or object; found: null")
+			}
+			continue
+		}
+		if err := chk("writeConcern."+name, it.Value()); err != nil {
+			if name == "w" {
+				return mongoerr.New(mongoerr.FailedToParse, "w has to be a number, string, or object; found: %s", bsonx.TypeName(it.Value().Type))
+			}
+			return err
+		}
+		if err := g.concern(name, it.Value()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *general) concern(name string, v bson.RawValue) error {
+	switch {
+	case name == "w" && bsonx.IsNumber(v):
+		n, _ := wholeNumber(v)
+		if n < 0 || n > 50 {
+			return mongoerr.New(mongoerr.FailedToParse, "w has to be a non-negative number and not greater than 50; found: %d", n)
+		}
+		if n > 1 {
+			return mongoerr.New(100, "Not enough data-bearing nodes: this server is the only one")
+		}
+		g.noReplyWait = g.noReplyWait || n == 0
+	case name == "w" && v.Type == bson.TypeString:
+		if w := v.StringValue(); w != "majority" {
+			return mongoerr.New(79, "No write concern mode named '%s' found in replica set configuration", w)
+		}
+	case name == "w":
+		return mongoerr.New(mongoerr.FailedToParse, "tagged write concern is not supported")
+	case name == "j":
+		g.noReplyWait = g.noReplyWait || !bsonx.Truthy(v)
+	}
+	return nil
+}
+
+// maxTime reads a time limit in milliseconds; 0 means none.
+func maxTime(name string, v bson.RawValue) (time.Duration, error) {
+	if err := isNumber(name, v); err != nil {
+		return 0, err
+	}
+	f, _ := bsonx.FloatOf(v)
+	if f != math.Trunc(f) || math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0, mongoerr.New(mongoerr.FailedToParse, "%s has non-integral value", name)
+	}
+	if f < 0 || f > math.MaxInt32 {
+		return 0, mongoerr.New(mongoerr.BadValue, "%v value for %s is out of range [0, 2147483647]", f, name)
+	}
+	return time.Duration(f) * time.Millisecond, nil
+}
+
+// namespace returns the collection that the command's first field names.
+func (r *request) namespace() (engine.Namespace, error) {
+	v := r.get(r.name)
+	if v.Type != bson.TypeString {
+		return engine.Namespace{}, mongoerr.New(mongoerr.InvalidNamespace, "collection name has invalid type %s", bsonx.TypeName(v.Type))
+	}
+	ns := engine.Namespace{DB: r.db, Name: v.StringValue()}
+	return ns, checkNamespace(ns)
+}
+
+func checkNamespace(ns engine.Namespace) error {
+	if err := checkDatabase(ns.DB); err != nil {
+		return err
+	}
+	switch {
+	case ns.Name == "", strings.HasPrefix(ns.Name, "."), strings.ContainsRune(ns.Name, 0):
+		return mongoerr.New(mongoerr.InvalidNamespace, "Invalid namespace specified '%s'", ns)
+	case strings.Contains(ns.Name, "$") && !strings.HasPrefix(ns.Name, "$cmd."):
+		return mongoerr.New(mongoerr.InvalidNamespace, "Invalid collection name: %s", ns.Name)
+	case len(ns.String()) > 255:
+		return mongoerr.New(mongoerr.InvalidNamespace, "Fully qualified namespace is too long: %d bytes, the limit is 255", len(ns.String()))
+	}
+	return nil
+}
+
+func checkDatabase(db string) error {
+	if db == "" || len(db) > 63 || strings.ContainsAny(db, "/\\. \"$\x00") && db != "$external" {
+		return mongoerr.New(mongoerr.InvalidNamespace, "Invalid database name: '%s'", db)
+	}
+	return nil
+}
+
+// documents returns the documents of the command's sequence field, however they were sent.
+func (r *request) documents(name string) []bson.Raw {
+	for _, q := range r.sequences {
+		if q.Name == name {
+			return q.Docs
+		}
+	}
+	return r.docs(name)
+}
+
+// env returns a fresh environment and scope with the command's "let" variables.
+func (r *request) env() (*expr.Env, *expr.Scope, error) {
+	env, scope := &expr.Env{Now: r.at}, expr.NewScope()
+	var err error
+	for it := bsonx.Elements(r.doc("let")); it.Next(); {
+		var e expr.Expr
+		if e, err = expr.Compile(it.Value(), scope); err != nil {
+			return nil, nil, err
+		}
+		v, err := e.Eval(env, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		child, slot := scope.Define(string(it.Key()))
+		scope = child
+		env.Set(slot, v)
+	}
+	return env, scope, err
+}
+
+// durable waits until what the transaction shows can be told to a reader with majority guarantees.
+func (r *request) durable(ctx context.Context, t *engine.Tx) error {
+	if r.readConcern == "majority" || r.readConcern == "snapshot" || r.readConcern == "linearizable" || r.session != nil && r.tx != nil && r.session.DurableReads() {
+		return t.WaitDurable(ctx)
+	}
+	return nil
+}

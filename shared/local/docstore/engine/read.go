@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// Docs walks documents in the order of their _id. It must be closed.
+type Docs struct {
+	s    *scan
+	skip int
+}
+
+// ScanDocs walks the documents whose id keys lie in [lower, upper); nil means open.
+func (t *Tx) ScanDocs(c *Collection, lower, upper []byte, reverse bool) (*Docs, error) {
+	prefix := dataPrefix(c.ID, documents, 0)
+	s, err := t.scanWithin(prefix, lower, upper, reverse)
+	return &Docs{s: s, skip: len(prefix)}, err
+}
+
+func (t *Tx) scanWithin(prefix, lower, upper []byte, reverse bool) (*scan, error) {
+	from := append(prefix[:len(prefix):len(prefix)], lower...)
+	to := after(prefix)
+	if upper != nil {
+		to = append(prefix[:len(prefix):len(prefix)], upper...)
+	}
+	return t.scan(from, to, reverse)
+}
+
+// Next returns the next document and its id key; both stay valid. ok is false at the end.
+func (d *Docs) Next() (id []byte, doc bson.Raw, ok bool, err error) {
+	if d.s.base == nil {
+		return nil, nil, false, errClosed
+	}
+	key, value, ok, err := d.s.next()
+	if !ok {
+		return nil, nil, false, err
+	}
+	return key[d.skip:], value, true, nil
+}
+
+// Close releases the iterator; it may be repeated.
+func (d *Docs) Close() error { return d.s.close() }
+
+// Entries walks the entries of an index in its order. It must be closed.
+type Entries struct {
+	s    *scan
+	x    *Index
+	skip int
+}
+
+// ScanIndex walks the entries whose field keys lie in [lower, upper); nil means open.
+func (t *Tx) ScanIndex(x *Index, lower, upper []byte, reverse bool) (*Entries, error) {
+	prefix := dataPrefix(x.coll, x.ID, 0)
+	s, err := t.scanWithin(prefix, lower, upper, reverse)
+	return &Entries{s: s, x: x, skip: len(prefix)}, err
+}
+
+// Next returns the next entry's key, which begins with the fields, and the id key of its document; both stay valid.
+func (n *Entries) Next() (fields, id []byte, ok bool, err error) {
+	if n.s.base == nil {
+		return nil, nil, false, errClosed
+	}
+	key, value, ok, err := n.s.next()
+	if !ok {
+		return nil, nil, false, err
+	}
+	id, err = n.x.splitEntry(key, value)
+	return key[n.skip:], id, err == nil, err
+}
+
+// Seek moves on to the first entry at or after (in reverse: before) the given field key.
+func (n *Entries) Seek(fields []byte) {
+	n.s.seek(append(dataPrefix(n.x.coll, n.x.ID, len(fields)), fields...))
+}
+
+// Close releases the iterator; it may be repeated.
+func (n *Entries) Close() error { return n.s.close() }

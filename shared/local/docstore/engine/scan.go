@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// scan walks the keys in [lower, upper) as the transaction sees them: its snapshot merged with its own writes.
+type scan struct {
+	t            *Tx
+	base         *pebble.Iterator
+	lower, upper string
+	reverse      bool
+	own          *node
+	started      bool
+	last         string // the last key taken from the transaction's own writes
+}
+
+func (t *Tx) scan(lower, upper []byte, reverse bool) (*scan, error) {
+	it, err := t.snap.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return nil, err
+	}
+	s := &scan{t: t, base: it, lower: string(lower), upper: string(upper), reverse: reverse}
+	if reverse {
+		it.Last()
+	} else {
+		it.First()
+	}
+	return s, nil
+}
+
+// next returns the next key and value, both valid until the following call; ok is false at the end.
+func (s *scan) next() (key, value []byte, ok bool, err error) {
+	for {
+		own := s.peekOwn()
+		if !s.base.Valid() && own == nil {
+			return nil, nil, false, s.base.Error()
+		}
+		if own == nil || s.base.Valid() && s.baseFirst(own) {
+			// The iterator's key and value die when it moves, so it moves on the way in.
+			key, value, err = s.takeBase()
+			return key, value, err == nil, err
+		}
+		if s.base.Valid() && string(s.base.Key()) == own.key {
+			s.step()
+		}
+		s.takeOwn(own)
+		if own.value != nil {
+			return []byte(own.key), own.value, true, nil
+		}
+	}
+}
+
+func (s *scan) baseFirst(own *node) bool {
+	if s.reverse {
+		return string(s.base.Key()) > own.key
+	}
+	return string(s.base.Key()) < own.key
+}
+
+func (s *scan) takeBase() (key, value []byte, err error) {
+	v, err := s.base.ValueAndErr()
+	if err != nil {
+		return nil, nil, err
+	}
+	key, value = bytes.Clone(s.base.Key()), append(make([]byte, 0, max(1, len(v))), v...)
+	s.step()
+	return key, value, nil
+}
+
+func (s *scan) step() {
+	if s.reverse {
+		s.base.Prev()
+	} else {
+		s.base.Next()
+	}
+}
+
+// peekOwn returns the transaction's own next write inside the bounds, or nil.
+func (s *scan) peekOwn() *node {
+	if s.t.own == nil {
+		return nil
+	}
+	if s.own == nil {
+		s.own = s.findOwn()
+	}
+	if n := s.own; n != nil && (s.reverse && n.key >= s.lower || !s.reverse && n.key < s.upper) {
+		return n
+	}
+	return nil
+}
+
+func (s *scan) findOwn() *node {
+	switch {
+	case s.reverse && s.started:
+		return s.t.own.before(s.last)
+	case s.reverse:
+		return s.t.own.before(s.upper)
+	case s.started:
+		return s.t.own.seek(s.last+"\x00", nil)
+	default:
+		return s.t.own.seek(s.lower, nil)
+	}
+}
+
+func (s *scan) takeOwn(n *node) {
+	s.started, s.last = true, n.key
+	if s.reverse {
+		s.own = nil
+	} else {
+		s.own = n.next[0]
+	}
+}
+
+func (s *scan) seek(key []byte) {
+	s.own, s.started = nil, false
+	if s.reverse {
+		s.upper = string(key)
+		s.base.SeekLT(key)
+	} else {
+		s.lower = string(key)
+		s.base.SeekGE(key)
+	}
+}
+
+func (s *scan) close() error {
+	if s.base == nil {
+		return nil
+	}
+	err := s.base.Close()
+	s.base = nil
+	return err
+}
+
+// errClosed is returned by iterators after Close.
+var errClosed = errors.New("docstore engine: iterator is closed")

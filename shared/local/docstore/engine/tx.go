@@ -1,0 +1,251 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Tx reads one snapshot of the store plus its own writes. It is used by one goroutine at a time and ends with exactly
+// one of Commit and Abort; both may be repeated harmlessly.
+type Tx struct {
+	e      *Engine
+	snap   *pebble.Snapshot
+	seq    uint64
+	writer bool
+	own    *overlay
+	locked []string
+	held   map[*collState]bool
+	multi  map[*Index]bool
+	done   chan struct{}
+	ended  bool
+
+	prev, next *Tx // in Engine.writers
+}
+
+// txList is a list of open writing transactions, oldest snapshot first.
+type txList struct{ first, last *Tx }
+
+func (l *txList) add(t *Tx) {
+	if t.prev = l.last; t.prev == nil {
+		l.first = t
+	} else {
+		t.prev.next = t
+	}
+	l.last = t
+}
+
+func (l *txList) remove(t *Tx) {
+	if t.prev == nil {
+		l.first = t.next
+	} else {
+		t.prev.next = t.next
+	}
+	if t.next == nil {
+		l.last = t.prev
+	} else {
+		t.next.prev = t.prev
+	}
+	t.prev, t.next = nil, nil
+}
+
+// Read opens a transaction that will not write.
+func (e *Engine) Read() *Tx { return e.begin(false) }
+
+// Begin opens a transaction that may write.
+func (e *Engine) Begin() *Tx { return e.begin(true) }
+
+func (e *Engine) begin(writer bool) *Tx {
+	t := &Tx{e: e, writer: writer, done: make(chan struct{})}
+	e.commit.Lock()
+	defer e.commit.Unlock()
+	t.snap, t.seq = e.db.NewSnapshot(), e.seq
+	if writer {
+		e.writers.add(t)
+	}
+	return t
+}
+
+// Seq returns the number of the last commit that the transaction sees.
+func (t *Tx) Seq() uint64 { return t.seq }
+
+// Dirty reports whether the transaction has written anything.
+func (t *Tx) Dirty() bool { return t.own != nil && t.own.count > 0 }
+
+// Bytes returns the size in bytes of what the transaction has written so far.
+func (t *Tx) Bytes() int {
+	if t.own == nil {
+		return 0
+	}
+	return t.own.bytes
+}
+
+func (t *Tx) get(key []byte) ([]byte, error) {
+	if t.own != nil {
+		if v, known := t.own.get(string(key)); known {
+			return v, nil
+		}
+	}
+	v, closer, err := t.snap.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append(make([]byte, 0, max(len(v), 1)), v...), closer.Close()
+}
+
+// has reports whether key is present, without copying its value.
+func (t *Tx) has(key []byte) (bool, error) {
+	if t.own != nil {
+		if v, known := t.own.get(string(key)); known {
+			return v != nil, nil
+		}
+	}
+	_, closer, err := t.snap.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, closer.Close()
+}
+
+// set writes key; a nil value deletes it.
+func (t *Tx) set(key string, value []byte) {
+	if t.own == nil {
+		t.own = newOverlay()
+	}
+	t.own.set(key, value)
+}
+
+func (t *Tx) lock(key string) error {
+	fresh, err := t.e.locks.acquire(t, key)
+	if fresh {
+		t.locked = append(t.locked, key)
+	}
+	return err
+}
+
+// Session reads what [Tx.SetSession] stored last for the session, or nil.
+func (e *Engine) Session(id []byte) ([]byte, error) {
+	t := e.Read()
+	defer t.Abort()
+	return t.get(sessionKey(id))
+}
+
+// SetSession stores value with the transaction's writes: both are there after a crash, or neither. The value is a
+// BSON document whose date "at" says when it was written.
+func (t *Tx) SetSession(id, value []byte) { t.set(string(sessionKey(id)), value) }
+
+// Commit makes the writes visible at once and returns when they are durable. The locks are free before the log is
+// synced, so others may build on the writes; their own sync comes later in the same log. With a nil error the writes
+// survive a power cut. After an error nobody knows: the store must be reopened.
+func (t *Tx) Commit() error {
+	wait, err := t.CommitLater()
+	if err != nil {
+		return err
+	}
+	return wait()
+}
+
+// CommitLater makes the writes visible and returns a function that waits until they are durable. The function must be
+// called once.
+func (t *Tx) CommitLater() (wait func() error, err error) {
+	if t.ended {
+		return nil, errors.New("docstore engine: transaction has ended")
+	}
+	if !t.Dirty() {
+		t.Abort()
+		return func() error { return nil }, nil
+	}
+	b, err := t.batch()
+	if err != nil {
+		t.Abort()
+		return nil, err
+	}
+	seq, err := t.e.apply(b)
+	t.end(seq)
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return func() error { return t.e.settle(b, seq) }, nil
+}
+
+func (t *Tx) batch() (*pebble.Batch, error) {
+	b := t.e.db.NewBatchWithSize(t.own.bytes + 16*t.own.count + 64)
+	var err error
+	t.own.each(func(key string, value []byte) {
+		switch {
+		case err != nil:
+		case value == nil:
+			err = b.Delete([]byte(key), nil)
+		default:
+			err = b.Set([]byte(key), value, nil)
+		}
+	})
+	for x := range t.multi {
+		if err == nil {
+			err = b.Set(indexStateKey(kindMulti, x.coll, x.ID), nil, nil)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+// Abort drops the writes. It does nothing where the transaction has ended.
+func (t *Tx) Abort() { t.end(0) }
+
+// end frees everything that the transaction holds; seq is the number of its commit, 0 after a rollback.
+func (t *Tx) end(seq uint64) {
+	if t.ended {
+		return
+	}
+	t.ended = true
+	if err := t.snap.Close(); err != nil {
+		t.e.log.Error("closing a snapshot", "err", err)
+	}
+	t.e.locks.release(t.locked, seq)
+	for s := range t.held {
+		s.ddl.RUnlock()
+	}
+	t.own = nil
+	close(t.done)
+	if t.writer {
+		t.e.retire(t, seq)
+	}
+}
+
+// retire takes t out of the list of writers and forgets the locks that no open writer's snapshot can collide with.
+func (e *Engine) retire(t *Tx, seq uint64) {
+	e.commit.Lock()
+	e.writers.remove(t)
+	if len(t.locked) > 0 {
+		e.recent = append(e.recent, written{seq: max(seq, t.seq), keys: t.locked})
+	}
+	oldest := e.seq
+	if e.writers.first != nil {
+		oldest = e.writers.first.seq
+	}
+	var old []written
+	e.recent = slices.DeleteFunc(e.recent, func(w written) bool {
+		if w.seq <= oldest {
+			old = append(old, w)
+			return true
+		}
+		return false
+	})
+	e.commit.Unlock()
+	for _, w := range old {
+		e.locks.forget(w.keys, oldest)
+	}
+}
+
+// WaitDurable returns when everything that the transaction sees is durable.
+func (t *Tx) WaitDurable(ctx context.Context) error { return t.e.WaitDurable(ctx, t.seq) }

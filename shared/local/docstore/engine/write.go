@@ -1,0 +1,249 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+)
+
+// ErrStale says that the catalogue changed under a transaction; it must begin again.
+var ErrStale = &Conflict{}
+
+// IDKey returns the key under which a document with this _id is stored.
+func IDKey(id bson.RawValue) []byte { return bsonx.AppendKey(make([]byte, 0, 32), id, false) }
+
+// Writable returns the current version of a collection, which then stays current until the transaction ends; nil where
+// there is none. It returns a *Conflict while the collection's definition is being changed, and where it was changed
+// after the transaction's snapshot in a way that its snapshot cannot follow.
+func (t *Tx) Writable(ns Namespace) (*Collection, error) {
+	c := t.e.Collection(ns)
+	if c == nil || t.held[c.state] {
+		return c, nil
+	}
+	if !c.state.ddl.TryRLock() {
+		return nil, &Conflict{Wait: c.state.idle()}
+	}
+	if t.held == nil {
+		t.held = map[*collState]bool{}
+	}
+	t.held[c.state] = true
+	c = t.e.Collection(ns)
+	if c == nil || !t.held[c.state] {
+		return nil, ErrStale
+	}
+	for _, x := range c.Indexes {
+		if x.ReadySeq > t.seq {
+			return nil, ErrStale
+		}
+	}
+	return c, nil
+}
+
+// idle returns a channel that is closed when a change of the definition is over.
+func (s *collState) idle() <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		s.ddl.RLock()
+		defer s.ddl.RUnlock()
+		close(done)
+	}()
+	return done
+}
+
+// Get returns the document with that id key, or nil.
+func (t *Tx) Get(c *Collection, id []byte) (bson.Raw, error) { return t.get(docKey(c.ID, id)) }
+
+// Insert stores a document, which must have an _id. It returns *DuplicateKey or *Conflict, and then has changed nothing.
+func (t *Tx) Insert(c *Collection, doc bson.Raw) error {
+	idValue := bsonx.Lookup(doc, "_id")
+	id := IDKey(idValue)
+	key := docKey(c.ID, id)
+	if err := t.lock(string(key)); err != nil {
+		return err
+	}
+	if taken, err := t.has(key); err != nil {
+		return err
+	} else if taken {
+		pattern := bsonx.NewDoc(16).Append("_id", bsonx.Int32(1)).Raw()
+		return newDuplicate(c, "_id_", pattern, bsonx.NewDoc(32).Append("_id", idValue).Raw())
+	}
+	return t.replace(c, id, key, nil, doc)
+}
+
+// Update replaces the document old, as read in this transaction, by new, which has the same _id.
+func (t *Tx) Update(c *Collection, id []byte, old, new bson.Raw) error {
+	key := docKey(c.ID, id)
+	if err := t.lock(string(key)); err != nil {
+		return err
+	}
+	return t.replace(c, id, key, old, new)
+}
+
+// Delete removes the document old, as read in this transaction.
+func (t *Tx) Delete(c *Collection, id []byte, old bson.Raw) error {
+	key := docKey(c.ID, id)
+	if err := t.lock(string(key)); err != nil {
+		return err
+	}
+	return t.replace(c, id, key, old, nil)
+}
+
+// change is what one index gains and loses by one write.
+type change struct {
+	index      *Index
+	add, drop  [][]byte // full keys without the id
+	isMultikey bool
+}
+
+// replace checks everything first and writes then, so that a failure leaves no half of a document behind.
+func (t *Tx) replace(c *Collection, id, key []byte, old, new bson.Raw) error {
+	var room [8]change
+	changes := room[:0]
+	for _, x := range c.Indexes {
+		ch, err := x.change(old, new)
+		if err != nil {
+			return err
+		}
+		if x.Unique {
+			if err := t.checkUnique(c, ch, id, new); err != nil {
+				return err
+			}
+		}
+		changes = append(changes, ch)
+	}
+	for _, ch := range changes {
+		t.writeEntries(ch, id)
+	}
+	if new == nil {
+		t.set(string(key), nil)
+	} else {
+		t.set(string(key), new)
+	}
+	return nil
+}
+
+func (x *Index) change(old, new bson.Raw) (ch change, err error) {
+	ch.index = x
+	if old != nil {
+		if ch.drop, _, err = x.keys(old); err != nil {
+			return ch, err
+		}
+	}
+	if new != nil {
+		if ch.add, ch.isMultikey, err = x.keys(new); err != nil {
+			return ch, err
+		}
+	}
+	if len(ch.drop) > 0 && len(ch.add) > 0 {
+		ch.drop, ch.add = difference(ch.drop, ch.add), difference(ch.add, ch.drop)
+	}
+	return ch, nil
+}
+
+// difference returns the members of the sorted a that the sorted b lacks.
+func difference(a, b [][]byte) [][]byte {
+	var out [][]byte
+	for _, k := range a {
+		if _, found := slices.BinarySearchFunc(b, k, bytes.Compare); !found {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// keys returns the sorted distinct keys of doc in the index, without the id; none where the index leaves doc out.
+func (x *Index) keys(doc bson.Raw) (keys [][]byte, multikey bool, err error) {
+	if x.Partial != nil {
+		if in, err := x.Partial.Match(doc); err != nil || !in {
+			return nil, false, err
+		}
+	}
+	fields, multikey, err := bsonx.IndexKeys(doc, x.Fields, x.Sparse)
+	if err != nil {
+		return nil, false, err
+	}
+	for i, f := range fields {
+		fields[i] = append(dataPrefix(x.coll, x.ID, len(f)), f...)
+	}
+	return fields, multikey, nil
+}
+
+func (t *Tx) checkUnique(c *Collection, ch change, id []byte, doc bson.Raw) error {
+	for _, keys := range [2][][]byte{ch.drop, ch.add} {
+		for _, k := range keys {
+			if err := t.lock(string(k)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, k := range ch.add {
+		holder, err := t.get(k)
+		if err != nil {
+			return err
+		}
+		if holder != nil && !bytes.Equal(holder, id) {
+			return ch.index.duplicate(c, doc, k)
+		}
+	}
+	return nil
+}
+
+func (t *Tx) writeEntries(ch change, id []byte) {
+	x := ch.index
+	if ch.isMultikey && !x.multikey.Load() {
+		// Before any reader can see the document; an abort leaves it set, which costs plans but no answers.
+		x.multikey.Store(true)
+		if t.multi == nil {
+			t.multi = map[*Index]bool{}
+		}
+		t.multi[x] = true
+	}
+	for _, k := range ch.drop {
+		if key, _ := x.entry(k, id); !x.Unique || t.owns(key, id) {
+			t.set(key, nil)
+		}
+	}
+	for _, k := range ch.add {
+		key, value := x.entry(k, id)
+		t.set(key, value)
+	}
+}
+
+// owns reports whether a unique entry belongs to the document: an index that was built over duplicates cannot exist,
+// but a swap of two documents' values inside one transaction moves entries between owners.
+func (t *Tx) owns(key string, id []byte) bool {
+	holder, err := t.get([]byte(key))
+	return err == nil && bytes.Equal(holder, id)
+}
+
+// entry returns the key and the value stored for one index key of a document.
+func (x *Index) entry(k, id []byte) (key string, value []byte) {
+	if x.Unique {
+		return string(k), id
+	}
+	full := make([]byte, 0, len(k)+len(id))
+	return string(append(append(full, k...), id...)), binary.AppendUvarint(nil, uint64(len(id)))
+}
+
+// splitEntry returns the id of the document that an index entry leads to.
+func (x *Index) splitEntry(key, value []byte) (id []byte, err error) {
+	if x.Unique {
+		return value, nil
+	}
+	n, size := binary.Uvarint(value)
+	if size <= 0 || n > uint64(len(key)) {
+		return nil, errors.New("docstore engine: broken index entry")
+	}
+	return key[uint64(len(key))-n:], nil
+}
+
+// NewUUID returns a random UUID as BSON stores it.
+func NewUUID(random [16]byte) bson.Binary {
+	random[6], random[8] = random[6]&0x0F|0x40, random[8]&0x3F|0x80
+	return bson.Binary{Subtype: bson.TypeBinaryUUID, Data: random[:]}
+}

@@ -1,0 +1,470 @@
+package expr
+
+import (
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+)
+
+// memoryLimit bounds what one expression builds, as MongoDB's 100 MB limit does.
+const memoryLimit = 100 << 20
+
+func opArrayElemAt(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	arr, idx := args[0], args[1]
+	if IsNullish(arr) || IsNullish(idx) {
+		return Null, nil
+	}
+	if arr.Type != bson.TypeArray {
+		return Missing, mongoerr.New(28689, "$arrayElemAt's first argument must be an array, but is %s", TypeName(arr))
+	}
+	if !IsNumber(idx) {
+		return Missing, mongoerr.New(28690, "$arrayElemAt's second argument must be a numeric value, but is %s", TypeName(idx))
+	}
+	i, ok := IntegralInt32(idx)
+	if !ok {
+		return Missing, mongoerr.New(28691, "$arrayElemAt's second argument must be representable as a 32-bit integer: %s", idx)
+	}
+	return itemAt(arr, int(i)), nil
+}
+
+func itemAt(arr bson.RawValue, i int) bson.RawValue {
+	if i < 0 {
+		i += bsonx.Len(arr.Value)
+	}
+	if i < 0 {
+		return Missing
+	}
+	return bsonx.At(arr.Value, i)
+}
+
+// firstLast is $first or $last of an array.
+func firstLast(name string, index int) operator {
+	return operator{1, 1, func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+		if IsNullish(args[0]) {
+			return Null, nil
+		}
+		if args[0].Type != bson.TypeArray {
+			return Missing, mongoerr.New(28689, "%s's argument must be an array, but is %s", name, TypeName(args[0]))
+		}
+		return itemAt(args[0], index), nil
+	}}
+}
+
+func opConcatArrays(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	var b ArrayBuilder
+	for _, a := range args {
+		if IsNullish(a) {
+			return Null, nil
+		}
+		if a.Type != bson.TypeArray {
+			return Missing, mongoerr.New(28664, "$concatArrays only supports arrays, not %s", TypeName(a))
+		}
+		Walk(a.Value, func(_ []byte, v bson.RawValue) bool {
+			b.Append(v)
+			return true
+		})
+	}
+	return b.Value(), nil
+}
+
+func opIn(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	if args[1].Type != bson.TypeArray {
+		return Missing, mongoerr.New(40081, "$in requires an array as a second argument, found: %s", TypeName(args[1]))
+	}
+	found := false
+	Walk(args[1].Value, func(_ []byte, v bson.RawValue) bool {
+		found = Compare(args[0], v) == 0
+		return !found
+	})
+	return Bool(found), nil
+}
+
+func opIndexOfArray(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	if IsNullish(args[0]) {
+		return Null, nil
+	}
+	if args[0].Type != bson.TypeArray {
+		return Missing, mongoerr.New(40090, "$indexOfArray requires an array as a first argument, found: %s", TypeName(args[0]))
+	}
+	items := Items(args[0])
+	start, end, err := indexRange(args, len(items), "$indexOfArray", 9711600, 9711601)
+	if err != nil {
+		return Missing, err
+	}
+	for i := start; i < end; i++ {
+		if Compare(items[i], args[1]) == 0 {
+			return Int32(int32(i)), nil
+		}
+	}
+	return Int32(-1), nil
+}
+
+// indexRange reads the optional start and end of the $indexOf family, clamped to length.
+func indexRange(args []bson.RawValue, length int, name string, notIntegral, negative int32) (start, end int, err error) {
+	bounds := [2]int{0, length}
+	for i, a := range args[2:] {
+		n, ok := IntegralInt32(a)
+		if !ok {
+			return 0, 0, mongoerr.New(notIntegral, "%s requires an integral starting and ending index, found a value of type: %s", name, TypeName(a))
+		}
+		if n < 0 {
+			return 0, 0, mongoerr.New(negative, "%s requires a nonnegative starting and ending index, found: %d", name, n)
+		}
+		bounds[i] = int(n)
+	}
+	return bounds[0], min(bounds[1], length), nil
+}
+
+func opIsArray(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	return Bool(args[0].Type == bson.TypeArray), nil
+}
+
+func opSize(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	if args[0].Type != bson.TypeArray {
+		return Missing, mongoerr.New(17124, "The argument to $size must be an array, but was of type: %s", TypeName(args[0]))
+	}
+	return Int32(int32(bsonx.Len(args[0].Value))), nil
+}
+
+func opReverseArray(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	if IsNullish(args[0]) {
+		return Null, nil
+	}
+	if args[0].Type != bson.TypeArray {
+		return Missing, mongoerr.New(34435, "The argument to $reverseArray must be an array, but was of type: %s", TypeName(args[0]))
+	}
+	items := Items(args[0])
+	slices.Reverse(items)
+	return Array(items), nil
+}
+
+func opRange(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	bounds := [3]int64{0, 0, 1}
+	what := [3]string{"starting value", "ending value", "step value"}
+	for i, a := range args {
+		if !IsNumber(a) {
+			return Missing, mongoerr.New(34443+int32(2*i), "$range requires a numeric %s, found value of type: %s", what[i], TypeName(a))
+		}
+		n, ok := IntegralInt32(a)
+		if !ok {
+			return Missing, mongoerr.New(34444+int32(2*i), "$range requires a %s that can be represented as a 32-bit integer", what[i])
+		}
+		bounds[i] = int64(n)
+	}
+	if bounds[2] == 0 {
+		return Missing, mongoerr.New(34449, "$range requires a non-zero step value")
+	}
+	var b ArrayBuilder
+	for i := bounds[0]; bounds[2] > 0 && i < bounds[1] || bounds[2] < 0 && i > bounds[1]; i += bounds[2] {
+		if b.Len()*16 > memoryLimit {
+			return Missing, mongoerr.New(146, "$range would use too much memory (%d bytes) and cannot spill to disk", memoryLimit)
+		}
+		b.Append(Int32(int32(i)))
+	}
+	return b.Value(), nil
+}
+
+func opSlice(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	if IsNullish(args[0]) || IsNullish(args[1]) || len(args) == 3 && IsNullish(args[2]) {
+		return Null, nil
+	}
+	if args[0].Type != bson.TypeArray {
+		return Missing, mongoerr.New(28724, "First argument to $slice must be an array, but is of type: %s", TypeName(args[0]))
+	}
+	n, err := sliceArg(args[1], "Second", 28725, 28726)
+	if err != nil {
+		return Missing, err
+	}
+	items := Items(args[0])
+	size := len(items)
+	if len(args) == 2 {
+		if n >= 0 {
+			return Array(items[:min(n, size)]), nil
+		}
+		return Array(items[max(0, size+n):]), nil
+	}
+	if n < 0 {
+		n = max(0, size+n)
+	}
+	count, err := sliceArg(args[2], "Third", 28727, 28728)
+	if err != nil {
+		return Missing, err
+	}
+	if count <= 0 {
+		return Missing, mongoerr.New(28729, "Third argument to $slice must be positive: %d", count)
+	}
+	n = min(n, size)
+	return Array(items[n:min(n+count, size)]), nil
+}
+
+func sliceArg(v bson.RawValue, which string, notNumber, notInt int32) (int, error) {
+	if !IsNumber(v) {
+		return 0, mongoerr.New(notNumber, "%s argument to $slice must be a numeric value, but is of type: %s", which, TypeName(v))
+	}
+	n, ok := IntegralInt32(v)
+	if !ok {
+		return 0, mongoerr.New(notInt, "%s argument to $slice can't be represented as a 32-bit integer", which)
+	}
+	return int(n), nil
+}
+
+func opArrayToObject(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	if IsNullish(args[0]) {
+		return Null, nil
+	}
+	if args[0].Type != bson.TypeArray {
+		return Missing, mongoerr.New(40386, "$arrayToObject requires an array input, found: %s", TypeName(args[0]))
+	}
+	pairs := orderedDoc{}
+	var form bson.Type
+	err := eachErr(args[0].Value, func(_ string, item bson.RawValue) error {
+		if form == 0 {
+			form = item.Type
+		}
+		key, v, err := objectEntry(item, form)
+		if err == nil {
+			pairs.set(key, v)
+		}
+		return err
+	})
+	return pairs.value(), err
+}
+
+// objectEntry reads one item of $arrayToObject, [k, v] or {k, v}; all items have the form of the first.
+func objectEntry(item bson.RawValue, form bson.Type) (string, bson.RawValue, error) {
+	var key, v bson.RawValue
+	switch form {
+	case bson.TypeArray:
+		if item.Type != bson.TypeArray {
+			return "", Missing, mongoerr.New(40391, "$arrayToObject requires a consistent input format. Elements must all be arrays or all be objects. Array was detected, now found: %s", TypeName(item))
+		}
+		parts := Items(item)
+		if len(parts) != 2 {
+			return "", Missing, mongoerr.New(40397, "$arrayToObject requires an array of size 2 arrays, found array of size: %d", len(parts))
+		}
+		if parts[0].Type != bson.TypeString {
+			return "", Missing, mongoerr.New(40395, "$arrayToObject requires an array of key-value pairs, where the key must be of type string. Found key type: %s", TypeName(parts[0]))
+		}
+		key, v = parts[0], parts[1]
+	case bson.TypeEmbeddedDocument:
+		if item.Type != bson.TypeEmbeddedDocument {
+			return "", Missing, mongoerr.New(40392, "$arrayToObject requires a consistent input format. Elements must all be arrays or all be objects. Object was detected, now found: %s", TypeName(item))
+		}
+		if n := bsonx.Len(item.Value); n != 2 {
+			return "", Missing, mongoerr.New(40393, "$arrayToObject requires an object keys of 'k' and 'v'. Found incorrect number of keys: %d", n)
+		}
+		key, v = Field(item.Value, "k"), Field(item.Value, "v")
+		if IsMissing(key) || IsMissing(v) {
+			return "", Missing, mongoerr.New(40394, "$arrayToObject requires an object with keys 'k' and 'v'. Missing either or both keys from: %s", item)
+		}
+		if key.Type != bson.TypeString {
+			return "", Missing, mongoerr.New(40394, "$arrayToObject requires an object with keys 'k' and 'v', where the value of 'k' must be of type string. Found type: %s", TypeName(key))
+		}
+	default:
+		return "", Missing, mongoerr.New(40398, "Unrecognised input type format for $arrayToObject: %s", TypeName(item))
+	}
+	name := stringOf(key)
+	for i := range len(name) {
+		if name[i] == 0 {
+			return "", Missing, mongoerr.New(4940400, "Key field cannot contain an embedded null byte")
+		}
+	}
+	return name, v, nil
+}
+
+// orderedDoc collects fields; a repeated key replaces the value in place.
+type orderedDoc struct {
+	keys   []string
+	values []bson.RawValue
+	index  map[string]int
+}
+
+func (d *orderedDoc) set(key string, v bson.RawValue) {
+	if d.index == nil {
+		d.index = map[string]int{}
+	}
+	if i, ok := d.index[key]; ok {
+		d.values[i] = v
+		return
+	}
+	d.index[key] = len(d.keys)
+	d.keys, d.values = append(d.keys, key), append(d.values, v)
+}
+
+func (d *orderedDoc) value() bson.RawValue {
+	var b DocBuilder
+	for i, k := range d.keys {
+		b.Set(k, d.values[i])
+	}
+	return Doc(b.Doc())
+}
+
+func opObjectToArray(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	if IsNullish(args[0]) {
+		return Null, nil
+	}
+	if args[0].Type != bson.TypeEmbeddedDocument {
+		return Missing, mongoerr.New(40390, "$objectToArray requires a document input, found: %s", TypeName(args[0]))
+	}
+	var b ArrayBuilder
+	Walk(args[0].Value, func(k []byte, v bson.RawValue) bool {
+		var pair DocBuilder
+		pair.Set("k", String(string(k)))
+		pair.Set("v", v)
+		b.Append(Doc(pair.Doc()))
+		return true
+	})
+	return b.Value(), nil
+}
+
+// zipNode is $zip; the defaults are compiled even where they are not used.
+func parseZip(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
+	if arg.Type != bson.TypeEmbeddedDocument {
+		return nil, mongoerr.New(34460, "$zip only supports an object as an argument, found %s", TypeName(arg))
+	}
+	f, err := rawFields(arg, 34464, "$zip found an unknown argument: %s", "inputs", "defaults", "useLongestLength")
+	if err != nil {
+		return nil, err
+	}
+	inputs, defaults, longest := f[0], f[1], false
+	switch {
+	case !IsMissing(inputs) && inputs.Type != bson.TypeArray:
+		return nil, mongoerr.New(34461, "inputs must be an array of expressions, found %s", TypeName(inputs))
+	case !IsMissing(defaults) && defaults.Type != bson.TypeArray:
+		return nil, mongoerr.New(34462, "defaults must be an array of expressions, found %s", TypeName(defaults))
+	case !IsMissing(f[2]) && f[2].Type != bson.TypeBoolean:
+		return nil, mongoerr.New(34463, "useLongestLength must be a bool, found %s", TypeName(f[2]))
+	case IsMissing(inputs) || bsonx.IsEmpty(inputs.Value):
+		return nil, mongoerr.New(34465, "$zip requires at least one input array")
+	}
+	longest = !IsMissing(f[2]) && Truthy(f[2])
+	args, err := positional("$zip", inputs, s, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	n := len(args)
+	if !IsMissing(defaults) && !bsonx.IsEmpty(defaults.Value) {
+		if !longest {
+			return nil, mongoerr.New(34466, "cannot specify defaults unless useLongestLength is true")
+		}
+		fill, err := positional("$zip", defaults, s, 0, -1)
+		if err != nil {
+			return nil, err
+		}
+		if len(fill) != n {
+			return nil, mongoerr.New(34467, "defaults and inputs must have the same length")
+		}
+		args = append(args, fill...)
+	}
+	return newCall(zip(n, longest), args)
+}
+
+func zip(n int, longest bool) callFunc {
+	return func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+		lists := make([][]bson.RawValue, n)
+		null := false
+		for i, a := range args[:n] {
+			if IsNullish(a) {
+				null = true
+				continue
+			}
+			if a.Type != bson.TypeArray {
+				return Missing, mongoerr.New(34468, "$zip found a non-array expression in input: %s", TypeName(a))
+			}
+			lists[i] = Items(a)
+		}
+		if null {
+			return Null, nil
+		}
+		return zipRows(lists, args[n:], longest), nil
+	}
+}
+
+func zipRows(lists [][]bson.RawValue, fill []bson.RawValue, longest bool) bson.RawValue {
+	rows := len(lists[0])
+	for _, l := range lists[1:] {
+		if longest {
+			rows = max(rows, len(l))
+		} else {
+			rows = min(rows, len(l))
+		}
+	}
+	var b ArrayBuilder
+	for r := range rows {
+		var row ArrayBuilder
+		for i, l := range lists {
+			switch {
+			case r < len(l):
+				row.Append(l[r])
+			case len(fill) > 0:
+				row.Append(fill[i])
+			default:
+				row.Append(Null)
+			}
+		}
+		b.Append(row.Value())
+	}
+	return b.Value()
+}
+
+// nItems is $firstN, $lastN, $minN and $maxN of an array.
+func parseNItems(name string, arg bson.RawValue, s *Scope) (Expr, error) {
+	if arg.Type != bson.TypeEmbeddedDocument {
+		return nil, mongoerr.New(5787801, "specification must be an object; found %s: %s", name, TypeName(arg))
+	}
+	args, err := named(arg, s, 5787901, "Unknown argument for 'n' operator: %s", "n", "input")
+	if err != nil {
+		return nil, err
+	}
+	if args[0] == nil {
+		return nil, mongoerr.New(5787906, "Missing value for 'n'")
+	}
+	if args[1] == nil {
+		return nil, mongoerr.New(5787907, "Missing value for 'input'")
+	}
+	return newCall(func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+		n, err := CheckN(args[0], name)
+		if err != nil {
+			return Missing, err
+		}
+		if args[1].Type != bson.TypeArray {
+			return Missing, mongoerr.New(5788200, "Input must be an array: %s", TypeName(args[1]))
+		}
+		return pickN(name, Items(args[1]), n), nil
+	}, args)
+}
+
+func pickN(name string, items []bson.RawValue, n int64) bson.RawValue {
+	if name == "$minN" || name == "$maxN" {
+		items = slices.DeleteFunc(items, IsNullish)
+		slices.SortStableFunc(items, func(a, b bson.RawValue) int {
+			if name == "$maxN" {
+				return Compare(b, a)
+			}
+			return Compare(a, b)
+		})
+	}
+	size := int64(len(items))
+	if name == "$lastN" {
+		return Array(items[max(0, size-n):])
+	}
+	return Array(items[:min(n, size)])
+}
+
+// CheckN reads the n of the firstN family: a positive integral number.
+func CheckN(v bson.RawValue, name string) (int64, error) {
+	if !IsNumber(v) {
+		return 0, mongoerr.New(5787902, "Value for 'n' must be of integral type, but found %s for %s", TypeName(v), name)
+	}
+	n, ok := IntegralInt64(v)
+	if !ok {
+		return 0, mongoerr.New(5787903, "Value for 'n' must be of integral type for %s", name)
+	}
+	if n <= 0 {
+		return 0, mongoerr.New(5787908, "'n' must be greater than 0, found %d for %s", n, name)
+	}
+	return n, nil
+}

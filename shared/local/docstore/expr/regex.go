@@ -1,0 +1,223 @@
+package expr
+
+import (
+	"errors"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+)
+
+// regexOp is $regexMatch, $regexFind and $regexFindAll. A constant pattern is compiled once.
+type regexOp struct {
+	name string
+	mu   sync.Mutex
+	last string
+	re   *regexp.Regexp
+}
+
+func parseRegex(name string, arg bson.RawValue, s *Scope) (Expr, error) {
+	if arg.Type != bson.TypeEmbeddedDocument {
+		return nil, mongoerr.New(51103, "%s expects an object of named arguments but found: %s", name, TypeName(arg))
+	}
+	args, err := named(arg, s, 31024, name+" found unknown argument: %s", "input", "regex", "options")
+	if err != nil {
+		return nil, err
+	}
+	if args[0] == nil {
+		return nil, mongoerr.New(31022, "%s requires 'input' parameter", name)
+	}
+	if args[1] == nil {
+		return nil, mongoerr.New(31023, "%s requires 'regex' parameter", name)
+	}
+	op := &regexOp{name: name}
+	return newCall(op.call, args)
+}
+
+func (op *regexOp) call(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	input, pattern, options, null, err := op.operands(args)
+	if err != nil {
+		return Missing, err
+	}
+	var re *regexp.Regexp
+	if !null || pattern != "" {
+		if re, err = op.compile(pattern, options); err != nil {
+			return Missing, err
+		}
+	}
+	if null {
+		return op.none(), nil
+	}
+	return op.find(re, input), nil
+}
+
+// operands checks the three arguments; null tells that one of input and regex is absent.
+func (op *regexOp) operands(args []bson.RawValue) (input, pattern, options string, null bool, err error) {
+	switch {
+	case IsNullish(args[0]):
+		null = true
+	case args[0].Type != bson.TypeString:
+		return "", "", "", false, mongoerr.New(51104, "%s needs 'input' to be of type string", op.name)
+	default:
+		input = stringOf(args[0])
+	}
+	flags := ""
+	switch {
+	case IsNullish(args[1]):
+		null = true
+	case args[1].Type == bson.TypeRegex:
+		pattern, flags = bsonx.RegexParts(args[1])
+	case args[1].Type == bson.TypeString:
+		pattern = stringOf(args[1])
+	default:
+		return "", "", "", false, mongoerr.New(51105, "%s needs 'regex' to be of type string or regex", op.name)
+	}
+	if !IsNullish(args[2]) {
+		if args[2].Type != bson.TypeString {
+			return "", "", "", false, mongoerr.New(51106, "%s needs 'options' to be of type string", op.name)
+		}
+		if flags != "" {
+			return "", "", "", false, mongoerr.New(51107, "%s found regex option(s) specified in both 'regex' and 'option' fields", op.name)
+		}
+		flags = stringOf(args[2])
+	}
+	if strings.Contains(pattern, "\x00") {
+		return "", "", "", false, mongoerr.New(51109, "%s: regular expression cannot contain an embedded null byte", op.name)
+	}
+	if strings.Contains(flags, "\x00") {
+		return "", "", "", false, mongoerr.New(51110, "%s: regular expression options cannot contain an embedded null byte", op.name)
+	}
+	return input, pattern, flags, null, nil
+}
+
+func (op *regexOp) compile(pattern, options string) (*regexp.Regexp, error) {
+	key := options + "/" + pattern
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if op.re != nil && op.last == key {
+		return op.re, nil
+	}
+	re, err := CompileRegex(pattern, options)
+	if err != nil {
+		return nil, err
+	}
+	op.last, op.re = key, re
+	return re, nil
+}
+
+// CompileRegex compiles a PCRE pattern with MongoDB's options (i, m, s, x, u) for Go's engine. A pattern that only a
+// backtracking engine can run (look-around, back-references) answers an explicit unsupported error; an invalid one 51111.
+func CompileRegex(pattern, options string) (*regexp.Regexp, error) {
+	flags := ""
+	for _, o := range options {
+		switch o {
+		case 'i', 'm', 's':
+			flags += string(o)
+		case 'x':
+			pattern = stripExtended(pattern)
+		case 'u':
+		default:
+			return nil, mongoerr.New(51108, "invalid flag in regex options: %c", o)
+		}
+	}
+	if flags != "" {
+		pattern = "(?" + flags + ")" + pattern
+	}
+	re, err := regexp.Compile(pattern)
+	var se *syntax.Error
+	if errors.As(err, &se) && needsBacktracking(se, pattern) {
+		return nil, ErrUnsupported("the regular expression %q needs a backtracking engine", pattern)
+	}
+	if err != nil {
+		return nil, mongoerr.New(51111, "Invalid Regex: %v", err)
+	}
+	return re, nil
+}
+
+func needsBacktracking(err *syntax.Error, pattern string) bool {
+	switch err.Code {
+	case syntax.ErrInvalidPerlOp, syntax.ErrInvalidRepeatOp, syntax.ErrInvalidRepeatSize:
+		return true
+	case syntax.ErrInvalidEscape:
+		return !strings.HasSuffix(pattern, `\`)
+	}
+	return false
+}
+
+// stripExtended removes the white space and comments that option x allows.
+func stripExtended(p string) string {
+	var b strings.Builder
+	class := false
+	for i := 0; i < len(p); i++ {
+		c := p[i]
+		switch {
+		case c == '\\' && i+1 < len(p):
+			b.WriteByte(c)
+			i++
+			b.WriteByte(p[i])
+			continue
+		case class:
+			class = c != ']'
+		case c == '[':
+			class = true
+		case strings.IndexByte(" \t\n\r\f\v", c) >= 0:
+			continue
+		case c == '#':
+			for i+1 < len(p) && p[i+1] != '\n' {
+				i++
+			}
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+func (op *regexOp) none() bson.RawValue {
+	switch op.name {
+	case "$regexMatch":
+		return Bool(false)
+	case "$regexFindAll":
+		return Array(nil)
+	}
+	return Null
+}
+
+func (op *regexOp) find(re *regexp.Regexp, input string) bson.RawValue {
+	switch op.name {
+	case "$regexMatch":
+		return Bool(re.MatchString(input))
+	case "$regexFind":
+		if m := re.FindStringSubmatchIndex(input); m != nil {
+			return matchDoc(input, m)
+		}
+		return Null
+	}
+	var b ArrayBuilder
+	for _, m := range re.FindAllStringSubmatchIndex(input, -1) {
+		b.Append(matchDoc(input, m))
+	}
+	return b.Value()
+}
+
+func matchDoc(input string, m []int) bson.RawValue {
+	var captures ArrayBuilder
+	for i := 2; i < len(m); i += 2 {
+		if m[i] < 0 {
+			captures.Append(Null)
+		} else {
+			captures.Append(String(input[m[i]:m[i+1]]))
+		}
+	}
+	var d DocBuilder
+	d.Set("match", String(input[m[0]:m[1]]))
+	d.Set("idx", Int32(int32(utf8.RuneCountInString(input[:m[0]]))))
+	d.Set("captures", captures.Value())
+	return Doc(d.Doc())
+}

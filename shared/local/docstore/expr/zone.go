@@ -1,0 +1,75 @@
+package expr
+
+import (
+	"strings"
+	"time"
+	// The zone database is compiled in: the store must not depend on what the machine has installed.
+	_ "time/tzdata"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+)
+
+// zoneOf reads a timezone operand: an IANA name or an offset from UTC (+hh, +hhmm, +hh:mm). Missing or null must be handled by the caller.
+func zoneOf(v bson.RawValue) (*time.Location, error) {
+	if v.Type != bson.TypeString {
+		return nil, mongoerr.New(40517, "timezone must evaluate to a string, found %s", TypeName(v))
+	}
+	name := stringOf(v)
+	if loc, ok := LoadZone(name); ok {
+		return loc, nil
+	}
+	return nil, mongoerr.New(40485, "unrecognized time zone identifier: %q", name)
+}
+
+// LoadZone finds a zone by its IANA name or offset.
+func LoadZone(name string) (*time.Location, bool) {
+	switch {
+	case name == "UTC" || name == "GMT" || name == "Z":
+		return time.UTC, true
+	case name == "" || name == "Local" || strings.Contains(name, ".."):
+		return nil, false
+	case name[0] == '+' || name[0] == '-':
+		return offsetZone(name)
+	}
+	loc, err := time.LoadLocation(name)
+	return loc, err == nil
+}
+
+func offsetZone(s string) (*time.Location, bool) {
+	digits := strings.Replace(s[1:], ":", "", 1)
+	colon := len(digits) != len(s)-1
+	if colon && (len(digits) != 4 || s[3] != ':') || len(digits) != 4 && len(digits) != 2 {
+		return nil, false
+	}
+	n := 0
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return nil, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	if len(digits) == 2 {
+		n *= 100
+	}
+	seconds := n/100*3600 + n%100*60
+	if s[0] == '-' {
+		seconds = -seconds
+	}
+	return time.FixedZone(s, seconds), true
+}
+
+// millisOf reads a date operand: a date, a timestamp's or an ObjectId's seconds; code for other types.
+func millisOf(v bson.RawValue, code int32) (int64, error) {
+	switch v.Type {
+	case bson.TypeDateTime:
+		return int64Of(v), nil
+	case bson.TypeTimestamp:
+		t, _ := v.Timestamp()
+		return int64(t) * 1000, nil
+	case bson.TypeObjectID:
+		return v.ObjectID().Timestamp().UnixMilli(), nil
+	}
+	return 0, mongoerr.New(code, "can't convert from BSON type %s to Date", TypeName(v))
+}

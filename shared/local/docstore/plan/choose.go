@@ -1,0 +1,206 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/engine"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/query"
+)
+
+// probe is how many index entries are counted at most to compare the candidates of a query.
+const probe = 256
+
+// Choose plans a query on a version of a collection, nil where there is none. It returns BadValue where the hint names
+// no index.
+//
+// The rule: all of a unique key beats everything; else the candidate that reads fewest keys, counted up to a limit;
+// among equals the one that also sorts, then the one with more fields bound.
+func Choose(t *engine.Tx, c *engine.Collection, q Query) (*Plan, error) {
+	p := &Plan{Collection: c, Query: q}
+	if c == nil {
+		return p, nil
+	}
+	if !bsonx.IsMissing(q.Hint) {
+		return p, p.follow()
+	}
+	candidates := p.candidates(t, q.Filter)
+	best, err := p.cheapest(t, candidates)
+	if err != nil {
+		return nil, err
+	}
+	if best.full && !(best.sorts && len(q.Sort) > 0) {
+		if branches, err := p.disjuncts(t); err != nil || branches != nil {
+			p.branches, p.sortInMemory = branches, len(q.Sort) > 0
+			return p, err
+		}
+	}
+	p.use(best, candidates)
+	return p, nil
+}
+
+func (p *Plan) use(best access, candidates []access) {
+	p.branches, p.sortInMemory = []access{best}, len(p.Query.Sort) > 0 && !best.sorts
+	for _, a := range candidates {
+		if a.index != best.index && !(a.index == nil && a.full) {
+			p.rejected = append(p.rejected, a)
+		}
+	}
+}
+
+// candidates returns the collection and every usable index that narrows the search or gives the order.
+func (p *Plan) candidates(t *engine.Tx, m *query.Matcher) []access {
+	all := []access{p.candidate(nil, m)}
+	for _, x := range p.Collection.Indexes {
+		if !usable(x, m, t.Seq()) {
+			continue
+		}
+		if a := p.candidate(x, m); !a.full || a.sorts && len(p.Query.Sort) > 0 {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+func (p *Plan) candidate(x *engine.Index, m *query.Matcher) access {
+	fields, multikey := idFields, false
+	if x != nil {
+		fields, multikey = x.Fields, x.Multikey()
+	}
+	a := indexBounds(m, fields, multikey)
+	a.index, a.filter = x, m
+	a.sorts, a.reverse = a.serves(p.Query.Sort, multikey)
+	return a
+}
+
+// cheapest returns the best candidate; the first is the collection itself.
+func (p *Plan) cheapest(t *engine.Tx, all []access) (access, error) {
+	if len(all) == 1 {
+		return all[0], nil
+	}
+	for _, a := range all {
+		if len(a.ranges) == 0 || a.equal == len(a.fields) && (a.index == nil || a.index.Unique) {
+			return a, nil
+		}
+	}
+	for i := range all {
+		if err := all[i].measure(t, p.Collection); err != nil {
+			return access{}, err
+		}
+	}
+	return slices.MinFunc(all, p.compare), nil
+}
+
+// compare ranks two measured candidates.
+func (p *Plan) compare(a, b access) int {
+	return cmp.Or(cmp.Compare(a.work(), b.work()), cmp.Compare(unsorted(a), unsorted(b)),
+		cmp.Compare(len(b.bounds), len(a.bounds)), cmp.Compare(len(a.fields), len(b.fields)))
+}
+
+// work weighs what is read; what comes out of order must be sorted too.
+func (a access) work() int {
+	if a.sorts {
+		return a.cost
+	}
+	return a.cost + a.cost/2
+}
+
+func unsorted(a access) int {
+	if a.sorts {
+		return 0
+	}
+	return 1
+}
+
+// measure counts the keys that the access would read, up to probe.
+func (a *access) measure(t *engine.Tx, c *engine.Collection) error {
+	if a.full {
+		a.cost = 4 * probe // any bounds are safer than none
+		return nil
+	}
+	src := access{index: a.index, ranges: a.ranges}.open(t, c, &Stats{})
+	n := 0
+	var err error
+	for ; n < probe; n++ {
+		var ok bool
+		if s, isIndex := src.(*indexScan); isIndex {
+			_, ok, err = s.nextID()
+		} else {
+			_, ok, err = src.next()
+		}
+		if err != nil || !ok {
+			break
+		}
+	}
+	a.cost = n
+	if cerr := src.close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// disjuncts answers each branch of an $or from an index of its own; nil where a branch has none.
+func (p *Plan) disjuncts(t *engine.Tx) ([]access, error) {
+	var branches []access
+	for _, m := range p.Query.Filter.Disjuncts() {
+		best, err := p.cheapest(t, p.candidates(t, m))
+		if err != nil || best.full {
+			return nil, err
+		}
+		best.reverse = false
+		branches = append(branches, best)
+	}
+	return branches, nil
+}
+
+// follow plans as the hint says.
+func (p *Plan) follow() error {
+	x, natural, err := p.hinted()
+	if err != nil {
+		return err
+	}
+	a := p.candidate(x, p.Query.Filter)
+	if natural != 0 {
+		a = access{ranges: []keyRange{{}}, full: true, filter: p.Query.Filter, reverse: natural < 0}
+		a.sorts = len(p.Query.Sort) == 0
+	}
+	p.use(a, nil)
+	return nil
+}
+
+func (p *Plan) hinted() (x *engine.Index, natural float64, err error) {
+	h := p.Query.Hint
+	if doc, ok := h.DocumentOK(); ok {
+		if v := bsonx.Lookup(doc, "$natural"); !bsonx.IsMissing(v) {
+			natural, _ = bsonx.FloatOf(v)
+			return nil, natural, nil
+		}
+		if isIDKey(doc) {
+			return nil, 0, nil
+		}
+		for _, x := range p.Collection.Indexes {
+			if sameKey(x.Spec, doc) {
+				return x, 0, nil
+			}
+		}
+	} else if name := bsonx.StringBytes(h); name != nil {
+		if string(name) == "_id_" {
+			return nil, 0, nil
+		}
+		if x := p.Collection.Index(string(name)); x != nil {
+			return x, 0, nil
+		}
+	}
+	return nil, 0, mongoerr.New(mongoerr.BadValue, "error processing query: planner returned error :: caused by :: hint provided does not correspond to an existing index")
+}
+
+func isIDKey(doc bson.Raw) bool { return bsonx.Len(doc) == 1 && bsonx.FirstKey(doc) == "_id" }
+
+func sameKey(spec, key bson.Raw) bool {
+	have, _ := bsonx.Lookup(spec, "key").DocumentOK()
+	return have != nil && bsonx.Equal(bsonx.Document(have), bsonx.Document(key))
+}

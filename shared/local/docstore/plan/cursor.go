@@ -1,0 +1,316 @@
+package plan
+
+import (
+	"context"
+	"errors"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/engine"
+	"github.com/strata-crm/strata/shared/local/docstore/expr"
+	"github.com/strata-crm/strata/shared/local/docstore/query"
+)
+
+// Found is one document with the key it is stored under.
+type Found struct {
+	ID  []byte
+	Doc bson.Raw
+}
+
+// source yields documents one by one.
+type source interface {
+	next() (Found, bool, error)
+	close() error
+}
+
+// Cursor yields the documents of a plan in order. It must be closed.
+type Cursor struct {
+	src   source
+	stats *Stats
+	err   error
+}
+
+// Next returns the next document; false at the end.
+func (c *Cursor) Next(ctx context.Context) (Found, bool, error) {
+	if c.err != nil {
+		return Found{}, false, c.err
+	}
+	if err := ctx.Err(); err != nil {
+		return Found{}, false, err
+	}
+	f, ok, err := c.src.next()
+	if ok {
+		c.stats.Returned++
+	}
+	c.err = err
+	return f, ok, err
+}
+
+// Close releases what the cursor holds; it may be repeated.
+func (c *Cursor) Close() error { return c.src.close() }
+
+// Stats counts what a plan did.
+type Stats struct{ KeysExamined, DocsExamined, Returned int64 }
+
+// Open runs the plan in a transaction. env holds the variables and the clock of the filter.
+func (p *Plan) Open(ctx context.Context, t *engine.Tx, env *expr.Env) *Cursor {
+	c := &Cursor{stats: &Stats{}}
+	if p.Collection == nil {
+		c.src = nothing{}
+		return c
+	}
+	var src source
+	if len(p.branches) == 1 {
+		src = p.filtered(ctx, t, env, p.branches[0], c.stats)
+	} else {
+		u := &union{seen: map[string]bool{}}
+		for _, a := range p.branches {
+			u.in = append(u.in, p.filtered(ctx, t, env, a, c.stats))
+		}
+		src = u
+	}
+	if p.sortInMemory {
+		src = &sorted{in: src, fields: p.Query.Sort, limit: p.sortLimit()}
+	}
+	if p.Query.Skip > 0 || p.Query.Limit > 0 {
+		src = &window{in: src, skip: p.Query.Skip, limit: p.Query.Limit}
+	}
+	c.src = src
+	return c
+}
+
+func (p *Plan) filtered(ctx context.Context, t *engine.Tx, env *expr.Env, a access, stats *Stats) source {
+	return &filtered{ctx: ctx, in: a.open(t, p.Collection, stats), filter: a.filter, env: env}
+}
+
+// Stats returns what the cursor did so far.
+func (c *Cursor) Stats() Stats { return *c.stats }
+
+func (p *Plan) sortLimit() int64 {
+	if p.Query.Limit == 0 {
+		return 0
+	}
+	return p.Query.Skip + p.Query.Limit
+}
+
+type nothing struct{}
+
+func (nothing) next() (Found, bool, error) { return Found{}, false, nil }
+func (nothing) close() error               { return nil }
+
+// filtered keeps the documents that match. It looks at the context between them, since it may run long without result.
+type filtered struct {
+	ctx    context.Context
+	in     source
+	filter *query.Matcher
+	env    *expr.Env
+	n      int
+}
+
+func (f *filtered) next() (Found, bool, error) {
+	for {
+		if f.n++; f.n&127 == 0 && f.ctx.Err() != nil {
+			return Found{}, false, f.ctx.Err()
+		}
+		d, ok, err := f.in.next()
+		if err != nil || !ok {
+			return Found{}, false, err
+		}
+		ok, err = f.filter.MatchEnv(f.env, d.Doc)
+		if err != nil {
+			return Found{}, false, err
+		}
+		if ok {
+			return d, true, nil
+		}
+	}
+}
+
+func (f *filtered) close() error { return f.in.close() }
+
+// union reads its inputs one after the other and leaves out what it has seen.
+type union struct {
+	in   []source
+	at   int
+	seen map[string]bool
+}
+
+func (u *union) next() (Found, bool, error) {
+	for u.at < len(u.in) {
+		f, ok, err := u.in[u.at].next()
+		switch {
+		case err != nil:
+			return Found{}, false, err
+		case !ok:
+			u.at++
+		case !u.seen[string(f.ID)]:
+			u.seen[string(f.ID)] = true
+			return f, true, nil
+		}
+	}
+	return Found{}, false, nil
+}
+
+func (u *union) close() error {
+	var err error
+	for _, in := range u.in {
+		err = errors.Join(err, in.close())
+	}
+	return err
+}
+
+// window skips and limits.
+type window struct {
+	in          source
+	skip, limit int64
+	out         int64
+}
+
+func (w *window) next() (Found, bool, error) {
+	for ; w.skip > 0; w.skip-- {
+		if _, ok, err := w.in.next(); err != nil || !ok {
+			return Found{}, false, err
+		}
+	}
+	if w.limit > 0 && w.out >= w.limit {
+		return Found{}, false, nil
+	}
+	w.out++
+	return w.in.next()
+}
+
+func (w *window) close() error { return w.in.close() }
+
+// docScan reads documents in the order of _id, within ranges of id keys.
+type docScan struct {
+	t     *engine.Tx
+	c     *engine.Collection
+	a     access
+	at    int
+	docs  *engine.Docs
+	stats *Stats
+}
+
+func (s *docScan) next() (Found, bool, error) {
+	for {
+		if s.docs == nil {
+			if s.at >= len(s.a.ranges) {
+				return Found{}, false, nil
+			}
+			r := s.a.ranges[s.at]
+			s.at++
+			if r.point {
+				if f, ok, err := s.fetch(r.lower); ok || err != nil {
+					return f, ok, err
+				}
+				continue
+			}
+			var err error
+			if s.docs, err = s.t.ScanDocs(s.c, r.lower, r.upper, s.a.reverse); err != nil {
+				s.docs = nil
+				return Found{}, false, err
+			}
+		}
+		id, doc, ok, err := s.docs.Next()
+		if ok {
+			s.stats.DocsExamined++
+			return Found{id, doc}, true, nil
+		}
+		if err = errors.Join(err, s.close()); err != nil {
+			return Found{}, false, err
+		}
+	}
+}
+
+// fetch gets one document without an iterator.
+func (s *docScan) fetch(id []byte) (Found, bool, error) {
+	s.stats.KeysExamined++
+	doc, err := s.t.Get(s.c, id)
+	if doc == nil || err != nil {
+		return Found{}, false, err
+	}
+	s.stats.DocsExamined++
+	return Found{id, doc}, true, nil
+}
+
+func (s *docScan) close() error {
+	if s.docs == nil {
+		return nil
+	}
+	err := s.docs.Close()
+	s.docs = nil
+	return err
+}
+
+// indexScan reads documents in the order of an index, within ranges of its keys. A multikey index may lead to the same
+// document more than once; only the first counts.
+type indexScan struct {
+	t       *engine.Tx
+	c       *engine.Collection
+	a       access
+	at      int
+	entries *engine.Entries
+	seen    map[string]bool
+	stats   *Stats
+}
+
+func (s *indexScan) next() (Found, bool, error) {
+	for {
+		id, ok, err := s.nextID()
+		if err != nil || !ok {
+			return Found{}, false, err
+		}
+		doc, err := s.t.Get(s.c, id)
+		if err != nil {
+			return Found{}, false, err
+		}
+		if doc != nil {
+			s.stats.DocsExamined++
+			return Found{id, doc}, true, nil
+		}
+	}
+}
+
+func (s *indexScan) nextID() ([]byte, bool, error) {
+	for {
+		if s.entries == nil {
+			if s.at >= len(s.a.ranges) {
+				return nil, false, nil
+			}
+			r := s.a.ranges[s.at]
+			s.at++
+			var err error
+			if s.entries, err = s.t.ScanIndex(s.a.index, r.lower, r.upper, s.a.reverse); err != nil {
+				s.entries = nil
+				return nil, false, err
+			}
+		}
+		_, id, ok, err := s.entries.Next()
+		if err != nil {
+			return nil, false, err
+		}
+		if !ok {
+			if err := s.close(); err != nil {
+				return nil, false, err
+			}
+			continue
+		}
+		s.stats.KeysExamined++
+		if s.seen != nil {
+			if s.seen[string(id)] {
+				continue
+			}
+			s.seen[string(id)] = true
+		}
+		return id, true, nil
+	}
+}
+
+func (s *indexScan) close() error {
+	if s.entries == nil {
+		return nil
+	}
+	err := s.entries.Close()
+	s.entries = nil
+	return err
+}

@@ -1,0 +1,80 @@
+package session
+
+import (
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+)
+
+// Record is what survives of a session's last numbered operation. It is stored in the same batch as the writes that it
+// speaks of. Fields may be added to its form on disk; none may change its meaning.
+type Record struct {
+	Number    int64
+	Committed bool // a transaction was committed under Number
+	// Simple is the count of leading statements that answered {n: 1} and nothing else.
+	Simple int32
+	// Replies holds the other statements' answers.
+	Replies map[int32]bson.Raw
+}
+
+// Reply returns the stored answer of a statement.
+func (r *Record) Reply(statement int32) (bson.Raw, bool) {
+	if statement < r.Simple {
+		return simpleReply, true
+	}
+	reply, ok := r.Replies[statement]
+	return reply, ok
+}
+
+// Add notes a statement's answer. Statements are added in ascending order.
+func (r *Record) Add(statement int32, reply bson.Raw) {
+	if statement == r.Simple && string(reply) == string(simpleReply) {
+		r.Simple++
+		return
+	}
+	if r.Replies == nil {
+		r.Replies = map[int32]bson.Raw{}
+	}
+	r.Replies[statement] = reply
+}
+
+var simpleReply = bsonx.NewDoc(16).Append("n", bsonx.Int32(1)).Raw()
+
+// storedRecord is Record on disk.
+type storedRecord struct {
+	At        time.Time     `bson:"at"`
+	Number    int64         `bson:"number"`
+	Committed bool          `bson:"committed,omitempty"`
+	Simple    int32         `bson:"simple,omitempty"`
+	Replies   []storedReply `bson:"replies,omitempty"`
+}
+
+type storedReply struct {
+	Statement int32    `bson:"s"`
+	Reply     bson.Raw `bson:"r"`
+}
+
+func (r *Record) encode(now time.Time) ([]byte, error) {
+	s := storedRecord{At: now, Number: r.Number, Committed: r.Committed, Simple: r.Simple}
+	for statement, reply := range r.Replies {
+		s.Replies = append(s.Replies, storedReply{statement, reply})
+	}
+	return bson.Marshal(s)
+}
+
+func decodeRecord(b []byte) (*Record, error) {
+	var s storedRecord
+	if err := bson.Unmarshal(b, &s); err != nil {
+		return nil, err
+	}
+	r := &Record{Number: s.Number, Committed: s.Committed, Simple: s.Simple}
+	for _, reply := range s.Replies {
+		if r.Replies == nil {
+			r.Replies = map[int32]bson.Raw{}
+		}
+		r.Replies[reply.Statement] = reply.Reply
+	}
+	return r, nil
+}
