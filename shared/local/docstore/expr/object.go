@@ -185,9 +185,13 @@ func opBinarySize(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	return Missing, mongoerr.New(51276, "$binarySize requires a string or BinData argument, found: %s", TypeName(args[0]))
 }
 
-func opType(_ *Env, args []bson.RawValue) (bson.RawValue, error) { return String(TypeName(args[0])), nil }
+func opType(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	return String(TypeName(args[0])), nil
+}
 
-func opIsNumber(_ *Env, args []bson.RawValue) (bson.RawValue, error) { return Bool(IsNumber(args[0])), nil }
+func opIsNumber(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	return Bool(IsNumber(args[0])), nil
+}
 
 type randNode struct{}
 
