@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	maxLogParameter = 12   // a parameter beyond e^±12 has run away: the likelihood rises without bound
-	gradientGoal    = 1e-9 // per customer, in log-parameters; the likelihood is then exact to far below 1e-6
-	centralStep     = 1e-4 // in log-parameters, for central differences of the analytic gradient
-	minCurvature    = 1e-8 // smallest reciprocal condition number of an information matrix that counts as regular
-	maxLogStdErr    = 2    // a parameter known to no better than a factor of e^±4 (95 %) lies on a ridge
-	polishSteps     = 20
+	maxLogDistance = 12   // a parameter e^±12 times its start has run away: the likelihood rises without bound
+	gradientGoal   = 1e-9 // per customer, in log-parameters; the likelihood is then exact to far below 1e-6
+	centralStep    = 1e-4 // in log-parameters, for central differences
+	minCurvature   = 1e-8 // smallest reciprocal condition number of an information matrix that counts as regular
+	maxLogStdErr   = 2    // a parameter known to no better than a factor of e^±4 (95 %) lies on a ridge
+	polishSteps    = 20
 )
 
 // rowDensity returns the log-density of row i; where score is not nil it also writes the derivatives by the
