@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"gonum.org/v1/gonum/mathext"
 	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
 	"pgregory.net/rapid"
 
 	"github.com/strata-crm/strata/shared/fault"
@@ -41,6 +42,36 @@ func TestJanuaryIsNotIdentified(t *testing.T) {
 	refused(t, err, "parameters")
 	_, err = ValueForecast(p, DefaultGates(), 52)
 	refused(t, err, "weeks")
+}
+
+// In the sample the same month has a maximum, on a ridge: the standard error of ln a is 9.
+func TestMaximumOnARidgeIsNotIdentified(t *testing.T) {
+	t.Parallel()
+	_, err := FitBGNBD(population(t, sampleOrders(t), "19970131"), Gates{})
+	refused(t, err, "information matrix is singular")
+}
+
+// With q < 1 a new customer's mean spend is infinite, and so would be the value.
+func TestSpendWithoutAMeanIsNotIdentified(t *testing.T) {
+	t.Parallel()
+	const seed = 11
+	t.Logf("seed %d", seed)
+	src := rand.NewPCG(seed, 0)
+	customers := make([]Summary, 2000)
+	for i := range customers {
+		rate := distuv.Gamma{Alpha: .6, Beta: 15, Src: src}.Rand()
+		spend := distuv.Gamma{Alpha: 6 * 2, Beta: 2 * rate, Src: src}.Rand()
+		customers[i] = Summary{X: 2, Tx: 10, T: 30, Spend: spend, Count: 1}
+		if i%2 == 0 {
+			customers[i].X, customers[i].Spend = 1, distuv.Gamma{Alpha: 6, Beta: rate, Src: src}.Rand()
+		}
+	}
+	p, err := NewPopulation(customers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = FitGammaGamma(p, DefaultGates())
+	refused(t, err, "a spend without a mean")
 }
 
 func TestRidgeIsNotIdentified(t *testing.T) {

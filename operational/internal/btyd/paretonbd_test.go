@@ -10,7 +10,9 @@ import (
 
 func TestParetoNBDSampleFit(t *testing.T) {
 	t.Parallel()
-	f := fitted(t, FitParetoNBD, population(t, sampleOrders(t), "19970930"))
+	p := population(t, sampleOrders(t), "19970930")
+	f := fitted(t, FitParetoNBD, p)
+	near(t, "LL by the model", f.Model.LogLikelihood(p), f.LogLikelihood, 1e-7)
 	near(t, "LL", f.LogLikelihood, -9594.976179, 1e-3)
 	near(t, "r", f.Model.R, .553277, 1e-3)
 	near(t, "alpha", f.Model.Alpha, 10.577683, .02)

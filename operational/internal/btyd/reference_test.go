@@ -62,7 +62,9 @@ func TestBGNBDExpectations(t *testing.T) {
 
 func TestMBGNBDSampleFit(t *testing.T) {
 	t.Parallel()
-	f := fitted(t, FitMBGNBD, population(t, sampleOrders(t), "19970930"))
+	p := population(t, sampleOrders(t), "19970930")
+	f := fitted(t, FitMBGNBD, p)
+	near(t, "LL by the model", f.Model.LogLikelihood(p), f.LogLikelihood, 1e-7)
 	near(t, "r", f.Model.R, .52484, 1e-3)
 	near(t, "alpha", f.Model.Alpha, 6.1831, 1e-3)
 	near(t, "a", f.Model.A, .89136, 1e-3)
@@ -142,6 +144,7 @@ func TestGammaGammaSampleFit(t *testing.T) {
 	}
 	f := fitted(t, FitGammaGamma, p)
 	near(t, "LL", f.LogLikelihood, -4055.9177, 1e-3)
+	near(t, "LL by the model", f.Model.LogLikelihood(p), f.LogLikelihood, 1e-7)
 	near(t, "p", f.Model.P, 6.249572, 1e-3)
 	near(t, "q", f.Model.Q, 3.744225, 1e-3)
 	near(t, "gamma", f.Model.Gamma, 15.443521, 1e-3)
