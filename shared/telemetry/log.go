@@ -14,7 +14,7 @@ import (
 
 // masked are the attribute keys whose values never reach the log, whatever group they are in. A last defence: callers
 // must not log personal data or secrets in the first place.
-var masked = []string{"authorization", "cookie", "token", "password", "secret", "code", "email", "phone", "first_name", "last_name", "address", "birthday"}
+var masked = []string{"authorization", "cookie", "token", "password", "secret", "email", "phone", "first_name", "last_name", "postal_address", "birthday"}
 
 func logger(o Options) (*slog.Logger, error) {
 	var level slog.Level
