@@ -199,7 +199,9 @@ func (b *Broker) settings() []kfake.Opt {
 func (b *Broker) Brokers() []string { return []string{b.listener.Addr().String()} }
 
 // Dial connects a client in this process, without a port. The address is not looked at.
-func (b *Broker) Dial(ctx context.Context, _, _ string) (net.Conn, error) { return b.listener.dial(ctx) }
+func (b *Broker) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	return b.listener.dial(ctx)
+}
 
 // ClusterID identifies the log: another id means another log.
 func (b *Broker) ClusterID() string { return b.clusterID }

@@ -1,0 +1,87 @@
+package kafkabus_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/strata-crm/strata/shared/bus/bustest"
+	"github.com/strata-crm/strata/shared/bus/kafkabus"
+	"github.com/strata-crm/strata/shared/local/broker"
+)
+
+// TestMain fails when anything of the bus or the broker outlives its test.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// server is a broker that can be restarted behind one Dial.
+type server struct {
+	dir string
+	now atomic.Pointer[broker.Broker]
+}
+
+func startServer(t testing.TB, dir string) *server {
+	t.Helper()
+	s := &server{dir: dir}
+	s.start(t)
+	t.Cleanup(func() { s.stop(t) })
+	return s
+}
+
+func (s *server) start(t testing.TB) {
+	t.Helper()
+	b, err := broker.Open(broker.Options{Dir: s.dir, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.now.Store(b)
+}
+
+func (s *server) stop(t testing.TB) {
+	t.Helper()
+	if err := s.now.Load().Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func (s *server) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return s.now.Load().Dial(ctx, network, address)
+}
+
+func open(t testing.TB, s *server, dial bustest.Dial) *kafkabus.Bus {
+	t.Helper()
+	b, err := kafkabus.New(kafkabus.Options{Brokers: s.now.Load().Brokers(), ClientID: "test", Dial: dial, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+		defer cancel()
+		if err := b.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func TestBus(t *testing.T) {
+	t.Parallel()
+	bustest.Test(t, func(t *testing.T) bustest.Harness {
+		s := startServer(t, t.TempDir())
+		network := bustest.NewNetwork(s.dial)
+		return bustest.Harness{
+			Open:        func(t *testing.T) bustest.Client { return open(t, s, network.Dial) },
+			LoseReplies: network.LoseReplies,
+			Truncate: func(t *testing.T, topic string, partition int, before int64) {
+				truncate(t, s, topic, partition, before)
+			},
+			Restart: func(t *testing.T) { s.stop(t); s.start(t) },
+		}
+	})
+}
