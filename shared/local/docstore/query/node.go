@@ -1,6 +1,10 @@
 package query
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/expr"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -105,7 +109,8 @@ func (n exprNode) locate(env *expr.Env, doc bson.Raw) (bool, int, error) {
 	return ok, -1, err
 }
 
-// simplify flattens nested conjunctions and opens disjunctions of one.
+// simplify flattens nested conjunctions, opens disjunctions of one and puts the conditions of a conjunction into MongoDB's
+// order, which decides the array index that locate keeps.
 func simplify(n node) node {
 	switch t := n.(type) {
 	case and:
@@ -120,6 +125,7 @@ func simplify(n node) node {
 		if len(out) == 1 {
 			return out[0]
 		}
+		slices.SortStableFunc(out, compareNodes)
 		return out
 	case or:
 		out := make(or, len(t))
@@ -132,4 +138,47 @@ func simplify(n node) node {
 		return out
 	}
 	return n
+}
+
+func compareNodes(a, b node) int {
+	oa, pa := orderOf(a)
+	ob, pb := orderOf(b)
+	return cmp.Or(cmp.Compare(oa, ob), strings.Compare(pa, pb))
+}
+
+// orderOf returns a condition's place by kind, as in MongoDB's MatchExpression::MatchType, and its path.
+func orderOf(n node) (order int, path string) {
+	switch t := n.(type) {
+	case and:
+		return 0, ""
+	case or:
+		return 1, ""
+	case *leaf:
+		return predicateOrder(t.pred), t.path.text
+	case exprNode:
+		return 30, ""
+	}
+	return 40, ""
+}
+
+func predicateOrder(p predicate) int {
+	switch t := p.(type) {
+	case *elemObject:
+		return 2
+	case *elemValue:
+		return 3
+	case size:
+		return 4
+	case *comparison:
+		return map[compareOp]int{opEq: 5, opLte: 6, opLt: 7, opGt: 8, opGte: 9}[t.op]
+	case *regexPredicate:
+		return 10
+	case modulo:
+		return 11
+	case exists:
+		return 12
+	case *inSet:
+		return 13
+	}
+	return 20
 }

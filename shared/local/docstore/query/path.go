@@ -74,7 +74,7 @@ func (p *path) searchArray(arr bson.RawValue, i int, pred predicate) (bool, int)
 			}
 		}
 		if n == p.indexes[i+1] && p.searchElement(it.Value(), i+1, pred) {
-			return true, n
+			return true, -1 // an element named by the path is not one that matching chose
 		}
 	}
 	return false, -1

@@ -6,6 +6,8 @@
 package query
 
 import (
+	"slices"
+
 	"github.com/strata-crm/strata/shared/local/docstore/expr"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -84,3 +86,20 @@ func CompileValue(ops bson.Raw) (*ValueMatcher, error) {
 
 // IsOperators reports whether a document is made of operators, as in {$gt: 1}, rather than a value; a DBRef is a value.
 func IsOperators(doc bson.Raw) bool { return isOperators(doc) }
+
+// HasExpr reports whether the filter uses $expr, outside which alone it can do without an Env.
+func (m *Matcher) HasExpr() bool { return hasExpr(m.root) }
+
+func hasExpr(n node) bool {
+	switch t := n.(type) {
+	case and:
+		return slices.ContainsFunc(t, hasExpr)
+	case or:
+		return slices.ContainsFunc(t, hasExpr)
+	case not:
+		return hasExpr(t.child)
+	case exprNode:
+		return true
+	}
+	return false
+}
