@@ -66,10 +66,10 @@ func New(o Options) (*echo.Echo, error) {
 	s := &server{o: o, policy: policy(o.CSP)}
 	e.HTTPErrorHandler = s.fail
 	// From the outside in. The span sees answers, never error texts: s.answer has turned those into problems.
-	e.Use(s.identify, s.headers, s.log,
+	e.Use(s.identify, s.headers,
 		otelecho.Middleware(o.Name, otelecho.WithTracerProvider(o.Telemetry.Tracer), otelecho.WithMeterProvider(o.Telemetry.Meter),
 			otelecho.WithPropagators(telemetry.Propagator())),
-		s.answer, s.survive, s.limit, s.authenticate, s.once)
+		s.log, s.answer, s.survive, s.limit, s.authenticate, s.once)
 	e.GET("/metrics", echo.WrapHandler(o.Telemetry.Metrics()))
 	if o.SignIn != nil {
 		e.GET(signInPath, s.signIn)

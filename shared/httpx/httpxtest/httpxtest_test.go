@@ -1,0 +1,14 @@
+package httpxtest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/strata-crm/strata/shared/httpx"
+	"github.com/strata-crm/strata/shared/httpx/httpxtest"
+)
+
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	httpxtest.TestIdempotency(t, func(_ *testing.T, now func() time.Time) httpx.IdempotencyStore { return httpxtest.NewMemory(now) })
+}
