@@ -1,0 +1,62 @@
+package identity
+
+import (
+	"strings"
+	"time"
+
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// Link says that two identifiers belong to one person, and since when that is known. Facts keep the identifier they came
+// with; who follows links maps them to a person, so that a link rewrites no history.
+type Link struct {
+	A, B   Key // A < B
+	At     time.Time
+	Source contract.SourceID
+	Event  string
+}
+
+// Of returns the links that an event states: of its user id with its anonymous id, and with the previous id of an alias
+// call. Events from which the gateway dropped the identifiers state none.
+func Of(k *Keys, e *contract.CustomerEvent) []Link {
+	if e.UserID == "" {
+		return nil
+	}
+	user := k.Customer(User, e.UserID)
+	var links []Link
+	add := func(other Key) {
+		if other != user {
+			links = append(links, newLink(user, other, e))
+		}
+	}
+	if e.AnonymousID != "" {
+		add(k.Customer(Anonymous, e.AnonymousID))
+	}
+	if e.PreviousID != "" {
+		add(k.Customer(User, e.PreviousID))
+		add(k.Customer(Anonymous, e.PreviousID))
+	}
+	return links
+}
+
+func newLink(a, b Key, e *contract.CustomerEvent) Link {
+	return Link{A: min(a, b), B: max(a, b), At: e.Time, Source: e.Source, Event: e.ID}
+}
+
+// ID names the link within its tenant.
+func (l Link) ID() string { return string(l.A) + "|" + string(l.B) }
+
+// Earlier returns the one of two statements of the same link that counts: the earliest, ties broken by source and event
+// id, so that the order of arrival does not matter.
+func (l Link) Earlier(o Link) Link {
+	if c := l.At.Compare(o.At); c != 0 {
+		if c < 0 {
+			return l
+		}
+		return o
+	}
+	if strings.Compare(string(l.Source)+"|"+l.Event, string(o.Source)+"|"+o.Event) <= 0 {
+		return l
+	}
+	return o
+}
