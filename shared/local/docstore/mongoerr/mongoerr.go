@@ -56,6 +56,7 @@ const (
 	InvalidIndexSpecification   int32 = 197
 	NoSuchSession               int32 = 206
 	TransactionTooOld           int32 = 225
+	MaxSubPipelineDepthExceeded int32 = 232
 	NotImplemented              int32 = 238
 	ConversionFailure           int32 = 241
 	QueryFeatureNotAllowed      int32 = 224
@@ -66,14 +67,17 @@ const (
 	TooManyLogicalSessions      int32 = 261
 	CannotBackfillArray         int32 = 34
 	TransactionExceededLifetime int32 = 290
-	APIVersionError             int32 = 322
-	APIStrictError              int32 = 323
-	SocketException             int32 = 9001
-	NotWritablePrimary          int32 = 10107
-	BSONObjectTooLarge          int32 = 10334
-	DuplicateKey                int32 = 11000
-	InterruptedAtShutdown       int32 = 11600
-	Interrupted                 int32 = 11601
+
+	OperationNotSupportedInTransaction             = OperationNotSupportedInTxn
+	QueryExceededMemoryLimitNoDiskUseAllowed int32 = 292
+	APIVersionError                          int32 = 322
+	APIStrictError                           int32 = 323
+	SocketException                          int32 = 9001
+	NotWritablePrimary                       int32 = 10107
+	BSONObjectTooLarge                       int32 = 10334
+	DuplicateKey                             int32 = 11000
+	InterruptedAtShutdown                    int32 = 11600
+	Interrupted                              int32 = 11601
 )
 
 // names holds the name of each code that is not a numbered assertion.
@@ -103,8 +107,10 @@ var names = map[int32]string{
 	APIVersionError: "APIVersionError", APIStrictError: "APIStrictError", SocketException: "SocketException",
 	NotWritablePrimary: "NotWritablePrimary", BSONObjectTooLarge: "BSONObjectTooLarge", DuplicateKey: "DuplicateKey",
 	QueryFeatureNotAllowed: "QueryFeatureNotAllowed", CannotBackfillArray: "CannotBackfillArray",
-	TransactionExceededLifetime: "TransactionExceededLifetimeLimitSeconds",
-	InterruptedAtShutdown:       "InterruptedAtShutdown", Interrupted: "Interrupted",
+	MaxSubPipelineDepthExceeded:              "MaxSubPipelineDepthExceeded",
+	QueryExceededMemoryLimitNoDiskUseAllowed: "QueryExceededMemoryLimitNoDiskUseAllowed",
+	TransactionExceededLifetime:              "TransactionExceededLifetimeLimitSeconds",
+	InterruptedAtShutdown:                    "InterruptedAtShutdown", Interrupted: "Interrupted",
 }
 
 // Error labels that drivers act on.

@@ -80,15 +80,15 @@ func (p *parser) field(path string, v bson.RawValue) error {
 }
 
 func (p *parser) operator(path string, v bson.RawValue) error {
-	if bsonx.Len(v.Value) == 1 {
-		switch arg := bsonx.Lookup(v.Value, bsonx.FirstKey(v.Value)); bsonx.FirstKey(v.Value) {
-		case "$elemMatch":
-			return p.elemMatch(path, arg)
-		case "$slice":
-			if p.positional == "" {
-				return p.slice(path, v, arg)
-			}
-		}
+	name := bsonx.FirstKey(v.Value)
+	if bsonx.Len(v.Value) > 1 {
+		return mongoerr.New(16410, "FieldPath field names may not start with '$', and an expression has one operator: %s", v)
+	}
+	switch arg := bsonx.Lookup(v.Value, name); {
+	case name == "$elemMatch":
+		return p.elemMatch(path, arg)
+	case name == "$slice" && path != p.positional:
+		return p.slice(path, v, arg)
 	}
 	return p.expression(path, v, 31252)
 }

@@ -19,7 +19,7 @@ func (b *bitTest) test(v bson.RawValue) bool {
 	var bit func(pos int) bool
 	switch v.Type {
 	case bson.TypeBinary:
-		_, data := v.Binary()
+		data := v.Value[5:] // of the old subtype 2 too, whose data then begin with their length
 		bit = func(pos int) bool { return pos/8 < len(data) && data[pos/8]>>(pos%8)&1 == 1 }
 	default:
 		n, ok := bsonx.IntegerOf(v)

@@ -63,13 +63,10 @@ func (o or) match(env *expr.Env, doc bson.Raw) (bool, error) {
 	return false, nil
 }
 
+// locate has no index, as in MongoDB: only an $or of equalities of one field, which becomes $in, has.
 func (o or) locate(env *expr.Env, doc bson.Raw) (bool, int, error) {
-	for _, n := range o {
-		if ok, i, err := n.locate(env, doc); ok || err != nil {
-			return ok, i, err
-		}
-	}
-	return false, -1, nil
+	ok, err := o.match(env, doc)
+	return ok, -1, err
 }
 
 func (n not) match(env *expr.Env, doc bson.Raw) (bool, error) {
@@ -135,9 +132,35 @@ func simplify(n node) node {
 		if len(out) == 1 {
 			return out[0]
 		}
+		if in := asInSet(out); in != nil {
+			return in
+		}
 		return out
+	case not:
+		return not{simplify(t.child)}
 	}
 	return n
+}
+
+// asInSet returns an $or of equalities of one field as $in, nil where it is none.
+func asInSet(o or) node {
+	set := &inSet{}
+	var first *leaf
+	for _, n := range o {
+		l, ok := n.(*leaf)
+		if !ok || first != nil && l.path.text != first.path.text {
+			return nil
+		}
+		c, ok := l.pred.(*comparison)
+		if !ok || c.op != opEq {
+			return nil
+		}
+		first = l
+		set.null = set.null || c.value.Type == bson.TypeNull
+		set.values = append(set.values, c.value)
+	}
+	slices.SortFunc(set.values, bsonx.Compare)
+	return &leaf{path: first.path, pred: set}
 }
 
 func compareNodes(a, b node) int {

@@ -73,7 +73,17 @@ func (p *parser) topOperator(name string, v bson.RawValue, at level) (node, erro
 			return nil, bad("$where is not allowed in this context")
 		}
 		return nil, unsupported(name)
-	case "$text", "$jsonSchema", "$sampleRate":
+	case "$text":
+		if !at.top {
+			return nil, bad("$text can only be applied to the top-level document")
+		}
+		return nil, unsupported(name)
+	case "$jsonSchema":
+		return nil, unsupported(name)
+	case "$sampleRate":
+		if !at.top {
+			return nil, bad("$sampleRate can only be applied to the top-level document")
+		}
 		return nil, unsupported(name)
 	case "$near", "$nearSphere", "$geoNear", "$geoWithin", "$geoIntersects", "$within":
 		return nil, bad("unknown top level operator: %s", name)

@@ -18,7 +18,8 @@ type Options struct {
 	Scope *expr.Scope
 	// Env holds their values and the clock for Match and MatchArray; nil is an empty Env.
 	Env *expr.Env
-	// InMatch is set for a $match stage, which refuses $where (2) and $near (5626500).
+	// InMatch is set where documents only pass by, as in $match, array filters and projections: there $where (2) and
+	// $near (5626500) are refused.
 	InMatch bool
 }
 

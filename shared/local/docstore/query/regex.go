@@ -14,6 +14,9 @@ import (
 // maxPattern is the longest pattern MongoDB compiles.
 const maxPattern = 16384
 
+// inlineFlags are options at the very start of a pattern.
+var inlineFlags = regexp.MustCompile(`^\(\?([imsxu]+)\)`)
+
 // regexPredicate matches strings, and the same regular expression stored as a value.
 type regexPredicate struct {
 	pattern, options string
@@ -81,6 +84,9 @@ func onlyPCRE(e *syntax.Error) bool {
 // goPattern writes a PCRE pattern for package regexp: options become flags, "extended" white space and comments are taken out, and
 // $ outside multi-line mode also matches before a last newline.
 func goPattern(pattern, options string) string {
+	if m := inlineFlags.FindStringSubmatch(pattern); m != nil {
+		pattern, options = pattern[len(m[0]):], options+m[1]
+	}
 	var flags, body strings.Builder
 	for _, c := range "ims" {
 		if strings.ContainsRune(options, c) {

@@ -31,9 +31,17 @@ func (u *Update) applyOperators(doc bson.Raw, index int, insert bool) (bson.Raw,
 	}
 	before, after := bsonx.Lookup(doc, "_id"), bsonx.Lookup(v.Value, "_id")
 	if !bsonx.IsMissing(before) && !bsonx.Equal(before, after) {
-		return nil, mongoerr.New(mongoerr.ImmutableField, "Performing an update on the path '_id' would modify the immutable field '_id'")
+		return nil, immutableID()
 	}
 	return bsonx.IDFirst(v.Value), nil
+}
+
+func immutableID() error {
+	return mongoerr.New(mongoerr.ImmutableField, "Performing an update on the path '_id' would modify the immutable field '_id'")
+}
+
+func dollarField(name string) error {
+	return mongoerr.New(mongoerr.DollarPrefixedFieldName, "The dollar ($) prefixed field '%s' in '%s' is not valid for storage.", name, name)
 }
 
 // value returns what becomes of v, Missing for a field that is not there or goes away.
@@ -107,14 +115,8 @@ func (st *state) missing(k kid, path string) (v bson.RawValue, name string, err 
 	if name, err = st.field(k.name, path); err != nil {
 		return v, "", err
 	}
-	if v, err = st.value(bsonx.Missing, k.node, join(path, name)); err != nil {
-		return v, "", err
-	}
-	if path == "" && name[0] == '$' && !bsonx.IsMissing(v) {
-		return v, "", mongoerr.New(mongoerr.DollarPrefixedFieldName,
-			"The dollar ($) prefixed field '%s' in '%s' is not valid for storage.", name, name)
-	}
-	return v, name, nil
+	v, err = st.value(bsonx.Missing, k.node, join(path, name))
+	return v, name, err
 }
 
 func (st *state) object(doc bson.RawValue, t *tree, path string) (bson.RawValue, error) {
@@ -128,6 +130,9 @@ func (st *state) object(doc bson.RawValue, t *tree, path string) (bson.RawValue,
 		name, err := st.field(k.name, path)
 		if err != nil {
 			return doc, err
+		}
+		if path == "" && name[0] == '$' && k.node.creates(st) {
+			return doc, dollarField(name)
 		}
 		names[i] = name
 	}

@@ -42,6 +42,9 @@ func (a arithmetic) apply(_ *state, v bson.RawValue, path string) (bson.RawValue
 		return v, mismatch("Cannot apply %s to a value of non-numeric type. The field '%s' is of type %s", a.op, path, bsonx.TypeName(v.Type))
 	}
 	if out, ok := a.compute(v); ok {
+		if out.Type == v.Type && bsonx.Equal(out, v) {
+			return v, nil // -0 stays -0
+		}
 		return out, nil
 	}
 	return v, badValue("Failed to apply %s operations to current value (%s) of the field '%s'", a.op, v, path)

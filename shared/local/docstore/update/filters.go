@@ -35,7 +35,7 @@ func compileFilters(raw []bson.Raw, env *expr.Env) (map[string]*query.Matcher, e
 		case out[id] != nil:
 			return nil, parseFail("Found multiple array filters with the same top-level field name %s", id)
 		}
-		m, err := query.Compile(f, query.Options{Env: env})
+		m, err := query.Compile(f, query.Options{Env: env, InMatch: true})
 		if err != nil {
 			return nil, err
 		}

@@ -198,6 +198,9 @@ func (r rename) apply(st *state, v bson.RawValue, path string) (bson.RawValue, e
 	if err != nil || bsonx.IsMissing(src) {
 		return v, err
 	}
+	if path == "_id" && !bsonx.IsMissing(v) {
+		return v, immutableID()
+	}
 	if arrayOnPath(st.root, path) {
 		return v, badValue("The destination field cannot be an array element, '%s'", path)
 	}

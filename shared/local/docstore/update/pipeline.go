@@ -69,7 +69,7 @@ func keepID(before, after bson.Raw) (bson.Raw, error) {
 	case bsonx.IsMissing(now):
 		return bsonx.IDFirst(bsonx.With(after, "_id", id)), nil
 	case !bsonx.Equal(id, now):
-		return nil, mongoerr.New(mongoerr.ImmutableField, "Performing an update on the path '_id' would modify the immutable field '_id'")
+		return nil, immutableID()
 	}
 	return bsonx.IDFirst(after), nil
 }

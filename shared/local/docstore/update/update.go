@@ -55,17 +55,24 @@ func Compile(u bson.RawValue, opts Options) (*Update, error) {
 		opts.Env = &expr.Env{}
 	}
 	out := &Update{env: opts.Env}
-	switch u.Type {
+	if err := out.compile(u, opts); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (u *Update) compile(v bson.RawValue, opts Options) error {
+	switch v.Type {
 	case bson.TypeArray:
-		return out, out.compilePipeline(u, opts)
+		return u.compilePipeline(v, opts)
 	case bson.TypeEmbeddedDocument:
 	default:
-		return nil, mongoerr.New(mongoerr.FailedToParse, "Update argument must be either an object or an array")
+		return mongoerr.New(mongoerr.FailedToParse, "Update argument must be either an object or an array")
 	}
-	if first := bsonx.FirstKey(u.Value); len(first) == 0 || first[0] != '$' {
-		return out, out.compileReplacement(u.Value, opts)
+	if first := bsonx.FirstKey(v.Value); len(first) == 0 || first[0] != '$' {
+		return u.compileReplacement(v.Value, opts)
 	}
-	return out, out.compileOperators(u.Value, opts)
+	return u.compileOperators(v.Value, opts)
 }
 
 // IsReplacement reports whether the update replaces the document but for its _id.
