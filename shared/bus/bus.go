@@ -52,8 +52,8 @@ func (m Message) Size() int {
 
 // Publisher stores messages.
 type Publisher interface {
-	// Publish returns nil when every message is stored by all in-sync replicas. Messages of one key and one call keep
-	// their order; across calls order holds only if the earlier call returned nil before the later began. A
+	// Publish returns nil when every message is stored by all in-sync replicas. Messages of one key keep their order in
+	// a call that returned nil, and across calls only if the earlier one returned nil before the later began. A
 	// *PublishError lists the messages that may or may not be stored: publish those again with the same ids. Anything
 	// that Check refuses is returned as fault.Invalid before anything is sent. The trace of ctx is put into messages
 	// that carry none, and baggage is taken out of all.

@@ -42,6 +42,8 @@ func (b *Bus) EnsureTopics(ctx context.Context, specs ...bus.TopicSpec) error {
 	if err := b.apply(ctx, client, create, alter); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
 	var last error
 	if delivery.Until(ctx, func() error { last = b.VerifyTopics(ctx, specs...); return last }, func(error) {}) != nil {
 		return last

@@ -38,19 +38,16 @@ type work func(ctx context.Context, g *generation, a kafka.PartitionAssignment)
 
 // join is a member of the group until ctx ends, through every failure of the broker.
 func (b *Bus) join(ctx context.Context, topic, name string, do work) error {
-	if b.awaitTopic(ctx, topic) != nil {
-		return nil
-	}
 	group, err := kafka.NewConsumerGroup(b.groupConfig(topic, name))
 	if err != nil {
 		return err
 	}
 	defer group.Close()
 	var pause delivery.Backoff
-	for ctx.Err() == nil {
+	for b.awaitTopic(ctx, topic) == nil {
 		gen, err := group.Next(ctx)
 		if err == nil {
-			err = b.generation(ctx, topic, gen, do)
+			b.generation(ctx, topic, gen, do)
 		} else if !errors.Is(err, kafka.RebalanceInProgress) {
 			b.logger.WarnContext(ctx, "the group cannot be joined yet", slog.String("group", name), slog.String("topic", topic), slog.Any("error", err))
 		}
@@ -90,7 +87,7 @@ type generation struct {
 }
 
 // generation works on the partitions until the group changes or ctx ends, and returns when all workers have.
-func (b *Bus) generation(ctx context.Context, topic string, gen *kafka.Generation, do work) error {
+func (b *Bus) generation(ctx context.Context, topic string, gen *kafka.Generation, do work) {
 	g := &generation{gen: gen, topic: topic, passed: map[int]int64{}}
 	assigned := gen.Assignments[topic]
 	b.logger.DebugContext(ctx, "partitions assigned", slog.String("topic", topic), slog.String("group", gen.GroupID),
@@ -114,7 +111,6 @@ func (b *Bus) generation(ctx context.Context, topic string, gen *kafka.Generatio
 		b.commitAlong(ctx, ended, g, &workers)
 	})
 	all.Wait()
-	return nil
 }
 
 // commitAlong commits what was passed, now and then and once more when the workers have ended.

@@ -15,7 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,10 +68,10 @@ type Bus struct {
 	tracer    trace.Tracer
 	errors    metric.Int64Counter
 
-	mu      sync.RWMutex // held for reading by Publish, so that Close comes after the last one
-	writers map[string]*kafka.Writer
-	closed  bool
-	making  sync.Mutex // guards writers among concurrent Publish calls
+	mu         sync.Mutex
+	writers    map[string]*kafka.Writer
+	closed     bool
+	publishing sync.WaitGroup // Publish calls under way; added to only while not closed
 }
 
 // New returns a bus. It opens no connection: an unreachable broker shows as errors of the calls.
@@ -137,19 +139,21 @@ func (b *Bus) trouble(format string, args ...any) {
 	b.logger.Debug("kafka client: " + fmt.Sprintf(format, args...))
 }
 
-// Close waits for Publish calls to end, flushes and closes the writers and idle connections. Subscriptions end with
-// their own ctx, not here. It returns ctx's error when the broker keeps a writer from closing in time.
+// Close refuses further Publish calls, waits for those under way, and closes the writers and idle connections.
+// Subscriptions end with their own ctx, not here. It returns ctx's error when the broker keeps a writer from closing in
+// time.
 func (b *Bus) Close(ctx context.Context) error {
+	b.mu.Lock()
+	b.closed = true
+	writers := slices.Collect(maps.Values(b.writers))
+	b.mu.Unlock()
 	done := make(chan error, 1)
 	go func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
+		b.publishing.Wait()
 		var err error
-		for _, w := range b.writers {
+		for _, w := range writers {
 			err = errors.Join(err, w.Close())
 		}
-		b.closed = true
-		b.writers = map[string]*kafka.Writer{}
 		b.transport.CloseIdleConnections()
 		done <- err
 	}()
@@ -159,4 +163,14 @@ func (b *Bus) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("closing the bus: %w", ctx.Err())
 	}
+}
+
+// enter notes a Publish call and returns false when the bus is closed.
+func (b *Bus) enter() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.publishing.Add(1)
+	}
+	return !b.closed
 }

@@ -23,11 +23,10 @@ func (b *Bus) Publish(ctx context.Context, msgs ...bus.Message) error {
 	if err := bus.Check(msgs...); err != nil || len(msgs) == 0 {
 		return err
 	}
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if b.closed {
+	if !b.enter() {
 		return unknown(all(len(msgs)), errors.New("the bus is closed"))
 	}
+	defer b.publishing.Done()
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	ctx, span := b.tracer.Start(ctx, "send "+msgs[0].Topic, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
@@ -124,8 +123,8 @@ func record(m bus.Message) kafka.Message {
 // writer returns the topic's one writer. The settings are spelled out because the client's defaults acknowledge
 // nothing, ignore keys, and wait a second before each batch. Writers are built nowhere else.
 func (b *Bus) writer(topic string) *kafka.Writer {
-	b.making.Lock()
-	defer b.making.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.writers[topic] == nil {
 		b.writers[topic] = &kafka.Writer{
 			Addr: kafka.TCP(b.brokers...), Topic: topic, Transport: b.transport,
