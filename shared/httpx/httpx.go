@@ -45,12 +45,15 @@ type Options struct {
 	CSP         map[string]string    // directive → sources, over the strict policy for pages
 }
 
-// New returns an echo server with /metrics (and the sign-in routes) but none of the service's. Mount a generated strict server on it:
+// New returns an echo server with /metrics (and the sign-in routes) but none of the service's. Mount a generated strict
+// server on it:
 //
-//	api.RegisterHandlersWithBaseURL(e.Group("", httpx.Validate(spec)), api.NewStrictHandler(server, nil), "/api/strategic/v1")
+//	e.Use(httpx.Validate(spec))
+//	api.RegisterHandlersWithBaseURL(e, api.NewStrictHandler(server, nil), "/api/strategic/v1")
 //
-// Handlers return fault errors; the caller sees a problem document. The identity is in the request's context
-// (signin.From). New fails with fault.Invalid when a dependency is missing or a proxy's network cannot be read.
+// (Not on an echo group with middleware: that would answer 404 where 405 is right.) Handlers return fault errors; the
+// caller sees a problem document. The identity is in the request's context (signin.From). New fails with fault.Invalid
+// when a dependency is missing or a proxy's network cannot be read.
 func New(o Options) (*echo.Echo, error) {
 	if err := o.check(); err != nil {
 		return nil, err

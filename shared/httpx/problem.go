@@ -124,11 +124,12 @@ func title(c fault.Code) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// places collects the fault errors of err's whole tree that name a place.
+// places collects the fault errors of err's whole tree that name a place. In a joined error, a part without a place
+// concerns the whole request and is listed too, or its text would be lost.
 func places(err error) []Place {
 	var out []Place
-	walk(err, func(f *fault.Error) {
-		if f.At == "" || f.Kind == fault.Internal {
+	walk(err, false, func(f *fault.Error, joined bool) {
+		if f.Kind == fault.Internal || (f.At == "" && !joined) {
 			return
 		}
 		p := Place{Detail: f.Text}
@@ -142,18 +143,20 @@ func places(err error) []Place {
 	return out
 }
 
-func walk(err error, visit func(*fault.Error)) {
+// walk visits every fault error in err's tree and says whether it is a part of a join.
+func walk(err error, joined bool, visit func(f *fault.Error, joined bool)) {
 	if f, ok := err.(*fault.Error); ok { //nolint:errorlint // every link of the chain is looked at, one by one
-		visit(f)
+		visit(f, joined)
 	}
 	switch x := err.(type) { //nolint:errorlint // same
 	case interface{ Unwrap() error }:
 		if next := x.Unwrap(); next != nil {
-			walk(next, visit)
+			walk(next, false, visit)
 		}
 	case interface{ Unwrap() []error }:
-		for _, next := range x.Unwrap() {
-			walk(next, visit)
+		all := x.Unwrap()
+		for _, next := range all {
+			walk(next, len(all) > 1, visit)
 		}
 	}
 }

@@ -98,7 +98,10 @@ func faultOf(err error) error {
 	}
 	var found []error
 	leaves(err, nil, &found)
-	return errors.Join(found...)
+	if joined := errors.Join(found...); joined != nil {
+		return joined
+	}
+	return fmt.Errorf("the request is refused, but no place is named: %w", err) // an empty list must not pass
 }
 
 // leaves walks the filter's nested lists down to single findings; in is the request error around them.
@@ -130,13 +133,16 @@ func requestFault(in *openapi3filter.RequestError, cause error) error {
 		return &fault.Error{Kind: fault.Invalid, Code: fault.BadRequest, At: in.Parameter.Name, Text: parameterText(in, schema), Err: cause}
 	}
 	if isSchema {
-		return &fault.Error{Kind: fault.Invalid, Code: fault.InvalidItem, At: pointer(schema.JSONPointer()), Text: schema.Reason, Err: cause}
+		return &fault.Error{Kind: fault.Invalid, Code: fault.InvalidItem, At: pointerTo(schema), Text: schema.Reason, Err: cause}
 	}
 	if errors.Is(cause, openapi3filter.ErrInvalidRequired) {
 		return fault.New(fault.Invalid, fault.BadRequest, "this request needs a body: send it as JSON")
 	}
-	return fault.Wrap(fault.Invalid, fault.BadRequest, cause,
-		"the request's body cannot be read: send what the API's description asks for, as application/json")
+	if cause == nil { // the filter found no decoder for the Content-Type
+		return echo.ErrUnsupportedMediaType
+	}
+	return &fault.Error{Kind: fault.Invalid, Code: fault.BadRequest, Err: cause,
+		Text: "the request's body cannot be read: send what the API's description asks for, as application/json"}
 }
 
 func parameterText(in *openapi3filter.RequestError, schema *openapi3.SchemaError) string {
@@ -149,8 +155,15 @@ func parameterText(in *openapi3filter.RequestError, schema *openapi3.SchemaError
 	return "the " + in.Parameter.In + " parameter cannot be read: check its type"
 }
 
-// pointer writes a JSON pointer (RFC 6901); the empty text is the whole body.
-func pointer(path []string) string {
+// unsupported is how the filter names a property that the schema does not know; its own pointer ends above it.
+var unsupported = regexp.MustCompile(`^property "(.+)" is unsupported$`)
+
+// pointerTo returns the JSON pointer (RFC 6901) to the wrong place; the empty text is the whole body.
+func pointerTo(e *openapi3.SchemaError) string {
+	path := e.JSONPointer()
+	if m := unsupported.FindStringSubmatch(e.Reason); m != nil {
+		path = append(path, m[1])
+	}
 	escape := strings.NewReplacer("~", "~0", "/", "~1")
 	var b strings.Builder
 	for _, p := range path {
