@@ -188,7 +188,7 @@ func (v *validator) comparison(at string, e contract.Entity, c *contract.Conditi
 	if _, ok := contract.FieldOf(e, c.Field); !ok {
 		v.add(at+"/field", "%s has no field %q; it has %s", e, c.Field, list(contract.FieldsOf(e)))
 	}
-	_, isList := c.Value.([]any)
+	_, isList := c.List()
 	_, isTree := c.Value.(map[string]any)
 	switch {
 	case !slices.Contains([]contract.Operator{contract.Eq, contract.Ne, contract.Gt, contract.Gte, contract.Lt, contract.Lte, contract.In, contract.Exists}, c.Op):

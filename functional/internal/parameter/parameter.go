@@ -5,6 +5,8 @@ package parameter
 import (
 	_ "embed"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/strata-crm/strata/functional/internal/metric"
 	"github.com/strata-crm/strata/shared/contract"
@@ -72,11 +74,11 @@ func (c *Catalogue) Get(n contract.ParameterName) (contract.Parameter, bool) {
 	return p, ok
 }
 
-// All returns every parameter, in no order.
+// All returns every parameter by name.
 func (c *Catalogue) All() []contract.Parameter {
 	all := make([]contract.Parameter, 0, len(c.byName))
-	for _, p := range c.byName {
-		all = append(all, p)
+	for _, name := range slices.Sorted(maps.Keys(c.byName)) {
+		all = append(all, c.byName[name])
 	}
 	return all
 }

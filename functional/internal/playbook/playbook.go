@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"sync"
 
 	"github.com/strata-crm/strata/functional/internal/metric"
 	"github.com/strata-crm/strata/functional/internal/parameter"
@@ -53,10 +54,14 @@ type Wish struct {
 var shipped embed.FS
 
 // Library is the playbooks, metrics and parameters in use, checked against one another.
+//
+// It is safe for concurrent use: definitions that people add are adopted while others read.
 type Library struct {
 	playbooks  []Playbook
-	metrics    []contract.Definition
-	Parameters *parameter.Catalogue
+	parameters *parameter.Catalogue
+
+	mu      sync.RWMutex
+	metrics []contract.Definition
 }
 
 // Load returns the shipped library, with the files of own (may be nil) added: playbooks/*.yaml, metrics.yaml and
@@ -64,7 +69,7 @@ type Library struct {
 func Load(own fs.FS) (*Library, error) {
 	l := &Library{}
 	var err error
-	if l.Parameters, err = parameter.Shipped(); err != nil {
+	if l.parameters, err = parameter.Shipped(); err != nil {
 		return nil, err
 	}
 	if l.metrics, err = metric.Shipped(); err != nil {
@@ -83,7 +88,7 @@ func Load(own fs.FS) (*Library, error) {
 
 func (l *Library) add(own fs.FS) error {
 	if b, err := fs.ReadFile(own, "parameters.yaml"); err == nil {
-		if l.Parameters, err = l.Parameters.With(b); err != nil {
+		if l.parameters, err = l.parameters.With(b); err != nil {
 			return fmt.Errorf("parameters.yaml: %w", err)
 		}
 	}
@@ -92,9 +97,7 @@ func (l *Library) add(own fs.FS) error {
 		if err != nil {
 			return fmt.Errorf("metrics.yaml: %w", err)
 		}
-		for _, d := range defs {
-			l.metrics = append(slices.DeleteFunc(l.metrics, func(o contract.Definition) bool { return o.ID == d.ID }), d)
-		}
+		l.Adopt(defs...)
 	}
 	return l.read(own, "playbooks")
 }
@@ -120,7 +123,7 @@ func (l *Library) read(files fs.FS, dir string) error {
 
 func (l *Library) check() error {
 	for i := range l.metrics {
-		if err := metric.Validate(&l.metrics[i], l.Parameters); err != nil {
+		if err := metric.Validate(&l.metrics[i], l.parameters); err != nil {
 			return fmt.Errorf("metric %s: %w", l.metrics[i].ID, err)
 		}
 	}
@@ -148,7 +151,7 @@ func (l *Library) checkPlaybook(p *Playbook) error {
 		}
 	}
 	for _, w := range p.Wishes {
-		if !l.Parameters.Has(w.Parameter) || !unit(w.Unit) {
+		if !l.parameters.Has(w.Parameter) || !unit(w.Unit) {
 			return bad("wish %q of unit %q: both must be defined", w.Parameter, w.Unit)
 		}
 	}
@@ -165,8 +168,10 @@ func (l *Library) For(v contract.Variable) (Playbook, bool) {
 	return Playbook{}, false
 }
 
-// Metric returns the definition of the id; false if there is none.
+// Metric returns the definition in use of the id; false if there is none.
 func (l *Library) Metric(id contract.MetricID) (contract.Definition, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
 	for _, d := range l.metrics {
 		if d.ID == id {
 			return d, true
@@ -178,5 +183,29 @@ func (l *Library) Metric(id contract.MetricID) (contract.Definition, bool) {
 // Playbooks returns all playbooks.
 func (l *Library) Playbooks() []Playbook { return slices.Clone(l.playbooks) }
 
-// Metrics returns all definitions that come with the library.
-func (l *Library) Metrics() []contract.Definition { return slices.Clone(l.metrics) }
+// Parameter returns the definition of a parameter; false if there is none.
+func (l *Library) Parameter(n contract.ParameterName) (contract.Parameter, bool) {
+	return l.parameters.Get(n)
+}
+
+// Parameters returns every parameter by name.
+func (l *Library) Parameters() []contract.Parameter { return l.parameters.All() }
+
+// Metrics returns the definitions in use.
+func (l *Library) Metrics() []contract.Definition {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return slices.Clone(l.metrics)
+}
+
+// Check returns nil if the definition is valid beside the library's parameters, else metric.Problems.
+func (l *Library) Check(d *contract.Definition) error { return metric.Validate(d, l.parameters) }
+
+// Adopt takes definitions into use, each instead of any other of its id.
+func (l *Library) Adopt(defs ...contract.Definition) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, d := range defs {
+		l.metrics = append(slices.DeleteFunc(slices.Clone(l.metrics), func(o contract.Definition) bool { return o.ID == d.ID }), d)
+	}
+}

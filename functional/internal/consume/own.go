@@ -1,0 +1,41 @@
+package consume
+
+import (
+	"context"
+
+	"github.com/strata-crm/strata/functional/internal/directive"
+	"github.com/strata-crm/strata/shared/bus"
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// Own are the topics this layer speaks on, from which an emptied database is restored.
+func Own() []string {
+	return []string{contract.TopicFunctionalDirectives, contract.TopicFunctionalAcks}
+}
+
+// Restore returns the function that puts one of this layer's own messages back into the records.
+func Restore(s directive.Store) func(context.Context, bus.Message) error {
+	return func(ctx context.Context, m bus.Message) error {
+		switch m.Header("ce_type") {
+		case contract.TypeOperationalDirective:
+			_, o, err := contract.Decode[contract.OperationalDirective](m)
+			if err != nil {
+				return nil // what cannot be read restores nothing
+			}
+			return s.Update(ctx, o.Strategic, func(r *directive.Record) error {
+				directive.RestoreOrder(r, o)
+				return nil
+			})
+		case contract.TypeFunctionalAck:
+			_, a, err := contract.Decode[contract.Acknowledgement](m)
+			if err != nil {
+				return nil
+			}
+			return s.Update(ctx, a.Directive, func(r *directive.Record) error {
+				directive.RestoreAnswer(r, a)
+				return nil
+			})
+		}
+		return nil
+	}
+}

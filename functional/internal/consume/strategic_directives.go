@@ -1,0 +1,35 @@
+package consume
+
+import (
+	"context"
+
+	"github.com/strata-crm/strata/shared/bus"
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// Directives applies what arrives about directives. Both methods are idempotent.
+type Directives interface {
+	Receive(ctx context.Context, d contract.StrategicDirective) error
+	Govern(ctx context.Context, g contract.GovernanceDirective) error
+	Answered(ctx context.Context, a contract.Acknowledgement) error
+}
+
+func strategicDirectives(d Directives) bus.Handler {
+	return func(ctx context.Context, m bus.Message) error {
+		switch m.Header("ce_type") {
+		case contract.TypeStrategicDirective:
+			_, order, err := contract.Decode[contract.StrategicDirective](m)
+			if err != nil {
+				return err
+			}
+			return d.Receive(ctx, order)
+		case contract.TypeGovernance:
+			_, g, err := contract.Decode[contract.GovernanceDirective](m)
+			if err != nil {
+				return err
+			}
+			return d.Govern(ctx, g)
+		}
+		return otherType(m)
+	}
+}

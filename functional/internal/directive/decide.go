@@ -1,0 +1,207 @@
+package directive
+
+import (
+	"reflect"
+
+	"github.com/strata-crm/strata/functional/internal/plan"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// Received returns the record after a strategic directive's revision has arrived: a new order is answered received and
+// a plan is drafted, or it is refused with reasons; a changed order supersedes its plan; an ended one ends everything
+// below it. A revision that is not newer changes nothing and is answered again as before.
+func Received(r *Record, d *contract.StrategicDirective, l plan.Library, id contract.PlanID, t Turn) {
+	if r.Strategic != nil && d.Revision <= r.Strategic.Revision {
+		return
+	}
+	changed := !r.answers(d)
+	r.Strategic = d
+	switch {
+	case d.Standing.Ended():
+		r.end(t)
+	case changed:
+		r.answer(contract.Received, nil, t)
+		r.draft(l, id, t)
+	}
+	r.sealed(t)
+}
+
+// answers reports whether the record's plan and answer are already those to what d asks.
+func (r *Record) answers(d *contract.StrategicDirective) bool {
+	if r.Strategic == nil {
+		return len(r.Answer.History) > 0 && r.Answer.DirectiveRevision == d.Revision
+	}
+	return sameOrder(r.Strategic, d)
+}
+
+// sameOrder reports whether two revisions ask for the same, so that a mere re-issue does not throw the plan away.
+func sameOrder(a, b *contract.StrategicDirective) bool {
+	x, y := *a, *b
+	x.Order, y.Order = contract.Order{Standing: x.Standing, Expires: x.Expires}, contract.Order{Standing: y.Standing, Expires: y.Expires}
+	x.Goal.Revision, y.Goal.Revision = 0, 0
+	return reflect.DeepEqual(x, y)
+}
+
+func (r *Record) draft(l plan.Library, id contract.PlanID, t Turn) {
+	if r.Plan != nil && (r.Plan.State == plan.Active || r.Plan.State == plan.Drafted) {
+		// Errors are impossible here: both states allow it.
+		_ = r.Plan.Move(plan.Supersede, plan.ByDirective, plan.Change{At: t.Now, By: "directive", Trace: t.Trace})
+		r.Past = append(r.Past, *r.Plan)
+		r.Plan = nil
+	}
+	p, why := plan.Draft(id, r.Strategic, l, t.Now)
+	if len(why) > 0 {
+		r.withdraw(contract.WithdrawnEnd, t)
+		r.answer(contract.Refused, why, t)
+		return
+	}
+	p.Revision = contract.NextRevision(0, t.Now)
+	r.Plan = &p
+	r.answer(contract.Received, []contract.Reason{{Code: fault.AwaitingApproval, Item: string(p.ID)}}, t)
+}
+
+// Approved returns the record after its plan was approved by an actor: the operational directives are issued.
+func Approved(r *Record, by plan.Actor, who string, t Turn) error {
+	if r.Plan == nil {
+		return fault.New(fault.Conflict, fault.IllegalTransition, "the directive has no plan to approve")
+	}
+	if err := r.Plan.Move(plan.Approve, by, plan.Change{At: t.Now, By: who, Decision: t.Decision, Trace: t.Trace}); err != nil {
+		return err
+	}
+	r.issue(t)
+	r.answer(contract.Received, nil, t)
+	r.sealed(t)
+	return nil
+}
+
+// Denied returns the record after policy refused its plan.
+func Denied(r *Record, t Turn, item string) {
+	r.answer(contract.Refused, []contract.Reason{{Code: fault.PolicyDenied, Item: item}}, t)
+	r.sealed(t)
+}
+
+// Edited returns the record with an edited plan. An active plan's operational directives are issued again.
+func Edited(r *Record, parts []plan.Part, c contract.Constraints, who string, t Turn) error {
+	if r.Plan == nil {
+		return fault.New(fault.Conflict, fault.IllegalTransition, "the directive has no plan to edit")
+	}
+	p, err := plan.Edited(*r.Plan, parts, c, r.Strategic)
+	if err != nil {
+		return err
+	}
+	if err := p.Move(plan.Edit, plan.ByManager, plan.Change{At: t.Now, By: who, Decision: t.Decision, Trace: t.Trace}); err != nil {
+		return err
+	}
+	r.Plan = &p
+	if p.State == plan.Active {
+		r.issue(t)
+	}
+	r.answer(r.Answer.State, r.Answer.Reasons, t)
+	r.sealed(t)
+	return nil
+}
+
+// issue brings the operational directives in line with the plan: one per part; a part that is gone is withdrawn.
+func (r *Record) issue(t Turn) {
+	next := plan.Orders(t.Tenant, r.Plan, r.Strategic)
+	for i := range next {
+		o := &next[i]
+		o.Revision, o.At = contract.NextRevision(r.revisionOf(o.ID), t.Now), t.Now
+		if t.Decision != nil {
+			o.Decision = *t.Decision
+		}
+	}
+	for _, old := range r.Orders {
+		if !hasOrder(next, old.ID) {
+			next = append(next, endedOrder(old, contract.WithdrawnEnd, t))
+		}
+	}
+	r.Orders = next
+}
+
+func (r *Record) revisionOf(id contract.DirectiveID) int64 {
+	for _, o := range r.Orders {
+		if o.ID == id {
+			return o.Revision
+		}
+	}
+	return 0
+}
+
+func hasOrder(orders []contract.OperationalDirective, id contract.DirectiveID) bool {
+	for _, o := range orders {
+		if o.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+func endedOrder(o contract.OperationalDirective, s contract.Standing, t Turn) contract.OperationalDirective {
+	if o.Standing == s {
+		return o
+	}
+	o.Standing, o.At = s, t.Now
+	o.Revision = contract.NextRevision(o.Revision, t.Now)
+	return o
+}
+
+// end closes the plan and ends its operational directives.
+func (r *Record) end(t Turn) {
+	s := r.Strategic.Standing
+	if r.Plan != nil && r.Plan.State != plan.Closed {
+		_ = r.Plan.Move(plan.Close, plan.ByDirective, plan.Change{At: t.Now, By: "directive", Reason: string(s), Trace: t.Trace})
+	}
+	r.withdraw(s, t)
+	r.answer(ended[s], []contract.Reason{{Code: endReasons[s], Item: string(r.Strategic.ID)}}, t)
+}
+
+func (r *Record) withdraw(s contract.Standing, t Turn) {
+	for i := range r.Orders {
+		r.Orders[i] = endedOrder(r.Orders[i], s, t)
+	}
+}
+
+// Answered returns the record after the operational layer answered one of its directives; false if the answer is old.
+func Answered(r *Record, a contract.Acknowledgement, t Turn) bool {
+	if a.AckRevision <= r.Answers[a.Directive].AckRevision {
+		return false
+	}
+	if r.Answers == nil {
+		r.Answers = map[contract.DirectiveID]contract.Acknowledgement{}
+	}
+	r.Answers[a.Directive] = a
+	switch {
+	case r.Governance != nil:
+		r.answerGovernance(a, t)
+	case r.Strategic.Standing.Ended() || r.Plan == nil || r.Plan.State != plan.Active:
+		r.summarise()
+	default:
+		if s, why, ok := plan.Answer(r.Plan, r.Answers, r.orderIDs()); ok {
+			r.answer(s, why, t)
+		} else {
+			r.summarise()
+		}
+	}
+	r.sealed(t)
+	return true
+}
+
+func (r *Record) answerGovernance(a contract.Acknowledgement, t Turn) {
+	if a.State == contract.Received {
+		return
+	}
+	r.answer(a.State, a.Reasons, t)
+}
+
+// Governed returns the record after a governance directive's revision has arrived; false if it is old.
+func Governed(r *Record, g *contract.GovernanceDirective, t Turn) bool {
+	if r.Governance != nil && g.Revision <= r.Governance.Revision {
+		return false
+	}
+	r.Governance = g
+	r.answer(contract.Received, nil, t)
+	r.sealed(t)
+	return true
+}

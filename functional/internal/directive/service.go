@@ -1,0 +1,192 @@
+package directive
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/strata-crm/strata/functional/internal/plan"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// Store keeps records.
+type Store interface {
+	// Update runs change on the record of a directive (an empty one where there is none), and stores what it leaves
+	// together with the messages that follow from it, in one transaction: the answer upward, and the orders and the
+	// governance directive downward, wherever their revision rose. change may run several times. Nothing is stored if it
+	// fails or leaves the record as it was.
+	Update(ctx context.Context, id contract.DirectiveID, change func(*Record) error) error
+	// Get returns the record; NotFound if there is none.
+	Get(ctx context.Context, id contract.DirectiveID) (Record, error)
+	// Owner returns the id of the record that issued an operational directive; NotFound if none did.
+	Owner(ctx context.Context, operational contract.DirectiveID) (contract.DirectiveID, error)
+	// Repeat publishes the current answer to the directive again.
+	Repeat(ctx context.Context, id contract.DirectiveID) error
+	// Governance returns the governance directive with the highest version in force; NotFound if there is none.
+	Governance(ctx context.Context) (contract.GovernanceDirective, error)
+}
+
+// Policy decides.
+type Policy interface {
+	// Plan decides whether a plan may be approved by somebody. A denial is a decision, not an error.
+	Plan(ctx context.Context, d *contract.StrategicDirective, p *plan.Plan, by Approver) (contract.Decision, bool, error)
+}
+
+// Approver is who approves a plan: a manager, or policy itself where the layers overlap.
+type Approver struct {
+	Subject string   `json:"subject"`
+	Roles   []string `json:"roles"`
+}
+
+// Options are what a Service needs.
+type Options struct {
+	Tenant  contract.TenantID
+	Store   Store
+	Library plan.Library
+	Policy  Policy
+	// AutoApprove lets policy approve plans without a manager, as where one person fills several layers.
+	AutoApprove bool
+	Now         func() time.Time
+	NewID       func() string
+	Trace       func(context.Context) string // the trace id in a context; empty if none
+}
+
+// Service applies what arrives to the records.
+type Service struct{ o Options }
+
+// NewService returns a service, or an error naming what is missing.
+func NewService(o Options) (*Service, error) {
+	if o.Tenant == "" || o.Store == nil || o.Library == nil || o.Policy == nil || o.Now == nil || o.NewID == nil || o.Trace == nil {
+		return nil, fmt.Errorf("directive service: tenant, store, library, policy, now, newID and trace are required")
+	}
+	return &Service{o}, nil
+}
+
+func (s *Service) turn(ctx context.Context) Turn {
+	return Turn{Tenant: s.o.Tenant, Now: s.o.Now().UTC().Truncate(time.Millisecond), Trace: s.o.Trace(ctx)}
+}
+
+// Receive applies a strategic directive, and approves its plan where policy may.
+func (s *Service) Receive(ctx context.Context, d contract.StrategicDirective) error {
+	id := contract.PlanID(s.o.NewID())
+	fresh := false
+	err := s.o.Store.Update(ctx, d.ID, func(r *Record) error {
+		fresh = r.Strategic == nil || d.Revision > r.Strategic.Revision
+		Received(r, &d, s.o.Library, id, s.turn(ctx))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("receive directive %s: %w", d.ID, err)
+	}
+	if !fresh {
+		return s.o.Store.Repeat(ctx, d.ID)
+	}
+	if s.o.AutoApprove {
+		return s.approveDraft(ctx, d.ID)
+	}
+	return nil
+}
+
+// Resume approves drafts that a crash left between their receipt and their approval.
+func (s *Service) Resume(ctx context.Context, ids []contract.DirectiveID) error {
+	if !s.o.AutoApprove {
+		return nil
+	}
+	for _, id := range ids {
+		if err := s.approveDraft(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) approveDraft(ctx context.Context, id contract.DirectiveID) error {
+	r, err := s.o.Store.Get(ctx, id)
+	if err != nil || r.Plan == nil || r.Plan.State != plan.Drafted {
+		return err
+	}
+	_, err = s.approve(ctx, r, plan.ByPolicy, Approver{Subject: "policy", Roles: []string{"service"}})
+	if fault.CodeOf(err) == fault.PolicyDenied {
+		return nil // the denial is the answer
+	}
+	return err
+}
+
+// Approve approves the plan of a directive as a manager. revision is the plan's that the manager saw.
+func (s *Service) Approve(ctx context.Context, id contract.DirectiveID, revision int64, by Approver) (Record, error) {
+	r, err := s.o.Store.Get(ctx, id)
+	if err != nil {
+		return r, err
+	}
+	if r.Plan == nil || r.Plan.Revision != revision {
+		return r, fault.New(fault.Conflict, fault.PreconditionFailed, "the plan has changed: read it again")
+	}
+	return s.approve(ctx, r, plan.ByManager, by)
+}
+
+func (s *Service) approve(ctx context.Context, seen Record, actor plan.Actor, by Approver) (Record, error) {
+	decision, allowed, err := s.o.Policy.Plan(ctx, seen.Strategic, seen.Plan, by)
+	if err != nil {
+		return seen, fmt.Errorf("decide on plan %s: %w", seen.Plan.ID, err)
+	}
+	var after Record
+	err = s.o.Store.Update(ctx, seen.ID(), func(r *Record) error {
+		if r.Plan == nil || r.Plan.ID != seen.Plan.ID || r.Plan.Revision != seen.Plan.Revision {
+			return fault.New(fault.Conflict, fault.PreconditionFailed, "the plan has changed: read it again")
+		}
+		t := s.turn(ctx)
+		t.Decision = &decision
+		if !allowed {
+			Denied(r, t, decision.Rule)
+			after = *r
+			return nil
+		}
+		err := Approved(r, actor, by.Subject, t)
+		after = *r
+		return err
+	})
+	if err == nil && !allowed {
+		err = fault.New(fault.Denied, fault.PolicyDenied, "policy %s does not allow this plan (decision %s)", decision.Rule, decision.ID)
+	}
+	return after, err
+}
+
+// Edit changes the plan of a directive. revision is the plan's that the manager saw.
+func (s *Service) Edit(ctx context.Context, id contract.DirectiveID, revision int64, parts []plan.Part, c contract.Constraints, who string) (Record, error) {
+	var after Record
+	err := s.o.Store.Update(ctx, id, func(r *Record) error {
+		if r.Plan == nil || r.Plan.Revision != revision {
+			return fault.New(fault.Conflict, fault.PreconditionFailed, "the plan has changed: read it again")
+		}
+		err := Edited(r, parts, c, who, s.turn(ctx))
+		after = *r
+		return err
+	})
+	return after, err
+}
+
+// Answered applies an answer of the operational layer. An answer to a directive nobody here issued is NotFound.
+func (s *Service) Answered(ctx context.Context, a contract.Acknowledgement) error {
+	owner, err := s.o.Store.Owner(ctx, a.Directive)
+	if err != nil {
+		return fmt.Errorf("answer to %s: %w", a.Directive, err)
+	}
+	return s.o.Store.Update(ctx, owner, func(r *Record) error {
+		Answered(r, a, s.turn(ctx))
+		return nil
+	})
+}
+
+// Govern applies a governance directive and passes it on.
+func (s *Service) Govern(ctx context.Context, g contract.GovernanceDirective) error {
+	fresh := false
+	err := s.o.Store.Update(ctx, g.ID, func(r *Record) error {
+		fresh = Governed(r, &g, s.turn(ctx))
+		return nil
+	})
+	if err == nil && !fresh {
+		return s.o.Store.Repeat(ctx, g.ID)
+	}
+	return err
+}

@@ -1,0 +1,157 @@
+// Package govern brings the company's rules to bear on the functional layer: it loads the governance directive into the
+// policy engine, keeps the definitions that people added in use, and asks the engine about plans and calls. It owns no
+// rule; those are Rego.
+package govern
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/strata-crm/strata/functional/internal/directive"
+	"github.com/strata-crm/strata/functional/internal/plan"
+	"github.com/strata-crm/strata/functional/internal/playbook"
+	rules "github.com/strata-crm/strata/functional/policy"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/policy"
+	"github.com/strata-crm/strata/shared/signin"
+)
+
+// Plans asks policy about plans; it is directive.Policy.
+type Plans struct{ Engine *policy.Engine }
+
+// Plan implements directive.Policy.
+func (p Plans) Plan(ctx context.Context, _ *contract.StrategicDirective, pl *plan.Plan, by directive.Approver) (contract.Decision, bool, error) {
+	in := rules.PlanInput{
+		Subject: by.Subject, Roles: by.Roles, MinimumGroup: pl.Constraints.MinimumGroup, RetentionDays: pl.Constraints.RetentionDays,
+		Uses: []rules.Use{},
+	}
+	for _, part := range pl.Parts {
+		for _, c := range part.Collect {
+			in.Uses = append(in.Uses, rules.Use{
+				Parameter: string(c.Parameter.Name), DataType: string(c.Parameter.DataType), Purpose: string(c.Parameter.Purpose),
+			})
+		}
+	}
+	d, err := p.Engine.Decide(ctx, rules.Plan, in)
+	return contract.Decision{ID: contract.DecisionID(d.ID), Rule: "functional." + d.Rule, Bundle: d.Bundle}, d.Allowed, err
+}
+
+// Gate returns the decision on calls of the API.
+func Gate(e *policy.Engine) func(context.Context, signin.Identity, string) error {
+	return func(ctx context.Context, who signin.Identity, action string) error {
+		in := rules.ActionInput{Subject: who.Subject, Roles: []string{}, Action: action}
+		for _, r := range who.Roles {
+			in.Roles = append(in.Roles, string(r))
+		}
+		d, err := e.Decide(ctx, rules.Action, in)
+		if err != nil {
+			return fmt.Errorf("decide on %s: %w", action, err)
+		}
+		return d.Err()
+	}
+}
+
+// Governance reads the governance directive in force; NotFound if there is none.
+type Governance interface {
+	Governance(ctx context.Context) (contract.GovernanceDirective, error)
+}
+
+// Definitions reads the metric definitions that people added, newest first, and adds to them.
+type Definitions interface {
+	Defined(ctx context.Context) ([]contract.Definition, error)
+}
+
+// Watch keeps the engine's data and the library in line with the database, which other replicas change too.
+type Watch struct {
+	Store       Governance
+	Engine      *policy.Engine
+	Definitions Definitions
+	Library     *playbook.Library
+	Logger      *slog.Logger
+}
+
+const watchEvery = 2 * time.Second
+
+// Name implements service.Component.
+func (w *Watch) Name() string { return "governance" }
+
+// Run loads what is in force, now and every two seconds, until ctx ends.
+func (w *Watch) Run(ctx context.Context) error {
+	t := time.NewTicker(watchEvery)
+	defer t.Stop()
+	for {
+		if err := w.load(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+func (w *Watch) load(ctx context.Context) error {
+	g, err := w.Store.Governance(ctx)
+	switch {
+	case fault.Is(err, fault.NotFound): // nothing is allowed until there is one
+	case err != nil:
+		return fmt.Errorf("load governance: %w", err)
+	default:
+		if err := w.Engine.SetData(ctx, g.Revision, g); err != nil && !fault.Is(err, fault.Conflict) {
+			return fmt.Errorf("govern: %w", err)
+		}
+	}
+	defs, err := w.Definitions.Defined(ctx)
+	if err != nil {
+		return fmt.Errorf("load definitions: %w", err)
+	}
+	for i := len(defs) - 1; i >= 0; i-- { // oldest first, so that the newest is in use
+		w.Library.Adopt(defs[i])
+	}
+	return nil
+}
+
+// Governed returns the service with governance in force as soon as it arrives, so that the next decision in this
+// process is made by it.
+func (w *Watch) Governed(s *directive.Service) Directives { return Directives{s, w} }
+
+// Directives is a directive.Service that keeps the engine up to date.
+type Directives struct {
+	*directive.Service
+	watch *Watch
+}
+
+// Govern applies a governance directive, passes it on, and loads it.
+func (d Directives) Govern(ctx context.Context, g contract.GovernanceDirective) error {
+	if err := d.Service.Govern(ctx, g); err != nil {
+		return err
+	}
+	return d.watch.load(ctx)
+}
+
+// Adder stores a new version of a definition; Conflict if the version exists.
+type Adder interface {
+	Define(ctx context.Context, d contract.Definition, by string) error
+}
+
+// Library is the definitions in use, to which people may add.
+type Library struct {
+	*playbook.Library
+	Store Adder
+}
+
+// Define checks, stores and takes into use a new version.
+func (l Library) Define(ctx context.Context, d contract.Definition, by string) error {
+	if err := l.Check(&d); err != nil {
+		return err
+	}
+	if err := l.Store.Define(ctx, d, by); err != nil {
+		return err
+	}
+	l.Adopt(d)
+	return nil
+}

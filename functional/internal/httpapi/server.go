@@ -1,0 +1,95 @@
+// Package httpapi serves the functional layer over HTTP: server.go has what all routes share, and there is one file per
+// resource. The routes, parameters and models are generated from api/openapi.yaml. It decides only who may call what,
+// by policy.
+package httpapi
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/strata-crm/strata/functional/internal/directive"
+	"github.com/strata-crm/strata/functional/internal/plan"
+	"github.com/strata-crm/strata/functional/internal/playbook"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/httpx"
+	"github.com/strata-crm/strata/shared/signin"
+)
+
+// Plans changes plans.
+type Plans interface {
+	Approve(ctx context.Context, id contract.DirectiveID, revision int64, by directive.Approver) (directive.Record, error)
+	Edit(ctx context.Context, id contract.DirectiveID, revision int64, parts []plan.Part, c contract.Constraints, who string) (directive.Record, error)
+}
+
+// Reader reads what the layer stores. Every method returns NotFound for what is not there.
+type Reader interface {
+	Get(ctx context.Context, id contract.DirectiveID) (directive.Record, error)
+	List(ctx context.Context, after string, limit int) ([]directive.Record, error)
+	Plan(ctx context.Context, id contract.PlanID) (plan.Plan, contract.DirectiveID, error)
+	Series(ctx context.Context, id contract.DirectiveID, m contract.MetricID) ([]contract.Measurement, error)
+	Information(ctx context.Context, goal contract.GoalID) (contract.Information, error)
+}
+
+// Library is the definitions in use.
+type Library interface {
+	Playbooks() []playbook.Playbook
+	Parameters() []contract.Parameter
+	Metrics() []contract.Definition
+	Metric(contract.MetricID) (contract.Definition, bool)
+	// Define adds a version; Invalid with every wrong place, or Conflict if the version exists.
+	Define(ctx context.Context, d contract.Definition, by string) error
+}
+
+// Gate decides who may do what; a denial is a Denied fault.
+type Gate func(ctx context.Context, who signin.Identity, action string) error
+
+// Deps are what the routes need.
+type Deps struct {
+	Plans   Plans
+	Reader  Reader
+	Library Library
+	Gate    Gate
+}
+
+// Server implements the generated StrictServerInterface.
+type Server struct{ d Deps }
+
+// Mount adds the layer's routes to e.
+func Mount(e *echo.Echo, d Deps) error {
+	if d.Plans == nil || d.Reader == nil || d.Library == nil || d.Gate == nil {
+		return fmt.Errorf("functional routes: plans, reader, library and gate are required")
+	}
+	spec, err := GetSpec()
+	if err != nil {
+		return fmt.Errorf("functional OpenAPI: %w", err)
+	}
+	RegisterHandlers(e.Group("", httpx.Validate(spec)), NewStrictHandler(&Server{d}, nil))
+	return nil
+}
+
+// allow returns who calls if policy lets them do the action.
+func (s *Server) allow(ctx context.Context, action string) (signin.Identity, error) {
+	who, ok := signin.From(ctx)
+	if !ok {
+		return who, fault.New(fault.Denied, fault.NotSignedIn, "sign in first: send a bearer token")
+	}
+	return who, s.d.Gate(ctx, who, action)
+}
+
+const (
+	read        = "read"
+	editPlan    = "edit_plan"
+	approvePlan = "approve_plan"
+	define      = "define_metric"
+)
+
+func roles(who signin.Identity) []string {
+	rs := make([]string, len(who.Roles))
+	for i, r := range who.Roles {
+		rs[i] = string(r)
+	}
+	return rs
+}

@@ -1,0 +1,193 @@
+package mongostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/strata-crm/strata/functional/internal/directive"
+	info "github.com/strata-crm/strata/functional/internal/information"
+	"github.com/strata-crm/strata/functional/internal/plan"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/mongodb"
+)
+
+// measurementDoc is a measurement as received. Replaced by a higher revision.
+type measurementDoc struct {
+	Schema      int                  `bson:"schema"`
+	Tenant      contract.TenantID    `bson:"tenant"`
+	Strategic   contract.DirectiveID `bson:"strategic"`
+	Metric      contract.MetricID    `bson:"metric"`
+	Start       time.Time            `bson:"start"`
+	Measurement contract.Measurement `bson:"measurement"`
+}
+
+// informationDoc is the information of one goal, as last sent up. Replaced whole.
+type informationDoc struct {
+	ID          string               `bson:"_id"`
+	Schema      int                  `bson:"schema"`
+	Tenant      contract.TenantID    `bson:"tenant"`
+	Information contract.Information `bson:"information"`
+}
+
+// Measured stores a measurement if it is newer, and rebuilds and publishes the information of its goal where that
+// changes it. A measurement for a directive that is not known here is NotFound.
+func (s *Stores) Measured(ctx context.Context, m contract.Measurement) (mongodb.Put, error) {
+	var put mongodb.Put
+	err := s.inTx(ctx, func(ctx context.Context) error {
+		record, _, err := s.read(ctx, m.Strategic)
+		if err != nil {
+			return err
+		}
+		put, err = mongodb.PutNewer(ctx, s.o.DB.Collection(measurements), s.id(string(m.ID)), m.Revision, measurementDoc{
+			1, s.o.Tenant, m.Strategic, m.Metric, m.Window.Start, m,
+		})
+		if err != nil || put != mongodb.Applied {
+			return err
+		}
+		return s.inform(ctx, record)
+	})
+	return put, err
+}
+
+// Inform rebuilds the information of a directive's goal, as after its plan or its answers changed.
+func (s *Stores) Inform(ctx context.Context, id contract.DirectiveID) error {
+	return s.inTx(ctx, func(ctx context.Context) error {
+		record, _, err := s.read(ctx, id)
+		if err != nil {
+			return err
+		}
+		return s.inform(ctx, record)
+	})
+}
+
+func (s *Stores) inform(ctx context.Context, r directive.Record) error {
+	if r.Plan == nil || r.Strategic == nil {
+		return nil
+	}
+	in, err := s.input(ctx, r)
+	if err != nil {
+		return err
+	}
+	next, ok := info.Build(in)
+	if !ok {
+		return nil
+	}
+	return s.putInformation(ctx, next)
+}
+
+func (s *Stores) input(ctx context.Context, r directive.Record) (info.Input, error) {
+	in := info.Input{Directive: r.Strategic, Plan: r.Plan.ID, Labels: map[contract.MetricID]string{}, Missing: r.Plan.Missing}
+	current := map[contract.MetricID]int{}
+	for _, part := range r.Plan.Parts {
+		for _, m := range part.Metrics {
+			in.Labels[m.Definition.ID] = m.Definition.Label
+			current[m.Definition.ID] = m.Definition.Major()
+		}
+	}
+	all, err := s.Series(ctx, r.ID(), "")
+	if err != nil {
+		return in, err
+	}
+	for _, m := range all {
+		d := contract.Definition{Version: m.Version}
+		if d.Major() != current[m.Metric] {
+			continue // another major version is another series
+		}
+		if m.Metric == r.Strategic.Goal.Metric {
+			in.Own = append(in.Own, m)
+		} else {
+			in.Supporting = append(in.Supporting, m)
+		}
+	}
+	return in, nil
+}
+
+func (s *Stores) putInformation(ctx context.Context, next contract.Information) error {
+	old, err := s.Information(ctx, next.Goal)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	next.Revision = old.Revision
+	if same, err := sameInformation(old, next); err != nil || same {
+		return err
+	}
+	next.Revision = contract.NextRevision(old.Revision, s.now())
+	id := s.id(string(next.Goal))
+	_, err = s.o.DB.Collection(information).ReplaceOne(ctx, bson.D{{Key: "_id", Value: id}},
+		informationDoc{id, 1, s.o.Tenant, next}, options.Replace().SetUpsert(true))
+	if err != nil {
+		return mongodb.Fault(err)
+	}
+	return s.o.Outbox.Put(ctx, s.entry(contract.TopicInformation, string(next.Goal), "information", contract.TypeInformation, next.Strategic, next.Strategic, &next))
+}
+
+func sameInformation(a, b contract.Information) (bool, error) {
+	x, err := bson.Marshal(a)
+	if err != nil {
+		return false, fmt.Errorf("encode information: %w", err)
+	}
+	y, err := bson.Marshal(b)
+	if err != nil {
+		return false, fmt.Errorf("encode information: %w", err)
+	}
+	return string(x) == string(y), nil
+}
+
+// Information returns the information of a goal; NotFound if nothing has been measured for it.
+func (s *Stores) Information(ctx context.Context, goal contract.GoalID) (contract.Information, error) {
+	var d informationDoc
+	err := s.o.DB.Collection(information).FindOne(ctx, bson.D{{Key: "_id", Value: s.id(string(goal))}}).Decode(&d)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return contract.Information{}, fault.New(fault.NotFound, fault.NoData, "nothing has been measured for goal %s yet", goal)
+	}
+	return d.Information, mongodb.Fault(err)
+}
+
+// Series returns the measurements for a strategic directive by metric and window; of one metric only, unless it is
+// empty.
+func (s *Stores) Series(ctx context.Context, id contract.DirectiveID, m contract.MetricID) ([]contract.Measurement, error) {
+	filter := bson.D{{Key: "tenant", Value: s.o.Tenant}, {Key: "strategic", Value: id}}
+	if m != "" {
+		filter = append(filter, bson.E{Key: "metric", Value: m})
+	}
+	cur, err := s.o.DB.Collection(measurements).Find(ctx, filter, options.Find().SetSort(bson.D{
+		{Key: "tenant", Value: 1}, {Key: "strategic", Value: 1}, {Key: "metric", Value: 1}, {Key: "start", Value: 1},
+	}))
+	if err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	var docs []measurementDoc
+	if err := cur.All(ctx, &docs); err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	ms := make([]contract.Measurement, len(docs))
+	for i := range docs {
+		ms[i] = docs[i].Measurement
+	}
+	return ms, nil
+}
+
+// Plan returns the plan of the id and the directive it answers; NotFound if there is none.
+func (s *Stores) Plan(ctx context.Context, id contract.PlanID) (plan.Plan, contract.DirectiveID, error) {
+	var d recordDoc
+	raw, err := s.o.DB.Collection(directives).FindOne(ctx, bson.D{
+		{Key: "tenant", Value: s.o.Tenant}, {Key: "record.plan.id", Value: id},
+	}).Raw()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return plan.Plan{}, "", fault.New(fault.NotFound, "", "there is no plan %s", id)
+	}
+	if err != nil {
+		return plan.Plan{}, "", mongodb.Fault(err)
+	}
+	if err := decode(raw, &d); err != nil {
+		return plan.Plan{}, "", err
+	}
+	return *d.Record.Plan, d.Record.ID(), nil
+}

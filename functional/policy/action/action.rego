@@ -1,0 +1,18 @@
+# Who may do what over the functional API.
+package strata.functional.action
+
+default allow := false
+
+allow if {
+	some role in input.roles
+	input.action in granted[role]
+}
+
+granted := {
+	"executive": ["read"],
+	"manager": ["read", "edit_plan", "approve_plan", "define_metric"],
+	"steward": ["read", "define_metric"],
+	"service": ["read"],
+}
+
+reasons contains sprintf("none of your roles may %s", [input.action]) if not allow

@@ -1,0 +1,68 @@
+// Package policy embeds the functional layer's rules, and names the input that each reads.
+package policy
+
+import (
+	"embed"
+
+	"github.com/strata-crm/strata/shared/policy"
+)
+
+// Files are the Rego packages, one folder each.
+//
+//go:embed */*.rego
+var Files embed.FS
+
+// Rules.
+const (
+	Plan   = "plan"   // may a plan be approved
+	Action = "action" // may somebody do something over the API
+)
+
+// PlanInput is what the rule plan reads.
+type PlanInput struct {
+	Subject       string   `json:"subject"`
+	Roles         []string `json:"roles"`
+	Uses          []Use    `json:"uses"`
+	MinimumGroup  int      `json:"minimumGroup"`
+	RetentionDays int      `json:"retentionDays"`
+}
+
+// Use is one parameter and what for.
+type Use struct {
+	Parameter string `json:"parameter"`
+	DataType  string `json:"dataType"`
+	Purpose   string `json:"purpose"`
+}
+
+// ActionInput is what the rule action reads.
+type ActionInput struct {
+	Subject string   `json:"subject"`
+	Roles   []string `json:"roles"`
+	Action  string   `json:"action"`
+}
+
+// Inputs returns the closed input of every rule.
+func Inputs() map[string]policy.Input {
+	return map[string]policy.Input{Plan: policy.InputOf[PlanInput](), Action: policy.InputOf[ActionInput]()}
+}
+
+// Canaries are decisions whose outcome is known; the service stays unready if one comes out otherwise.
+func Canaries() []policy.Canary {
+	governance := map[string]any{
+		"minimumGroup": 10, "retentionDays": map[string]int{"transactional": 365},
+		"purposes": []map[string]any{{"purpose": "retention_analysis", "categories": []string{"transactional"}}},
+	}
+	plan := PlanInput{
+		Subject: "canary", Roles: []string{"manager"}, MinimumGroup: 10, RetentionDays: 365,
+		Uses: []Use{{"order_time", "transactional", "retention_analysis"}},
+	}
+	small := plan
+	small.MinimumGroup = 1
+	return []policy.Canary{
+		{Rule: Plan, Input: plan, Data: governance, Allow: true},
+		{Rule: Plan, Input: small, Data: governance, Allow: false},
+		{Rule: Plan, Input: plan, Allow: false}, // without governance nothing is allowed
+		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "edit_plan"}, Allow: true},
+		{Rule: Action, Input: ActionInput{"canary", []string{"collector"}, "read"}, Allow: false},
+	}
+}
