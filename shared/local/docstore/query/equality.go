@@ -38,13 +38,8 @@ func collectEqualities(n node, out *[]Equality) error {
 }
 
 func equalValue(p predicate) (bson.RawValue, bool) {
-	switch t := p.(type) {
-	case *comparison:
-		return t.value, t.op == opEq
-	case *inSet:
-		if len(t.values) == 1 && len(t.regexes) == 0 {
-			return t.values[0], true
-		}
+	if c, ok := p.(*comparison); ok && c.op == opEq {
+		return c.value, true
 	}
 	return bson.RawValue{}, false
 }

@@ -318,6 +318,9 @@ func (p *parser) inArg(op string, v bson.RawValue) (predicate, error) {
 			s.values = append(s.values, item)
 		}
 	}
+	if len(s.values) == 1 && len(s.regexes) == 0 {
+		return newComparison(opEq, s.values[0]), nil
+	}
 	slices.SortFunc(s.values, bsonx.Compare)
 	return s, nil
 }
