@@ -51,6 +51,7 @@ const (
 	NamespaceNotSharded         int32 = 118
 	DocumentValidationFailure   int32 = 121
 	ReadConcernMajorityDisabled int32 = 148
+	ExceededMemoryLimit         int32 = 146
 	InvalidPipelineOperator     int32 = 168
 	CannotIndexParallelArrays   int32 = 171
 	InvalidIndexSpecification   int32 = 197
