@@ -9,6 +9,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // answer is what a rule said, or why it said nothing.
@@ -56,10 +57,12 @@ func (e *Engine) ask(ctx context.Context, b *bundle, rule string, input any) ans
 	return a
 }
 
+// allows evaluates every branch of the rule: with OPA's early exit, whether an error in one counts would depend on their
+// order.
 func allows(ctx context.Context, q rego.PreparedEvalQuery, input ast.Value) (bool, error) {
-	results, err := q.Eval(ctx, rego.EvalParsedInput(input))
+	results, err := q.Eval(ctx, rego.EvalParsedInput(input), rego.EvalEarlyExit(false))
 	if err != nil {
-		return false, fmt.Errorf("allow: %w", err)
+		return false, fmt.Errorf("allow: %w", withoutValues(err))
 	}
 	if len(results) != 1 || len(results[0].Expressions) != 1 {
 		return false, errors.New("allow: undefined")
@@ -75,7 +78,7 @@ func allows(ctx context.Context, q rego.PreparedEvalQuery, input ast.Value) (boo
 func why(ctx context.Context, q rego.PreparedEvalQuery, input ast.Value) ([]string, error) {
 	results, err := q.Eval(ctx, rego.EvalParsedInput(input))
 	if err != nil {
-		return nil, fmt.Errorf("reasons: %w", err)
+		return nil, fmt.Errorf("reasons: %w", withoutValues(err))
 	}
 	if len(results) != 1 || len(results[0].Expressions) != 1 {
 		return nil, nil
@@ -91,4 +94,16 @@ func why(ctx context.Context, q rego.PreparedEvalQuery, input ast.Value) ([]stri
 	}
 	slices.Sort(reasons)
 	return reasons, nil
+}
+
+// withoutValues leaves of OPA's error the code and the place in the rules: its message may quote the input.
+func withoutValues(err error) error {
+	var e *topdown.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	if e.Code == topdown.CancelErr {
+		return errors.New("did not end in time")
+	}
+	return fmt.Errorf("%s at %v", e.Code, e.Location)
 }

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -244,25 +245,49 @@ func (s *sources) prepareRule(ctx context.Context, rule string, document map[str
 	return prepared{allow: allow, reasons: reasons}, err
 }
 
-// prepareAllow evaluates the rule partially, with the input unknown. Where OPA cannot, the rule is asked as it is; the
-// answers are the same.
+const (
+	partialLimit    = 200 * time.Millisecond // what evaluating a rule partially may take
+	partialBranches = 100                    // and the alternatives it may leave; more are slower than the rule itself
+)
+
+// prepareAllow evaluates the rule partially, with the input unknown. Where OPA cannot, or the result would be large, the
+// rule is asked as it is; the answers are the same.
 func (s *sources) prepareAllow(ctx context.Context, rule string, document map[string]any) (rego.PreparedEvalQuery, error) {
-	options := func(c *ast.Compiler) []func(*rego.Rego) {
+	fresh := func() ([]func(*rego.Rego), error) {
+		c, err := s.compile(rule)
 		return []func(*rego.Rego){rego.Query("data." + s.packageOf(rule) + ".allow"), rego.Compiler(c),
-			rego.Store(inmem.NewFromObject(document)), rego.Capabilities(capabilities()), rego.StrictBuiltinErrors(true)}
+			rego.Store(inmem.NewFromObject(document)), rego.Capabilities(capabilities()), rego.StrictBuiltinErrors(true)}, err
 	}
-	c, err := s.compile(rule)
+	options, err := fresh()
 	if err != nil {
 		return rego.PreparedEvalQuery{}, err
 	}
-	if partial, err := rego.New(options(c)...).PartialResult(ctx); err == nil {
-		query, err := partial.Rego(rego.StrictBuiltinErrors(true)).PrepareForEval(ctx)
-		if err == nil {
-			return query, nil
-		}
+	if query, err := partially(ctx, options); err == nil {
+		return query, nil
 	}
-	if c, err = s.compile(rule); err != nil {
+	if options, err = fresh(); err != nil {
 		return rego.PreparedEvalQuery{}, err
 	}
-	return rego.New(options(c)...).PrepareForEval(ctx)
+	return rego.New(options...).PrepareForEval(ctx)
+}
+
+func partially(ctx context.Context, options []func(*rego.Rego)) (rego.PreparedEvalQuery, error) {
+	limited, cancel := context.WithTimeout(ctx, partialLimit)
+	defer cancel()
+	residue, err := rego.New(options...).Partial(limited)
+	if err != nil {
+		return rego.PreparedEvalQuery{}, err
+	}
+	branches := len(residue.Queries)
+	for _, m := range residue.Support {
+		branches += len(m.Rules)
+	}
+	if branches > partialBranches {
+		return rego.PreparedEvalQuery{}, errors.New("too many alternatives")
+	}
+	partial, err := rego.New(options...).PartialResult(limited)
+	if err != nil {
+		return rego.PreparedEvalQuery{}, err
+	}
+	return partial.Rego(rego.StrictBuiltinErrors(true)).PrepareForEval(ctx)
 }
