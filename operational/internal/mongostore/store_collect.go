@@ -1,0 +1,176 @@
+// Package mongostore holds every store of the operational service on MongoDB: documents, indexes and queries. It decides
+// nothing; each store implements an interface that a domain package declares.
+//
+// Documents carry a schema version v. Fields are only added; a change of meaning is a migration. Ids begin with the
+// tenant. Filters are built from typed values only.
+package mongostore
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/mongodb"
+)
+
+// Collections of the collecting half.
+const (
+	sourcesCollection     = "sources"
+	watermarksCollection  = "watermarks"
+	droppedCollection     = "dropped_properties"
+	lakeCollection        = "lake_events"
+	quarantineCollection  = "quarantine"
+	suppressedCollection  = "suppressed"
+	logCollection         = "ingest_log"
+	fencesCollection      = "ingest_fences"
+	profilesCollection    = "profiles"
+	linksCollection       = "identities"
+	factsCollection       = "facts"
+	rowsCollection        = "customer_days"
+	touchesCollection     = "touches"
+	importsCollection     = "imports"
+	importFilesCollection = "import_files"
+	importBlocks          = "import_blocks"
+	importRows            = "import_rows"
+	importProgress        = "import_progress"
+	settingsCollection    = "settings"
+)
+
+// CollectIndexes are the indexes of the collecting half.
+func CollectIndexes() []mongodb.Index {
+	return []mongodb.Index{
+		{Collection: factsCollection, Name: "row", Keys: bson.D{{Key: "row", Value: 1}}},
+		{Collection: factsCollection, Name: "answers", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "day", Value: 1}},
+			Partial: bson.D{{Key: "kind", Value: "answer"}}},
+		{Collection: rowsCollection, Name: "day", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "day", Value: 1}}},
+		{Collection: quarantineCollection, Name: "at", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "at", Value: -1}}},
+		{Collection: importProgress, Name: "run", Keys: bson.D{{Key: "run", Value: 1}}},
+		{Collection: importsCollection, Name: "started", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "startedAt", Value: -1}}},
+	}
+}
+
+// version is the schema version of the documents of this package.
+const version = 1
+
+var upsert = options.Replace().SetUpsert(true)
+
+func byID(id string) bson.D { return bson.D{{Key: "_id", Value: id}} }
+
+func in(field string, values []string) bson.D {
+	return bson.D{{Key: field, Value: bson.D{{Key: "$in", Value: values}}}}
+}
+
+func set(doc any) bson.D { return bson.D{{Key: "$set", Value: doc}} }
+
+// unordered lets the server go on after one write of a bulk has failed; inside a transaction any failure ends it all.
+func unordered() *options.BulkWriteOptionsBuilder { return options.BulkWrite().SetOrdered(false) }
+
+func id(t contract.TenantID, parts ...string) string {
+	s := string(t)
+	for _, p := range parts {
+		s += "|" + p
+	}
+	return s
+}
+
+// replacements are upserts of whole documents.
+func replacement(id string, doc any) mongo.WriteModel {
+	return mongo.NewReplaceOneModel().SetFilter(byID(id)).SetReplacement(doc).SetUpsert(true)
+}
+
+func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// values are parameters as they are stored: typed, in the order of their names.
+func values(m map[contract.ParameterName]json.RawMessage) (bson.D, error) {
+	d := make(bson.D, 0, len(m))
+	for _, name := range sorted(m) {
+		v, err := toBSON(m[name])
+		if err != nil {
+			return nil, fmt.Errorf("parameter %s: %w", name, err)
+		}
+		d = append(d, bson.E{Key: string(name), Value: v})
+	}
+	return d, nil
+}
+
+// toBSON returns a JSON value with integers as int64 and other numbers as double.
+func toBSON(raw json.RawMessage) (any, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	return convert(v), nil
+}
+
+func convert(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
+			return n
+		}
+		f, _ := v.Float64() // the gateway let only finite numbers through
+		return f
+	case map[string]any:
+		d := make(bson.D, 0, len(v))
+		for _, name := range sorted(v) {
+			d = append(d, bson.E{Key: name, Value: convert(v[name])})
+		}
+		return d
+	case []any:
+		a := make(bson.A, len(v))
+		for i, e := range v {
+			a[i] = convert(e)
+		}
+		return a
+	default:
+		return v
+	}
+}
+
+// toJSON is the way back.
+func toJSON(v any) (json.RawMessage, error) { return json.Marshal(plain(v)) }
+
+func plain(v any) any {
+	switch v := v.(type) {
+	case bson.D:
+		m := make(map[string]any, len(v))
+		for _, e := range v {
+			m[e.Key] = plain(e.Value)
+		}
+		return m
+	case bson.A:
+		a := make([]any, len(v))
+		for i, e := range v {
+			a[i] = plain(e)
+		}
+		return a
+	default:
+		return v
+	}
+}
+
+func parameters(d bson.D) (map[contract.ParameterName]json.RawMessage, error) {
+	if len(d) == 0 {
+		return nil, nil
+	}
+	m := make(map[contract.ParameterName]json.RawMessage, len(d))
+	for _, e := range d {
+		raw, err := toJSON(e.Value)
+		if err != nil {
+			return nil, fmt.Errorf("parameter %s: %w", e.Key, err)
+		}
+		m[contract.ParameterName(e.Key)] = raw
+	}
+	return m, nil
+}

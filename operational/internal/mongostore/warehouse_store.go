@@ -1,0 +1,305 @@
+package mongostore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/strata-crm/strata/operational/internal/fact"
+	"github.com/strata-crm/strata/operational/internal/identity"
+	"github.com/strata-crm/strata/operational/internal/ingest"
+	"github.com/strata-crm/strata/operational/internal/profile"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/mongodb"
+)
+
+// Warehouse implements ingest.Warehouse: profiles, links of identities, facts, customer-day rows and touches.
+type Warehouse struct {
+	currency                              string
+	profiles, links, facts, rows, touches *mongo.Collection
+}
+
+// NewWarehouse returns the store of the database. currency is the tenant's.
+func NewWarehouse(db *mongodb.DB, currency string) *Warehouse {
+	return &Warehouse{currency: currency, profiles: db.Collection(profilesCollection), links: db.Collection(linksCollection),
+		facts: db.Collection(factsCollection), rows: db.Collection(rowsCollection), touches: db.Collection(touchesCollection)}
+}
+
+var _ ingest.Warehouse = (*Warehouse)(nil)
+
+// originDoc is one value of a profile and where it came from.
+type originDoc struct {
+	Value      any                `bson:"value"`
+	At         time.Time          `bson:"at"`
+	ReceivedAt time.Time          `bson:"receivedAt"`
+	Source     contract.SourceID  `bson:"source"`
+	Event      string             `bson:"event"`
+	Format     string             `bson:"format"`
+	Trust      string             `bson:"trust,omitempty"`
+	Import     string             `bson:"import,omitempty"`
+	Purposes   []contract.Purpose `bson:"purposes,omitempty"`
+}
+
+type profileDoc struct {
+	ID     string            `bson:"_id"` // tenant|identity key
+	V      int               `bson:"v"`
+	Tenant contract.TenantID `bson:"tenant"`
+	Key    identity.Key      `bson:"customer"`
+	Since  time.Time         `bson:"since"`
+	Values bson.D            `bson:"values"` // parameter → originDoc, by name
+}
+
+type profileRead struct {
+	Tenant contract.TenantID                    `bson:"tenant"`
+	Key    identity.Key                         `bson:"customer"`
+	Since  time.Time                            `bson:"since"`
+	Values map[contract.ParameterName]originDoc `bson:"values"`
+}
+
+type linkDoc struct {
+	ID     string            `bson:"_id"` // tenant|a|b
+	V      int               `bson:"v"`
+	Tenant contract.TenantID `bson:"tenant"`
+	A      identity.Key      `bson:"a"`
+	B      identity.Key      `bson:"b"`
+	At     time.Time         `bson:"at"`
+	Source contract.SourceID `bson:"source"`
+	Event  string            `bson:"event"`
+}
+
+// factDoc is one fact. row is the id of the customer-day row that an order belongs to.
+type factDoc struct {
+	ID       string            `bson:"_id"` // tenant|source|event id
+	V        int               `bson:"v"`
+	Tenant   contract.TenantID `bson:"tenant"`
+	Source   contract.SourceID `bson:"source"`
+	Event    string            `bson:"event"`
+	Customer identity.Key      `bson:"customer"`
+	At       time.Time         `bson:"at"`
+	Day      contract.Day      `bson:"day"`
+	Row      string            `bson:"row"`
+	Kind     fact.Kind         `bson:"kind"`
+	Amount   *int64            `bson:"amountMinor,omitempty"`
+	Currency string            `bson:"currency,omitempty"`
+	Quantity *int64            `bson:"quantity,omitempty"`
+	Score    *float64          `bson:"score,omitempty"`
+	More     bson.D            `bson:"more,omitempty"`
+	Format   string            `bson:"format"`
+	Trust    string            `bson:"trust,omitempty"`
+	Import   string            `bson:"import,omitempty"`
+}
+
+// dayDoc is a customer-day row, rewritten whole.
+type dayDoc struct {
+	ID         string            `bson:"_id"` // tenant|customer|day
+	V          int               `bson:"v"`
+	Tenant     contract.TenantID `bson:"tenant"`
+	Customer   identity.Key      `bson:"customer"`
+	Day        contract.Day      `bson:"day"`
+	Orders     int64             `bson:"orders"`
+	Revenue    int64             `bson:"revenueMinor"`
+	Units      int64             `bson:"units"`
+	Zero       int64             `bson:"zeroOrders"`
+	Identical  int64             `bson:"identical"`
+	WithAmount int64             `bson:"withAmount"`
+	WithItems  int64             `bson:"withItems"`
+}
+
+// Known implements ingest.Warehouse.
+func (s *Warehouse) Known(ctx context.Context, t contract.TenantID, customers []identity.Key, links []string) (ingest.Known, error) {
+	k := ingest.Known{Profiles: map[identity.Key]profile.Profile{}, Links: map[string]identity.Link{}}
+	ids := make([]string, len(customers))
+	for i, c := range customers {
+		ids[i] = id(t, string(c))
+	}
+	var docs []profileRead
+	if err := all(ctx, s.profiles, in("_id", ids), &docs); err != nil {
+		return k, fmt.Errorf("profiles: %w", err)
+	}
+	for i := range docs {
+		p, err := docs[i].profile()
+		if err != nil {
+			return k, err
+		}
+		k.Profiles[p.Key] = p
+	}
+	if len(links) == 0 {
+		return k, nil
+	}
+	for i, l := range links {
+		links[i] = id(t, l)
+	}
+	var found []linkDoc
+	if err := all(ctx, s.links, in("_id", links), &found); err != nil {
+		return k, fmt.Errorf("identities: %w", err)
+	}
+	for _, d := range found {
+		l := identity.Link{A: d.A, B: d.B, At: d.At.UTC(), Source: d.Source, Event: d.Event}
+		k.Links[l.ID()] = l
+	}
+	return k, nil
+}
+
+func (d *profileRead) profile() (profile.Profile, error) {
+	p := profile.Profile{Tenant: d.Tenant, Key: d.Key, Since: d.Since.UTC(), Values: map[contract.ParameterName]profile.Value{}}
+	for name, o := range d.Values {
+		raw, err := toJSON(o.Value)
+		if err != nil {
+			return p, fmt.Errorf("value of %s: %w", name, err)
+		}
+		p.Values[name] = profile.Value{Value: raw, At: o.At.UTC(), ReceivedAt: o.ReceivedAt.UTC(), Source: o.Source, Event: o.Event,
+			Format: o.Format, Trust: o.Trust, Import: o.Import, Purposes: o.Purposes}
+	}
+	return p, nil
+}
+
+// Orders implements ingest.Warehouse.
+func (s *Warehouse) Orders(ctx context.Context, t contract.TenantID, days []fact.DayKey) ([]fact.Fact, error) {
+	ids := make([]string, len(days))
+	for i, d := range days {
+		ids[i] = id(t, d.ID())
+	}
+	var docs []factDoc
+	if err := all(ctx, s.facts, append(in("row", ids), bson.E{Key: "kind", Value: fact.Order}), &docs); err != nil {
+		return nil, fmt.Errorf("orders: %w", err)
+	}
+	out := make([]fact.Fact, len(docs))
+	for i, d := range docs {
+		out[i] = fact.Fact{Tenant: d.Tenant, Source: d.Source, Event: d.Event, Customer: d.Customer, At: d.At.UTC(), Day: d.Day, Kind: d.Kind,
+			Amount: d.Amount, Quantity: d.Quantity}
+	}
+	return out, nil
+}
+
+// Save implements ingest.Warehouse.
+func (s *Warehouse) Save(ctx context.Context, t contract.TenantID, c ingest.Changes) error {
+	for _, step := range []struct {
+		collection *mongo.Collection
+		writes     func(contract.TenantID, ingest.Changes) ([]mongo.WriteModel, error)
+	}{{s.profiles, profileWrites}, {s.links, linkWrites}, {s.facts, s.factWrites}, {s.rows, rowWrites}, {s.touches, touchWrites}} {
+		writes, err := step.writes(t, c)
+		if err == nil && len(writes) > 0 {
+			_, err = step.collection.BulkWrite(ctx, writes, unordered())
+		}
+		if err != nil {
+			return fmt.Errorf("save %s: %w", step.collection.Name(), mongodb.Fault(err))
+		}
+	}
+	return nil
+}
+
+func profileWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, error) {
+	var writes []mongo.WriteModel
+	for i := range c.Profiles {
+		p := &c.Profiles[i]
+		doc := profileDoc{ID: id(t, string(p.Key)), V: version, Tenant: t, Key: p.Key, Since: p.Since, Values: bson.D{}}
+		for _, name := range sorted(p.Values) {
+			v := p.Values[name]
+			value, err := toBSON(v.Value)
+			if err != nil {
+				return nil, err
+			}
+			doc.Values = append(doc.Values, bson.E{Key: string(name), Value: originDoc{Value: value, At: v.At, ReceivedAt: v.ReceivedAt,
+				Source: v.Source, Event: v.Event, Format: v.Format, Trust: v.Trust, Import: v.Import, Purposes: v.Purposes}})
+		}
+		writes = append(writes, replacement(doc.ID, doc))
+	}
+	return writes, nil
+}
+
+func linkWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, error) {
+	var writes []mongo.WriteModel
+	for _, l := range c.Links {
+		key := id(t, l.ID())
+		writes = append(writes, replacement(key, linkDoc{ID: key, V: version, Tenant: t, A: l.A, B: l.B, At: l.At, Source: l.Source, Event: l.Event}))
+	}
+	return writes, nil
+}
+
+// factWrites inserts: a new event's fact cannot be there.
+func (s *Warehouse) factWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, error) {
+	writes := make([]mongo.WriteModel, 0, len(c.Facts))
+	for i := range c.Facts {
+		f := &c.Facts[i]
+		more, err := values(f.More)
+		if err != nil {
+			return nil, err
+		}
+		doc := &factDoc{ID: id(t, f.ID()), V: version, Tenant: t, Source: f.Source, Event: f.Event, Customer: f.Customer, At: f.At, Day: f.Day,
+			Row: id(t, f.Key().ID()), Kind: f.Kind, Amount: f.Amount, Quantity: f.Quantity, Score: f.Score, More: more, Format: f.Format,
+			Trust: f.Trust, Import: f.Import}
+		if f.Amount != nil {
+			doc.Currency = s.currency
+		}
+		writes = append(writes, mongo.NewInsertOneModel().SetDocument(doc))
+	}
+	return writes, nil
+}
+
+func rowWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, error) {
+	writes := make([]mongo.WriteModel, 0, len(c.Rows))
+	for _, r := range c.Rows {
+		doc := &dayDoc{ID: id(t, fact.DayKey{Customer: r.Customer, Day: r.Day}.ID()), V: version, Tenant: t, Customer: r.Customer, Day: r.Day,
+			Orders: r.Orders, Revenue: r.Revenue, Units: r.Units, Zero: r.ZeroOrders, Identical: r.Identical, WithAmount: r.WithAmount, WithItems: r.WithItems}
+		writes = append(writes, replacement(doc.ID, doc))
+	}
+	return writes, nil
+}
+
+// touchWrites keep one document per partition and month: {days: {"09": position}}.
+func touchWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, error) {
+	months := map[string]bson.D{}
+	var order []string
+	for _, d := range c.Touched {
+		month, day := string(d[:7]), string(d[8:])
+		if months[month] == nil {
+			order = append(order, month)
+		}
+		months[month] = append(months[month], bson.E{Key: "days." + day, Value: c.At.Position})
+	}
+	var writes []mongo.WriteModel
+	for _, month := range order {
+		key := id(t, fmt.Sprint(c.At.Partition), month)
+		writes = append(writes, mongo.NewUpdateOneModel().SetUpsert(true).SetFilter(byID(key)).SetUpdate(bson.D{
+			{Key: "$max", Value: months[month]},
+			{Key: "$setOnInsert", Value: bson.D{{Key: "v", Value: version}, {Key: "tenant", Value: t}, {Key: "partition", Value: c.At.Partition}, {Key: "month", Value: month}}},
+		}))
+	}
+	return writes, nil
+}
+
+type touchDoc struct {
+	Partition int              `bson:"partition"`
+	Month     string           `bson:"month"`
+	Days      map[string]int64 `bson:"days"`
+}
+
+// Touched returns, by day, the latest position of each partition at which facts of the day arrived, for the days from
+// first to last. A measurement that contains positions at least as high as these is current.
+func (s *Warehouse) Touched(ctx context.Context, t contract.TenantID, first, last contract.Day) (map[contract.Day]map[int]int64, error) {
+	filter := bson.D{{Key: "tenant", Value: t}, {Key: "month", Value: bson.D{{Key: "$gte", Value: month(first)}, {Key: "$lte", Value: month(last)}}}}
+	var docs []touchDoc
+	if err := all(ctx, s.touches, filter, &docs, options.Find()); err != nil {
+		return nil, fmt.Errorf("touches: %w", err)
+	}
+	out := map[contract.Day]map[int]int64{}
+	for _, d := range docs {
+		for day, at := range d.Days {
+			key := contract.Day(d.Month + "-" + day)
+			if key < first || key > last {
+				continue
+			}
+			if out[key] == nil {
+				out[key] = map[int]int64{}
+			}
+			out[key][d.Partition] = at
+		}
+	}
+	return out, nil
+}
+
+func month(d contract.Day) string { return string(d[:min(len(d), 7)]) }
