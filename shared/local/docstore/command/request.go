@@ -35,14 +35,15 @@ type request struct {
 
 // general are the fields that every command accepts.
 type general struct {
-	lsid         *session.ID
-	txnNumber    *int64
-	start        bool
-	autocommit   bool // autocommit was given, and false
-	readConcern  string
-	snapshotTime bool
-	noReplyWait  bool // w:0 or j:false: the reply need not wait for the disk
-	maxTime      time.Duration
+	lsid        *session.ID
+	txnNumber   *int64
+	start       bool
+	autocommit  bool // autocommit was given, and false
+	readConcern string
+	noReplyWait bool // w:0 or j:false: the reply need not wait for the disk
+	maxTime     time.Duration
+
+	hasReadConcern, hasWriteConcern bool
 }
 
 // parse splits the message into the command's own fields and the general ones and checks both.
@@ -191,6 +192,7 @@ func (g *general) setReadConcern(v bson.RawValue) error {
 	if err := isDoc("readConcern", v); err != nil {
 		return err
 	}
+	g.hasReadConcern = true
 	a, err := parseFields("readConcern", bson.Raw(v.Value), readConcernFields)
 	if err != nil {
 		return err
@@ -210,6 +212,7 @@ func (g *general) setWriteConcern(v bson.RawValue) error {
 	if err := isDoc("writeConcern", v); err != nil {
 		return err
 	}
+	g.hasWriteConcern = true
 	for it := bsonx.Elements(v.Value); it.Next(); {
 		name := string(it.Key())
 		chk := writeConcernFields[name]

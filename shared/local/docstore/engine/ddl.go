@@ -8,6 +8,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 )
 
 // Errors of changes to the catalogue. Callers turn them into MongoDB's codes.
@@ -22,6 +24,9 @@ func (e *Engine) Create(ns Namespace, options bson.Raw, specs []bson.Raw) (*Coll
 	defer e.catalog.ddl.Unlock()
 	if c := e.Collection(ns); c != nil {
 		return c, ErrExists
+	}
+	if options == nil {
+		options = bsonx.NewDoc(0).Raw()
 	}
 	var random [16]byte
 	if _, err := rand.Read(random[:]); err != nil {

@@ -1,0 +1,216 @@
+package command
+
+import (
+	"context"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/engine"
+	"github.com/strata-crm/strata/shared/local/docstore/expr"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/pipeline"
+	"github.com/strata-crm/strata/shared/local/docstore/plan"
+	"github.com/strata-crm/strata/shared/local/docstore/query"
+)
+
+// aggregateNamespace returns the collection, or db.$cmd.aggregate for aggregate: 1.
+func (r *request) aggregateNamespace() (ns engine.Namespace, whole bool, err error) {
+	v := r.get("aggregate")
+	if n, ok := bsonx.FloatOf(v); ok {
+		if n != 1 {
+			return ns, false, mongoerr.New(mongoerr.FailedToParse, "Invalid command format: the 'aggregate' field must specify a collection name or 1")
+		}
+		return engine.Namespace{DB: r.db, Name: "$cmd.aggregate"}, true, checkDatabase(r.db)
+	}
+	if v.Type != bson.TypeString {
+		return ns, false, mongoerr.New(mongoerr.TypeMismatch, "collection name has invalid type: %s", bsonx.TypeName(v.Type))
+	}
+	ns, err = r.namespace()
+	return ns, false, err
+}
+
+func aggregate(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
+	ns, whole, err := r.aggregateNamespace()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.checkAggregate(); err != nil {
+		return nil, err
+	}
+	if r.flag("explain") {
+		return r.explainAggregate(ns, r.args, "queryPlanner")
+	}
+	t, done := r.reader()
+	stream, err := r.openPipeline(ctx, t, ns, whole)
+	if err != nil {
+		done()
+		return nil, err
+	}
+	return r.firstBatch(ctx, ns, stream, t, done)
+}
+
+func (r *request) checkAggregate() error {
+	if !bsonx.IsEmpty(r.doc("collation")) {
+		return unsupported("collation")
+	}
+	c := r.get("cursor")
+	if bsonx.IsMissing(c) && !r.flag("explain") {
+		return mongoerr.New(mongoerr.FailedToParse, "The 'cursor' option is required, except for aggregate with the explain argument")
+	}
+	if bsonx.IsMissing(c) {
+		return nil
+	}
+	_, err := parseFields("aggregate.cursor", c.Value, fields{"batchSize": isCount})
+	return err
+}
+
+// openPipeline compiles and starts the pipeline over what the planner finds for its front.
+func (r *request) openPipeline(ctx context.Context, t *engine.Tx, ns engine.Namespace, whole bool) (pipeline.Iterator, error) {
+	d := r.deps(t, ns, whole)
+	p, err := pipeline.Compile(r.docs("pipeline"), d)
+	if err != nil {
+		return nil, err
+	}
+	var in pipeline.Iterator = pipeline.Slice(nil)
+	if !whole {
+		if in, err = r.front(ctx, t, ns, p, d.Env); err != nil {
+			return nil, err
+		}
+	}
+	return p.Run(ctx, in)
+}
+
+func (r *request) deps(t *engine.Tx, ns engine.Namespace, whole bool) pipeline.Deps {
+	d := pipeline.Deps{DB: ns.DB, Coll: ns.Name, Let: r.doc("let"), Env: &expr.Env{Now: r.at}, AllowDiskUse: r.flag("allowDiskUse"), InTransaction: r.tx != nil,
+		Source: &collections{r: r, t: t}, Sink: &sink{r: r}}
+	if whole {
+		d.Coll = ""
+	}
+	return d
+}
+
+func (r *request) front(ctx context.Context, t *engine.Tx, ns engine.Namespace, p *pipeline.Pipeline, env *expr.Env) (pipeline.Iterator, error) {
+	q, err := r.frontQuery(p, env)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := plan.Choose(t, r.engine.Collection(ns), q)
+	if err != nil {
+		return nil, err
+	}
+	return &findStream{cur: chosen.Open(ctx, t, env)}, nil
+}
+
+func (r *request) frontQuery(p *pipeline.Pipeline, env *expr.Env) (plan.Query, error) {
+	push := p.TakePushdown()
+	q := plan.Query{Raw: push.Filter, Skip: push.Skip, Limit: push.Limit, Hint: r.get("hint")}
+	var err error
+	if q.Sort, err = sortFields(push.Sort); err != nil {
+		return q, err
+	}
+	scoped, scope, err := r.env()
+	if err != nil {
+		return q, err
+	}
+	*env = *scoped
+	q.Filter, err = query.Compile(push.Filter, query.Options{Scope: scope, Env: env, InMatch: true})
+	return q, err
+}
+
+// collections reads other collections for a pipeline, in the same snapshot.
+type collections struct {
+	r *request
+	t *engine.Tx
+}
+
+// Scan implements pipeline.Source.
+func (s *collections) Scan(ctx context.Context, ns pipeline.Namespace, filter bson.Raw) (pipeline.Iterator, error) {
+	env := &expr.Env{Now: s.r.at}
+	m, err := query.Compile(filter, query.Options{Env: env})
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.Choose(s.t, s.r.engine.Collection(engine.Namespace{DB: ns.DB, Name: ns.Coll}), plan.Query{Filter: m, Raw: filter})
+	if err != nil {
+		return nil, err
+	}
+	return &findStream{cur: p.Open(ctx, s.t, env)}, nil
+}
+
+func count(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return nil, err
+	}
+	if !bsonx.IsEmpty(r.doc("collation")) {
+		return nil, unsupported("collation")
+	}
+	limit, skip := r.number("limit", 0), r.number("skip", 0)
+	if skip < 0 {
+		return nil, mongoerr.New(51024, "BSON field 'skip' value must be >= 0, actual value '%d'", skip)
+	}
+	q := plan.Query{Raw: r.doc("query"), Hint: r.get("hint"), Skip: skip, Limit: max(limit, -limit)}
+	env := &expr.Env{Now: r.at}
+	if q.Filter, err = query.Compile(q.Raw, query.Options{Env: env}); err != nil {
+		return nil, err
+	}
+	t, done := r.reader()
+	defer done()
+	p, err := plan.Choose(t, r.engine.Collection(ns), q)
+	if err != nil {
+		return nil, err
+	}
+	n, err := drain(ctx, p.Open(ctx, t, env), func(bson.Raw) error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	return bsonx.NewDoc(32).Append("n", bsonx.Int(n)), r.durable(ctx, t)
+}
+
+func drain(ctx context.Context, cur *plan.Cursor, f func(bson.Raw) error) (n int64, err error) {
+	for {
+		found, ok, err := cur.Next(ctx)
+		if err == nil && ok {
+			err = f(found.Doc)
+		}
+		if err != nil || !ok {
+			if cerr := cur.Close(); err == nil {
+				err = cerr
+			}
+			return n, err
+		}
+		n++
+	}
+}
+
+func distinct(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return nil, err
+	}
+	if !bsonx.IsEmpty(r.doc("collation")) {
+		return nil, unsupported("collation")
+	}
+	key := r.text("key")
+	if strings.ContainsRune(key, 0) {
+		return nil, mongoerr.New(mongoerr.BadValue, "key cannot contain an embedded null byte")
+	}
+	env := &expr.Env{Now: r.at}
+	m, err := query.Compile(r.doc("query"), query.Options{Env: env})
+	if err != nil {
+		return nil, err
+	}
+	t, done := r.reader()
+	defer done()
+	p, err := plan.Choose(t, r.engine.Collection(ns), plan.Query{Filter: m, Raw: r.doc("query"), Hint: r.get("hint")})
+	if err != nil {
+		return nil, err
+	}
+	d := distinctValues{seen: map[string]bool{}}
+	if _, err := drain(ctx, p.Open(ctx, t, env), func(doc bson.Raw) error { return d.add(doc, key) }); err != nil {
+		return nil, err
+	}
+	return bsonx.NewDoc(256).Append("values", d.sorted()), r.durable(ctx, t)
+}

@@ -1,0 +1,159 @@
+package command
+
+import (
+	"context"
+	"math"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/engine"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/session"
+)
+
+// defaultBatch is how many documents a first batch holds where the client does not say.
+const defaultBatch = 101
+
+// cursorInUse is MongoDB's CursorInUse.
+const cursorInUse = 12051
+
+// firstBatch answers the first documents of a stream and keeps the rest as a cursor. It takes over the stream and done.
+func (r *request) firstBatch(ctx context.Context, ns engine.Namespace, s session.Stream, t *engine.Tx, done func()) (*bsonx.DocBuilder, error) {
+	size := int64(defaultBatch)
+	if r.has("batchSize") {
+		size = r.number("batchSize", size)
+	} else if c := r.doc("cursor"); c != nil {
+		if v := bsonx.Lookup(c, "batchSize"); !bsonx.IsMissing(v) {
+			size, _ = wholeNumber(v)
+		}
+	}
+	c := &session.Cursor{Namespace: ns.String(), Stream: s, Done: done, TxnNumber: -1, Session: r.lsid}
+	batch, more, err := fill(ctx, c, size)
+	if err == nil {
+		err = r.durable(ctx, t)
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	if more && !r.flag("singleBatch") {
+		r.keep(c)
+	} else {
+		c.Close()
+	}
+	cursor := bsonx.NewDoc(128).Append("firstBatch", batch).Append("id", bsonx.Int64(c.ID)).Append("ns", bsonx.String(c.Namespace))
+	return bsonx.NewDoc(256).Append("cursor", cursor.Value()), nil
+}
+
+func (r *request) keep(c *session.Cursor) {
+	if r.tx != nil {
+		c.TxnNumber = *r.txnNumber
+	}
+	r.cursors.Add(c)
+}
+
+// fill reads up to size documents of a stream, and no more than a reply holds; more tells that the stream goes on.
+func fill(ctx context.Context, c *session.Cursor, size int64) (batch bson.RawValue, more bool, err error) {
+	out := bsonx.NewArray(1024)
+	bytes := 0
+	for n := int64(0); n < size; n++ {
+		doc := c.Pending
+		if c.Pending = nil; doc == nil {
+			var ok bool
+			if doc, ok, err = c.Stream.Next(ctx); err != nil || !ok {
+				return out.Value(), false, err
+			}
+		}
+		if bytes += len(doc) + 12; bytes > maxDocument && n > 0 {
+			c.Pending = doc
+			break
+		}
+		out.Append(bsonx.Document(doc))
+	}
+	return out.Value(), true, nil
+}
+
+func getMore(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
+	id, ok := r.get("getMore").Int64OK()
+	if !ok {
+		return nil, wrongType("getMore.getMore", r.get("getMore"), "long")
+	}
+	ns := engine.Namespace{DB: r.db, Name: r.text("collection")}
+	if err := checkCursorNamespace(ns); err != nil {
+		return nil, err
+	}
+	size := int64(math.MaxInt64)
+	if n := r.number("batchSize", 0); n > 0 {
+		size = n
+	}
+	c, busy := r.cursors.Take(id)
+	if busy {
+		return nil, mongoerr.New(cursorInUse, "cursor id %d is already in use", id)
+	}
+	if c == nil {
+		return nil, mongoerr.New(mongoerr.CursorNotFound, "cursor id %d not found", id)
+	}
+	if err := r.mayRead(c, ns); err != nil {
+		r.cursors.Put(c)
+		return nil, err
+	}
+	batch, more, err := fill(ctx, c, size)
+	if err != nil || !more {
+		r.cursors.Drop(c)
+		id = 0
+	} else {
+		r.cursors.Put(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	cursor := bsonx.NewDoc(128).Append("nextBatch", batch).Append("id", bsonx.Int64(id)).Append("ns", bsonx.String(c.Namespace))
+	return bsonx.NewDoc(256).Append("cursor", cursor.Value()), nil
+}
+
+func checkCursorNamespace(ns engine.Namespace) error {
+	if ns.Name == "" || ns.Name[0] == '.' {
+		return mongoerr.New(mongoerr.InvalidNamespace, "Invalid namespace specified '%s'", ns)
+	}
+	return checkDatabase(ns.DB)
+}
+
+// mayRead reports whether the command comes from where the cursor was opened.
+func (r *request) mayRead(c *session.Cursor, ns engine.Namespace) error {
+	switch {
+	case c.Namespace != ns.String():
+		return mongoerr.New(mongoerr.Unauthorized, "Requested getMore on namespace '%s', but cursor belongs to a different namespace %s", ns, c.Namespace)
+	case c.Session != nil && (r.lsid == nil || *r.lsid != *c.Session):
+		return mongoerr.New(50738, "Cannot run getMore on cursor %d, which was created in another session", c.ID)
+	case c.Session == nil && r.lsid != nil:
+		return mongoerr.New(50737, "Cannot run getMore on cursor %d, which was not created in a session", c.ID)
+	case c.TxnNumber >= 0 && (r.txnNumber == nil || *r.txnNumber != c.TxnNumber):
+		return mongoerr.New(50741, "Cannot run getMore on cursor %d, which was created in another transaction", c.ID)
+	}
+	return nil
+}
+
+func killCursors(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
+	if _, err := r.namespace(); err != nil {
+		return nil, err
+	}
+	if bsonx.IsEmpty(r.get("cursors").Value) {
+		return nil, mongoerr.New(mongoerr.BadValue, "BSON field 'killCursors.cursors' must not be empty")
+	}
+	killed, missing := bsonx.NewArray(16), bsonx.NewArray(16)
+	for it := bsonx.Items(r.get("cursors")); it.Next(); {
+		if it.Value().Type != bson.TypeInt64 {
+			return nil, wrongType("killCursors.cursors."+string(it.Key()), it.Value(), "long")
+		}
+	}
+	for it := bsonx.Items(r.get("cursors")); it.Next(); {
+		if r.cursors.Kill(it.Value().Int64()) {
+			killed.Append(it.Value())
+		} else {
+			missing.Append(it.Value())
+		}
+	}
+	return bsonx.NewDoc(128).Append("cursorsKilled", killed.Value()).Append("cursorsNotFound", missing.Value()).
+		Append("cursorsAlive", bsonx.ArrayOf()).Append("cursorsUnknown", bsonx.ArrayOf()), nil
+}

@@ -1,0 +1,133 @@
+package command
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+)
+
+// failPoints holds the failCommand fail point of test builds.
+type failPoints struct {
+	mu     sync.Mutex
+	active *failPoint
+}
+
+type failPoint struct {
+	left int64 // -1 means always
+	skip int64
+	data bson.Raw
+}
+
+// failure is what a fail point adds to the reply of a command that was carried out.
+type failure struct{ writeConcern bson.RawValue }
+
+func (f failure) amend(out *bsonx.DocBuilder) *bsonx.DocBuilder {
+	return out.Append("writeConcernError", f.writeConcern)
+}
+
+func failPointCommands() map[string]*command {
+	return map[string]*command{"configureFailPoint": {run: configureFailPoint, adminOnly: true, fields: fields{"mode": anything, "data": isDoc}, required: []string{"mode"}}}
+}
+
+func configureFailPoint(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
+	if name := r.text(r.name); name != "failCommand" {
+		return nil, mongoerr.New(mongoerr.BadValue, "fail point %q does not exist here, only failCommand", name)
+	}
+	p := &failPoint{left: -1, data: orEmpty(r.doc("data"))}
+	switch mode := r.get("mode"); mode.Type {
+	case bson.TypeString:
+		if mode.StringValue() == "off" {
+			p = nil
+		}
+	case bson.TypeEmbeddedDocument:
+		if n, ok := wholeNumber(bsonx.Lookup(mode.Value, "times")); ok {
+			p.left = n
+		}
+		p.skip, _ = wholeNumber(bsonx.Lookup(mode.Value, "skip"))
+	default:
+		return nil, wrongType("mode", mode, "string or object")
+	}
+	r.fail.mu.Lock()
+	defer r.fail.mu.Unlock()
+	r.fail.active = p
+	return bsonx.NewDoc(16), nil
+}
+
+// match applies the fail point to a command: it may delay it, fail it, or change its reply.
+func (f *failPoints) match(ctx context.Context, r *request) (failure, error) {
+	data := f.take(r)
+	if data == nil {
+		return failure{}, nil
+	}
+	if bsonx.Truthy(orNull(bsonx.Lookup(data, "blockConnection"))) {
+		ms, _ := wholeNumber(bsonx.Lookup(data, "blockTimeMS"))
+		select {
+		case <-time.After(time.Duration(ms) * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	if bsonx.Truthy(orNull(bsonx.Lookup(data, "closeConnection"))) {
+		return failure{}, errHangUp
+	}
+	if code, ok := wholeNumber(bsonx.Lookup(data, "errorCode")); ok {
+		e := mongoerr.New(int32(code), "Failing command via 'failCommand' failpoint")
+		labels := bsonx.Lookup(data, "errorLabels")
+		for it := bsonx.Items(labels); it.Next(); {
+			e = e.WithLabel(string(bsonx.StringBytes(it.Value())))
+		}
+		if bsonx.IsMissing(labels) {
+			e = r.naturalLabels(e)
+		}
+		return failure{}, e
+	}
+	return failure{writeConcern: bsonx.Lookup(data, "writeConcernError")}, nil
+}
+
+// naturalLabels adds what a server adds to an error of that code by itself.
+func (r *request) naturalLabels(e *mongoerr.Error) *mongoerr.Error {
+	if r.autocommit && !r.cmd.endsTransaction && transient[e.Code] {
+		return e.WithLabel(mongoerr.TransientTransactionError)
+	}
+	if r.txnNumber != nil && (r.cmd.retryable && !r.autocommit || r.cmd.endsTransaction) && retryable[e.Code] {
+		return e.WithLabel(mongoerr.RetryableWriteError)
+	}
+	return e
+}
+
+var retryable = map[int32]bool{6: true, 7: true, 89: true, 91: true, 189: true, 262: true, 9001: true, 10107: true, 11600: true, 11602: true, 13435: true, 13436: true}
+
+var transient = map[int32]bool{6: true, 7: true, 24: true, 89: true, 91: true, 112: true, 134: true, 189: true, 239: true, 246: true, 251: true, 267: true, 9001: true, 10107: true, 11600: true, 11602: true, 13435: true, 13436: true}
+
+func (f *failPoints) take(r *request) bson.Raw {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.active
+	if p == nil || p.left == 0 || !p.names(r.name) {
+		return nil
+	}
+	if app := bsonx.StringBytes(bsonx.Lookup(p.data, "appName")); app != nil && string(app) != r.conn.AppName {
+		return nil
+	}
+	if p.skip > 0 {
+		p.skip--
+		return nil
+	}
+	if p.left > 0 {
+		p.left--
+	}
+	return p.data
+}
+
+func (p *failPoint) names(command string) bool {
+	for it := bsonx.Items(bsonx.Lookup(p.data, "failCommands")); it.Next(); {
+		if string(bsonx.StringBytes(it.Value())) == command {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,140 @@
+package command
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/engine"
+	"github.com/strata-crm/strata/shared/local/docstore/expr"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/plan"
+	"github.com/strata-crm/strata/shared/local/docstore/project"
+	"github.com/strata-crm/strata/shared/local/docstore/query"
+)
+
+func queryCommands() map[string]*command {
+	return map[string]*command{
+		"find": {run: find, inTransaction: true, fields: fields{"filter": isDoc, "sort": isDoc, "projection": isDoc, "hint": isHint, "skip": isCount, "limit": isCount,
+			"batchSize": isCount, "singleBatch": isFlag, "max": isDoc, "min": isDoc, "returnKey": isFlag, "showRecordId": isFlag, "tailable": isFlag, "oplogReplay": isFlag,
+			"noCursorTimeout": isFlag, "awaitData": isFlag, "allowPartialResults": isFlag, "allowDiskUse": isFlag, "collation": isDoc, "let": isDoc, "term": isNumber}},
+		"getMore":     {run: getMore, inTransaction: true, required: []string{"collection"}, fields: fields{"collection": isString, "batchSize": isCount, "term": isNumber, "lastKnownCommittedOpTime": anything}},
+		"killCursors": {run: killCursors, inTransaction: true, required: []string{"cursors"}, fields: fields{"cursors": isArray}},
+		"count":       {run: count, fields: fields{"query": isDoc, "limit": isNumber, "skip": isNumber, "hint": isHint, "fields": anything, "collation": isDoc}},
+		"distinct":    {run: distinct, inTransaction: true, required: []string{"key"}, fields: fields{"key": isString, "query": isDoc, "hint": isHint, "collation": isDoc}},
+		"aggregate": {run: aggregate, inTransaction: true, required: []string{"pipeline"}, fields: fields{"pipeline": isDocs, "cursor": isDoc, "explain": isBool, "allowDiskUse": isFlag,
+			"bypassDocumentValidation": isFlag, "hint": isHint, "collation": isDoc, "let": isDoc, "needsMerge": anything, "fromRouter": anything}},
+		"explain": {run: explain, fields: fields{"verbosity": isString}},
+	}
+}
+
+// checkFind refuses what find accepts in MongoDB and the store does not do.
+func checkFind(a args) error {
+	for _, name := range []string{"collation", "max", "min"} {
+		if !bsonx.IsEmpty(a.doc(name)) {
+			return unsupported(name)
+		}
+	}
+	for _, name := range []string{"returnKey", "showRecordId", "tailable", "awaitData"} {
+		if a.flag(name) {
+			return unsupported(name)
+		}
+	}
+	return nil
+}
+
+func find(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return nil, err
+	}
+	q, err := r.findQuery(r.args)
+	if err != nil {
+		return nil, err
+	}
+	t, done := r.reader()
+	p, err := plan.Choose(t, r.engine.Collection(ns), q.Query)
+	if err != nil {
+		done()
+		return nil, err
+	}
+	s := &findStream{cur: p.Open(ctx, t, q.env), project: q.projection, matcher: q.Filter}
+	return r.firstBatch(ctx, ns, s, t, done)
+}
+
+// findQuery is a parsed find.
+type findQuery struct {
+	plan.Query
+	projection *project.Projection
+	env        *expr.Env
+}
+
+func (r *request) findQuery(a args) (*findQuery, error) {
+	if err := checkFind(a); err != nil {
+		return nil, err
+	}
+	env, scope, err := r.env()
+	if err != nil {
+		return nil, err
+	}
+	q := &findQuery{env: env}
+	q.Raw, q.Hint, q.Skip, q.Limit = a.doc("filter"), a.get("hint"), a.number("skip", 0), a.number("limit", 0)
+	if q.Filter, err = query.Compile(q.Raw, query.Options{Scope: scope, Env: env}); err != nil {
+		return nil, err
+	}
+	if q.Sort, q.Hint, err = naturalSort(a.doc("sort"), q.Hint); err != nil {
+		return nil, err
+	}
+	if p := a.doc("projection"); !bsonx.IsEmpty(p) {
+		q.projection, err = project.Compile(p, project.Options{Filter: q.Filter, Scope: scope, Env: env})
+	}
+	return q, err
+}
+
+// naturalSort reads a sort; {$natural: ±1} is a way to read the collection and not an order of values.
+func naturalSort(spec bson.Raw, hint bson.RawValue) ([]bsonx.IndexField, bson.RawValue, error) {
+	if v := bsonx.Lookup(spec, "$natural"); !bsonx.IsMissing(v) {
+		if f, ok := bsonx.FloatOf(v); !ok || f != 1 && f != -1 || bsonx.Len(spec) > 1 {
+			return nil, hint, mongoerr.New(mongoerr.BadValue, "$natural sort must be 1 or -1 and alone")
+		}
+		return nil, bsonx.Document(spec), nil
+	}
+	sort, err := sortFields(spec)
+	return sort, hint, err
+}
+
+// reader returns the transaction to read in and a function that frees it: the open one, or a snapshot of now.
+func (r *request) reader() (*engine.Tx, func()) {
+	if r.tx != nil {
+		return r.tx, func() {}
+	}
+	t := r.engine.Read()
+	return t, t.Abort
+}
+
+// findStream projects what a plan finds.
+type findStream struct {
+	cur     *plan.Cursor
+	project *project.Projection
+	matcher *query.Matcher
+}
+
+// Next returns the next document.
+func (s *findStream) Next(ctx context.Context) (bson.Raw, bool, error) {
+	f, ok, err := s.cur.Next(ctx)
+	if err != nil || !ok || s.project == nil {
+		return f.Doc, ok, err
+	}
+	index := -1
+	if s.project.NeedsIndex() {
+		if _, index, err = s.matcher.MatchArray(f.Doc); err != nil {
+			return nil, false, err
+		}
+	}
+	doc, err := s.project.Apply(f.Doc, index)
+	return doc, err == nil, err
+}
+
+// Close frees the plan's iterators.
+func (s *findStream) Close() { _ = s.cur.Close() }

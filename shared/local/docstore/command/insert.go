@@ -1,0 +1,155 @@
+package command
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/engine"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+)
+
+func writeCommands() map[string]*command {
+	modify := &command{run: findAndModify, fields: modifyFields, retryable: true, inTransaction: true}
+	return map[string]*command{
+		"insert": {run: insert, sequence: "documents", required: []string{"documents"}, retryable: true, inTransaction: true,
+			fields: fields{"documents": isDocs, "ordered": isBool, "bypassDocumentValidation": isFlag, "stmtIds": isArray, "stmtId": isNumber}},
+		"update": {run: updateCommand, sequence: "updates", required: []string{"updates"}, retryable: true, inTransaction: true,
+			fields: fields{"updates": isDocs, "ordered": isBool, "bypassDocumentValidation": isFlag, "let": isDoc, "stmtIds": isArray, "stmtId": isNumber}},
+		"delete": {run: deleteCommand, sequence: "deletes", required: []string{"deletes"}, retryable: true, inTransaction: true,
+			fields: fields{"deletes": isDocs, "ordered": isBool, "let": isDoc, "stmtIds": isArray, "stmtId": isNumber}},
+		"findAndModify": modify, "findandmodify": modify,
+	}
+}
+
+var oneInserted = bsonx.NewDoc(16).Append("n", bsonx.Int32(1)).Raw()
+
+func insert(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
+	ns, err := r.writableNamespace()
+	if err != nil {
+		return nil, err
+	}
+	docs := r.documents("documents")
+	if err := checkBatch("insert", len(docs)); err != nil {
+		return nil, err
+	}
+	w, err := newWriter(r, ns)
+	if err != nil {
+		return nil, err
+	}
+	n, failed, err := w.insertAll(ctx, docs)
+	if ferr := w.finish(); err == nil {
+		err = ferr
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := bsonx.NewDoc(64).Append("n", bsonx.Int32(int32(n)))
+	failed.appendTo(out)
+	return out, nil
+}
+
+func (w *writer) insertAll(ctx context.Context, docs []bson.Raw) (n int, failed writeErrors, err error) {
+	for i, doc := range docs {
+		if _, done := w.before(int32(i)); done {
+			n++
+			continue
+		}
+		err := w.insertOne(ctx, doc)
+		if err == nil {
+			n++
+			err = w.done(int32(i), oneInserted)
+			if err != nil {
+				return n, failed, err
+			}
+			continue
+		}
+		if err := failed.add(w.r, i, err); err != nil {
+			return n, failed, err
+		}
+		if failed.stops(w.r, w.r.ordered()) {
+			break
+		}
+	}
+	return n, failed, nil
+}
+
+func (w *writer) insertOne(ctx context.Context, doc bson.Raw) error {
+	doc, err := storable(doc)
+	if err != nil {
+		return err
+	}
+	return w.attempt(ctx, true, func(t *engine.Tx, c *engine.Collection) error {
+		if err := w.validate(c, doc); err != nil {
+			return err
+		}
+		return t.Insert(c, doc)
+	})
+}
+
+// storable checks a document that is to be stored and gives it an _id, which comes first.
+func storable(doc bson.Raw) (bson.Raw, error) {
+	if len(doc) > maxDocument {
+		return nil, mongoerr.New(mongoerr.BSONObjectTooLarge, "object to insert too large. size in bytes: %d, max size: %d", len(doc), maxDocument)
+	}
+	if err := doc.Validate(); err != nil {
+		return nil, mongoerr.New(22, "invalid BSON: %v", err)
+	}
+	if depth(doc, maxDepth+1) > maxDepth {
+		return nil, mongoerr.New(mongoerr.Overflow, "document exceeds the nesting limit of %d levels", maxDepth)
+	}
+	id := bsonx.Lookup(doc, "_id")
+	switch id.Type {
+	case bson.TypeArray, bson.TypeRegex, bson.TypeUndefined:
+		return nil, mongoerr.New(mongoerr.InvalidIDField, "The '_id' value cannot be of type %s", bsonx.TypeName(id.Type))
+	case bson.TypeEmbeddedDocument:
+		if name := bsonx.FirstKey(id.Value); name != "" && name[0] == '$' && name != "$ref" && name != "$id" {
+			return nil, mongoerr.New(mongoerr.DollarPrefixedFieldName, "_id fields may not contain '$'-prefixed fields: %s is not valid for storage.", name)
+		}
+	}
+	if bsonx.FirstKey(doc) == "_id" {
+		return doc, nil
+	}
+	return withID(doc, id), nil
+}
+
+// withID returns the document with _id in front; a missing one is made.
+func withID(doc bson.Raw, id bson.RawValue) bson.Raw {
+	if bsonx.IsMissing(id) {
+		id = bsonx.ObjectID(bson.NewObjectID())
+	}
+	out := bsonx.NewDoc(len(doc)+24).Append("_id", id)
+	for it := bsonx.Elements(doc); it.Next(); {
+		if string(it.Key()) != "_id" {
+			out.AppendBytes(it.Key(), it.Value())
+		}
+	}
+	return out.Raw()
+}
+
+// maxDepth is how deep documents may nest.
+const maxDepth = 180
+
+// depth returns how deep doc nests, but no more than limit.
+func depth(doc bson.Raw, limit int) int {
+	deepest := 0
+	if limit == 0 {
+		return 0
+	}
+	for it := bsonx.Elements(doc); it.Next(); {
+		if v := it.Value(); v.Type == bson.TypeEmbeddedDocument || v.Type == bson.TypeArray {
+			deepest = max(deepest, depth(v.Value, limit-1))
+		}
+	}
+	return deepest + 1
+}
+
+// writableNamespace is namespace for commands that store documents.
+func (r *request) writableNamespace() (engine.Namespace, error) {
+	ns, err := r.namespace()
+	if err == nil && len(ns.Name) > 7 && ns.Name[:7] == "system." && ns.Name != "system.js" {
+		err = mongoerr.New(mongoerr.InvalidNamespace, "cannot write to '%s'", ns)
+	}
+	return ns, err
+}

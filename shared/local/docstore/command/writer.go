@@ -1,0 +1,194 @@
+package command
+
+import (
+	"context"
+	"errors"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/engine"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/session"
+)
+
+// flushBytes bounds what a command outside of a transaction collects before it commits.
+const flushBytes = 8 << 20
+
+// writer carries the writes of one command. In a transaction they join it. Outside, the statements of a command share
+// engine transactions for speed, but each document's write stands alone, as in MongoDB: when one meets another's
+// write, what was done so far is committed first, so that nobody ever waits while holding a lock, and then it waits
+// and is tried again on a new snapshot.
+type writer struct {
+	r      *request
+	ns     engine.Namespace
+	tx     *engine.Tx
+	waits  []func() error
+	record *session.Record // of a retryable write, else nil
+}
+
+func newWriter(r *request, ns engine.Namespace) (*writer, error) {
+	w := &writer{r: r, ns: ns, tx: r.tx}
+	if r.session != nil && r.tx == nil {
+		var err error
+		if w.record, err = r.session.Write(*r.txnNumber); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// attempt runs op until it meets no conflict. c is nil where the collection does not exist and create is false.
+func (w *writer) attempt(ctx context.Context, create bool, op func(t *engine.Tx, c *engine.Collection) error) error {
+	for {
+		err := w.once(create, op)
+		var conflict *engine.Conflict
+		if !errors.As(err, &conflict) || w.r.tx != nil {
+			return err
+		}
+		if err := w.flush(); err != nil {
+			return err
+		}
+		if conflict.Wait == nil {
+			continue
+		}
+		select {
+		case <-conflict.Wait:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (w *writer) once(create bool, op func(t *engine.Tx, c *engine.Collection) error) error {
+	if w.tx == nil {
+		w.tx = w.r.engine.Begin()
+	}
+	c, err := w.tx.Writable(w.ns)
+	if err != nil {
+		return err
+	}
+	if c == nil && create {
+		if _, err := w.r.engine.Create(w.ns, nil, nil); err != nil && !errors.Is(err, engine.ErrExists) {
+			return err
+		}
+		if c, err = w.tx.Writable(w.ns); err != nil {
+			return err
+		}
+	}
+	return op(w.tx, c)
+}
+
+// flush commits what a command outside of a transaction has done; finish waits for the disk.
+func (w *writer) flush() error {
+	if w.r.tx != nil || w.tx == nil {
+		return nil
+	}
+	t := w.tx
+	w.tx = nil
+	if t.Dirty() && w.record != nil {
+		if err := w.r.session.Keep(t, w.record, w.r.at); err != nil {
+			t.Abort()
+			return err
+		}
+	}
+	wait, err := t.CommitLater()
+	if err == nil {
+		w.waits = append(w.waits, wait)
+	}
+	return err
+}
+
+// done notes the answer of a statement and commits when enough has been collected.
+func (w *writer) done(statement int32, reply bson.Raw) error {
+	if w.record != nil {
+		w.record.Add(statement, reply)
+	}
+	if w.tx != nil && w.tx.Bytes() > flushBytes {
+		return w.flush()
+	}
+	return nil
+}
+
+// before returns the stored answer of a statement that was carried out by an earlier attempt.
+func (w *writer) before(statement int32) (bson.Raw, bool) {
+	if w.record == nil {
+		return nil, false
+	}
+	return w.record.Reply(statement)
+}
+
+// finish commits the rest and returns when all of the command's writes are durable, unless the client does not care.
+func (w *writer) finish() error {
+	err := w.flush()
+	if w.r.noReplyWait {
+		waits := w.waits
+		go func() {
+			for _, wait := range waits {
+				if err := wait(); err != nil {
+					w.r.log.Error("docstore: an unacknowledged write failed", "err", err)
+				}
+			}
+		}()
+		return err
+	}
+	for _, wait := range w.waits {
+		err = errors.Join(err, wait())
+	}
+	return err
+}
+
+// writeErrors collects the failures of single statements.
+type writeErrors struct {
+	list  *bsonx.ArrayBuilder
+	count int
+}
+
+// add notes a failure. It returns the error itself where the whole command must fail: in a transaction, and where the
+// client's time is over or the store is broken.
+func (e *writeErrors) add(r *request, index int, err error) error {
+	err = translate(err)
+	var dup *engine.DuplicateKey
+	isDup := errors.As(err, &dup)
+	code := mongoerr.CodeOf(err)
+	if !isDup && (code == mongoerr.InternalError || code == mongoerr.MaxTimeMSExpired || code == mongoerr.InterruptedAtShutdown || code == mongoerr.WriteConflict) {
+		return err
+	}
+	out := bsonx.NewDoc(128).Append("index", bsonx.Int32(int32(index)))
+	if isDup {
+		out.Append("code", bsonx.Int32(mongoerr.DuplicateKey)).Append("errmsg", bsonx.String(dup.Error())).
+			Append("keyPattern", bsonx.Document(dup.KeyPattern)).Append("keyValue", bsonx.Document(dup.KeyValue))
+	} else {
+		m := mongoerr.From(err)
+		out.Append("code", bsonx.Int32(m.Code)).Append("errmsg", bsonx.String(m.Message))
+	}
+	if e.list == nil {
+		e.list = bsonx.NewArray(256)
+	}
+	e.list.Append(out.Value())
+	e.count++
+	if r.tx != nil {
+		r.session.Abort()
+	}
+	return nil
+}
+
+func (e *writeErrors) appendTo(out *bsonx.DocBuilder) {
+	if e.list != nil {
+		out.Append("writeErrors", e.list.Value())
+	}
+}
+
+// stops reports whether the command goes no further after a failure.
+func (e *writeErrors) stops(r *request, ordered bool) bool {
+	return e.count > 0 && (ordered || r.tx != nil)
+}
+
+func (r *request) ordered() bool { return !r.has("ordered") || r.flag("ordered") }
+
+func checkBatch(name string, n int) error {
+	if n == 0 || n > maxWriteBatch {
+		return mongoerr.New(mongoerr.InvalidLength, "Write batch sizes must be between 1 and %d. Got %d operations.", maxWriteBatch, n)
+	}
+	return nil
+}
