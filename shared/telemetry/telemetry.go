@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,7 +34,7 @@ import (
 type Options struct {
 	Service      string                // required: service.name, "strategic"
 	Version      string                // service.version; may be empty
-	OTLPEndpoint string                // URL of an OTLP/HTTP collector ("https://collector:4318"); empty = traces are not recorded, metrics only served
+	OTLPEndpoint string                // URL of an OTLP/HTTP collector ("https://collector:4318"); empty = traces are not recorded, metrics only served, the log only written
 	LogFormat    string                // "json" (also when empty) or "text"
 	LogLevel     string                // "debug", "info" (also when empty), "warn", "error"
 	Stderr       io.Writer             // required: where the log goes
@@ -56,20 +57,15 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.Service == "" || o.Stderr == nil {
 		return nil, fault.New(fault.Invalid, fault.BadDefinition, "telemetry needs the service's name and a place for the log")
 	}
-	log, err := logger(o)
-	if err != nil {
-		return nil, err
-	}
 	if err := checkEndpoint(o.OTLPEndpoint); err != nil {
 		return nil, err
 	}
 	res := resource.NewSchemaless(attribute.String("service.name", o.Service), attribute.String("service.version", o.Version))
-	t := &Telemetry{Logger: log, registry: prometheus.NewRegistry()}
-	if err := t.traces(ctx, o, res); err != nil {
-		return nil, err
-	}
-	if err := t.metrics(ctx, o, res); err != nil {
-		return nil, errors.Join(err, t.Shutdown(ctx))
+	t := &Telemetry{registry: prometheus.NewRegistry()}
+	for _, build := range []func(context.Context, Options, *resource.Resource) error{t.logs, t.traces, t.metrics} {
+		if err := build(ctx, o, res); err != nil {
+			return nil, errors.Join(err, t.Shutdown(ctx))
+		}
 	}
 	return t, nil
 }
@@ -127,7 +123,7 @@ func (t *Telemetry) Metrics() http.Handler {
 // Shutdown sends what is still held and stops; ctx bounds how long that may take. Calling it twice does nothing more.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
 	var errs []error
-	for _, stop := range t.stop {
+	for _, stop := range slices.Backward(t.stop) { // the log last: it may tell of the others
 		errs = append(errs, stop(ctx))
 	}
 	t.stop = nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -164,13 +165,19 @@ func TestSpansHaveIDsWithoutACollector(t *testing.T) {
 
 func TestShutdownSendsWhatIsHeld(t *testing.T) {
 	t.Parallel()
-	var traces, metrics atomic.Int32
+	var traces, metrics, logs atomic.Int32
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/v1/traces":
 			traces.Add(1)
 		case "/v1/metrics":
 			metrics.Add(1)
+		case "/v1/logs":
+			body, err := io.ReadAll(r.Body)
+			if err != nil || bytes.Contains(body, []byte("hush")) || bytes.Contains(body, []byte("quiet")) || !bytes.Contains(body, []byte("loud")) {
+				t.Errorf("log records are wrong: %v, %q", err, body)
+			}
+			logs.Add(1)
 		}
 	}))
 	defer collector.Close()
@@ -179,13 +186,15 @@ func TestShutdownSendsWhatIsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, span := tel.Tracer.Tracer("test").Start(t.Context(), "work")
+	tel.Logger.Debug("quiet")
+	tel.Logger.With("token", "hush").Info("loud", slog.Group("who", "email", "hush"))
 	span.End()
 	for range 2 {
 		if err := tel.Shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
-	if traces.Load() == 0 || metrics.Load() == 0 {
-		t.Errorf("the collector got %d trace and %d metric requests", traces.Load(), metrics.Load())
+	if traces.Load() == 0 || metrics.Load() == 0 || logs.Load() == 0 {
+		t.Errorf("the collector got %d trace, %d metric and %d log requests", traces.Load(), metrics.Load(), logs.Load())
 	}
 }
