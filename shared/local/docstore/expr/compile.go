@@ -20,6 +20,17 @@ func Compile(v bson.RawValue, scope *Scope) (Expr, error) {
 	return compile(v, scope)
 }
 
+// CompileWithoutDocument is Compile where no document is read, as in a command's "let": a field path is error 4890500.
+func CompileWithoutDocument(v bson.RawValue, scope *Scope) (Expr, error) {
+	bare := Scope{noDocument: true}
+	if scope != nil {
+		bare.names, bare.next = scope.names, scope.next
+	}
+	return compile(v, &bare)
+}
+
+var errNoDocument = mongoerr.New(4890500, "an expression that is evaluated before any document is read cannot use a field path")
+
 func compile(v bson.RawValue, s *Scope) (Expr, error) {
 	switch v.Type {
 	case bson.TypeString:
@@ -255,3 +266,12 @@ func checkArity(name string, n, min, max int) error {
 
 // parser compiles an operator whose argument is not a plain list of operands.
 type parser func(name string, arg bson.RawValue, s *Scope) (Expr, error)
+
+// ObjectParts answers the fields of an expression that builds an object.
+func ObjectParts(e Expr) (keys []string, values []Expr, ok bool) {
+	n, ok := e.(*objectNode)
+	if !ok {
+		return nil, nil, false
+	}
+	return n.keys, n.values, true
+}

@@ -18,6 +18,8 @@ type Expr interface {
 type Scope struct {
 	names map[string]int
 	next  int
+	// noDocument refuses field paths: the expression stands where no document is read
+	noDocument bool
 }
 
 // NewScope answers a scope that knows only the system variables.
@@ -31,6 +33,7 @@ func (s *Scope) Define(name string) (*Scope, int) {
 			child.names[k] = v
 		}
 		child.next = s.next + 1
+		child.noDocument = s.noDocument
 	}
 	slot := child.next - 1
 	child.names[name] = slot

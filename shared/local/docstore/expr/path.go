@@ -87,6 +87,9 @@ func compilePath(str string, s *Scope) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.noDocument {
+		return nil, errNoDocument
+	}
 	if slot, ok := s.slot("CURRENT"); ok {
 		return &varNode{slot, keys}, nil
 	}
@@ -150,6 +153,9 @@ func compileVariable(str string, s *Scope) (Expr, error) {
 	}
 	if slot, ok := s.slot(name); ok {
 		return &varNode{slot, keys}, nil
+	}
+	if s.noDocument && (name == "ROOT" || name == "CURRENT") {
+		return nil, errNoDocument
 	}
 	return systemVariable(name, keys)
 }

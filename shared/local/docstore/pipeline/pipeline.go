@@ -5,6 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/expr"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
@@ -36,7 +37,7 @@ type MergeSpec struct {
 	WhenNotMatched WhenNotMatched
 }
 
-// Merged is one document for $merge. Update computes the new document from the existing one (nil where the choice needs none).
+// Merged is one document for $merge. Update computes the new document from the existing one; it is nil where the choice needs none.
 type Merged struct {
 	Doc    bson.Raw
 	Update func(existing bson.Raw) (bson.Raw, error)
@@ -59,12 +60,14 @@ type Deps struct {
 	DB, Coll string
 	// Let are the command's variables (values are expressions without field paths).
 	Let bson.Raw
-	// Env carries the clock, $$CLUSTER_TIME and the random source. Required.
+	// Scope names variables that Env already holds; nil means none.
+	Scope *expr.Scope
+	// Env carries the clock, $$CLUSTER_TIME, the random source and the variables of Scope. Required.
 	Env *expr.Env
 	// Source is required by $lookup and $unionWith, Sink by $out and $merge.
 	Source Source
 	Sink   Sink
-	// AllowDiskUse lets blocking stages pass the memory bound.
+	// AllowDiskUse lets blocking stages pass the memory bound (this store does not spill: it keeps them in memory).
 	AllowDiskUse bool
 	// MemoryLimit bounds each blocking stage in bytes; 0 means 100 MB.
 	MemoryLimit int64
@@ -72,30 +75,119 @@ type Deps struct {
 	InTransaction bool
 }
 
+// maxStages is MongoDB's bound of a pipeline's length, maxNesting of pipelines inside pipelines.
+const (
+	maxStages  = 1000
+	maxNesting = 20
+)
+
 // Pipeline is a compiled pipeline. It is run once.
 type Pipeline struct {
 	stages []stage
 	env    *expr.Env
 }
 
-// stage turns its input into its output.
+// stage turns its input into its output. env is the run's own; a stage may set variables of its own scope in it.
 type stage interface {
 	run(ctx context.Context, env *expr.Env, in Iterator) (Iterator, error)
+}
+
+// place tells where a pipeline stands; some stages are refused in some places.
+type place int
+
+const (
+	atTop place = iota
+	inLookup
+	inUnion
+	inFacet
+)
+
+// compiler compiles the stages of one pipeline.
+type compiler struct {
+	deps  *Deps
+	scope *expr.Scope
+	place place
+	depth int
+	db    string
+	coll  string
 }
 
 // Compile checks and compiles the stages. Failures are *mongoerr.Error; an unknown stage is 40324.
 func Compile(stages []bson.Raw, deps Deps) (*Pipeline, error) {
 	if deps.Env == nil {
-		return nil, mongoerr.New(8, "pipeline: Deps.Env is required")
+		return nil, mongoerr.New(mongoerr.InternalError, "pipeline: Deps.Env is required")
 	}
-	return nil, mongoerr.New(238, "not there yet")
+	if deps.MemoryLimit == 0 {
+		deps.MemoryLimit = 100 << 20
+	}
+	env := deps.Env.Clone()
+	scope, err := bindLet(deps.Let, deps.Scope, env)
+	if err != nil {
+		return nil, err
+	}
+	c := &compiler{deps: &deps, scope: scope, db: deps.DB, coll: deps.Coll}
+	list, err := c.stages(stages)
+	if err != nil {
+		return nil, err
+	}
+	return &Pipeline{stages: optimize(list), env: env}, nil
+}
+
+// bindLet evaluates the command's variables into env.
+func bindLet(let bson.Raw, scope *expr.Scope, env *expr.Env) (*expr.Scope, error) {
+	if scope == nil {
+		scope = expr.NewScope()
+	}
+	for it := bsonx.Elements(let); it.Next(); {
+		name := string(it.Key())
+		if err := expr.ValidateVariableName(name); err != nil {
+			return nil, err
+		}
+		e, err := expr.CompileWithoutDocument(it.Value(), scope)
+		if err != nil {
+			return nil, err
+		}
+		v, err := e.Eval(env, nil)
+		if err != nil {
+			return nil, err
+		}
+		inner, slot := scope.Define(name)
+		scope = inner
+		env.Set(slot, v)
+	}
+	return scope, nil
 }
 
 // Run starts the pipeline over in. Closing the answered iterator closes in.
 func (p *Pipeline) Run(ctx context.Context, in Iterator) (Iterator, error) {
+	return runStages(ctx, p.stages, p.env, in)
+}
+
+// HasOwnSource tells that the pipeline begins with $documents and needs no input (give it Slice(nil)).
+func (p *Pipeline) HasOwnSource() bool {
+	if len(p.stages) == 0 {
+		return false
+	}
+	_, ok := p.stages[0].(*documentsStage)
+	return ok
+}
+
+// Writes tells that the pipeline ends in $out or $merge: its result is empty and it changes data.
+func (p *Pipeline) Writes() bool {
+	if len(p.stages) == 0 {
+		return false
+	}
+	switch p.stages[len(p.stages)-1].(type) {
+	case *outStage, *mergeStage:
+		return true
+	}
+	return false
+}
+
+func runStages(ctx context.Context, stages []stage, env *expr.Env, in Iterator) (Iterator, error) {
 	out := in
-	for _, s := range p.stages {
-		next, err := s.run(ctx, p.env, out)
+	for _, s := range stages {
+		next, err := s.run(ctx, env, out)
 		if err != nil {
 			out.Close()
 			return nil, err
@@ -105,19 +197,175 @@ func (p *Pipeline) Run(ctx context.Context, in Iterator) (Iterator, error) {
 	return out, nil
 }
 
-// Pushdown is what the front of a pipeline asks of its input, in this order: filter, sort, skip and limit. The planner may serve
-// it from an index; Compile keeps these stages out of Run when the caller takes them (see TakePushdown).
-type Pushdown struct {
-	// Filter is the conjunction of the leading $match stages; nil means all.
-	Filter bson.Raw
-	// Sort is the $sort that follows; nil means none.
-	Sort bson.Raw
-	// Limit is the $limit that follows; 0 means none.
-	Limit int64
-	// Skip is the $skip that precedes the limit.
-	Skip int64
+func (c *compiler) stages(list []bson.Raw) ([]stage, error) {
+	if len(list) > maxStages {
+		return nil, mongoerr.New(7749501, "Pipeline length must be no longer than %d stages.", maxStages)
+	}
+	if c.depth > maxNesting {
+		return nil, mongoerr.New(mongoerr.MaxSubPipelineDepthExceeded, "Maximum number of nested sub-pipelines exceeded. Limit is %d", maxNesting)
+	}
+	var out []stage
+	for i, raw := range list {
+		name, arg, err := stageOf(raw)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.allowed(name, i, len(list)); err != nil {
+			return nil, err
+		}
+		s, err := c.stage(name, arg)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s...)
+	}
+	return out, nil
 }
 
-// TakePushdown answers what the front of the pipeline asks of its input and removes those stages: the caller then feeds Run with
-// documents that are already filtered, sorted, skipped and limited.
-func (p *Pipeline) TakePushdown() Pushdown { return Pushdown{} }
+func stageOf(raw bson.Raw) (string, bson.RawValue, error) {
+	if bsonx.Len(raw) != 1 {
+		return "", bson.RawValue{}, mongoerr.New(40323, "A pipeline stage specification object must contain exactly one field.")
+	}
+	name := bsonx.FirstKey(raw)
+	return name, bsonx.Lookup(raw, name), nil
+}
+
+// allowed checks where a stage stands.
+func (c *compiler) allowed(name string, i, n int) error {
+	switch name {
+	case "$out", "$merge":
+		switch {
+		case c.place == inLookup:
+			return mongoerr.New(51047, "%s is not allowed within a $lookup's sub-pipeline", name)
+		case c.place == inUnion:
+			return mongoerr.New(31441, "%s is not allowed within a $unionWith's sub-pipeline", name)
+		case c.place == inFacet:
+			return mongoerr.New(40600, "%s is not allowed to be used within a $facet stage", name)
+		case i != n-1:
+			return mongoerr.New(40601, "%s can only be the final stage in the pipeline", name)
+		case c.deps.InTransaction:
+			return mongoerr.New(mongoerr.OperationNotSupportedInTransaction, "%s cannot be used in a transaction", name)
+		}
+	case "$documents":
+		switch {
+		case c.place == inFacet:
+			return mongoerr.New(40600, "$documents is not allowed to be used within a $facet stage")
+		case i != 0:
+			return mongoerr.New(40602, "$documents is only valid as the first stage in a pipeline")
+		case c.coll != "":
+			return mongoerr.New(mongoerr.InvalidNamespace, "$documents can only be run with {aggregate: 1}")
+		}
+	case "$facet":
+		if c.place == inFacet {
+			return mongoerr.New(40600, "$facet is not allowed to be used within a $facet stage")
+		}
+	case "$indexStats", "$collStats", "$changeStream", "$geoNear", "$listSessions", "$currentOp", "$planCacheStats", "$listLocalSessions":
+		if c.place == inFacet {
+			return mongoerr.New(40600, "%s is not allowed to be used within a $facet stage", name)
+		}
+		if i != 0 {
+			return mongoerr.New(40602, "%s is only valid as the first stage in a pipeline", name)
+		}
+	}
+	return nil
+}
+
+// stage compiles one stage; a stage that is short for others gives several.
+func (c *compiler) stage(name string, arg bson.RawValue) ([]stage, error) {
+	switch name {
+	case "$sortByCount":
+		return c.sortByCount(arg)
+	case "$count":
+		return c.count(arg)
+	}
+	s, err := c.single(name, arg)
+	return []stage{s}, err
+}
+
+func (c *compiler) single(name string, arg bson.RawValue) (stage, error) {
+	switch name {
+	case "$match":
+		return c.match(arg)
+	case "$project":
+		return c.project(arg)
+	case "$addFields", "$set":
+		return c.addFields(name, arg)
+	case "$unset":
+		return c.unset(arg)
+	case "$replaceRoot":
+		return c.replaceRoot(arg)
+	case "$replaceWith":
+		return c.replaceWith(arg)
+	case "$group":
+		return c.group(arg)
+	case "$sort":
+		return c.sort(arg)
+	case "$limit":
+		return c.limit(arg)
+	case "$skip":
+		return c.skip(arg)
+	case "$unwind":
+		return c.unwind(arg)
+	case "$sample":
+		return c.sample(arg)
+	case "$bucket":
+		return c.bucket(arg)
+	case "$bucketAuto":
+		return c.bucketAuto(arg)
+	case "$redact":
+		return c.redact(arg)
+	case "$facet":
+		return c.facet(arg)
+	case "$lookup":
+		return c.lookup(arg)
+	case "$unionWith":
+		return c.unionWith(arg)
+	case "$documents":
+		return c.documents(arg)
+	case "$setWindowFields":
+		return c.setWindowFields(arg)
+	case "$out":
+		return c.out(arg)
+	case "$merge":
+		return c.merge(arg)
+	}
+	if leftOut[name] {
+		return nil, expr.ErrUnsupported("the stage %s", name)
+	}
+	return nil, mongoerr.New(40324, "Unrecognized pipeline stage name: '%s'", name)
+}
+
+// leftOut are MongoDB's stages that this store does not have.
+var leftOut = map[string]bool{
+	"$densify": true, "$fill": true, "$graphLookup": true, "$geoNear": true, "$changeStream": true, "$changeStreamSplitLargeEvent": true,
+	"$collStats": true, "$indexStats": true, "$planCacheStats": true, "$currentOp": true, "$listSessions": true, "$listLocalSessions": true,
+	"$listSampledQueries": true, "$querySettings": true, "$queryStats": true, "$listClusterCatalog": true, "$rankFusion": true,
+	"$scoreFusion": true, "$score": true, "$search": true, "$searchMeta": true, "$vectorSearch": true, "$listSearchIndexes": true,
+	"$shardedDataDistribution": true, "$listMqlEntities": true,
+}
+
+// exceeded is the answer of a blocking stage that passes the memory bound.
+func (c *compiler) exceeded(used int64, name string) error {
+	if used <= c.deps.MemoryLimit || c.deps.AllowDiskUse {
+		return nil
+	}
+	return mongoerr.New(mongoerr.QueryExceededMemoryLimitNoDiskUseAllowed,
+		"Exceeded memory limit for %s, but didn't allow external sort. Pass allowDiskUse:true to opt in.", name)
+}
+
+// object checks that a stage's argument is an object.
+func object(arg bson.RawValue, code int32, name string) error {
+	if arg.Type == bson.TypeEmbeddedDocument {
+		return nil
+	}
+	return mongoerr.New(code, "the %s specification must be an object, but found type %s", name, expr.TypeName(arg))
+}
+
+// stagePath checks a field path that a stage names without a dollar sign.
+func stagePath(path string) error {
+	if path == "" {
+		return mongoerr.New(40352, "FieldPath cannot be constructed with empty string")
+	}
+	_, err := expr.SplitPath(path)
+	return err
+}

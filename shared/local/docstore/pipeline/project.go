@@ -1,0 +1,411 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/expr"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+)
+
+// mode is what a projection does with fields that it does not name.
+type mode int
+
+const (
+	undecided mode = iota
+	keepOthers
+	dropOthers
+)
+
+// field is a node of a projection: a name that is kept, dropped or computed, or an object with fields of its own.
+type field struct {
+	names    []string
+	children map[string]*field
+	// exactly one of leaf and value is set where the node has no children
+	leaf, drop bool
+	value      expr.Expr
+}
+
+func (f *field) isEnd() bool { return f.leaf || f.value != nil }
+
+func (f *field) child(name string) *field {
+	if f.children == nil {
+		f.children = map[string]*field{}
+	}
+	k, ok := f.children[name]
+	if !ok {
+		k = &field{}
+		f.children[name] = k
+		f.names = append(f.names, name)
+	}
+	return k
+}
+
+// projectStage is $project, $addFields, $set and $unset.
+type projectStage struct {
+	root *field
+	rest mode
+}
+
+func (s *projectStage) run(_ context.Context, env *expr.Env, in Iterator) (Iterator, error) {
+	return mapDocs(in, func(d bson.Raw) (bson.Raw, error) { return s.apply(env, d) }), nil
+}
+
+func (s *projectStage) apply(env *expr.Env, d bson.Raw) (bson.Raw, error) {
+	p := projector{env: env, root: d, rest: s.rest}
+	return p.object(s.root, d, s.rest == dropOthers)
+}
+
+// projector applies a projection to one document.
+type projector struct {
+	env  *expr.Env
+	root bson.Raw
+	rest mode
+}
+
+// object projects a document; idFirst puts _id in front.
+func (p *projector) object(f *field, d bson.Raw, idFirst bool) (bson.Raw, error) {
+	b := bsonx.NewDoc(len(d))
+	var done [16]string
+	placed := done[:0]
+	if idFirst {
+		if k := f.children["_id"]; k != nil && !k.drop {
+			if v, err := p.value(k, bsonx.Lookup(d, "_id")); err != nil {
+				return nil, err
+			} else if !expr.IsMissing(v) {
+				b.Append("_id", v)
+			}
+			placed = append(placed, "_id")
+		}
+	}
+	for it := bsonx.Elements(d); it.Next(); {
+		k := f.children[string(it.Key())]
+		switch {
+		case k == nil:
+			if p.rest == keepOthers {
+				b.AppendBytes(it.Key(), it.Value())
+			}
+			continue
+		case slices.Contains(placed, string(it.Key())):
+			continue
+		case k.value != nil && p.rest == dropOthers:
+			continue
+		}
+		v, err := p.value(k, it.Value())
+		if err != nil {
+			return nil, err
+		}
+		placed = append(placed, string(it.Key()))
+		if !expr.IsMissing(v) {
+			b.AppendBytes(it.Key(), v)
+		}
+	}
+	for _, name := range f.names {
+		k := f.children[name]
+		if slices.Contains(placed, name) || !k.computes() {
+			continue
+		}
+		v, err := p.value(k, bson.RawValue{})
+		if err != nil {
+			return nil, err
+		}
+		if !expr.IsMissing(v) {
+			b.Append(name, v)
+		}
+	}
+	return b.Raw(), nil
+}
+
+// computes tells whether a computed field lies below.
+func (f *field) computes() bool {
+	if f.value != nil {
+		return true
+	}
+	for _, k := range f.children {
+		if k.computes() {
+			return true
+		}
+	}
+	return false
+}
+
+// value projects one field's value; missing removes it.
+func (p *projector) value(f *field, v bson.RawValue) (bson.RawValue, error) {
+	switch {
+	case f.value != nil:
+		return f.value.Eval(p.env, p.root)
+	case f.drop:
+		return bson.RawValue{}, nil
+	case f.leaf:
+		return v, nil
+	}
+	switch v.Type {
+	case bson.TypeEmbeddedDocument:
+		d, err := p.object(f, v.Value, false)
+		return bsonx.Document(d), err
+	case bson.TypeArray:
+		return p.array(f, v)
+	}
+	if f.computes() {
+		d, err := p.object(f, nil, false)
+		return bsonx.Document(d), err
+	}
+	if p.rest == dropOthers {
+		return bson.RawValue{}, nil
+	}
+	return v, nil
+}
+
+func (p *projector) array(f *field, v bson.RawValue) (bson.RawValue, error) {
+	b := bsonx.NewArray(len(v.Value))
+	for it := bsonx.Items(v); it.Next(); {
+		item, err := p.value(f, it.Value())
+		if err != nil {
+			return item, err
+		}
+		if !expr.IsMissing(item) {
+			b.Append(item)
+		}
+	}
+	return b.Value(), nil
+}
+
+// projectParser reads the argument of $project.
+type projectParser struct {
+	c    *compiler
+	root *field
+	mode mode
+	// id tells what was said of _id: -1 dropped, 1 kept, 0 nothing
+	id int
+}
+
+func (c *compiler) project(arg bson.RawValue) (stage, error) {
+	if err := object(arg, 15969, "$project"); err != nil {
+		return nil, err
+	}
+	if bsonx.IsEmpty(arg.Value) {
+		return nil, mongoerr.New(51272, "Invalid $project :: caused by :: projection specification must have at least one field")
+	}
+	p := &projectParser{c: c, root: &field{}}
+	if err := p.object("", arg.Value); err != nil {
+		return nil, err
+	}
+	if p.mode == undecided {
+		p.mode = keepOthers
+		if p.id > 0 {
+			p.mode = dropOthers
+		}
+	}
+	if p.mode == dropOthers && p.root.children["_id"] == nil {
+		p.root.child("_id").leaf = true
+	}
+	return &projectStage{root: p.root, rest: p.mode}, nil
+}
+
+func (p *projectParser) object(prefix string, body bson.Raw) error {
+	for it := bsonx.Elements(body); it.Next(); {
+		path := string(it.Key())
+		if err := stagePath(path); err != nil {
+			return err
+		}
+		if err := p.field(prefix+path, it.Value()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *projectParser) field(path string, v bson.RawValue) error {
+	switch {
+	case expr.IsNumber(v) || v.Type == bson.TypeBoolean:
+		return p.keepOrDrop(path, expr.Truthy(v))
+	case v.Type == bson.TypeEmbeddedDocument:
+		first := bsonx.FirstKey(v.Value)
+		switch {
+		case first == "":
+			if bsonx.IsEmpty(v.Value) {
+				return mongoerr.New(51270, "Invalid $project :: caused by :: an empty object is not a valid value. Found empty object at path %s", path)
+			}
+		case first[0] == '$':
+			if bsonx.Len(v.Value) > 1 {
+				return mongoerr.New(16410, "Invalid $project :: caused by :: FieldPath field names may not start with '$'.")
+			}
+			return p.computed(path, v, true)
+		}
+		return p.object(path+".", v.Value)
+	}
+	return p.computed(path, v, false)
+}
+
+func (p *projectParser) keepOrDrop(path string, keep bool) error {
+	want := keepOthers
+	if keep {
+		want = dropOthers
+	}
+	if path == "_id" {
+		p.id = map[bool]int{true: 1, false: -1}[keep]
+		if p.mode == undecided || p.mode == want || !keep {
+			f, err := insert(p.root, path, 31250, 31249)
+			if err != nil {
+				return err
+			}
+			f.leaf, f.drop = true, !keep
+		}
+		return nil
+	}
+	if p.mode == undecided {
+		p.mode = want
+	}
+	if p.mode != want {
+		if keep {
+			return mongoerr.New(31253, "Invalid $project :: caused by :: Cannot do inclusion on field %s in exclusion projection", path)
+		}
+		return mongoerr.New(31254, "Invalid $project :: caused by :: Cannot do exclusion on field %s in inclusion projection", path)
+	}
+	f, err := insert(p.root, path, 31250, 31249)
+	if err != nil {
+		return err
+	}
+	f.leaf, f.drop = true, !keep
+	return nil
+}
+
+func (p *projectParser) computed(path string, v bson.RawValue, operator bool) error {
+	if p.mode == keepOthers {
+		if operator {
+			return mongoerr.New(31252, "Invalid $project :: caused by :: Cannot use an expression in an exclusion projection: %s", path)
+		}
+		return mongoerr.New(31310, "Invalid $project :: caused by :: Cannot use a computed value in an exclusion projection: %s", path)
+	}
+	e, err := expr.Compile(v, p.c.scope)
+	if err != nil {
+		if mongoerr.CodeOf(err) == 168 && operator && bsonx.FirstKey(v.Value) != "$elemMatch" && strings.Contains(err.Error(), "'"+bsonx.FirstKey(v.Value)+"'") {
+			return mongoerr.New(31325, "Invalid $project :: caused by :: Unknown expression %s", bsonx.FirstKey(v.Value))
+		}
+		return err
+	}
+	p.mode = dropOthers
+	f, err := insert(p.root, path, 31250, 31249)
+	if err != nil {
+		return err
+	}
+	f.value = e
+	return nil
+}
+
+// insert makes the node of a path; it fails with below where a part of the path is an end already, with above where the path itself has
+// fields below it or was there.
+func insert(root *field, path string, above, below int32) (*field, error) {
+	f := root
+	for _, name := range strings.Split(path, ".") {
+		if f.isEnd() {
+			return nil, mongoerr.New(below, "Path collision at %s", path)
+		}
+		f = f.child(name)
+	}
+	if f.isEnd() || len(f.children) > 0 {
+		return nil, mongoerr.New(above, "Path collision at %s", path)
+	}
+	return f, nil
+}
+
+// addFields is $addFields and $set.
+func (c *compiler) addFields(name string, arg bson.RawValue) (stage, error) {
+	if err := object(arg, 40272, name); err != nil {
+		return nil, err
+	}
+	root := &field{}
+	if err := c.addFieldsIn(root, "", arg.Value); err != nil {
+		return nil, err
+	}
+	return &projectStage{root: root, rest: keepOthers}, nil
+}
+
+func (c *compiler) addFieldsIn(root *field, prefix string, body bson.Raw) error {
+	for it := bsonx.Elements(body); it.Next(); {
+		path := string(it.Key())
+		if err := stagePath(path); err != nil {
+			return err
+		}
+		if prefix != "" && strings.Contains(path, ".") {
+			return mongoerr.New(40183, "FieldPath field names may not contain '.' in a nested object: %s", path)
+		}
+		path = prefix + path
+		v := it.Value()
+		if v.Type == bson.TypeEmbeddedDocument && !bsonx.IsEmpty(v.Value) {
+			nested, err := isNested(v.Value)
+			if err != nil {
+				return err
+			}
+			if nested {
+				if err := c.addFieldsIn(root, path+".", v.Value); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		e, err := expr.Compile(v, c.scope)
+		if err != nil {
+			return err
+		}
+		f, err := insert(root, path, 40176, 40176)
+		if err != nil {
+			return err
+		}
+		f.value = e
+	}
+	return nil
+}
+
+// isNested tells an object of fields from an operator.
+func isNested(body bson.Raw) (bool, error) {
+	if !strings.HasPrefix(bsonx.FirstKey(body), "$") {
+		return true, nil
+	}
+	if bsonx.Len(body) > 1 {
+		return false, mongoerr.New(40181, "an expression specification must contain exactly one field, the name of the expression")
+	}
+	return false, nil
+}
+
+// unset is $unset: an exclusion.
+func (c *compiler) unset(arg bson.RawValue) (stage, error) {
+	list := []bson.RawValue{arg}
+	switch arg.Type {
+	case bson.TypeString:
+	case bson.TypeArray:
+		list = bsonx.Values(arg)
+		if len(list) == 0 {
+			return nil, mongoerr.New(31119, "$unset specification must be a string or an array with at least one field")
+		}
+	default:
+		return nil, mongoerr.New(31002, "$unset specification must be a string or an array")
+	}
+	for _, v := range list {
+		if v.Type != bson.TypeString {
+			return nil, mongoerr.New(31120, "$unset specification must be a string or an array containing only string values")
+		}
+	}
+	for _, v := range list {
+		if strings.Contains(string(bsonx.StringBytes(v)), "\x00") {
+			return nil, mongoerr.New(9527900, "$unset field names may not contain a null byte")
+		}
+	}
+	root := &field{}
+	for _, v := range list {
+		path := string(bsonx.StringBytes(v))
+		if err := stagePath(path); err != nil {
+			return nil, err
+		}
+		f, err := insert(root, path, 31250, 31249)
+		if err != nil {
+			return nil, err
+		}
+		f.leaf, f.drop = true, true
+	}
+	return &projectStage{root: root, rest: keepOthers}, nil
+}
