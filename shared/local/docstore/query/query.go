@@ -62,29 +62,6 @@ func (m *Matcher) MatchesAll() bool {
 	return ok && len(a) == 0
 }
 
-// MatchValue reports whether a value that is not a document matches a filter compiled by CompileValue.
-func (m *ValueMatcher) MatchValue(v bson.RawValue) bool {
-	for _, p := range m.preds {
-		if !p.test(v) {
-			return false
-		}
-	}
-	return true
-}
-
-// ValueMatcher matches single values, such as array elements, with operators that name no field.
-type ValueMatcher struct{ preds []predicate }
-
-// CompileValue parses operators without a field, as in {$gte: 5}, for $pull and array filters.
-func CompileValue(ops bson.Raw) (*ValueMatcher, error) {
-	p := parser{}
-	preds, err := p.operators("", ops)
-	if err != nil {
-		return nil, err
-	}
-	return &ValueMatcher{preds: preds}, nil
-}
-
 // IsOperators reports whether a document is made of operators, as in {$gt: 1}, rather than a value; a DBRef is a value.
 func IsOperators(doc bson.Raw) bool { return isOperators(doc) }
 
