@@ -350,6 +350,35 @@ func TestSortKeys(t *testing.T) {
 	}
 }
 
+func TestCompoundSortTakesOneElement(t *testing.T) {
+	t.Parallel()
+	fields := []bsonx.IndexField{{Path: "a.b"}, {Path: "a.c"}}
+	first, second := raw(t, `{"a":[{"b":1,"c":2}]}`), raw(t, `{"a":[{"b":1,"c":9},{"b":2,"c":0}]}`)
+	if bytes.Compare(bsonx.SortKey(nil, first, fields), bsonx.SortKey(nil, second, fields)) >= 0 {
+		t.Error("fields of one array were taken from different elements")
+	}
+	if err := bsonx.ParallelArrays(second, fields); err != nil {
+		t.Error(err)
+	}
+	if err := bsonx.ParallelArrays(raw(t, `{"a":[1],"b":[2]}`), []bsonx.IndexField{{Path: "a"}, {Path: "b"}}); mongoerr.CodeOf(err) != mongoerr.BadValue {
+		t.Errorf("parallel arrays: %v", err)
+	}
+}
+
+// TestSortKeyAgreesWithItsFields: without arrays a joined key is the keys of the fields one after the other.
+func TestSortKeyAgreesWithItsFields(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := values(0).Draw(t, "a"), values(0).Draw(t, "b")
+		doc := bsonx.NewDoc(0).Append("x", bsonx.NewDoc(0).Append("y", a).Value()).Append("z", b).Raw()
+		got := bsonx.SortKey([]byte("p"), doc, []bsonx.IndexField{{Path: "x.y"}, {Path: "z", Desc: true}})
+		want := bsonx.AppendKey(bsonx.AppendKey([]byte("p"), a, false), b, true)
+		if !bytes.Equal(got, want) {
+			t.Fatalf("%x, want %x", got, want)
+		}
+	})
+}
+
 func TestSortKeyAgreesWithCompareSort(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

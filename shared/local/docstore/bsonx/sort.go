@@ -1,6 +1,9 @@
 package bsonx
 
 import (
+	"bytes"
+
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -39,12 +42,69 @@ func CompareSort(a, b bson.RawValue, desc bool) int {
 }
 
 // SortKey appends the joined key of a document for a sort by the fields: bytes.Compare of two such keys is the order
-// of the sort. A path through arrays takes the smallest, or largest, of the values it reaches.
+// of the sort. A path through arrays takes the smallest, or largest, of the values it reaches; fields below one array are
+// taken from the same element, as in an index. Fields in different arrays, which MongoDB refuses to sort by
+// together (2), are taken one by one: see ParallelArrays.
 func SortKey(dst []byte, doc bson.Raw, fields []IndexField) []byte {
+	start := len(dst)
 	for i := range fields {
-		dst = AppendKey(dst, SortValueAt(doc, fields[i].Path, fields[i].Desc), fields[i].Desc)
+		v, array := plainAt(doc, fields[i].Path)
+		if array && len(fields) > 1 {
+			return compoundSortKey(dst[:start], doc, fields)
+		}
+		if array {
+			v = SortValueAt(doc, fields[i].Path, fields[i].Desc)
+		}
+		dst = AppendKey(dst, v, fields[i].Desc)
 	}
 	return dst
+}
+
+// plainAt follows a path through documents and reports whether it met an array, at the end too.
+func plainAt(doc []byte, path string) (v bson.RawValue, array bool) {
+	for {
+		head, rest, more := CutPath(path)
+		v = Lookup(doc, head)
+		if v.Type == bson.TypeArray {
+			return v, true
+		}
+		if !more {
+			return v, false
+		}
+		if v.Type != bson.TypeEmbeddedDocument {
+			return Missing, false
+		}
+		doc, path = v.Value, rest
+	}
+}
+
+func compoundSortKey(dst []byte, doc bson.Raw, fields []IndexField) []byte {
+	tuples, _, err := IndexValues(doc, fields, false)
+	if err != nil {
+		for i := range fields {
+			dst = AppendKey(dst, SortValueAt(doc, fields[i].Path, fields[i].Desc), fields[i].Desc)
+		}
+		return dst
+	}
+	var best []byte
+	for _, t := range tuples {
+		if k := TupleKey(nil, t, fields); best == nil || bytes.Compare(k, best) < 0 {
+			best = k
+		}
+	}
+	return append(dst, best...)
+}
+
+// ParallelArrays returns MongoDB's error (2) where a document cannot be sorted by the fields because two of them lie in
+// different arrays.
+func ParallelArrays(doc bson.Raw, fields []IndexField) error {
+	if len(fields) < 2 {
+		return nil
+	}
+	if _, _, err := IndexValues(doc, fields, false); err != nil {
+		return mongoerr.New(mongoerr.BadValue, "cannot sort with keys that are parallel arrays")
+	}
+	return nil
 }
 
 // SortValueAt returns what a document sorts by at a dotted path.
