@@ -37,6 +37,7 @@ type Point struct {
 	Low         *float64                  `json:"low,omitempty"`
 	High        *float64                  `json:"high,omitempty"`
 	Coverage    map[ParameterName]float64 `json:"coverage,omitempty"`
+	Weeks       *float64                  `json:"weeks,omitempty"` // of history that a model was fitted on
 }
 
 // Trend is the least-squares slope over the last windows.
