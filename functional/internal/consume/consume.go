@@ -9,6 +9,7 @@ import (
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/recovery"
 )
 
 // Group is the consumer group of the functional layer.
@@ -53,7 +54,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		OnGap: func(ctx context.Context, g bus.Gap) error {
 			c.logger.ErrorContext(ctx, "messages were deleted before they were read; asking for state again",
 				"topic", g.Topic, "partition", g.Partition, "from", g.From, "to", g.To)
-			return c.asker.Request(ctx, "gap")
+			return c.asker.Request(ctx, recovery.Gap)
 		},
 	})
 }

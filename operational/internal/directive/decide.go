@@ -1,0 +1,243 @@
+package directive
+
+import (
+	"slices"
+
+	"github.com/strata-crm/strata/operational/internal/job"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// World is what the layer knows when it decides.
+type World struct {
+	Offers   job.Offers                                   // who offers a parameter
+	Compiles func(*contract.Computation) *contract.Reason // nil if the metric can be computed, else why not
+}
+
+// Verdict is what policy says of a directive: the decision, whether it allows, and which items it objects to.
+type Verdict struct {
+	Decision contract.Decision
+	Allowed  bool
+	Purposes []contract.Purpose // that governance does not allow; empty if it objects to something else
+}
+
+// Received returns the record after a directive's revision has arrived and policy has spoken. A revision that is not
+// newer changes nothing.
+func Received(r *Record, d *contract.OperationalDirective, v Verdict, w World, t Turn) error {
+	if r.Order != nil && d.Revision <= r.Order.Revision {
+		return nil
+	}
+	r.Order = d
+	defer r.seal(t)
+	if d.Standing.Ended() {
+		return r.end(t)
+	}
+	if err := r.step(contract.Received, nil, t); err != nil {
+		return err
+	}
+	t.Decision = &v.Decision
+	if why := objections(d, v, w); len(why) > 0 {
+		r.stop()
+		return r.step(contract.Refused, why, t)
+	}
+	r.plan(w)
+	if err := r.step(contract.Accepted, wishes(d, w), t); err != nil {
+		return err
+	}
+	return r.judge(wishes(d, w), t)
+}
+
+// objections returns why the directive must be refused.
+func objections(d *contract.OperationalDirective, v Verdict, w World) []contract.Reason {
+	var why []contract.Reason
+	for _, f := range contract.Unsupported(d.Requires) {
+		why = append(why, contract.Reason{Code: fault.UnsupportedFeature, Item: string(f)})
+	}
+	for _, p := range v.Purposes {
+		why = append(why, contract.Reason{Code: fault.PurposeNotAllowed, Item: string(p)})
+	}
+	if !v.Allowed && len(v.Purposes) == 0 {
+		why = append(why, contract.Reason{Code: fault.PolicyDenied, Item: v.Decision.Rule})
+	}
+	for _, c := range d.Collect {
+		if c.Required && len(w.Offers(c.Parameter.Name)) == 0 {
+			why = append(why, contract.Reason{Code: fault.NoSource, Item: string(c.Parameter.Name)})
+		}
+	}
+	for i := range d.Compute {
+		if reason := w.Compiles(&d.Compute[i]); reason != nil && d.Compute[i].Required {
+			why = append(why, *reason)
+		}
+	}
+	return why
+}
+
+// wishes returns what was asked for beside the required, and cannot be had.
+func wishes(d *contract.OperationalDirective, w World) []contract.Reason {
+	var why []contract.Reason
+	for _, c := range d.Collect {
+		if !c.Required && len(w.Offers(c.Parameter.Name)) == 0 {
+			why = append(why, contract.Reason{Code: fault.NoSource, Item: string(c.Parameter.Name), Optional: true})
+		}
+	}
+	for i := range d.Compute {
+		if reason := w.Compiles(&d.Compute[i]); reason != nil && !d.Compute[i].Required {
+			reason.Optional = true
+			why = append(why, *reason)
+		}
+	}
+	return why
+}
+
+// plan makes the jobs anew, keeping what is known of those that stay.
+func (r *Record) plan(w World) {
+	jobs := job.Plan(r.Order, w.Offers)
+	for i := range jobs {
+		if old := slices.IndexFunc(r.Jobs, func(o job.Job) bool { return o.ID == jobs[i].ID }); old >= 0 {
+			jobs[i].Coverage = r.Jobs[old].Coverage
+		}
+	}
+	for i := range r.Order.Compute {
+		if w.Compiles(&r.Order.Compute[i]) != nil {
+			id := string(r.Order.Compute[i].Metric.ID)
+			jobs = slices.DeleteFunc(jobs, func(j job.Job) bool { return j.Kind == job.Compute && j.Item == id })
+		}
+	}
+	r.Jobs = jobs
+}
+
+func (r *Record) stop() {
+	for i := range r.Jobs {
+		r.Jobs[i].State = job.Stopped
+	}
+}
+
+// judge brings the state in line with the coverage of what is required.
+func (r *Record) judge(wishes []contract.Reason, t Turn) error {
+	var low []contract.Reason
+	for _, c := range r.Order.Collect {
+		i := slices.IndexFunc(r.Jobs, func(j job.Job) bool { return j.Kind == job.Collect && j.Item == string(c.Parameter.Name) })
+		if !c.Required || i < 0 || r.Jobs[i].Coverage == nil {
+			continue
+		}
+		if have, need := *r.Jobs[i].Coverage, c.Parameter.Coverage; have < need {
+			low = append(low, contract.Reason{Code: fault.LowCoverage, Item: string(c.Parameter.Name)}.Figures(have, need))
+		}
+	}
+	state := contract.Executing
+	if len(low) > 0 {
+		state = contract.Degraded
+	}
+	why := append(low, wishes...)
+	if r.Answer.State == state && same(r.Answer.Reasons, why) {
+		return nil
+	}
+	return r.step(state, why, t)
+}
+
+// same reports whether two lists of reasons say the same, coverage to the percent: a figure that moves by less is no
+// news.
+func same(a, b []contract.Reason) bool {
+	percent := func(f *float64) int {
+		if f == nil {
+			return -1
+		}
+		return int(*f*100 + .5)
+	}
+	return slices.EqualFunc(a, b, func(x, y contract.Reason) bool {
+		return x.Code == y.Code && x.Item == y.Item && percent(x.Have) == percent(y.Have) && percent(x.Need) == percent(y.Need)
+	})
+}
+
+// Observed returns the record after something it rests on has changed: who offers what, or the coverage of parameters.
+// coverage has no entry for what is not known yet. It reports whether there is anything to say upward.
+func Observed(r *Record, coverage map[contract.ParameterName]float64, w World, t Turn) (bool, error) {
+	if !r.Running() {
+		return false, nil
+	}
+	before := len(r.Answer.History)
+	jobs := slices.Clone(r.Jobs)
+	r.plan(w)
+	for i := range r.Jobs {
+		if c, ok := coverage[contract.ParameterName(r.Jobs[i].Item)]; ok && r.Jobs[i].Kind == job.Collect {
+			r.Jobs[i].Coverage = &c
+		}
+	}
+	if err := r.judge(wishes(r.Order, w), t); err != nil {
+		return false, err
+	}
+	if len(r.Answer.History) == before && sameJobs(jobs, r.Jobs) {
+		r.Jobs = jobs
+		return false, nil
+	}
+	r.seal(t)
+	return true, nil
+}
+
+func sameJobs(a, b []job.Job) bool {
+	return slices.EqualFunc(a, b, func(x, y job.Job) bool {
+		return x.ID == y.ID && x.State == y.State && slices.Equal(x.Sources, y.Sources) && sameShare(x.Coverage, y.Coverage)
+	})
+}
+
+// sameShare compares to the percent.
+func sameShare(a, b *float64) bool {
+	return (a == nil) == (b == nil) && (a == nil || int(*a*100+.5) == int(*b*100+.5))
+}
+
+// ends maps a standing to the answer.
+var ends = map[contract.Standing]contract.State{
+	contract.WithdrawnEnd: contract.Withdrawn, contract.SupersededEnd: contract.Withdrawn, contract.ExpiredEnd: contract.Expired,
+}
+
+func (r *Record) end(t Turn) error {
+	r.stop()
+	s := ends[r.Order.Standing]
+	if r.Answer.State == s {
+		return nil
+	}
+	if r.Answer.State == "" { // a tombstone of something never seen alive
+		if err := r.step(contract.Received, nil, t); err != nil {
+			return err
+		}
+	}
+	return r.step(s, nil, t)
+}
+
+// Overdue returns the record after the wall clock has passed the directive's expiry: completed if everything asked for
+// was being delivered, else expired. It reports whether that changed anything.
+func Overdue(r *Record, t Turn) (bool, error) {
+	if !r.Running() || t.Now.Before(r.Order.Expires) {
+		return false, nil
+	}
+	s := contract.Expired
+	if r.Answer.State == contract.Executing {
+		s = contract.Completed
+	}
+	r.stop()
+	if err := r.step(s, nil, t); err != nil {
+		return false, err
+	}
+	r.seal(t)
+	return true, nil
+}
+
+// Governed returns the record after a governance directive's revision has arrived; false if it is not newer.
+func Governed(r *Record, g *contract.GovernanceDirective, t Turn) (bool, error) {
+	if r.Governance != nil && g.Revision <= r.Governance.Revision {
+		return false, nil
+	}
+	r.Governance = g
+	if err := r.step(contract.Received, nil, t); err != nil {
+		return false, err
+	}
+	s := contract.Accepted
+	if g.Standing.Ended() {
+		s = ends[g.Standing]
+	}
+	if err := r.step(s, nil, t); err != nil {
+		return false, err
+	}
+	r.seal(t)
+	return true, nil
+}

@@ -1,0 +1,102 @@
+package directive
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/strata-crm/strata/operational/internal/collect"
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// Force keeps the set of directives that are carried out, for the gateway and the metric engine; it is a component, and
+// a collect.Asking. A replica follows the others by polling.
+type Force struct {
+	store  Store
+	logger *slog.Logger
+	set    atomic.Pointer[collect.Set]
+	orders atomic.Pointer[[]contract.OperationalDirective]
+	wake   chan struct{}
+	follow []func()
+	ready  chan struct{}
+}
+
+const forceEvery = time.Second
+
+// NewForce returns an empty set that fills while Run works. Each of follow is called after the set has changed and must
+// not block.
+func NewForce(s Store, l *slog.Logger, follow ...func()) *Force {
+	f := &Force{store: s, logger: l, wake: make(chan struct{}, 1), follow: follow, ready: make(chan struct{})}
+	f.set.Store(collect.NewSet(0, nil))
+	f.orders.Store(&[]contract.OperationalDirective{})
+	return f
+}
+
+// Name implements service.Component.
+func (f *Force) Name() string { return "directives_in_force" }
+
+// Started is closed when the set has been loaded once: before, the gateway would drop what is asked for.
+func (f *Force) Started() <-chan struct{} { return f.ready }
+
+// InForce implements collect.Asking.
+func (f *Force) InForce() *collect.Set { return f.set.Load() }
+
+// Orders returns the directives that are carried out.
+func (f *Force) Orders() []contract.OperationalDirective { return *f.orders.Load() }
+
+// Wake makes the set be loaded at once. It never blocks.
+func (f *Force) Wake() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run loads the set when it is woken, and every second, until ctx ends.
+func (f *Force) Run(ctx context.Context) error {
+	t := time.NewTicker(forceEvery)
+	defer t.Stop()
+	for {
+		if err := f.Load(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-f.ready:
+		default:
+			close(f.ready)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-f.wake:
+		case <-t.C:
+		}
+	}
+}
+
+// Load brings the set up to date now.
+func (f *Force) Load(ctx context.Context) error {
+	records, err := f.store.All(ctx)
+	if err != nil {
+		return fmt.Errorf("directives in force: %w", err)
+	}
+	var orders []contract.OperationalDirective
+	var revision int64
+	for i := range records {
+		revision += records[i].Version // every change of any record raises the sum
+		if records[i].Running() {
+			orders = append(orders, *records[i].Order)
+		}
+	}
+	if revision == f.set.Load().Revision() {
+		return nil
+	}
+	f.orders.Store(&orders)
+	f.set.Store(collect.NewSet(revision, orders))
+	for _, tell := range f.follow {
+		tell()
+	}
+	return nil
+}

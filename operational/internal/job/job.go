@@ -1,0 +1,87 @@
+// Package job owns what the operational layer plans for itself to carry out a directive: one job for each parameter to
+// collect and each metric to compute, with the sources that serve it and how far it has come. Jobs start when their
+// directive is accepted and stop when it ends.
+package job
+
+import (
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// Kind of a job.
+type Kind string
+
+// The kinds.
+const (
+	Collect Kind = "collect"
+	Compute Kind = "compute"
+)
+
+// State of a job.
+type State string
+
+// The states.
+const (
+	Running State = "running"
+	Waiting State = "waiting" // nobody offers what it needs, and it may be done without
+	Stopped State = "stopped"
+)
+
+// Job is one piece of work for one directive.
+type Job struct {
+	ID       string              `json:"id"`
+	Kind     Kind                `json:"kind"`
+	Item     string              `json:"item"` // the parameter or the metric
+	State    State               `json:"state"`
+	Required bool                `json:"required"`
+	Sources  []contract.SourceID `json:"sources,omitempty"`
+	Coverage *float64            `json:"coverage,omitempty"` // of a parameter, 0..1; nil while too few customers are known
+}
+
+// Offers tells who offers a parameter.
+type Offers func(contract.ParameterName) []contract.SourceID
+
+// Plan returns the jobs of a directive: what has a source runs, what has none waits.
+func Plan(d *contract.OperationalDirective, offers Offers) []Job {
+	var jobs []Job
+	for _, c := range d.Collect {
+		j := Job{ID: id(d.ID, Collect, string(c.Parameter.Name)), Kind: Collect, Item: string(c.Parameter.Name), Required: c.Required}
+		j.Sources = offers(c.Parameter.Name)
+		j.State = state(len(j.Sources) > 0)
+		jobs = append(jobs, j)
+	}
+	for _, c := range d.Compute {
+		j := Job{ID: id(d.ID, Compute, string(c.Metric.ID)), Kind: Compute, Item: string(c.Metric.ID), Required: c.Required}
+		j.State = state(len(Lacking(&c.Metric, offers)) == 0)
+		jobs = append(jobs, j)
+	}
+	return jobs
+}
+
+// Lacking returns the parameters of a metric that nobody offers.
+func Lacking(d *contract.Definition, offers Offers) []contract.ParameterName {
+	var lack []contract.ParameterName
+	for _, p := range d.Parameters {
+		if len(offers(p)) == 0 {
+			lack = append(lack, p)
+		}
+	}
+	return lack
+}
+
+func state(served bool) State {
+	if served {
+		return Running
+	}
+	return Waiting
+}
+
+func id(d contract.DirectiveID, k Kind, item string) string {
+	return string(d) + "/" + string(k) + "/" + item
+}
+
+// Summary returns the job as the layer above sees it.
+func (j *Job) Summary() contract.JobSummary {
+	return contract.JobSummary{
+		ID: j.ID, Kind: string(j.Kind), Item: j.Item, State: string(j.State), Sources: j.Sources, Coverage: j.Coverage,
+	}
+}

@@ -1,0 +1,19 @@
+# Who may do what over the operational API. Sending collected items is decided by the source's write key, not here.
+package strata.operational.action
+
+default allow := false
+
+allow if {
+	some role in input.roles
+	input.action in granted[role]
+}
+
+granted := {
+	"executive": ["read"],
+	"manager": ["read"],
+	"steward": ["read", "register_source", "import", "declare_complete"],
+	"collector": ["import", "declare_complete"],
+	"service": ["read"],
+}
+
+reasons contains sprintf("none of your roles may %s", [input.action]) if not allow

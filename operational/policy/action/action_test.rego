@@ -1,0 +1,13 @@
+package strata.operational.action_test
+
+import data.strata.operational.action
+
+test_steward_registers_allowed if action.allow with input as {"subject": "sam", "roles": ["steward"], "action": "register_source"}
+
+test_collector_imports_allowed if action.allow with input as {"subject": "c", "roles": ["collector"], "action": "import"}
+
+test_manager_registers_denied if not action.allow with input as {"subject": "mia", "roles": ["manager"], "action": "register_source"}
+
+test_collector_reads_denied if not action.allow with input as {"subject": "c", "roles": ["collector"], "action": "read"}
+
+test_nobody_denied if not action.allow with input as {"subject": "", "roles": [], "action": "read"}
