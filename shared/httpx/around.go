@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,14 @@ var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
 // RequestID returns the id of the request, as in the problem documents, the X-Request-Id header and the log.
 func RequestID(c echo.Context) string { return c.Response().Header().Get(echo.HeaderXRequestID) }
 
+type idKey struct{}
+
+// RequestIDFrom is [RequestID] for generated strict servers, which have the request's context only; "" outside a request.
+func RequestIDFrom(ctx context.Context) string {
+	id, _ := ctx.Value(idKey{}).(string)
+	return id
+}
+
 // identify gives the request its id: the caller's, where it has a usable one.
 func (s *server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -32,6 +41,7 @@ func (s *server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 			id = v7.String()
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), idKey{}, id)))
 		return next(c)
 	}
 }

@@ -35,7 +35,7 @@ type Options struct {
 	BodyLimit   int64                // bytes; 0 = 1 MiB
 	BodyLimits  map[string]int64     // path → bytes, where BodyLimit does not fit (uploads)
 	Timeout     time.Duration        // of a request; 0 = 30 s; Stream lifts it
-	Long        []string             // paths without timeout (uploads)
+	Long        []string             // paths without timeout (uploads); with an Idempotency-Key they get 4 min
 	Idempotency IdempotencyStore     // nil = Idempotency-Key is refused with a clear error
 	Public      []string             // paths without sign-in
 	CookieName  string               // "" = "strata_session"

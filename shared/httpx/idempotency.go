@@ -8,8 +8,13 @@ import (
 	"github.com/strata-crm/strata/shared/fault"
 )
 
-// IdempotencyLife is how long the answer to an Idempotency-Key is kept.
-const IdempotencyLife = 24 * time.Hour
+const (
+	// IdempotencyLife is how long the answer to an Idempotency-Key is kept.
+	IdempotencyLife = 24 * time.Hour
+	// ClaimLife is after how long a claim lapses that was neither finished nor released: its owner then has died, for
+	// no request with a key may last as long.
+	ClaimLife = 5 * time.Minute
+)
 
 // StoredResponse is an answer kept for a repeated request. Its zero value means "no answer": the request failed on our
 // side and may be tried again under the same key.
@@ -24,8 +29,8 @@ type StoredResponse struct {
 type IdempotencyStore interface {
 	// Begin claims the key. It returns (nil, nil) to the one caller that must do the work; the stored answer, if the
 	// work was done with the same hash; [ErrMismatch], if the key was used with another hash; [ErrInProgress], if
-	// another caller is at work. A claim that is neither finished nor released may be given to another caller after a
-	// few minutes, never before the request's timeout has passed: its first owner then has died.
+	// another caller is at work. A claim that is neither finished nor released goes to the next caller once [ClaimLife]
+	// has passed, and no sooner.
 	Begin(ctx context.Context, key, scope string, requestHash []byte) (stored *StoredResponse, err error)
 	// Finish stores the answer of the claim. The zero StoredResponse releases the claim: the key is as if never used.
 	Finish(ctx context.Context, key, scope string, r StoredResponse) error

@@ -10,6 +10,10 @@ import (
 	"github.com/strata-crm/strata/shared/fault"
 )
 
+// longestClaimed bounds even a long request while it holds an Idempotency-Key: its claim lapses after [ClaimLife], and
+// whoever repeats the request would then do the work beside it.
+const longestClaimed = ClaimLife - time.Minute
+
 type timerKey struct{}
 
 // limit bounds the body and the time of a request. The time ends by cancelling the request's context; it is no deadline, so
@@ -22,14 +26,18 @@ func (s *server) limit(next echo.HandlerFunc) echo.HandlerFunc {
 			return &http.MaxBytesError{Limit: limit}
 		}
 		r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, limit)
+		timeout := s.o.Timeout
 		if matches(r, s.o.Long) {
 			unlimited(c.Response())
-			return next(c)
+			if r.Header.Get(headerKey) == "" {
+				return next(c)
+			}
+			timeout = longestClaimed
 		}
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
-		timer := time.AfterFunc(s.o.Timeout, func() {
-			cancel(fault.New(fault.Transient, fault.Unavailable, "the request took longer than %s", s.o.Timeout))
+		timer := time.AfterFunc(timeout, func() {
+			cancel(fault.New(fault.Transient, fault.Unavailable, "the request took longer than %s", timeout))
 		})
 		defer timer.Stop()
 		c.SetRequest(r.WithContext(context.WithValue(ctx, timerKey{}, timer)))

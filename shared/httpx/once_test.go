@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -162,4 +163,23 @@ func TestLargeAnswerIsReplayedWithoutItsBody(t *testing.T) {
 	if first.Body.Len() != 1<<20+1 || second.Code != 200 || second.Body.Len() != 0 {
 		t.Errorf("%d bytes, then %d with %d bytes", first.Body.Len(), second.Code, second.Body.Len())
 	}
+}
+
+func TestNoKeyOutlivesItsClaim(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t, func(o *httpx.Options) {
+			o.Idempotency, o.Long = httpxtest.NewMemory(time.Now), []string{"/upload"}
+		})
+		var lasted time.Duration
+		f.e.POST("/upload", func(c echo.Context) error {
+			began := time.Now()
+			<-c.Request().Context().Done()
+			lasted = time.Since(began)
+			return c.Request().Context().Err()
+		})
+		if w := f.do("POST", "/upload", "", "Idempotency-Key", "k1"); w.Code != 503 || lasted >= httpx.ClaimLife {
+			t.Errorf("got %d after %s", w.Code, lasted)
+		}
+	})
 }

@@ -179,7 +179,12 @@ func TestPanicBecomesAProblem(t *testing.T) {
 func TestRequestID(t *testing.T) {
 	t.Parallel()
 	f := open(t, nil)
-	f.e.GET("/x", func(c echo.Context) error { return c.String(200, httpx.RequestID(c)) })
+	f.e.GET("/x", func(c echo.Context) error {
+		if from := httpx.RequestIDFrom(c.Request().Context()); from != httpx.RequestID(c) {
+			t.Errorf("the context has the id %q, the answer %q", from, httpx.RequestID(c))
+		}
+		return c.String(200, httpx.RequestID(c))
+	})
 	if w := f.do("GET", "/x", "", "X-Request-Id", "my-request-1"); w.Body.String() != "my-request-1" {
 		t.Errorf("a good id became %q", w.Body)
 	}

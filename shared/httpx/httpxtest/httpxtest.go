@@ -16,9 +16,6 @@ import (
 	"github.com/strata-crm/strata/shared/httpx"
 )
 
-// claimLife is after how long an unfinished claim of [Memory] lapses.
-const claimLife = 5 * time.Minute
-
 // Memory is an idempotency store in memory. Safe for concurrent use.
 type Memory struct {
 	now func() time.Time
@@ -47,7 +44,7 @@ func (m *Memory) Begin(_ context.Context, key, scope string, hash []byte) (*http
 	e, ok := m.entries[id]
 	age := now.Sub(e.began)
 	switch {
-	case !ok || age >= httpx.IdempotencyLife || (!e.done && age >= claimLife):
+	case !ok || age >= httpx.IdempotencyLife || (!e.done && age >= httpx.ClaimLife):
 		m.entries[id] = entry{hash: bytes.Clone(hash), began: now}
 		return nil, nil
 	case !bytes.Equal(e.hash, hash):
@@ -111,7 +108,9 @@ func TestIdempotency(t *testing.T, open func(t *testing.T, now func() time.Time)
 	t.Run("a dead owner's claim lapses", func(t *testing.T) {
 		s := open(t, now)
 		begin(t, s, "k", "a", hash, nil, "")
-		pass(time.Hour)
+		pass(httpx.ClaimLife - time.Second)
+		begin(t, s, "k", "a", hash, nil, fault.InProgress)
+		pass(time.Minute)
 		begin(t, s, "k", "a", hash, nil, "")
 	})
 	t.Run("of many, one does the work", func(t *testing.T) { race(t, open(t, now), hash) })
