@@ -342,3 +342,17 @@ func TestUnknownAddressesAndMethods(t *testing.T) {
 		t.Errorf("metrics: %d", w.Code)
 	}
 }
+
+func TestUnknownPathsReachNeitherLogNorMetrics(t *testing.T) {
+	t.Parallel()
+	f := open(t, func(o *httpx.Options) { o.Public = []string{"/hush*"} })
+	f.e.GET("/x", func(c echo.Context) error { return c.NoContent(204) })
+	f.do("GET", "/hush-1", "")
+	f.do("GET", "/hush-2/deep", "")
+	if s := f.log.String(); strings.Contains(s, "hush") || !strings.Contains(s, `"status":404`) {
+		t.Errorf("log: %s", s)
+	}
+	if s := f.do("GET", "/metrics", "").Body.String(); strings.Contains(s, "hush") || !strings.Contains(s, "http_server_request_duration") {
+		t.Errorf("metrics: %s", s)
+	}
+}
