@@ -79,12 +79,13 @@ func (p *parser) topOperator(name string, v bson.RawValue, at level) (node, erro
 		}
 		return nil, unsupported(name)
 	case "$jsonSchema":
-		return nil, unsupported(name)
+		s, err := parseSchema(v)
+		return schemaNode{s}, err
 	case "$sampleRate":
 		if !at.top {
 			return nil, bad("$sampleRate can only be applied to the top-level document")
 		}
-		return nil, unsupported(name)
+		return parseSample(v)
 	case "$near", "$nearSphere", "$geoNear", "$geoWithin", "$geoIntersects", "$within":
 		return nil, bad("unknown top level operator: %s", name)
 	}

@@ -2,7 +2,7 @@
 // equalities an upsert takes from a filter, and what an index may promise for a filter (bounds, implication); it does not own index choice
 // nor aggregation expressions, which $expr takes from package expr.
 //
-// Text, geospatial, $where and $jsonSchema filters answer NotImplemented (238); an unknown operator answers BadValue (2).
+// Text, geospatial and $where filters answer NotImplemented (238); an unknown operator answers BadValue (2).
 package query
 
 import (

@@ -74,6 +74,20 @@ func TestMatch(t *testing.T) {
 		{`{"a":{"$gt":{"$minKey":1}}}`, []string{`{"a":1}`, `{}`}, []string{`{"a":{"$minKey":1}}`}},
 		{`{"$expr":"$a"}`, []string{`{"a":1}`, `{"a":""}`}, []string{`{}`, `{"a":0}`}},
 		{`{"$expr":[]}`, []string{`{}`}, nil},
+		{
+			`{"$jsonSchema":{"required":["a"],"properties":{"a":{"bsonType":["int","string"],"minimum":2,"maxLength":3}},"additionalProperties":false}}`,
+			[]string{`{"a":2}`, `{"a":"abc"}`}, []string{`{}`, `{"a":1}`, `{"a":"abcd"}`, `{"a":2,"b":1}`, `{"a":2.5}`},
+		},
+		{
+			`{"$jsonSchema":{"properties":{"a":{"type":"array","items":[{"type":"number"}],"additionalItems":{"type":"string"},"uniqueItems":true,"maxItems":3}}}}`,
+			[]string{`{}`, `{"a":[1,"x"]}`, `{"a":[]}`}, []string{`{"a":1}`, `{"a":["x"]}`, `{"a":[1,2]}`, `{"a":[1,"x","x"]}`, `{"a":[1,"x","y","z"]}`},
+		},
+		{
+			`{"$jsonSchema":{"oneOf":[{"required":["a"]},{"required":["b"]}],"not":{"required":["c"]},"patternProperties":{"^n":{"enum":[1,2]}}}}`,
+			[]string{`{"a":1}`, `{"b":1,"n1":2}`}, []string{`{"a":1,"b":1}`, `{}`, `{"a":1,"c":1}`, `{"a":1,"n1":3}`},
+		},
+		{`{"$sampleRate":1.0}`, []string{`{}`}, nil},
+		{`{"$sampleRate":0}`, nil, []string{`{}`}},
 		{`{"a":{"$regex":"ABC$","$options":"i"}}`, []string{`{"a":"xabc"}`, `{"a":"abc\n"}`}, []string{`{"a":"abcd"}`}},
 		{`{"a":{"$regex":"a b # c","$options":"x"}}`, []string{`{"a":"ab"}`}, []string{`{"a":"a b"}`}},
 	} {
@@ -107,11 +121,17 @@ func TestCompileErrors(t *testing.T) {
 		`{"a":{"$options":"i"}}`:              mongoerr.BadValue,
 		`{"a":{"$regex":"["}}`:                51091,
 		`{"a":{"$regex":"(?=x)"}}`:            mongoerr.NotImplemented,
-		`{"$where":"1"}`:                      mongoerr.NotImplemented,
-		`{"a":{"$geoWithin":{}}}`:             mongoerr.NotImplemented,
-		`{"$and":[]}`:                         mongoerr.BadValue,
-		`{"a":{"$elemMatch":{"$expr":1}}}`:    mongoerr.BadValue,
-		`{"a":{"$not":{}}}`:                   mongoerr.BadValue,
+		`{"$jsonSchema":{"foo":1}}`:           mongoerr.FailedToParse,
+		`{"$jsonSchema":{"properties":{"a":{"type":"integer"}}}}`:                    mongoerr.FailedToParse,
+		`{"$jsonSchema":{"properties":{"a":{"type":"string","bsonType":"string"}}}}`: mongoerr.FailedToParse,
+		`{"$jsonSchema":{"minimum":"x"}}`:                                            mongoerr.TypeMismatch,
+		`{"$jsonSchema":1}`:                                                          mongoerr.TypeMismatch,
+		`{"$sampleRate":2}`:                                                          mongoerr.BadValue,
+		`{"$where":"1"}`:                                                             mongoerr.NotImplemented,
+		`{"a":{"$geoWithin":{}}}`:                                                    mongoerr.NotImplemented,
+		`{"$and":[]}`:                                                                mongoerr.BadValue,
+		`{"a":{"$elemMatch":{"$expr":1}}}`:                                           mongoerr.BadValue,
+		`{"a":{"$not":{}}}`:                                                          mongoerr.BadValue,
 		`{"$or":` + strings.Repeat(`[{"$or":`, 120) + `[{}]` + strings.Repeat(`}]`, 120) + `}`: mongoerr.BadValue,
 	} {
 		if _, err := query.Compile(raw(t, filter), query.Options{}); mongoerr.CodeOf(err) != code {
