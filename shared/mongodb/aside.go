@@ -21,7 +21,9 @@ type Aside struct {
 }
 
 // NewAside returns the database's place for such messages; now is the wall clock.
-func NewAside(db *DB, now func() time.Time) *Aside { return &Aside{db.Collection(asideCollection), now} }
+func NewAside(db *DB, now func() time.Time) *Aside {
+	return &Aside{db.Collection(asideCollection), now}
+}
 
 // asideDocument is a message set aside. Never changed; a repetition is the same document.
 type asideDocument struct {

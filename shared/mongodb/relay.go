@@ -26,6 +26,8 @@ const (
 	relayBackoff = 100 * time.Millisecond
 	relayMaxWait = 10 * time.Second
 	relayLease   = "relay"
+	relayTerm    = 10 * time.Second // how long a relay that died keeps others from polling
+	markAttempts = 5
 )
 
 type outboxMetrics struct {
@@ -56,22 +58,70 @@ func (m outboxMetrics) count(ctx context.Context, d outboxDocument, outcome stri
 // tried again with growing pauses. Several relays on one database are harmless; a lease lets one of them poll, while a
 // Wake is served by the relay that got it, at once.
 func (o *Outbox) Run(ctx context.Context) error {
-	pause := relayBackoff
-	woken := true
+	turns := &relayTurns{Outbox: o}
+	defer turns.end(context.WithoutCancel(ctx))
+	pause, woken := relayBackoff, true
 	for ctx.Err() == nil {
-		err := o.turn(ctx, woken)
-		if err != nil && ctx.Err() == nil {
-			o.o.Logger.WarnContext(ctx, "outbox: publishing waits", "for", pause, "error", err)
-			if sleep(ctx, jitter(pause)) != nil {
-				break
-			}
-			pause, woken = min(2*pause, relayMaxWait), true
+		err := turns.take(ctx, woken)
+		if err == nil {
+			pause = relayBackoff
+			woken = o.wait(ctx)
 			continue
 		}
-		pause = relayBackoff
-		woken = o.wait(ctx)
+		if ctx.Err() == nil {
+			o.o.Logger.WarnContext(ctx, "outbox: publishing waits", "for", pause, "error", err)
+		}
+		_ = sleep(ctx, jitter(pause))
+		pause, woken = min(2*pause, relayMaxWait), true
 	}
 	return nil
+}
+
+// relayTurns is what one Run remembers between its turns.
+type relayTurns struct {
+	*Outbox
+	claimAt   time.Time // when the lease is asked for next
+	mine      bool
+	refreshAt time.Time // when the daily publication is looked after next
+}
+
+// take publishes all that is due. Without a wake it does so only under the lease, which saves work and no more.
+func (r *relayTurns) take(ctx context.Context, woken bool) error {
+	mine, err := r.polls(ctx)
+	if err != nil {
+		return err
+	}
+	if now := r.o.Now(); mine && !now.Before(r.refreshAt) {
+		if err := r.refresh(ctx); err != nil {
+			return err
+		}
+		r.refreshAt = now.Add(min(time.Minute, r.o.RepublishEvery/10))
+	}
+	if !mine && !woken {
+		return nil
+	}
+	return r.drain(ctx)
+}
+
+// polls says whether this relay has the lease; it asks the database a few times per term only.
+func (r *relayTurns) polls(ctx context.Context) (bool, error) {
+	now := r.o.Now()
+	if now.Before(r.claimAt) {
+		return r.mine, nil
+	}
+	mine, err := r.db.claim(ctx, relayLease, r.holder, relayTerm)
+	if err != nil {
+		r.mine = false
+		return false, fmt.Errorf("mongodb: outbox: lease: %w", err)
+	}
+	r.mine, r.claimAt = mine, now.Add(relayTerm/3)
+	return mine, nil
+}
+
+func (r *relayTurns) end(ctx context.Context) {
+	if r.mine {
+		r.db.giveBack(ctx, relayLease, r.holder)
+	}
 }
 
 // wait returns when there may be something to do, and whether somebody said so.
@@ -87,36 +137,27 @@ func (o *Outbox) wait(ctx context.Context) bool {
 	return false
 }
 
-// turn publishes all that is due. Without a wake it does so only under the lease, which saves work and no more.
-func (o *Outbox) turn(ctx context.Context, woken bool) error {
-	if !woken {
-		mine, err := o.db.claim(ctx, relayLease, o.holder)
-		if err != nil || !mine {
-			return err
-		}
-		if err := o.refresh(ctx); err != nil {
-			return err
-		}
-	}
-	return o.drain(ctx)
-}
-
 // refresh makes due what was not published for RepublishEvery.
 func (o *Outbox) refresh(ctx context.Context) error {
-	cursor, err := o.documents.Find(ctx, bson.D{{Key: "next", Value: bson.D{{Key: "$lte", Value: o.o.Now().UTC()}}}},
-		options.Find().SetLimit(republishBatch).SetProjection(bson.D{{Key: "_id", Value: 1}}))
-	var found []outboxDocument
-	if err == nil {
-		err = cursor.All(ctx, &found)
+	for ctx.Err() == nil {
+		late := bson.D{{Key: "next", Value: bson.D{{Key: "$lte", Value: o.o.Now().UTC()}}}}
+		cursor, err := o.documents.Find(ctx, late, options.Find().SetLimit(republishBatch).SetProjection(bson.D{{Key: "_id", Value: 1}}))
+		var found []outboxDocument
+		if err == nil {
+			err = cursor.All(ctx, &found)
+		}
+		if err != nil {
+			return fmt.Errorf("mongodb: outbox: refresh: %w", Fault(err))
+		}
+		ids := make([]string, len(found))
+		for i, d := range found {
+			ids[i] = d.ID
+		}
+		if err := o.raise(ctx, ids); err != nil || len(ids) < republishBatch {
+			return err
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("mongodb: outbox: refresh: %w", Fault(err))
-	}
-	ids := make([]string, len(found))
-	for i, d := range found {
-		ids[i] = d.ID
-	}
-	return o.raise(ctx, ids)
+	return nil
 }
 
 // drain publishes batch after batch until one was not full, or did not get smaller.
@@ -248,21 +289,44 @@ func (d outboxDocument) message() bus.Message {
 	return bus.Message{Topic: d.Topic, Key: d.Key, Value: d.Value, Headers: headers}
 }
 
-// mark records as sent what was read, in one transaction for all. A document that was wanted again since stays due.
+// mark records as sent what was read, in one command, and tries again where transactions are in its way. A document that
+// was wanted again since then stays due.
 func (o *Outbox) mark(ctx context.Context, sent []outboxDocument) error {
 	if len(sent) == 0 {
 		return nil
 	}
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		err := o.markOnce(ctx, sent)
+		if err == nil {
+			return nil
+		}
+		err = fmt.Errorf("mongodb: outbox: mark: %w", Fault(err))
+		if attempt == markAttempts || !fault.Is(err, fault.Transient) || sleep(ctx, jitter(pause)) != nil {
+			return err
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+func (o *Outbox) markOnce(ctx context.Context, sent []outboxDocument) error {
 	now := o.o.Now().UTC()
-	writes := make([]mongo.WriteModel, 0, len(sent))
-	for _, d := range sent {
-		writes = append(writes, mongo.NewUpdateOneModel().
+	done, raised := make([]mongo.WriteModel, len(sent)), make([]mongo.WriteModel, len(sent))
+	for i, d := range sent {
+		done[i] = mongo.NewUpdateOneModel().
 			SetFilter(bson.D{{Key: "_id", Value: d.ID}, {Key: "wanted", Value: d.Wanted}}).
 			SetUpdate(bson.D{{Key: "$set", Value: bson.D{{Key: "sent", Value: d.Wanted}, {Key: "next", Value: o.next(now)}}},
-				{Key: "$unset", Value: bson.D{{Key: "due", Value: ""}, {Key: "since", Value: ""}}}}))
+				{Key: "$unset", Value: bson.D{{Key: "due", Value: ""}, {Key: "since", Value: ""}}}})
+		raised[i] = mongo.NewUpdateOneModel().
+			SetFilter(bson.D{{Key: "_id", Value: d.ID}, {Key: "wanted", Value: bson.D{{Key: "$gt", Value: d.Wanted}}},
+				{Key: "sent", Value: bson.D{{Key: "$lt", Value: d.Wanted}}}}).
+			SetUpdate(bson.D{{Key: "$set", Value: bson.D{{Key: "sent", Value: d.Wanted}, {Key: "since", Value: now}}}})
 	}
-	if _, err := o.documents.BulkWrite(ctx, writes, options.BulkWrite().SetOrdered(false)); err != nil {
-		return fmt.Errorf("mongodb: outbox: mark: %w", Fault(err))
+	unordered := options.BulkWrite().SetOrdered(false)
+	res, err := o.documents.BulkWrite(ctx, done, unordered)
+	if err != nil || res.MatchedCount == int64(len(sent)) {
+		return err
 	}
-	return nil
+	_, err = o.documents.BulkWrite(ctx, raised, unordered)
+	return err
 }

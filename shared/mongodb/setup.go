@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/strata-crm/strata/shared/fault"
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
@@ -155,7 +154,7 @@ type lease struct {
 func (db *DB) acquire(ctx context.Context, name string) (lease, error) {
 	holder := uuid.NewString()
 	for {
-		ok, err := db.claim(ctx, name, holder)
+		ok, err := db.claim(ctx, name, holder, leaseTerm)
 		if err != nil {
 			return lease{}, fmt.Errorf("mongodb: lease %s: %w", name, err)
 		}
@@ -169,15 +168,15 @@ func (db *DB) acquire(ctx context.Context, name string) (lease, error) {
 	}
 }
 
-// claim takes or prolongs the lease and says whether holder has it now.
-func (db *DB) claim(ctx context.Context, name, holder string) (bool, error) {
+// claim takes or prolongs the lease and says whether holder has it now, for term.
+func (db *DB) claim(ctx context.Context, name, holder string, term time.Duration) (bool, error) {
 	now := db.now().UTC()
 	filter := bson.D{{Key: "_id", Value: name}, {Key: "$or", Value: bson.A{
 		bson.D{{Key: "holder", Value: holder}}, bson.D{{Key: "until", Value: bson.D{{Key: "$lt", Value: now}}}},
 	}}}
-	set := bson.D{{Key: "$set", Value: bson.D{{Key: "holder", Value: holder}, {Key: "until", Value: now.Add(leaseTerm)}}}}
+	set := bson.D{{Key: "$set", Value: bson.D{{Key: "holder", Value: holder}, {Key: "until", Value: now.Add(term)}}}}
 	_, err := db.Collection(setupCollection).UpdateOne(ctx, filter, set, options.UpdateOne().SetUpsert(true))
-	if mongo.IsDuplicateKeyError(err) { // the document exists and is another's
+	if onlyDuplicates(codesOf(err)) { // the document exists and is another's
 		return false, nil
 	}
 	if err != nil {
@@ -193,7 +192,7 @@ func (db *DB) keep(ctx context.Context, name, holder string) lease {
 	go func() {
 		defer close(stopped)
 		for sleep(working, leaseTerm/3) == nil {
-			if ok, err := db.claim(working, name, holder); err != nil || !ok {
+			if ok, err := db.claim(working, name, holder, leaseTerm); err != nil || !ok {
 				cancel(fmt.Errorf("mongodb: lease %s lost", name))
 				return
 			}

@@ -10,7 +10,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/event"
-	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
@@ -81,12 +81,12 @@ func (in instruments) monitor() *event.CommandMonitor {
 		},
 		Succeeded: func(_ context.Context, e *event.CommandSucceededEvent) {
 			if r, ok := open.LoadAndDelete(commandID{e.ConnectionID, e.RequestID}); ok {
-				in.end(r.(running), e.Duration, nil)
+				in.end(r.(running), e.Duration, writeFailure(e.Reply))
 			}
 		},
 		Failed: func(_ context.Context, e *event.CommandFailedEvent) {
 			if r, ok := open.LoadAndDelete(commandID{e.ConnectionID, e.RequestID}); ok {
-				in.end(r.(running), e.Duration, e.Failure)
+				in.end(r.(running), e.Duration, failureType(e.Failure))
 			}
 		},
 	}
@@ -124,20 +124,30 @@ func collectionOf(command bson.Raw, name string) string {
 	return s
 }
 
-func (in instruments) end(r running, took time.Duration, failure error) {
-	if failure != nil {
-		kind := failureType(failure)
-		r.attributes = append(r.attributes, attribute.String("error.type", kind))
-		r.span.SetAttributes(attribute.String("error.type", kind), attribute.String("db.response.status_code", kind))
+// end records the outcome; failure is "" or the type of the error.
+func (in instruments) end(r running, took time.Duration, failure string) {
+	if failure != "" {
+		r.attributes = append(r.attributes, attribute.String("error.type", failure))
+		r.span.SetAttributes(attribute.String("error.type", failure), attribute.String("db.response.status_code", failure))
 		r.span.SetStatus(codes.Error, "")
 	}
 	in.duration.Record(r.ctx, took.Seconds(), metric.WithAttributes(r.attributes...))
 	r.span.End()
 }
 
+// writeFailure returns the code of the first write that failed in a command that did not.
+func writeFailure(reply bson.Raw) string {
+	code, err := reply.LookupErr("writeErrors", "0", "code")
+	if err != nil {
+		return ""
+	}
+	n, _ := code.AsInt64OK()
+	return strconv.FormatInt(n, 10)
+}
+
 // failureType is the server's code, or the error's Go type: few values, none of them personal.
 func failureType(err error) string {
-	var command mongo.CommandError
+	var command driver.Error
 	if errors.As(err, &command) && command.Code != 0 {
 		return strconv.Itoa(int(command.Code))
 	}

@@ -122,8 +122,11 @@ func (db *DB) abort(ctx context.Context, session *mongo.Session) {
 
 var errSwallowed = errors.New("the server has no such transaction at its commit: the function hid a database error that it must return, or the server restarted")
 
-// commit repeats a commit with an unknown outcome, which the server answers alike each time, until ctx ends.
+// commit repeats a commit with an unknown outcome, which the server answers alike each time, for up to Config.Timeout. It
+// goes on when ctx is canceled: a commit that was begun is better known than guessed.
 func (db *DB) commit(ctx context.Context, session *mongo.Session) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
+	defer cancel()
 	pause := firstPause
 	for {
 		err := session.CommitTransaction(ctx)

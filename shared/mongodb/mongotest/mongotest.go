@@ -6,49 +6,72 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/strata-crm/strata/shared/local/docstore"
 	"github.com/strata-crm/strata/shared/mongodb"
 )
 
-const uriVariable = "STRATA_TEST_MONGODB_URI"
+const (
+	uriVariable = "STRATA_TEST_MONGODB_URI"
+	// timeout is generous: tests share the machine with many others.
+	timeout = 20 * time.Second
+)
 
-// Open returns a fresh, empty database with the given indexes and those of package mongodb. It is closed and dropped
-// when the test ends.
+// shared is the process's own store, in memory. It lives until the process ends.
+var shared = sync.OnceValues(func() (*docstore.Store, error) {
+	return docstore.Open(docstore.Options{InMemory: true, Now: time.Now, FailPoints: true})
+})
+
+// Open returns a fresh, empty database with the given indexes and those of package mongodb, on the server that
+// STRATA_TEST_MONGODB_URI names, else on a store in the process's memory. It is dropped and closed when the test ends.
 func Open(t testing.TB, ix ...mongodb.Index) *mongodb.DB {
 	t.Helper()
-	uri := os.Getenv(uriVariable)
-	if uri == "" {
-		t.Skip("no document store: set " + uriVariable)
-	}
-	return open(t, mongodb.Config{URI: uri, Database: name()}, deps(t), ix)
-}
-
-func name() string { return "test_" + uuid.NewString() }
-
-func deps(t testing.TB) mongodb.Deps {
-	return mongodb.Deps{Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now}
-}
-
-func open(t testing.TB, c mongodb.Config, d mongodb.Deps, ix []mongodb.Index) *mongodb.DB {
-	t.Helper()
-	ctx := context.Background()
-	db, err := mongodb.Connect(ctx, c, d)
-	if err != nil {
-		t.Fatalf("open a test database: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := db.Database().Drop(ctx); err != nil {
-			t.Errorf("drop the test database: %v", err)
-		}
-		if err := db.Close(ctx); err != nil {
-			t.Errorf("close the test database: %v", err)
-		}
-	})
-	if err := mongodb.EnsureIndexes(ctx, db, append(mongodb.OwnIndexes(), ix...)); err != nil {
-		t.Fatalf("create the indexes: %v", err)
+	c, d := Settings(t)
+	db := connect(t, c, d)
+	t.Cleanup(func() { drop(t, db) })
+	if err := mongodb.EnsureIndexes(t.Context(), db, append(mongodb.OwnIndexes(), ix...)); err != nil {
+		t.Fatalf("mongotest: create the indexes: %v", err)
 	}
 	return db
+}
+
+// Settings returns what Open connects with, for tests that let a service connect itself, to a database of its own that
+// nobody drops.
+func Settings(t testing.TB) (mongodb.Config, mongodb.Deps) {
+	t.Helper()
+	c := mongodb.Config{URI: os.Getenv(uriVariable), Database: "test_" + strings.ReplaceAll(uuid.NewString(), "-", ""), Timeout: timeout}
+	d := mongodb.Deps{Logger: slog.New(slog.DiscardHandler), Now: time.Now}
+	if c.URI == "" {
+		store, err := shared()
+		if err != nil {
+			t.Fatalf("mongotest: open the document store: %v", err)
+		}
+		c.URI, d.Dialer = store.URI(), store.Dialer()
+	}
+	return c, d
+}
+
+func connect(t testing.TB, c mongodb.Config, d mongodb.Deps) *mongodb.DB {
+	t.Helper()
+	db, err := mongodb.Connect(t.Context(), c, d)
+	if err != nil {
+		t.Fatalf("mongotest: connect: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(context.Background()); err != nil {
+			t.Errorf("mongotest: close: %v", err)
+		}
+	})
+	return db
+}
+
+func drop(t testing.TB, db *mongodb.DB) {
+	if err := db.Database().Drop(context.Background()); err != nil {
+		t.Errorf("mongotest: drop the database: %v", err)
+	}
 }
