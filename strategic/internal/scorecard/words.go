@@ -1,0 +1,168 @@
+package scorecard
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/strategic/internal/figure"
+)
+
+// Words returns the status as a person reads it.
+func (s Status) Words() string {
+	return map[Status]string{
+		NoDataYet: "No data yet", OnTrack: "On track", AtRisk: "At risk", OffTrack: "Off track", Achieved: "Achieved",
+		Missed: "Missed", NotMeasurable: "Not measurable",
+	}[s]
+}
+
+func (s State) unit() figure.Unit { return figure.Unit{Unit: s.Unit, Currency: s.Currency} }
+
+// why says in words why the goal has its status.
+func why(s State) string {
+	switch {
+	case s.Decided != nil:
+		return decidedWords(s)
+	case s.Status == NotMeasurable:
+		return "It cannot be measured: " + Reasons(s.Reasons) + "."
+	case s.Baseline == nil:
+		return "The baseline is still being measured."
+	case s.Progress == nil:
+		return "No window has closed since the baseline."
+	}
+	text := fmt.Sprintf("%s of the way from baseline to target after %s of the time", figure.Percent(*s.Progress), figure.Percent(*s.Elapsed))
+	switch s.Status {
+	case OnTrack:
+		text += "."
+	case AtRisk:
+		text += fmt.Sprintf("; on track from %s.", figure.Percent(*s.Elapsed-onTrackSlack))
+	default:
+		text += fmt.Sprintf("; at risk from %s, on track from %s.", figure.Percent(*s.Elapsed-atRiskSlack), figure.Percent(*s.Elapsed-onTrackSlack))
+	}
+	if n := len(s.Touched); n > 0 {
+		text += fmt.Sprintf(" Target touched on %s; a level goal is decided only in its deadline's window.", s.Touched[n-1])
+	}
+	return text
+}
+
+func decidedWords(s State) string {
+	v, u := s.Decided, s.unit()
+	text := fmt.Sprintf("%s on %s with %s", s.Status.Words(), v.On, u.Value(v.Value))
+	if s.Target != nil {
+		text += " against a target of " + u.Value(*s.Target)
+	}
+	text += map[Position]string{
+		Beyond: "; the 95 % interval lies wholly beyond the target.",
+		Around: "; the target lies within the 95 % interval, so chance alone could have decided it.",
+		Short:  "; the 95 % interval lies wholly short of the target.",
+		"":     "; the error of the value is not known.",
+	}[v.Against]
+	if s.Restated {
+		text += " What it rests on was measured again since; a decided status and a frozen baseline stay."
+	}
+	return text
+}
+
+// whyChanged says in words what happened between two windows.
+func whyChanged(before, now State) string {
+	var parts []string
+	if before.Status != now.Status {
+		parts = append(parts, fmt.Sprintf("%s → %s.", before.Status.Words(), now.Status.Words()))
+	}
+	if moved := Moved(before, now); moved != "" {
+		parts = append(parts, moved)
+	}
+	return strings.Join(append(parts, why(now)), " ")
+}
+
+// Moved says in words how the value changed between two windows, and what drove it; empty where either has no value.
+func Moved(before, now State) string {
+	if before.Point == nil || now.Point == nil || before.Point.Value == nil || now.Point.Value == nil {
+		return ""
+	}
+	d := *now.Point.Value - *before.Point.Value
+	text := fmt.Sprintf("%s by %s to %s", rose(d), now.unit().Width(math.Abs(d)), now.unit().Value(*now.Point.Value))
+	if d == 0 {
+		text = "Unchanged at " + now.unit().Value(*now.Point.Value)
+	}
+	if now.Change != nil && len(now.Change.Drivers) > 0 {
+		return text + ": " + Drivers(*now.Change, now.unit()) + "."
+	}
+	return text + "."
+}
+
+func rose(d float64) string {
+	if d < 0 {
+		return "Fell"
+	}
+	return "Rose"
+}
+
+// Drivers says in words what drove a change: for each group how much came from its own value having changed, and how
+// much from its weight having changed; the largest first.
+func Drivers(c contract.Change, u figure.Unit) string {
+	ds := slices.Clone(c.Drivers)
+	slices.SortFunc(ds, func(a, b contract.Driver) int {
+		return cmp.Or(cmp.Compare(math.Abs(b.Mix)+math.Abs(b.Rate), math.Abs(a.Mix)+math.Abs(a.Rate)), cmp.Compare(a.Key, b.Key))
+	})
+	var parts []string
+	for _, d := range ds {
+		name := strings.ReplaceAll(d.Key, "_", " ")
+		parts = append(parts, fmt.Sprintf("%s %s because their own value changed and %s because their share did", name, u.Change(d.Rate), u.Change(d.Mix)))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Reasons says in words why something was refused, degraded or has no value.
+func Reasons(rs []contract.Reason) string {
+	var parts []string
+	for _, r := range rs {
+		parts = append(parts, Reason(r))
+	}
+	if len(parts) == 0 {
+		return "no reason was given"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Reason says one reason in words.
+func Reason(r contract.Reason) string {
+	text := map[fault.Code]string{
+		fault.NoSource: "no source offers %s", fault.LowCoverage: "too few customers have %s", fault.LowSample: "too few customers in the window",
+		fault.GroupTooSmall: "the group is too small to be shown", fault.NoData: "no data for %s", fault.ZeroDenominator: "nothing to divide by in %s",
+		fault.ModelNotIdentified: "the model has too little history for %s", fault.Validity: "the value of %s is not valid",
+		fault.PolicyDenied: "policy does not allow %s", fault.PurposeNotAllowed: "governance does not allow the purpose of %s",
+		fault.UnknownMetric: "nobody has defined the metric %s", fault.UnknownParameter: "nobody has defined the parameter %s",
+		fault.UnknownVariable: "the variable %s is unknown", fault.NoPlaybook: "there is no playbook for %s", fault.UnsupportedFeature: "the layer below does not understand %s",
+		fault.AwaitingApproval: "the plan waits for a manager's approval", fault.Withdrawn: "it was withdrawn", fault.Superseded: "another took its place",
+		fault.Expired: "it expired", fault.WidensDirective: "the plan asks for more than the directive: %s",
+	}[r.Code]
+	item := strings.ReplaceAll(r.Item, "_", " ")
+	switch {
+	case text == "":
+		text = strings.TrimSpace(strings.ReplaceAll(string(r.Code), "_", " ") + " " + item)
+	case strings.Contains(text, "%s") && item == "":
+		text = fmt.Sprintf(text, "it")
+	case strings.Contains(text, "%s"):
+		text = fmt.Sprintf(text, item)
+	}
+	if r.Have != nil && r.Need != nil {
+		text += " (" + have(r) + ")"
+	}
+	return text
+}
+
+func have(r contract.Reason) string {
+	if r.Code == fault.LowCoverage {
+		return figure.Percent(*r.Have) + ", " + figure.Percent(*r.Need) + " required"
+	}
+	unit := ""
+	if r.Code == fault.ModelNotIdentified {
+		unit = " weeks"
+	}
+	return figure.Decimal(*r.Have, 0, 0) + unit + ", " + figure.Decimal(*r.Need, 0, 0) + " required"
+}
