@@ -39,6 +39,8 @@ func dec(s string) bson.RawValue {
 	return bsonx.Decimal(d)
 }
 
+// Property tests share generators, which rapid does not allow in parallel.
+
 var numbers = rapid.OneOf(
 	rapid.Map(rapid.SampledFrom([]int32{0, 1, -1, 10, math.MaxInt32, math.MinInt32}), bsonx.Int32),
 	rapid.Map(rapid.SampledFrom([]int64{
@@ -101,7 +103,6 @@ func values(depth int) *rapid.Generator[bson.RawValue] {
 }
 
 func TestKeysOrderAsCompare(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := values(2).Draw(t, "a"), values(2).Draw(t, "b")
 		want := bsonx.Compare(a, b)
@@ -145,7 +146,6 @@ func exact(v bson.RawValue) (*big.Rat, bool) {
 }
 
 func TestNumbersCompareExactly(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := numbers.Draw(t, "a"), numbers.Draw(t, "b")
 		ra, okA := exact(a)
@@ -207,7 +207,6 @@ func TestEqualNumbersHaveEqualKeys(t *testing.T) {
 }
 
 func TestIterAgreesWithDriver(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		b := bsonx.NewDoc(0)
 		for i, v := range rapid.SliceOfN(values(2), 0, 6).Draw(t, "values") {
@@ -234,7 +233,6 @@ func TestIterAgreesWithDriver(t *testing.T) {
 }
 
 func TestIterEndsOnMalformedBytes(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		n := 0
 		for it := bsonx.Elements(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "bytes")); it.Next(); n++ {
@@ -367,7 +365,6 @@ func TestCompoundSortTakesOneElement(t *testing.T) {
 
 // TestSortKeyAgreesWithItsFields: without arrays a joined key is the keys of the fields one after the other.
 func TestSortKeyAgreesWithItsFields(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := values(0).Draw(t, "a"), values(0).Draw(t, "b")
 		doc := bsonx.NewDoc(0).Append("x", bsonx.NewDoc(0).Append("y", a).Value()).Append("z", b).Raw()
@@ -380,7 +377,6 @@ func TestSortKeyAgreesWithItsFields(t *testing.T) {
 }
 
 func TestSortKeyAgreesWithCompareSort(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a, b, desc := values(2).Draw(t, "a"), values(2).Draw(t, "b"), rapid.Bool().Draw(t, "desc")
 		want := bsonx.CompareSort(a, b, desc)
@@ -418,7 +414,6 @@ func TestDecimalArithmetic(t *testing.T) {
 }
 
 func TestDecimalSumsAreExactWhenTheyFit(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := numbers.Draw(t, "a"), numbers.Draw(t, "b")
 		ra, okA := exact(a)

@@ -10,6 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
+// Property tests share generators, which rapid does not allow in parallel.
+
 var scalars = rapid.SampledFrom([]bson.RawValue{
 	bsonx.Null, bsonx.Int32(0), bsonx.Int32(1), bsonx.Int32(2), bsonx.Int32(3), bsonx.Double(1.5), bsonx.Double(2), bsonx.String("a"), bsonx.String("ab"), bsonx.String("b"),
 	bsonx.Bool(true), {Type: bson.TypeMinKey}, {Type: bson.TypeMaxKey}, {Type: bson.TypeRegex, Value: []byte("^a\x00\x00")},
@@ -121,7 +123,6 @@ func within(key []byte, ivs []query.Interval) bool {
 
 // TestBoundsHoldEveryMatch is what a planner relies on: the index keys of a document that matches lie in the bounds.
 func TestBoundsHoldEveryMatch(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		filter, doc := condition(2).Draw(t, "filter"), someDoc.Draw(t, "doc")
 		m := mustCompile(t, filter)
@@ -181,7 +182,6 @@ var near = rapid.Custom(func(t *rapid.T) bson.Raw {
 })
 
 func TestImpliesHolds(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		conditions := rapid.OneOf(near, near, condition(1))
 		q, f, doc := conditions.Draw(t, "q"), conditions.Draw(t, "f"), someDoc.Draw(t, "doc")
@@ -198,7 +198,6 @@ func TestImpliesHolds(t *testing.T) {
 }
 
 func TestDisjunctsCoverTheFilter(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		filter, doc := condition(2).Draw(t, "filter"), someDoc.Draw(t, "doc")
 		m := mustCompile(t, filter)
