@@ -26,7 +26,7 @@ func opSum(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 }
 
 func opAvg(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	var s Summation
+	s := Summation{AsDoubles: true}
 	for _, a := range spread(args) {
 		s.Add(a)
 	}
@@ -84,6 +84,9 @@ func (d *Deviation) Add(v bson.RawValue) {
 	d.mean += delta / float64(d.n)
 	d.m2 += delta * (n.f - d.mean)
 }
+
+// Count is the number of numbers added.
+func (d *Deviation) Count() int64 { return d.n }
 
 // Value answers the deviation of a population or of a sample; null where it is not defined.
 func (d *Deviation) Value(sample bool) bson.RawValue {

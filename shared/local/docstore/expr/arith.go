@@ -139,12 +139,11 @@ func subtractFromDate(date int64, b bson.RawValue) (bson.RawValue, error) {
 }
 
 func opMultiply(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	null, decimal, exact := false, false, true
+	decimal, exact := false, true
 	kind, product, f := bson.TypeInt32, int64(1), 1.0
 	for _, a := range args {
 		if IsNullish(a) {
-			null = true
-			continue
+			return Null, nil
 		}
 		if a.Type == bson.TypeDecimal128 {
 			decimal = true
@@ -161,8 +160,6 @@ func opMultiply(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		}
 	}
 	switch {
-	case null:
-		return Null, nil
 	case decimal:
 		return Missing, errDecimal("$multiply")
 	case kind == bson.TypeDouble || !exact:

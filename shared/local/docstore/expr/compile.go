@@ -94,10 +94,15 @@ func fold(n Expr, parts []Expr) (Expr, error) {
 	}
 	v, err := n.Eval(&Env{}, emptyDoc)
 	if err != nil {
-		return nil, err
+		return nil, &foldError{err}
 	}
 	return constant{v}, nil
 }
+
+// foldError is the failure of a constant part: an error where the part may be reached.
+type foldError struct{ error }
+
+func (e *foldError) Unwrap() error { return e.error }
 
 var emptyDoc = bson.Raw{5, 0, 0, 0, 0}
 
@@ -132,8 +137,11 @@ func compileObject(v bson.RawValue, s *Scope) (Expr, error) {
 	err := eachErr(v.Value, func(k string, item bson.RawValue) error {
 		count++
 		if strings.HasPrefix(k, "$") {
-			if count > 1 {
+			if op != "" {
 				return mongoerr.New(15983, "An object representing an expression must have exactly one field: %s", bson.Raw(v.Value))
+			}
+			if count > 1 {
+				return pathComponent(k)
 			}
 			op = k
 			return nil

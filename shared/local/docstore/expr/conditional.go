@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -224,18 +225,44 @@ func (n *switchNode) addBranch(b bson.RawValue, s *Scope) error {
 	if b.Type != bson.TypeEmbeddedDocument {
 		return mongoerr.New(40062, "$switch expected each branch to be an object, found: %s", TypeName(b))
 	}
-	args, err := named(b, s, 40063, "$switch found an unknown argument to a branch: %s", "case", "then")
+	f, err := rawFields(b, 40063, "$switch found an unknown argument to a branch: %s", "case", "then")
 	if err != nil {
 		return err
 	}
-	if args[0] == nil {
+	if IsMissing(f[0]) {
 		return mongoerr.New(40064, "$switch requires each branch have a 'case' expression")
 	}
-	if args[1] == nil {
+	if IsMissing(f[1]) {
 		return mongoerr.New(40065, "$switch requires each branch have a 'then' expression.")
 	}
-	n.cases, n.thens = append(n.cases, args[0]), append(n.thens, args[1])
-	return nil
+	test, err := n.reachable(f[0], s, n.decided())
+	if err != nil {
+		return err
+	}
+	c, known := Constant(test)
+	then, err := n.reachable(f[1], s, n.decided() || known && !Truthy(c))
+	n.cases, n.thens = append(n.cases, test), append(n.thens, then)
+	return err
+}
+
+// decided tells that the last branch is always taken, so that the next is never reached.
+func (n *switchNode) decided() bool {
+	for _, c := range n.cases {
+		if v, ok := Constant(c); ok && Truthy(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// reachable compiles a part of a branch; in a dead branch the failure of a constant does not count.
+func (n *switchNode) reachable(v bson.RawValue, s *Scope, dead bool) (Expr, error) {
+	e, err := compile(v, s)
+	var fe *foldError
+	if dead && errors.As(err, &fe) {
+		return constant{Null}, nil
+	}
+	return e, err
 }
 
 // simplify drops branches that are never taken and ends at one that always is.
@@ -306,6 +333,8 @@ func parseLet(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 		return nil, mongoerr.New(16876, "Missing 'vars' parameter to $let")
 	case IsMissing(in):
 		return nil, mongoerr.New(16877, "Missing 'in' parameter to $let")
+	case vars.Type == bson.TypeArray:
+		return nil, mongoerr.New(9, "$let: 'vars' must be an object")
 	case vars.Type != bson.TypeEmbeddedDocument:
 		return nil, mongoerr.New(10065, "invalid parameter: expected an object (vars)")
 	}

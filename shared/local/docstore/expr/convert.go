@@ -87,7 +87,7 @@ func (n *convertNode) parseTarget(to bson.RawValue, s *Scope) (err error) {
 		}
 		return true
 	})
-	if IsMissing(typ) {
+	if IsNullish(typ) {
 		return mongoerr.New(9, "Missing 'type' parameter to $convert's 'to'")
 	}
 	if n.to, err = compile(typ, s); err != nil || IsMissing(sub) {
@@ -126,9 +126,9 @@ func (n *convertNode) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	if IsNullish(vals[0]) {
 		return Null, nil
 	}
-	c, null, err := n.target(vals)
-	if err != nil || null {
-		return Null, err
+	c, err := n.target(vals)
+	if err != nil {
+		return Missing, err
 	}
 	v, err := c.convert(input)
 	if err != nil && n.onError != nil && recoverable(err) {
@@ -173,7 +173,7 @@ func targetType(to bson.RawValue) (bson.Type, error) {
 		if i == 127 {
 			return bson.TypeMaxKey, nil
 		}
-		if i < 1 || i > 19 {
+		if i < 0 || i > 19 {
 			return 0, mongoerr.New(9, "In $convert, numeric value for 'to' does not correspond to a BSON type: %d", i)
 		}
 		return bson.Type(i), nil
@@ -188,57 +188,54 @@ func typeByName(name string) (bson.Type, bool) {
 	return bsonx.TypeByName(name)
 }
 
-// target reads the evaluated options; null tells that one that must not be is null.
-func (n *convertNode) target(vals [5]bson.RawValue) (c conversion, null bool, err error) {
+// target reads the evaluated options.
+func (n *convertNode) target(vals [5]bson.RawValue) (c conversion, err error) {
 	if c.to, err = targetType(vals[0]); err != nil {
-		return c, false, err
+		return c, err
 	}
 	if n.subtype != nil {
-		if c.subtype, null, err = binarySubtype(vals[2]); err != nil || null {
-			return c, null, err
+		if c.subtype, err = binarySubtype(vals[2]); err != nil {
+			return c, err
 		}
 	}
 	if n.format != nil && !IsNullish(vals[3]) {
 		if vals[3].Type != bson.TypeString {
-			return c, false, mongoerr.New(4341114, "$convert requires that 'format' be a string, found: %s", TypeName(vals[3]))
+			return c, mongoerr.New(4341114, "$convert requires that 'format' be a string, found: %s", TypeName(vals[3]))
 		}
 		c.format = stringOf(vals[3])
 		switch c.format {
 		case "base64", "base64url", "utf8", "hex", "uuid", "auto":
 		default:
-			return c, false, mongoerr.New(4341125, "Invalid 'format' argument for $convert: %s", c.format)
+			return c, mongoerr.New(4341125, "Invalid 'format' argument for $convert: %s", c.format)
 		}
 	}
 	if n.byteOrder != nil && !IsNullish(vals[4]) {
 		if vals[4].Type != bson.TypeString {
-			return c, false, mongoerr.New(9130001, "$convert requires that 'byteOrder' be a string, found: %s", TypeName(vals[4]))
+			return c, mongoerr.New(9130001, "$convert requires that 'byteOrder' be a string, found: %s", TypeName(vals[4]))
 		}
 		switch stringOf(vals[4]) {
 		case "big":
 			c.big = true
 		case "little":
 		default:
-			return c, false, mongoerr.New(9130002, "Invalid 'byteOrder' argument for $convert: %s", stringOf(vals[4]))
+			return c, mongoerr.New(9130002, "Invalid 'byteOrder' argument for $convert: %s", stringOf(vals[4]))
 		}
 	}
-	return c, false, nil
+	return c, nil
 }
 
-func binarySubtype(v bson.RawValue) (byte, bool, error) {
-	if IsNullish(v) {
-		return 0, true, nil
-	}
+func binarySubtype(v bson.RawValue) (byte, error) {
 	if !IsNumber(v) {
-		return 0, false, mongoerr.New(4341108, "In $convert, 'subtype' must be a number, found: %s", TypeName(v))
+		return 0, mongoerr.New(4341108, "In $convert, 'subtype' must be a number, found: %s", TypeName(v))
 	}
 	i, ok := IntegralInt64(v)
 	if !ok {
-		return 0, false, mongoerr.New(4341106, "In $convert, numeric 'subtype' argument is not an integer")
+		return 0, mongoerr.New(4341106, "In $convert, numeric 'subtype' argument is not an integer")
 	}
 	if !(i >= 0 && i <= 9 || i >= 128 && i <= 255) {
-		return 0, false, mongoerr.New(4341107, "In $convert, numeric value for 'subtype' does not correspond to a BinData type: %d", i)
+		return 0, mongoerr.New(4341107, "In $convert, numeric value for 'subtype' does not correspond to a BinData type: %d", i)
 	}
-	return byte(i), false, nil
+	return byte(i), nil
 }
 
 func (c conversion) convert(v bson.RawValue) (bson.RawValue, error) {
@@ -318,13 +315,10 @@ func plainInteger(s string) bool {
 
 // binaryInteger reads 1, 2, 4 or 8 bytes as a signed number.
 func (c conversion) binaryInteger(v bson.RawValue, size int) (int64, error) {
-	_, data, _ := v.BinaryOK()
+	data := v.Value[5:]
 	n := len(data)
-	if n > size || n != 0 && n != 1 && n != 2 && n != 4 && n != 8 {
+	if n > size || n != 1 && n != 2 && n != 4 && n != 8 {
 		return 0, errConvert("Failed to convert '%d' bytes of BinData to a number in $convert because of invalid length", n)
-	}
-	if n == 0 {
-		return 0, nil
 	}
 	var u uint64
 	for i := range n {
@@ -381,7 +375,7 @@ func namedNumber(s string) bool {
 }
 
 func (c conversion) binaryDouble(v bson.RawValue) (bson.RawValue, error) {
-	_, data, _ := v.BinaryOK()
+	data := v.Value[5:]
 	order := binary.ByteOrder(binary.LittleEndian)
 	if c.big {
 		order = binary.BigEndian
@@ -482,7 +476,8 @@ func (c conversion) toString(v bson.RawValue) (bson.RawValue, error) {
 }
 
 func (c conversion) binaryText(v bson.RawValue) (bson.RawValue, error) {
-	subtype, data, _ := v.BinaryOK()
+	// The payload of the old subtype 2 keeps its inner length.
+	subtype, data := v.Value[4], v.Value[5:]
 	switch c.format {
 	case "":
 		return Missing, mongoerr.New(4341115, "Missing required argument 'format' to convert BinData to string")
@@ -590,6 +585,9 @@ func (c conversion) textBytes(s string) ([]byte, error) {
 	case "":
 		return nil, mongoerr.New(4341115, "Missing required argument 'format' to convert string to BinData")
 	case "base64":
+		if c.subtype == bson.TypeBinaryUUID {
+			return nil, fail()
+		}
 		data, err = base64.StdEncoding.Strict().DecodeString(s)
 	case "base64url":
 		data, err = base64.RawURLEncoding.DecodeString(strings.TrimRight(s, "="))

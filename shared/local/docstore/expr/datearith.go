@@ -226,12 +226,17 @@ func unitsBetween(a, b time.Time, unit string, first time.Weekday) (int64, bool)
 		return weekNumber(b, first) - weekNumber(a, first), true
 	case "day":
 		return dayNumber(b) - dayNumber(a), true
-	case "hour", "minute":
-		size := UnitMillis(unit)
-		return floorDiv(localMillis(b), size) - floorDiv(localMillis(a), size), true
+	case "hour":
+		return floorDiv(hourAligned(b), 3600000) - floorDiv(hourAligned(a), 3600000), true
 	}
 	size := UnitMillis(unit)
 	return subInt64(floorDiv(b.UnixMilli(), size), floorDiv(a.UnixMilli(), size))
+}
+
+// hourAligned shifts a time by the minutes that its zone differs from a whole hour: hours are counted in absolute time.
+func hourAligned(t time.Time) int64 {
+	_, offset := t.Zone()
+	return t.UnixMilli() + int64(offset%3600)*1000
 }
 
 func localMillis(t time.Time) int64 {

@@ -98,7 +98,7 @@ func (n *dateFromString) parse(text bson.RawValue, format string, loc *time.Loca
 	if err != nil {
 		return Missing, err
 	}
-	if p.loc != nil && loc != nil {
+	if p.loc != nil && loc != nil && loc != time.UTC {
 		return Missing, mongoerr.New(mongoerr.ConversionFailure, "you cannot pass in a date/time string with time zone information ('%s') together with a timezone argument", stringOf(text))
 	}
 	if p.loc == nil {
@@ -376,13 +376,16 @@ func zoneByText(name string) (*time.Location, bool) {
 func (p *writtenDate) parseFree(text string) error {
 	c := &scanner{s: strings.TrimRight(text, " \t\n")}
 	c.spaces()
+	if strings.HasPrefix(c.rest(), "\u00a0") {
+		c.at += len("\u00a0")
+	}
 	if c.at == len(c.s) {
 		return errDateText(text, "an empty string is not a date")
 	}
 	if !p.date(c) {
 		return errDateText(text, "the date was not recognised")
 	}
-	if p.month < 1 || p.month > 12 || p.day < 1 || p.day > daysIn(p.year, p.month) && p.day > 31 {
+	if p.month < 1 || p.month > 12 || p.day < 1 || p.day > daysIn(p.year, p.month) {
 		return errDateText(text, "a part of the date is out of range")
 	}
 	if !p.timeOfDay(c) {

@@ -10,6 +10,23 @@ import (
 
 func finite(f float64) bool { return !math.IsInf(f, 0) }
 
+// ln is the natural logarithm; subnormal numbers are scaled first, because the assembly of math.Log reads them wrongly.
+func ln(f float64) float64 {
+	if f > 0 && f < 0x1p-1022 {
+		return math.Log(f*0x1p54) - 54*math.Ln2
+	}
+	return math.Log(f)
+}
+
+// log10 is exact for powers of ten, which Go's own logarithm is not.
+func log10(f float64) float64 {
+	y := ln(f) / math.Ln10
+	if r := math.Round(y); math.Abs(y-r) < 1e-9 && (math.Pow10(int(r)) == f || f < 0x1p-1022) {
+		return r
+	}
+	return y
+}
+
 func opSigmoid(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	v := args[0]
 	if IsNullish(v) {

@@ -13,7 +13,7 @@ import (
 
 func opMergeObjects(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	var d orderedDoc
-	for _, a := range args {
+	for _, a := range spread(args) {
 		if IsNullish(a) {
 			continue
 		}
@@ -95,11 +95,11 @@ func parseSetField(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 	case IsMissing(f[1]):
 		return nil, mongoerr.New(4161109, "%s requires 'input' to be specified", name)
 	}
-	key, err := constantKey(name, f[0], s)
+	args, err := positional(name, Array(f[1:]), s, 1, 2)
 	if err != nil {
 		return nil, err
 	}
-	args, err := positional(name, Array(f[1:]), s, 1, 2)
+	key, err := constantKey(name, f[0], s)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func constantKey(name string, field bson.RawValue, s *Scope) (string, error) {
 	if field.Type == bson.TypeString && strings.HasPrefix(stringOf(field), "$") {
 		return "", mongoerr.New(4161108, "A field path reference which is not allowed in this context. Did you mean {$literal: '%s'}?", stringOf(field))
 	}
-	if field.Type == bson.TypeArray || field.Type == bson.TypeEmbeddedDocument && !strings.HasPrefix(bsonx.FirstKey(field.Value), "$") {
+	if field.Type == bson.TypeArray || field.Type == bson.TypeEmbeddedDocument && !bsonx.IsEmpty(field.Value) && !strings.HasPrefix(bsonx.FirstKey(field.Value), "$") {
 		return "", mongoerr.New(4161106, "%s requires 'field' to evaluate to a constant, but got a non-constant argument", name)
 	}
 	e, err := compile(field, s)

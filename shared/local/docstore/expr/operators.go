@@ -42,6 +42,8 @@ func special(name string) parser {
 		return parseReplace
 	case "$regexMatch", "$regexFind", "$regexFindAll":
 		return parseRegex
+	case "$setUnion":
+		return parseSetUnion
 	case "$setEquals":
 		return parseSetEquals
 	case "$getField":
@@ -108,8 +110,8 @@ var functions = map[string]operator{
 	"$trunc":    rounding("$trunc", false),
 	"$exp":      floatFunc("$exp", math.Exp, nil, 0, ""),
 	"$sqrt":     floatFunc("$sqrt", math.Sqrt, func(f float64) bool { return f >= 0 }, 28714, "$sqrt's argument must be greater than or equal to 0"),
-	"$ln":       floatFunc("$ln", math.Log, func(f float64) bool { return f > 0 }, 28766, "$ln's argument must be a positive number"),
-	"$log10":    floatFunc("$log10", math.Log10, func(f float64) bool { return f > 0 }, 28761, "$log10's argument must be a positive number"),
+	"$ln":       floatFunc("$ln", ln, func(f float64) bool { return f > 0 }, 28766, "$ln's argument must be a positive number"),
+	"$log10":    floatFunc("$log10", log10, func(f float64) bool { return f > 0 }, 28761, "$log10's argument must be a positive number"),
 	"$sigmoid":  {1, 1, opSigmoid},
 
 	"$sin":              floatFunc("$sin", math.Sin, finite, 50989, "cannot apply $sin to this value, it must be in (-inf,inf)"),
@@ -156,7 +158,6 @@ var functions = map[string]operator{
 	"$arrayToObject": {1, 1, opArrayToObject},
 	"$objectToArray": {1, 1, opObjectToArray},
 
-	"$setUnion":        {0, -1, opSetUnion},
 	"$setIntersection": {0, -1, opSetIntersection},
 	"$setDifference":   {2, 2, opSetDifference},
 	"$setIsSubset":     {2, 2, opSetIsSubset},

@@ -67,8 +67,7 @@ func mapPath(arr bson.RawValue, keys []string) bson.RawValue {
 	var b ArrayBuilder
 	Walk(arr.Value, func(_ []byte, item bson.RawValue) bool {
 		var r bson.RawValue
-		switch item.Type {
-		case bson.TypeEmbeddedDocument, bson.TypeArray:
+		if item.Type == bson.TypeEmbeddedDocument {
 			r = walkPath(item, keys)
 		}
 		if r.Type != 0 {
@@ -96,6 +95,15 @@ func compilePath(str string, s *Scope) (Expr, error) {
 	return &fieldPath{keys}, nil
 }
 
+// splitBelow is SplitPath for the path below a variable, which may begin with the names of a DBRef.
+func splitBelow(path string) ([]string, error) {
+	keys, err := SplitPath("x." + path)
+	if err != nil {
+		return nil, err
+	}
+	return keys[1:], nil
+}
+
 // SplitPath checks and splits a dotted field path without its dollar sign.
 func SplitPath(path string) ([]string, error) {
 	if path == "" {
@@ -108,7 +116,10 @@ func SplitPath(path string) ([]string, error) {
 	if len(keys) > maxDepth {
 		return nil, mongoerr.New(15, "FieldPath is too long, max depth is %d", maxDepth)
 	}
-	for _, k := range keys {
+	for i, k := range keys {
+		if i > 0 && (k == "$ref" || k == "$id" || k == "$db") {
+			continue
+		}
 		if err := pathComponent(k); err != nil {
 			return nil, err
 		}
@@ -144,7 +155,7 @@ func compileVariable(str string, s *Scope) (Expr, error) {
 	var keys []string
 	if dotted {
 		var err error
-		if keys, err = SplitPath(rest); err != nil {
+		if keys, err = splitBelow(rest); err != nil {
 			if rest == "" {
 				err = mongoerr.New(40353, "FieldPath must not end with a '.'.")
 			}
@@ -154,8 +165,13 @@ func compileVariable(str string, s *Scope) (Expr, error) {
 	if slot, ok := s.slot(name); ok {
 		return &varNode{slot, keys}, nil
 	}
-	if s.noDocument && (name == "ROOT" || name == "CURRENT") {
-		return nil, errNoDocument
+	if s.noDocument {
+		switch name {
+		case "ROOT", "CURRENT":
+			return nil, errNoDocument
+		case "NOW", "CLUSTER_TIME":
+			return nil, mongoerr.New(51144, "Command let Expression does not support the variable $$%s", name)
+		}
 	}
 	return systemVariable(name, keys)
 }

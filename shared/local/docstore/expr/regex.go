@@ -59,14 +59,6 @@ func (op *regexOp) call(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 
 // operands checks the three arguments; null tells that one of input and regex is absent.
 func (op *regexOp) operands(args []bson.RawValue) (input, pattern, options string, null bool, err error) {
-	switch {
-	case IsNullish(args[0]):
-		null = true
-	case args[0].Type != bson.TypeString:
-		return "", "", "", false, mongoerr.New(51104, "%s needs 'input' to be of type string", op.name)
-	default:
-		input = stringOf(args[0])
-	}
 	flags := ""
 	switch {
 	case IsNullish(args[1]):
@@ -86,6 +78,14 @@ func (op *regexOp) operands(args []bson.RawValue) (input, pattern, options strin
 			return "", "", "", false, mongoerr.New(51107, "%s found regex option(s) specified in both 'regex' and 'option' fields", op.name)
 		}
 		flags = stringOf(args[2])
+	}
+	switch {
+	case IsNullish(args[0]):
+		null = true
+	case args[0].Type != bson.TypeString:
+		return "", "", "", false, mongoerr.New(51104, "%s needs 'input' to be of type string", op.name)
+	default:
+		input = stringOf(args[0])
 	}
 	if strings.Contains(pattern, "\x00") {
 		return "", "", "", false, mongoerr.New(51109, "%s: regular expression cannot contain an embedded null byte", op.name)

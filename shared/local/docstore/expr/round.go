@@ -46,6 +46,9 @@ func roundPlace(name string, v bson.RawValue) (int, error) {
 		return 0, mongoerr.New(16004, "can't convert from BSON type %s to long", TypeName(v))
 	}
 	f, _ := Float64(v)
+	if math.IsNaN(f) && v.Type == bson.TypeDecimal128 {
+		return 0, mongoerr.New(51082, "precision argument to %s must be a integral value", name)
+	}
 	if math.IsNaN(f) || math.IsInf(f, 0) || f >= 1<<63 || f < -(1<<63) {
 		return 0, mongoerr.New(31109, "Can't coerce out of range value %v to long", f)
 	}

@@ -41,6 +41,23 @@ func needArray(v bson.RawValue, code int32, what string) error {
 	return mongoerr.New(code, "%s must be an array, but is %s", what, TypeName(v))
 }
 
+// parseSetUnion moves constant operands to the end, as MongoDB does with commutative operators: which error or null is met first depends on it.
+func parseSetUnion(name string, arg bson.RawValue, s *Scope) (Expr, error) {
+	args, err := positional(name, arg, s, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	var fixed, rest []Expr
+	for _, a := range args {
+		if _, ok := a.(constant); ok {
+			fixed = append(fixed, a)
+		} else {
+			rest = append(rest, a)
+		}
+	}
+	return newCall(opSetUnion, append(rest, fixed...))
+}
+
 func opSetUnion(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	var b ArrayBuilder
 	seen := keySet{}

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -62,9 +63,6 @@ func arrayOrder(by bson.RawValue) (func(a, b bson.RawValue) int, error) {
 		if !ok || dir != 1 && dir != -1 {
 			return mongoerr.New(2942505, "$sortArray: the direction of each field must be 1 or -1 (%s)", k)
 		}
-		if _, err := SplitPath(k); err != nil {
-			return err
-		}
 		fields = append(fields, bsonx.IndexField{Path: k, Desc: dir < 0})
 		return nil
 	})
@@ -76,16 +74,26 @@ func arrayOrder(by bson.RawValue) (func(a, b bson.RawValue) int, error) {
 
 func compareItems(a, b bson.RawValue, fields []bsonx.IndexField) int {
 	for _, f := range fields {
-		if c := bsonx.CompareSort(sortValue(a, f), sortValue(b, f), f.Desc); c != 0 {
+		if c := bsonx.Compare(sortValue(a, f), sortValue(b, f)); c != 0 {
+			if f.Desc {
+				return -c
+			}
 			return c
 		}
 	}
 	return 0
 }
 
+// sortValue reads a path through objects only: unlike $sort, $sortArray does not look into arrays.
 func sortValue(item bson.RawValue, f bsonx.IndexField) bson.RawValue {
-	if item.Type != bson.TypeEmbeddedDocument {
+	for _, k := range strings.Split(f.Path, ".") {
+		if item.Type != bson.TypeEmbeddedDocument {
+			return Null
+		}
+		item = Field(item.Value, k)
+	}
+	if IsMissing(item) {
 		return Null
 	}
-	return bsonx.SortValueAt(bson.Raw(item.Value), f.Path, f.Desc)
+	return item
 }

@@ -17,6 +17,8 @@ type Summation struct {
 	intHi int64
 	// Decimal tells that a Decimal128 was added: the sum is then not supported.
 	Decimal bool
+	// AsDoubles adds every number as a double, as $avg does.
+	AsDoubles bool
 	// Count is the number of numbers added.
 	Count int64
 }
@@ -24,16 +26,8 @@ type Summation struct {
 // Add adds a number; other types are ignored.
 func (s *Summation) Add(v bson.RawValue) {
 	switch v.Type {
-	case bson.TypeInt32:
-		s.addInt(int64(int32Of(v)))
-		if s.kind == 0 {
-			s.kind = bson.TypeInt32
-		}
-	case bson.TypeInt64:
-		s.addInt(int64Of(v))
-		if s.kind != bson.TypeDouble {
-			s.kind = bson.TypeInt64
-		}
+	case bson.TypeInt32, bson.TypeInt64:
+		s.addInteger(v)
 	case bson.TypeDouble:
 		s.addFloat(float64Of(v))
 		s.kind = bson.TypeDouble
@@ -43,6 +37,18 @@ func (s *Summation) Add(v bson.RawValue) {
 		return
 	}
 	s.Count++
+}
+
+func (s *Summation) addInteger(v bson.RawValue) {
+	n, _ := numberOf(v)
+	if s.AsDoubles {
+		s.addFloat(n.f)
+		return
+	}
+	s.addInt(n.i)
+	if s.kind == 0 || v.Type == bson.TypeInt64 && s.kind == bson.TypeInt32 {
+		s.kind = v.Type
+	}
 }
 
 func (s *Summation) addInt(i int64) {
@@ -92,6 +98,9 @@ func (s *Summation) Float() float64 {
 		hi, lo = twoSumAdd(hi, lo, float64(s.intHi)*(1<<64))
 		hi, lo = twoSumAdd(hi, lo, float64(s.intLo>>32)*(1<<32))
 		hi, lo = twoSumAdd(hi, lo, float64(s.intLo&math.MaxUint32))
+	}
+	if math.IsInf(hi, 0) {
+		return hi
 	}
 	return hi + lo
 }

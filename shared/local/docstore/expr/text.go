@@ -20,7 +20,9 @@ func coerceString(v bson.RawValue) (string, error) {
 		return "", nil
 	case bson.TypeString, bson.TypeJavaScript, bson.TypeSymbol:
 		return stringOf(v), nil
-	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
+	case bson.TypeDouble:
+		return sixDigits(float64Of(v)), nil
+	case bson.TypeInt32, bson.TypeInt64, bson.TypeDecimal128:
 		return numberText(v), nil
 	case bson.TypeDateTime:
 		return dateText(int64Of(v))
@@ -29,6 +31,17 @@ func coerceString(v bson.RawValue) (string, error) {
 		return time.Unix(int64(t), 0).UTC().Format("Jan _2 15:04:05") + ":" + strconv.Itoa(int(i)), nil
 	}
 	return "", mongoerr.New(16007, "can't convert from BSON type %s to String", TypeName(v))
+}
+
+// sixDigits writes a double as the older string operators do: six significant digits.
+func sixDigits(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "nan"
+	case math.IsInf(f, 0):
+		return strings.ToLower(strings.TrimSuffix(doubleText(f), "inity"))
+	}
+	return strconv.FormatFloat(f, 'g', 6, 64)
 }
 
 func numberText(v bson.RawValue) string {
@@ -52,7 +65,7 @@ func doubleText(f float64) string {
 	case math.IsInf(f, -1):
 		return "-Infinity"
 	}
-	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e17) {
+	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e16) {
 		return strconv.FormatFloat(f, 'e', -1, 64)
 	}
 	return strconv.FormatFloat(f, 'f', -1, 64)
@@ -166,6 +179,9 @@ func opSubstrBytes(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	return String(rest), nil
 }
 
+// CoerceLong is coerceLong for stages whose sizes and directions MongoDB reads the same way.
+func CoerceLong(v bson.RawValue) (int64, error) { return coerceLong(v) }
+
 // coerceLong reads a number as MongoDB's coerceToLong: doubles truncate (error 31109 out of range), decimals round half to even and
 // answer the smallest long where they do not fit.
 func coerceLong(v bson.RawValue) (int64, error) {
@@ -267,11 +283,15 @@ func opIndexOfCP(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	}
 	s := stringOf(args[0])
 	start, end, err := indexRange(args, utf8.RuneCountInString(s), "$indexOfCP", 40096, 40097)
-	if err != nil || start > end {
+	if err != nil || start > end || len(args) > 2 && start == end {
 		return Int32(-1), err
 	}
-	if at := strings.Index(cutRunes(s, start, end-start), stringOf(args[1])); at >= 0 {
-		return Int32(int32(start + utf8.RuneCountInString(cutRunes(s, start, end-start)[:at]))), nil
+	// A match has to begin before the end; it may go beyond it.
+	rest := cutRunes(s, start, len(s))
+	if at := strings.Index(rest, stringOf(args[1])); at >= 0 {
+		if found := start + utf8.RuneCountInString(rest[:at]); found < end || len(args) == 2 {
+			return Int32(int32(found)), nil
+		}
 	}
 	return Int32(-1), nil
 }

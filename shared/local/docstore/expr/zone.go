@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"encoding/binary"
 	"strings"
 	"time"
 	// The zone database is compiled in: the store must not depend on what the machine has installed.
@@ -26,7 +27,7 @@ func zoneOf(v bson.RawValue) (*time.Location, error) {
 // LoadZone finds a zone by its IANA name or offset.
 func LoadZone(name string) (*time.Location, bool) {
 	switch {
-	case name == "UTC" || name == "GMT" || name == "Z":
+	case name == "UTC" || name == "GMT":
 		return time.UTC, true
 	case name == "" || name == "Local" || strings.Contains(name, ".."):
 		return nil, false
@@ -69,7 +70,8 @@ func millisOf(v bson.RawValue, code int32) (int64, error) {
 		t, _ := v.Timestamp()
 		return int64(t) * 1000, nil
 	case bson.TypeObjectID:
-		return v.ObjectID().Timestamp().UnixMilli(), nil
+		// MongoDB reads the seconds of an ObjectId as a signed number.
+		return int64(int32(binary.BigEndian.Uint32(v.Value))) * 1000, nil
 	}
 	return 0, mongoerr.New(code, "can't convert from BSON type %s to Date", TypeName(v))
 }

@@ -69,6 +69,9 @@ func (c *compiler) accumulator(name string, arg bson.RawValue) (*accSpec, error)
 		}
 		return &accSpec{name: name, arg: p.Input, make: func(int64) accumulator { return &percentileAcc{spec: p} }}, nil
 	case "$count":
+		if arg.Type == bson.TypeArray {
+			return nil, mongoerr.New(40237, "The $count accumulator is a unary operator")
+		}
 		if arg.Type != bson.TypeEmbeddedDocument || !bsonx.IsEmpty(arg.Value) {
 			return nil, mongoerr.New(mongoerr.TypeMismatch, "$count takes no arguments, i.e. $count:{}")
 		}
@@ -77,11 +80,7 @@ func (c *compiler) accumulator(name string, arg bson.RawValue) (*accSpec, error)
 		return nil, expr.ErrUnsupported("the accumulator $accumulator")
 	}
 	if arg.Type == bson.TypeArray {
-		items := bsonx.Values(arg)
-		if len(items) != 1 {
-			return nil, mongoerr.New(40237, "The %s accumulator is a unary operator", name)
-		}
-		arg = items[0]
+		return nil, mongoerr.New(40237, "The %s accumulator is a unary operator", name)
 	}
 	construct := simpleAccumulator(name)
 	if construct == nil {

@@ -239,6 +239,9 @@ func (c *compiler) bucketAuto(arg bson.RawValue) (stage, error) {
 		}
 		return nil, expr.ErrUnsupported("$bucketAuto with granularity")
 	}
+	if output.Type == bson.TypeEmbeddedDocument && bsonx.IsEmpty(output.Value) {
+		output = bson.RawValue{}
+	}
 	group, err := c.outputGroup(expr.Const(expr.Null), output)
 	s.group = group
 	return s, err

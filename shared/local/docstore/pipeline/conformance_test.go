@@ -302,6 +302,9 @@ func (m memory) aggregate(cmd bson.Raw) ([]bson.Raw, error) {
 				stages = append(stages, s.Value().Value)
 			}
 		case "cursor":
+			if size := bsonx.Lookup(v.Value, "batchSize"); v.Type != bson.TypeEmbeddedDocument || !expr.IsMissing(size) && !expr.IsNumber(size) {
+				return nil, errSkip
+			}
 			if n, ok := expr.IntegralInt64(bsonx.Lookup(v.Value, "batchSize")); ok {
 				batch = n
 			}
@@ -321,6 +324,9 @@ func (m memory) aggregate(cmd bson.Raw) ([]bson.Raw, error) {
 		return nil, err
 	}
 	if p.Writes() {
+		return nil, errSkip
+	}
+	if deps.Coll == "" && !p.HasOwnSource() {
 		return nil, errSkip
 	}
 	ctx := context.Background()

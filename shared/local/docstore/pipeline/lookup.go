@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -9,6 +10,7 @@ import (
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/expr"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/query"
 )
 
 // lookupStage is $lookup: equality of fields, a pipeline with variables, or both.
@@ -32,6 +34,9 @@ type lookupArgs struct {
 func (c *compiler) lookup(arg bson.RawValue) (stage, error) {
 	if err := object(arg, mongoerr.FailedToParse, "$lookup"); err != nil {
 		return nil, err
+	}
+	if from := bsonx.Lookup(arg.Value, "from"); expr.IsMissing(from) && bsonx.Lookup(arg.Value, "pipeline").Type != bson.TypeArray {
+		return nil, mongoerr.New(mongoerr.FailedToParse, "must specify 'pipeline' when 'from' is empty")
 	}
 	a, err := lookupFields(arg.Value)
 	if err != nil {
@@ -64,8 +69,13 @@ func (c *compiler) lookup(arg bson.RawValue) (stage, error) {
 }
 
 func lookupFields(body bson.Raw) (a lookupArgs, err error) {
+	seen := map[string]bool{}
 	for it := bsonx.Elements(body); it.Next(); {
 		v := it.Value()
+		if seen[string(it.Key())] {
+			return a, mongoerr.New(40413, "BSON field '$lookup.%s' is a duplicate field", it.Key())
+		}
+		seen[string(it.Key())] = true
 		switch name := string(it.Key()); name {
 		case "from":
 			a.from = v
@@ -75,6 +85,9 @@ func lookupFields(body bson.Raw) (a lookupArgs, err error) {
 			}
 			if v.Type != bson.TypeString {
 				return a, mongoerr.New(mongoerr.TypeMismatch, "BSON field '$lookup.%s' is the wrong type '%s', expected type 'string'", name, expr.TypeName(v))
+			}
+			if name != "as" && len(bsonx.StringBytes(v)) == 0 {
+				continue
 			}
 			switch name {
 			case "localField":
@@ -93,9 +106,6 @@ func lookupFields(body bson.Raw) (a lookupArgs, err error) {
 			}
 			a.let = v
 		case "pipeline":
-			if v.Type == bson.TypeNull {
-				continue
-			}
 			if v.Type != bson.TypeArray {
 				return a, mongoerr.New(mongoerr.TypeMismatch, "BSON field '$lookup.pipeline' is the wrong type '%s', expected type 'array'", expr.TypeName(v))
 			}
@@ -114,7 +124,7 @@ func (s *lookupStage) readFrom(c *compiler, a lookupArgs) error {
 	switch a.from.Type {
 	case bson.TypeString:
 		s.from.Coll = string(bsonx.StringBytes(a.from))
-		if s.from.Coll == "" {
+		if s.from.Coll == "" || s.from.Coll[0] == '.' || strings.Contains(s.from.Coll, "\x00") {
 			return mongoerr.New(mongoerr.InvalidNamespace, "$lookup 'from' must not be empty")
 		}
 		return nil
@@ -129,6 +139,9 @@ func (s *lookupStage) readFrom(c *compiler, a lookupArgs) error {
 		for it := bsonx.Elements(a.from.Value); it.Next(); {
 			if k := string(it.Key()); k != "db" && k != "coll" {
 				return mongoerr.New(40415, "BSON field 'from.%s' is an unknown field.", k)
+			}
+			if it.Value().Type != bson.TypeString {
+				return mongoerr.New(mongoerr.TypeMismatch, "BSON field 'from.%s' is the wrong type '%s', expected type 'string'", it.Key(), expr.TypeName(it.Value()))
 			}
 		}
 	}
@@ -210,7 +223,7 @@ func (s *lookupStage) join(ctx context.Context, env, inner *expr.Env, d bson.Raw
 		inner.Set(s.slots[i], v)
 	}
 	if s.own {
-		return collectArray(ctx, s.stages, inner, Slice(nil))
+		return s.joinOwn(ctx, inner, d)
 	}
 	docs, err := s.source.Scan(ctx, s.from, s.filter(d))
 	if err != nil {
@@ -224,7 +237,7 @@ func (s *lookupStage) filter(d bson.Raw) bson.Raw {
 	if s.foreign == "" {
 		return bsonx.NewDoc(0).Raw()
 	}
-	local := expr.Path(d, s.local)
+	local := localValue(bsonx.Document(d), s.local)
 	if local.Type != bson.TypeArray {
 		return equals(s.foreign, orNull(local))
 	}
@@ -245,6 +258,46 @@ func (s *lookupStage) filter(d bson.Raw) bson.Raw {
 	}
 	in := bsonx.NewDoc(0).Append("$in", list.Value()).Value()
 	return bsonx.NewDoc(0).Append(s.foreign, in).Raw()
+}
+
+// localValue reads the local field: like a path of an expression, but a number picks an item of an array.
+func localValue(v bson.RawValue, path []string) bson.RawValue {
+	for i, k := range path {
+		switch v.Type {
+		case bson.TypeEmbeddedDocument:
+			v = bsonx.Lookup(v.Value, k)
+			continue
+		case bson.TypeArray:
+		default:
+			return bson.RawValue{}
+		}
+		if n, ok := bsonx.ArrayIndex(k); ok {
+			v = bsonx.At(v.Value, n)
+			continue
+		}
+		out := bsonx.NewArray(0)
+		for it := bsonx.Items(v); it.Next(); {
+			item := localValue(it.Value(), path[i:])
+			if !expr.IsMissing(item) {
+				out.Append(item)
+			}
+		}
+		return out.Value()
+	}
+	return v
+}
+
+// joinOwn runs a pipeline that brings its own $documents; an equality of fields follows them.
+func (s *lookupStage) joinOwn(ctx context.Context, env *expr.Env, d bson.Raw) (bson.RawValue, error) {
+	stages := s.stages
+	if s.foreign != "" {
+		m, err := query.Compile(s.filter(d), query.Options{})
+		if err != nil {
+			return bson.RawValue{}, err
+		}
+		stages = slices.Insert(slices.Clone(stages), 1, stage(&matchStage{matcher: m}))
+	}
+	return collectArray(ctx, stages, env, Slice(nil))
 }
 
 func equals(path string, v bson.RawValue) bson.Raw {

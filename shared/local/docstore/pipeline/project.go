@@ -275,7 +275,7 @@ func (p *projectParser) keepOrDrop(path string, keep bool) error {
 }
 
 func (p *projectParser) computed(path string, v bson.RawValue, operator bool) error {
-	if p.mode == keepOthers {
+	if p.mode == keepOthers && !(operator && bsonx.FirstKey(v.Value) == "$meta") {
 		if operator {
 			return mongoerr.New(31252, "Invalid $project :: caused by :: Cannot use an expression in an exclusion projection: %s", path)
 		}

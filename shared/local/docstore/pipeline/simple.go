@@ -246,11 +246,14 @@ func (c *compiler) sample(arg bson.RawValue) (stage, error) {
 	if !expr.IsNumber(size) {
 		return nil, mongoerr.New(28746, "size argument to $sample must be a number")
 	}
-	f, _ := expr.Float64(size)
-	if !(f >= 1) {
+	n, err := expr.CoerceLong(size)
+	if f, _ := expr.Float64(size); f > 1<<62 {
+		n, err = 1<<62, nil
+	}
+	if err != nil || n < 1 {
 		return nil, mongoerr.New(28747, "size argument to $sample must be a positive integer")
 	}
-	return &sampleStage{c, int64(min(f, 1<<62))}, nil
+	return &sampleStage{c, n}, nil
 }
 
 // run keeps n documents by reservoir sampling (Vitter 1985, algorithm R), then shuffles them.

@@ -48,15 +48,20 @@ func sortFields(spec bson.Raw) ([]bsonx.IndexField, error) {
 		if err := stagePath(path); err != nil {
 			return nil, err
 		}
-		f, ok := expr.Float64(v)
-		if !ok {
+		if !expr.IsNumber(v) {
 			return nil, mongoerr.New(15974, "Illegal key in $sort specification: %s", it.Key())
 		}
-		if f != 1 && f != -1 {
+		f, err := expr.CoerceLong(v)
+		if err != nil || f != 1 && f != -1 {
 			return nil, mongoerr.New(15975, "$sort key ordering must be 1 (for ascending) or -1 (for descending)")
 		}
 		if len(fields) == maxSortFields {
 			return nil, mongoerr.New(13103, "too many compound keys")
+		}
+		for _, have := range fields {
+			if have.Path == path {
+				return nil, mongoerr.New(7472500, "$sort key must not contain duplicate keys: %s", path)
+			}
 		}
 		fields = append(fields, bsonx.IndexField{Path: path, Desc: f < 0})
 	}

@@ -43,6 +43,9 @@ func (c *compiler) setWindowFields(arg bson.RawValue) (stage, error) {
 			}
 			s.by = e
 		case "sortBy":
+			if v.Type == bson.TypeNull {
+				continue
+			}
 			if v.Type != bson.TypeEmbeddedDocument {
 				return nil, mongoerr.New(mongoerr.TypeMismatch, "BSON field '$setWindowFields.sortBy' is the wrong type '%s', expected type 'object'", expr.TypeName(v))
 			}
@@ -59,12 +62,13 @@ func (c *compiler) setWindowFields(arg bson.RawValue) (stage, error) {
 	if expr.IsMissing(output) {
 		return nil, mongoerr.New(40414, "BSON field '$setWindowFields.output' is missing but a required field")
 	}
-	if !expr.IsMissing(sortBy) && !bsonx.IsEmpty(sortBy.Value) {
+	s.sorted = !expr.IsMissing(sortBy)
+	if s.sorted && !bsonx.IsEmpty(sortBy.Value) {
 		fields, err := sortFields(sortBy.Value)
 		if err != nil {
 			return nil, err
 		}
-		s.sortBy, s.sorted = fields, true
+		s.sortBy = fields
 	}
 	return s, s.readOutput(output.Value)
 }
@@ -105,6 +109,12 @@ func (c *compiler) windowField(s *windowStage, v bson.RawValue) (*windowField, e
 		return nil, mongoerr.New(mongoerr.FailedToParse, "The field must be an object with a window function")
 	}
 	f := &windowField{}
+	switch first := bsonx.FirstKey(v.Value); first {
+	case "$rank", "$denseRank", "$documentNumber":
+		if bsonx.Len(v.Value) > 1 {
+			return nil, mongoerr.New(5371601, "Rank style window functions take no other arguments")
+		}
+	}
 	var arg, window bson.RawValue
 	for it := bsonx.Elements(v.Value); it.Next(); {
 		k := string(it.Key())
@@ -525,6 +535,10 @@ func (f *windowField) over(env *expr.Env, p *partition, lo, hi int) (bson.RawVal
 		if err := f.acc.feed(a, env, d); err != nil {
 			return bson.RawValue{}, err
 		}
+	}
+	if d, ok := a.(*deviationAcc); ok && !f.bounds.from.unbounded && !d.sample && d.d.Count() == 1 {
+		// MongoDB's function for moving windows answers an int here.
+		return expr.Int32(0), nil
 	}
 	return a.value()
 }

@@ -98,16 +98,20 @@ type mergeStage struct {
 	stage []stage
 	slots []int
 	lets  []expr.Expr
+	// refused is the error of an update pipeline with a stage that updates do not allow.
+	refused error
 }
 
 func (c *compiler) merge(arg bson.RawValue) (stage, error) {
 	s := &mergeStage{sink: c.deps.Sink, spec: MergeSpec{Into: Namespace{DB: c.db}, WhenMatched: "merge", WhenNotMatched: "insert"}}
 	if arg.Type == bson.TypeString {
-		s.spec.Into.Coll = string(bsonx.StringBytes(arg))
+		if s.spec.Into.Coll = string(bsonx.StringBytes(arg)); s.spec.Into.Coll == "" {
+			return nil, mongoerr.New(mongoerr.InvalidNamespace, "Invalid $merge target namespace, '%s.'", c.db)
+		}
 		return s, checkMergeTarget(s.spec.Into)
 	}
 	if arg.Type != bson.TypeEmbeddedDocument {
-		return nil, mongoerr.New(51182, "$merge requires a string or object argument, but found %s", expr.TypeName(arg))
+		return nil, mongoerr.New(mongoerr.TypeMismatch, "$merge requires a string or object argument, but found %s", expr.TypeName(arg))
 	}
 	var let, pipeline bson.RawValue
 	for it := bsonx.Elements(arg.Value); it.Next(); {
@@ -267,7 +271,9 @@ func (s *mergeStage) finish(c *compiler, let, pipeline bson.RawValue) error {
 		switch name := bsonx.FirstKey(raw); name {
 		case "$addFields", "$set", "$project", "$unset", "$replaceRoot", "$replaceWith":
 		default:
-			return mongoerr.New(mongoerr.InvalidOptions, "%s is not allowed to be used within an update", name)
+			// MongoDB finds this out where a document matches, not before.
+			s.refused = mongoerr.New(mongoerr.InvalidOptions, "%s is not allowed to be used within an update", name)
+			return nil
 		}
 	}
 	inner := &compiler{deps: c.deps, scope: scope, place: inFacet, depth: c.depth + 1, db: c.db, coll: s.spec.Into.Coll}
@@ -334,6 +340,9 @@ func (s *mergeStage) update(ctx context.Context, env *expr.Env, d bson.Raw) func
 		}
 	case "pipeline":
 		return func(existing bson.Raw) (bson.Raw, error) {
+			if s.refused != nil {
+				return nil, s.refused
+			}
 			inner := env.Clone()
 			for i, e := range s.lets {
 				v, err := e.Eval(env, d)
