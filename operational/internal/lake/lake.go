@@ -73,3 +73,10 @@ type Quarantine interface {
 	// SetAside stores the records; those whose id is there already change nothing.
 	SetAside(ctx context.Context, records []Quarantined) error
 }
+
+// AsideCount is how much of a source was set aside for a reason.
+type AsideCount struct {
+	Source contract.SourceID // empty for records that could not be read
+	Reason fault.Code
+	Count  int64
+}

@@ -35,10 +35,10 @@ var (
 )
 
 type pendingDoc struct {
-	First    int64     `bson:"first"`
-	Last     int64     `bson:"last"`
-	Received time.Time `bson:"received"`
-	Wanted   []wantedDoc
+	First    int64       `bson:"first"`
+	Last     int64       `bson:"last"`
+	Received time.Time   `bson:"received"`
+	Wanted   []wantedDoc `bson:"wanted"`
 }
 
 // wantedDoc keeps the parameters as the contract's JSON fields, which UseJSONStructTags stores.

@@ -93,6 +93,16 @@ func (s *Fences) Adopt(ctx context.Context, clusterID string) (ingest.Log, error
 	return ingest.Log{Epoch: d.Epoch, ClusterID: d.Cluster}, nil
 }
 
+// Current returns the log that is being ingested; false if none ever was.
+func (s *Fences) Current(ctx context.Context) (ingest.Log, bool, error) {
+	var d logDoc
+	err := mongodb.Fault(s.log.FindOne(ctx, byID(logID)).Decode(&d))
+	if fault.Is(err, fault.NotFound) {
+		return ingest.Log{}, false, nil
+	}
+	return ingest.Log{Epoch: d.Epoch, ClusterID: d.Cluster}, err == nil, err
+}
+
 // Begin implements ingest.Epochs.
 func (s *Fences) Begin(ctx context.Context, clusterID string) (ingest.Log, error) {
 	var log ingest.Log

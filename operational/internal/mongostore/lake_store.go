@@ -15,6 +15,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/ingest"
 	"github.com/strata-crm/strata/operational/internal/lake"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/mongodb"
 )
 
@@ -270,4 +271,32 @@ func newQuarantineDoc(q *lake.Quarantined) (*quarantineDoc, error) {
 		doc.Epoch, doc.Partition, doc.Offset = &q.Place.Epoch, &q.Place.Partition, &q.Place.Offset
 	}
 	return doc, nil
+}
+
+// CountAside returns how much of a tenant is set aside, by source and reason.
+func (s *Lake) CountAside(ctx context.Context, t contract.TenantID) ([]lake.AsideCount, error) {
+	cursor, err := s.aside.Aggregate(ctx, mongo.Pipeline{
+		{{Key: "$match", Value: bson.D{{Key: "tenant", Value: t}}}},
+		{{Key: "$group", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "source", Value: "$source"}, {Key: "reason", Value: "$reason"}}},
+			{Key: "n", Value: bson.D{{Key: "$sum", Value: int64(1)}}}}}},
+		{{Key: "$sort", Value: byID1}},
+	})
+	if err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	var groups []struct {
+		ID struct {
+			Source contract.SourceID `bson:"source"`
+			Reason fault.Code        `bson:"reason"`
+		} `bson:"_id"`
+		N int64 `bson:"n"`
+	}
+	if err := cursor.All(ctx, &groups); err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	out := make([]lake.AsideCount, len(groups))
+	for i, g := range groups {
+		out[i] = lake.AsideCount{Source: g.ID.Source, Reason: g.ID.Reason, Count: g.N}
+	}
+	return out, nil
 }

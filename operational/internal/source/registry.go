@@ -123,19 +123,19 @@ func (r *Registry) Get(ctx context.Context, id contract.SourceID) (Source, error
 // List returns all sources, by id.
 func (r *Registry) List(ctx context.Context) ([]Source, error) { return r.store.List(ctx, r.tenant) }
 
-// Offering returns the sources that offer a parameter, by id: what makes a directive that asks for it answerable.
-func (r *Registry) Offering(ctx context.Context, p contract.ParameterName) ([]contract.SourceID, error) {
+// Offers returns the sources, by id, of every parameter that any offers: what makes a directive answerable.
+func (r *Registry) Offers(ctx context.Context) (map[contract.ParameterName][]contract.SourceID, error) {
 	all, err := r.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var ids []contract.SourceID
+	offers := map[contract.ParameterName][]contract.SourceID{}
 	for i := range all {
-		if all[i].Offering(p) {
-			ids = append(ids, all[i].ID)
+		for _, p := range all[i].Offers {
+			offers[p] = append(offers[p], all[i].ID)
 		}
 	}
-	return ids, nil
+	return offers, nil
 }
 
 // ByKey returns the source that a write key opens, or fault.Denied. Answers are at most keyCache old.

@@ -51,9 +51,6 @@ type Source struct {
 	ChangedAt    time.Time
 }
 
-// Offering reports whether the source offers the parameter.
-func (s *Source) Offering(p contract.ParameterName) bool { return slices.Contains(s.Offers, p) }
-
 const (
 	maxText  = 200
 	maxOffer = 200
