@@ -205,8 +205,10 @@ func (db *DB) keep(ctx context.Context, name, holder string) lease {
 	}}
 }
 
+// giveBack lets others have the lease at once; it does not wait long for a database that is away, since the lease ends by
+// itself.
 func (db *DB) giveBack(ctx context.Context, name, holder string) {
-	ctx, cancel := context.WithTimeout(ctx, db.timeout)
+	ctx, cancel := context.WithTimeout(ctx, min(db.timeout, time.Second))
 	defer cancel()
 	_, err := db.Collection(setupCollection).DeleteOne(ctx, bson.D{{Key: "_id", Value: name}, {Key: "holder", Value: holder}})
 	if err != nil {
