@@ -346,6 +346,27 @@ func rebalance(t *testing.T, h Harness) {
 	watch()
 }
 
+// release lets a second member join while the first one's handler waits: only the end of its ctx can free it.
+func release(t *testing.T, h Harness) {
+	b := setUp(t, h, 2)
+	b.publish(0, 1, 1)
+	j := newJournal()
+	stuck := b.subscription("g", j)
+	stuck.Handle = func(ctx context.Context, m bus.Message) error {
+		j.add("waiting")
+		<-ctx.Done()
+		j.add("released")
+		return ctx.Err()
+	}
+	stop := b.subscribe(stuck)
+	j.await(b, "the first delivery", count(1))
+	second := h.Open(t)
+	b.run(func(ctx context.Context) error { return second.Subscribe(ctx, b.subscription("g", j)) })
+	j.await(b, "the release", func(e []string) bool { return slices.Contains(e, "released") })
+	stop()
+	j.await(b, "the message at another member", func(e []string) bool { return slices.Contains(e, "0") })
+}
+
 // neverBack fails the test when the group's offset of a partition goes down.
 func (b *bench) neverBack(ctx context.Context, group string) error {
 	highest := map[int]int64{}

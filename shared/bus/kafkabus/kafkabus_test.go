@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,7 +58,12 @@ func (s *server) dial(ctx context.Context, network, address string) (net.Conn, e
 
 func open(t testing.TB, s *server, dial bustest.Dial) *kafkabus.Bus {
 	t.Helper()
-	b, err := kafkabus.New(kafkabus.Options{Brokers: s.now.Load().Brokers(), ClientID: "test", Dial: dial, Logger: quiet})
+	return connect(t, s.now.Load().Brokers(), dial)
+}
+
+func connect(t testing.TB, brokers []string, dial bustest.Dial) *kafkabus.Bus {
+	t.Helper()
+	b, err := kafkabus.New(kafkabus.Options{Brokers: brokers, ClientID: "test", Dial: dial, Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,9 +86,29 @@ func TestBus(t *testing.T) {
 			Open:        func(t *testing.T) bustest.Client { return open(t, s, network.Dial) },
 			LoseReplies: network.LoseReplies,
 			Truncate: func(t *testing.T, topic string, partition int, before int64) {
-				truncate(t, s, topic, partition, before)
+				truncate(t, s.now.Load().Brokers(), s.dial, topic, partition, before)
 			},
 			Restart: func(t *testing.T) { s.stop(t); s.start(t) },
+		}
+	})
+}
+
+// TestBusOnKafka runs the suite on a real cluster, whose brokers STRATA_TEST_KAFKA_BROKERS names (host:port,…).
+func TestBusOnKafka(t *testing.T) {
+	t.Parallel()
+	named := os.Getenv("STRATA_TEST_KAFKA_BROKERS")
+	if named == "" {
+		t.Skip("set STRATA_TEST_KAFKA_BROKERS to run the suite on a real Kafka")
+	}
+	brokers := strings.Split(named, ",")
+	bustest.Test(t, func(t *testing.T) bustest.Harness {
+		network := bustest.NewNetwork(nil)
+		return bustest.Harness{
+			Open:        func(t *testing.T) bustest.Client { return connect(t, brokers, network.Dial) },
+			LoseReplies: network.LoseReplies,
+			Truncate: func(t *testing.T, topic string, partition int, before int64) {
+				truncate(t, brokers, new(net.Dialer).DialContext, topic, partition, before)
+			},
 		}
 	})
 }

@@ -1,21 +1,19 @@
 package kafkabus_test
 
 import (
-	"context"
-	"net"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/strata-crm/strata/shared/bus/bustest"
 )
 
 // truncate deletes messages as an administrator of Kafka would, with a client of its own, since kafka-go has no call
 // for it.
-func truncate(t *testing.T, s *server, topic string, partition int, before int64) {
+func truncate(t *testing.T, brokers []string, dial bustest.Dial, topic string, partition int, before int64) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.now.Load().Brokers()...), kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
-		return s.dial(ctx, network, address)
-	}))
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.Dialer(dial))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -180,8 +182,10 @@ func (b *Broker) readClusterID() error {
 }
 
 func (b *Broker) settings() []kfake.Opt {
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(int16(kmsg.Produce), maxProduce)
 	opts := []kfake.Opt{
-		kfake.NumBrokers(1), kfake.ClusterID(b.clusterID), kfake.WithLogger(logger{b.options.Logger}),
+		kfake.NumBrokers(1), kfake.ClusterID(b.clusterID), kfake.MaxVersions(versions), kfake.WithLogger(logger{b.options.Logger}),
 		kfake.ListenFn(func(string, string) (net.Listener, error) { return b.listener, nil }),
 		kfake.BrokerConfigs(map[string]string{
 			"log.segment.bytes": segmentBytes, "log.cleaner.backoff.ms": never, "offsets.retention.minutes": groupRetention}),

@@ -19,6 +19,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
 	"github.com/strata-crm/strata/shared/bus"
@@ -335,6 +336,32 @@ func TestBadRequestsEndOnlyTheirConnection(t *testing.T) {
 	k := client(t, b)
 	must(t, k.EnsureTopics(t.Context(), bus.TopicSpec{Name: "t", Partitions: 1}))
 	publish(t, k, "t", 0, 1)
+}
+
+// TestOtherClients speaks to the broker with another library, which uses newer versions of the protocol: fetch sessions,
+// ids for topics, an idempotent producer.
+func TestOtherClients(t *testing.T) {
+	t.Parallel()
+	b := start(t, broker.Options{Dir: t.TempDir()})
+	must(t, client(t, b).EnsureTopics(t.Context(), bus.TopicSpec{Name: "t", Partitions: 6}))
+	other, err := kgo.NewClient(kgo.SeedBrokers(b.Brokers()...), kgo.Dialer(b.Dial), kgo.ConsumeTopics("t"),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	must(t, err)
+	defer other.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for round := 1; round <= 3; round++ {
+		var records []*kgo.Record
+		for i := range 100 {
+			records = append(records, &kgo.Record{Topic: "t", Key: []byte(fmt.Sprint(i)), Value: []byte("v")})
+		}
+		must(t, other.ProduceSync(ctx, records...).FirstErr())
+		for got := 0; got < 100; {
+			fetches := other.PollFetches(ctx)
+			must(t, fetches.Err())
+			got += fetches.NumRecords()
+		}
+	}
 }
 
 func TestCloseEndsConnections(t *testing.T) {

@@ -18,6 +18,8 @@ const (
 	maxFrame = 16 << 20
 	// minFrame is a request's header: key, version, correlation id.
 	minFrame = 8
+	// maxProduce is the last version of a produce that names its topics; later ones have ids, which only kfake knows.
+	maxProduce = 12
 )
 
 // guarded is the broker's end of a connection. It lets only whole, known requests through to kfake, which would end the
@@ -130,7 +132,7 @@ func (r *request) written(p *kmsg.ProduceRequest) error {
 	}
 	for _, t := range p.Topics {
 		if t.Topic == "" {
-			return errors.New("a produce that names its topic by id: use version 12 or lower")
+			return fmt.Errorf("a produce of a version above %d, which the broker does not offer", maxProduce)
 		}
 		for _, part := range t.Partitions {
 			r.partitions = append(r.partitions, partition{t.Topic, int(part.Partition)})
