@@ -1,6 +1,7 @@
 package update
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -73,7 +74,7 @@ func notViable(name, path string, v bson.RawValue) error {
 }
 
 // field names what a child stands for in this application.
-func (st *state) field(name, path string) (string, error) {
+func (st *state) field(name string) (string, error) {
 	if name != "$" {
 		return name, nil
 	}
@@ -112,7 +113,7 @@ func (st *state) missing(k kid, path string) (v bson.RawValue, name string, err 
 	if isArrayAll(k.name) {
 		return v, "", mongoerr.New(mongoerr.BadValue, "The path '%s' must exist in the document in order to apply array updates.", path)
 	}
-	if name, err = st.field(k.name, path); err != nil {
+	if name, err = st.field(k.name); err != nil {
 		return v, "", err
 	}
 	v, err = st.value(bsonx.Missing, k.node, join(path, name))
@@ -120,27 +121,16 @@ func (st *state) missing(k kid, path string) (v bson.RawValue, name string, err 
 }
 
 func (st *state) object(doc bson.RawValue, t *tree, path string) (bson.RawValue, error) {
+	names, err := st.fields(doc, t, path)
+	if err != nil {
+		return doc, err
+	}
 	b := bsonx.NewDoc(len(doc.Value) + 64)
 	seen := make([]bool, len(t.kids))
-	names := make([]string, len(t.kids))
-	for i, k := range t.kids {
-		if isArrayAll(k.name) {
-			return doc, mongoerr.New(mongoerr.BadValue, "Cannot apply array updates to non-array element %s: %s", path, doc)
-		}
-		name, err := st.field(k.name, path)
-		if err != nil {
-			return doc, err
-		}
-		if path == "" && name[0] == '$' && k.node.creates(st) {
-			return doc, dollarField(name)
-		}
-		names[i] = name
-	}
 	for it := bsonx.Elements(doc.Value); it.Next(); {
 		v := it.Value()
 		if i := indexOf(names, it.Key()); i >= 0 && !seen[i] {
 			seen[i] = true
-			var err error
 			if v, err = st.value(v, t.kids[i].node, join(path, names[i])); err != nil {
 				return doc, err
 			}
@@ -160,13 +150,29 @@ func (st *state) object(doc bson.RawValue, t *tree, path string) (bson.RawValue,
 	return b.Value(), nil
 }
 
-func indexOf(names []string, key []byte) int {
-	for i, n := range names {
-		if n == string(key) {
-			return i
+// fields returns the names that the children have in a document.
+func (st *state) fields(doc bson.RawValue, t *tree, path string) ([]string, error) {
+	names := make([]string, 0, len(t.kids))
+	for _, k := range t.kids {
+		if isArrayAll(k.name) {
+			return nil, mongoerr.New(mongoerr.BadValue, "Cannot apply array updates to non-array element %s: %s", path, doc)
 		}
+		name, err := st.field(k.name)
+		switch {
+		case err != nil:
+			return nil, err
+		case path == "" && name[0] == '$' && k.node.creates(st):
+			return nil, dollarField(name)
+		case slices.Contains(names, name): // $ and the same position by number
+			return nil, conflict(join(path, name), join(path, name))
+		}
+		names = append(names, name)
 	}
-	return -1
+	return names, nil
+}
+
+func indexOf(names []string, key []byte) int {
+	return slices.IndexFunc(names, func(n string) bool { return n == string(key) })
 }
 
 func (st *state) array(arr bson.RawValue, t *tree, path string) (bson.RawValue, error) {
@@ -201,7 +207,7 @@ func (st *state) elements(items []bson.RawValue, arr bson.RawValue, t *tree, pat
 			}
 			continue
 		}
-		name, err := st.field(k.name, path)
+		name, err := st.field(k.name)
 		if err != nil {
 			return nil, err
 		}
