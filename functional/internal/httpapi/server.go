@@ -66,7 +66,8 @@ func Mount(e *echo.Echo, d Deps) error {
 	if err != nil {
 		return fmt.Errorf("functional OpenAPI: %w", err)
 	}
-	RegisterHandlers(e.Group("", httpx.Validate(spec)), NewStrictHandler(&Server{d}, nil))
+	e.Use(httpx.Validate(spec))
+	RegisterHandlers(e, NewStrictHandler(&Server{d}, nil))
 	return nil
 }
 
