@@ -4,12 +4,14 @@ import (
 	"math"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 )
 
 // spread answers what an accumulator used as an expression works on: the items of a single array argument, else the arguments.
 func spread(args []bson.RawValue) []bson.RawValue {
 	if len(args) == 1 && args[0].Type == bson.TypeArray {
-		return Items(args[0])
+		return bsonx.Values(args[0])
 	}
 	return args
 }
@@ -20,7 +22,7 @@ func opSum(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		s.Add(a)
 	}
 	if s.Decimal {
-		return Missing, errDecimal("$sum")
+		return bsonx.Missing, errDecimal("$sum")
 	}
 	return s.Value(), nil
 }
@@ -31,16 +33,16 @@ func opAvg(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		s.Add(a)
 	}
 	if s.Decimal {
-		return Missing, errDecimal("$avg")
+		return bsonx.Missing, errDecimal("$avg")
 	}
 	return s.Average(), nil
 }
 
 func extreme(want int) callFunc {
 	return func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-		best := Null
+		best := bsonx.Null
 		for _, a := range spread(args) {
-			if !IsNullish(a) && (IsNullish(best) || sign(Compare(a, best)) == want) {
+			if !bsonx.IsNullish(a) && (bsonx.IsNullish(best) || sign(Compare(a, best)) == want) {
 				best = a
 			}
 		}
@@ -55,7 +57,7 @@ func stdDev(name string, sample bool) callFunc {
 			d.Add(a)
 		}
 		if d.Decimal {
-			return Missing, errDecimal(name)
+			return bsonx.Missing, errDecimal(name)
 		}
 		return d.Value(sample), nil
 	}
@@ -95,7 +97,7 @@ func (d *Deviation) Value(sample bool) bson.RawValue {
 		n--
 	}
 	if n <= 0 {
-		return Null
+		return bsonx.Null
 	}
-	return Double(math.Sqrt(d.m2 / float64(n)))
+	return bsonx.Double(math.Sqrt(d.m2 / float64(n)))
 }

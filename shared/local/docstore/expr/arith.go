@@ -5,6 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
@@ -14,19 +15,19 @@ func opAdd(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	date, hasDate, null, decimal := int64(0), false, false, false
 	for _, a := range args {
 		switch {
-		case IsNullish(a):
+		case bsonx.IsNullish(a):
 			null = true
 		case a.Type == bson.TypeDecimal128:
 			decimal = true
 		case a.Type == bson.TypeDateTime:
 			if hasDate {
-				return Missing, mongoerr.New(16612, "only one date allowed in an $add expression")
+				return bsonx.Missing, mongoerr.New(16612, "only one date allowed in an $add expression")
 			}
 			hasDate, date = true, int64Of(a)
 		default:
 			n, ok := numberOf(a)
 			if !ok {
-				return Missing, mongoerr.New(14, "$add only supports numeric or date types, not %s", TypeName(a))
+				return bsonx.Missing, mongoerr.New(14, "$add only supports numeric or date types, not %s", TypeName(a))
 			}
 			acc.kind = widest(acc.kind, n.kind)
 			sum.Add(a)
@@ -34,9 +35,9 @@ func opAdd(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	}
 	switch {
 	case null:
-		return Null, nil
+		return bsonx.Null, nil
 	case decimal:
-		return Missing, errDecimal("$add")
+		return bsonx.Missing, errDecimal("$add")
 	case hasDate:
 		return addDate(date, &sum)
 	}
@@ -53,9 +54,9 @@ func addDate(date int64, sum *Summation) (bson.RawValue, error) {
 	}
 	out, fits := addInt64(date, ms)
 	if !ok || !fits {
-		return Missing, mongoerr.New(15, "date overflow in $add")
+		return bsonx.Missing, mongoerr.New(15, "date overflow in $add")
 	}
-	return DateMillis(out), nil
+	return bsonx.DateTime(out), nil
 }
 
 func roundInt64(f float64) (int64, bool) {
@@ -85,28 +86,28 @@ func widest(a, b bson.Type) bson.Type {
 func opSubtract(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	a, b := args[0], args[1]
 	switch {
-	case IsNullish(a) || IsNullish(b):
-		return Null, nil
+	case bsonx.IsNullish(a) || bsonx.IsNullish(b):
+		return bsonx.Null, nil
 	case a.Type == bson.TypeDateTime:
 		return subtractFromDate(int64Of(a), b)
-	case IsNumber(a) && IsNumber(b):
+	case bsonx.IsNumber(a) && bsonx.IsNumber(b):
 		return subtractNumbers(a, b)
 	}
-	return Missing, mongoerr.New(14, "can't $subtract %s from %s", TypeName(b), TypeName(a))
+	return bsonx.Missing, mongoerr.New(14, "can't $subtract %s from %s", TypeName(b), TypeName(a))
 }
 
 func subtractNumbers(a, b bson.RawValue) (bson.RawValue, error) {
 	x, ok1 := numberOf(a)
 	y, ok2 := numberOf(b)
 	if !ok1 || !ok2 {
-		return Missing, errDecimal("$subtract")
+		return bsonx.Missing, errDecimal("$subtract")
 	}
 	if x.integral() && y.integral() {
 		if d, ok := subInt64(x.i, y.i); ok {
 			return integer(d, x.kind == bson.TypeInt64 || y.kind == bson.TypeInt64), nil
 		}
 	}
-	return Double(x.f - y.f), nil
+	return bsonx.Double(x.f - y.f), nil
 }
 
 func subtractFromDate(date int64, b bson.RawValue) (bson.RawValue, error) {
@@ -115,35 +116,35 @@ func subtractFromDate(date int64, b bson.RawValue) (bson.RawValue, error) {
 	case bson.TypeDateTime:
 		d, ok := subInt64(date, int64Of(b))
 		if !ok {
-			return Missing, overflow
+			return bsonx.Missing, overflow
 		}
-		return Int64(d), nil
+		return bsonx.Int64(d), nil
 	case bson.TypeDecimal128:
-		return Missing, errDecimal("$subtract")
+		return bsonx.Missing, errDecimal("$subtract")
 	}
 	n, ok := numberOf(b)
 	if !ok {
-		return Missing, mongoerr.New(14, "can't $subtract %s from date", TypeName(b))
+		return bsonx.Missing, mongoerr.New(14, "can't $subtract %s from date", TypeName(b))
 	}
 	ms := n.i
 	if !n.integral() {
 		if ms, ok = roundInt64(n.f); !ok {
-			return Missing, overflow
+			return bsonx.Missing, overflow
 		}
 	}
 	d, ok := subInt64(date, ms)
 	if !ok {
-		return Missing, overflow
+		return bsonx.Missing, overflow
 	}
-	return DateMillis(d), nil
+	return bsonx.DateTime(d), nil
 }
 
 func opMultiply(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	decimal, exact := false, true
 	kind, product, f := bson.TypeInt32, int64(1), 1.0
 	for _, a := range args {
-		if IsNullish(a) {
-			return Null, nil
+		if bsonx.IsNullish(a) {
+			return bsonx.Null, nil
 		}
 		if a.Type == bson.TypeDecimal128 {
 			decimal = true
@@ -151,7 +152,7 @@ func opMultiply(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		}
 		n, ok := numberOf(a)
 		if !ok {
-			return Missing, mongoerr.New(14, "$multiply only supports numeric types, not %s", TypeName(a))
+			return bsonx.Missing, mongoerr.New(14, "$multiply only supports numeric types, not %s", TypeName(a))
 		}
 		kind = widest(kind, n.kind)
 		f *= n.f
@@ -161,9 +162,9 @@ func opMultiply(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	}
 	switch {
 	case decimal:
-		return Missing, errDecimal("$multiply")
+		return bsonx.Missing, errDecimal("$multiply")
 	case kind == bson.TypeDouble || !exact:
-		return Double(f), nil
+		return bsonx.Double(f), nil
 	}
 	return integer(product, kind == bson.TypeInt64), nil
 }
@@ -171,47 +172,47 @@ func opMultiply(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 func opDivide(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	a, b := args[0], args[1]
 	switch {
-	case IsNumber(a) && IsNumber(b):
-		if a.Type != bson.TypeDecimal128 && !Truthy(b) {
-			return Missing, mongoerr.New(2, "can't $divide by zero")
+	case bsonx.IsNumber(a) && bsonx.IsNumber(b):
+		if a.Type != bson.TypeDecimal128 && !bsonx.Truthy(b) {
+			return bsonx.Missing, mongoerr.New(2, "can't $divide by zero")
 		}
 		x, ok1 := numberOf(a)
 		y, ok2 := numberOf(b)
 		if !ok1 || !ok2 {
-			return Missing, errDecimal("$divide")
+			return bsonx.Missing, errDecimal("$divide")
 		}
-		return Double(x.f / y.f), nil
-	case IsNullish(a) || IsNullish(b):
-		return Null, nil
+		return bsonx.Double(x.f / y.f), nil
+	case bsonx.IsNullish(a) || bsonx.IsNullish(b):
+		return bsonx.Null, nil
 	}
-	return Missing, mongoerr.New(14, "$divide only supports numeric types, not %s and %s", TypeName(a), TypeName(b))
+	return bsonx.Missing, mongoerr.New(14, "$divide only supports numeric types, not %s and %s", TypeName(a), TypeName(b))
 }
 
 func opMod(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	a, b := args[0], args[1]
 	switch {
-	case IsNumber(a) && IsNumber(b):
+	case bsonx.IsNumber(a) && bsonx.IsNumber(b):
 		if a.Type == bson.TypeDecimal128 || b.Type == bson.TypeDecimal128 {
-			if !Truthy(b) {
-				return Missing, mongoerr.New(5733415, "can't $mod by zero")
+			if !bsonx.Truthy(b) {
+				return bsonx.Missing, mongoerr.New(5733415, "can't $mod by zero")
 			}
-			return Missing, errDecimal("$mod")
+			return bsonx.Missing, errDecimal("$mod")
 		}
-		if !Truthy(b) {
-			return Missing, mongoerr.New(16610, "can't $mod by zero")
+		if !bsonx.Truthy(b) {
+			return bsonx.Missing, mongoerr.New(16610, "can't $mod by zero")
 		}
 		x, _ := numberOf(a)
 		y, _ := numberOf(b)
 		return modNumbers(x, y), nil
-	case IsNullish(a) || IsNullish(b):
-		return Null, nil
+	case bsonx.IsNullish(a) || bsonx.IsNullish(b):
+		return bsonx.Null, nil
 	}
-	return Missing, mongoerr.New(16611, "$mod only supports numeric types, not %s and %s", TypeName(a), TypeName(b))
+	return bsonx.Missing, mongoerr.New(16611, "$mod only supports numeric types, not %s and %s", TypeName(a), TypeName(b))
 }
 
 func modNumbers(x, y number) bson.RawValue {
 	if !x.integral() || !y.integral() {
-		return Double(math.Mod(x.f, y.f))
+		return bsonx.Double(math.Mod(x.f, y.f))
 	}
 	long := x.kind == bson.TypeInt64 || y.kind == bson.TypeInt64
 	if y.i == -1 {
@@ -224,15 +225,15 @@ func modNumbers(x, y number) bson.RawValue {
 func unary(name string, f func(v bson.RawValue, n number) (bson.RawValue, error)) operator {
 	return operator{1, 1, func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		v := args[0]
-		if IsNullish(v) {
-			return Null, nil
+		if bsonx.IsNullish(v) {
+			return bsonx.Null, nil
 		}
 		if v.Type == bson.TypeDecimal128 {
-			return Missing, errDecimal(name)
+			return bsonx.Missing, errDecimal(name)
 		}
 		n, ok := numberOf(v)
 		if !ok {
-			return Missing, mongoerr.New(28765, "%s only supports numeric types, not %s", name, TypeName(v))
+			return bsonx.Missing, mongoerr.New(28765, "%s only supports numeric types, not %s", name, TypeName(v))
 		}
 		return f(v, n)
 	}}
@@ -242,18 +243,18 @@ func unary(name string, f func(v bson.RawValue, n number) (bson.RawValue, error)
 func floatFunc(name string, f func(float64) float64, inDomain func(float64) bool, code int32, message string) operator {
 	return unary(name, func(v bson.RawValue, n number) (bson.RawValue, error) {
 		if inDomain != nil && !math.IsNaN(n.f) && !inDomain(n.f) {
-			return Missing, mongoerr.New(int32(code), message+", but is %v", n.f)
+			return bsonx.Missing, mongoerr.New(int32(code), message+", but is %v", n.f)
 		}
-		return Double(f(n.f)), nil
+		return bsonx.Double(f(n.f)), nil
 	})
 }
 
 func absValue(v bson.RawValue, n number) (bson.RawValue, error) {
 	if !n.integral() {
-		return Double(math.Abs(n.f)), nil
+		return bsonx.Double(math.Abs(n.f)), nil
 	}
 	if n.i == math.MinInt64 {
-		return Missing, mongoerr.New(28680, "can't take $abs of long long min")
+		return bsonx.Missing, mongoerr.New(28680, "can't take $abs of long long min")
 	}
 	if n.i < 0 {
 		n.i = -n.i
@@ -267,60 +268,60 @@ func keepIntegers(f func(float64) float64) func(bson.RawValue, number) (bson.Raw
 		if n.integral() {
 			return v, nil
 		}
-		return Double(f(n.f)), nil
+		return bsonx.Double(f(n.f)), nil
 	}
 }
 
 func opLog(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	a, b := args[0], args[1]
-	if IsNullish(a) || IsNullish(b) {
-		return Null, nil
+	if bsonx.IsNullish(a) || bsonx.IsNullish(b) {
+		return bsonx.Null, nil
 	}
-	if !IsNumber(a) {
-		return Missing, mongoerr.New(28756, "$log's argument must be numeric, not %s", TypeName(a))
+	if !bsonx.IsNumber(a) {
+		return bsonx.Missing, mongoerr.New(28756, "$log's argument must be numeric, not %s", TypeName(a))
 	}
-	if !IsNumber(b) {
-		return Missing, mongoerr.New(28757, "$log's base must be numeric, not %s", TypeName(b))
+	if !bsonx.IsNumber(b) {
+		return bsonx.Missing, mongoerr.New(28757, "$log's base must be numeric, not %s", TypeName(b))
 	}
-	x, _ := Float64(a)
-	y, _ := Float64(b)
+	x, _ := bsonx.FloatOf(a)
+	y, _ := bsonx.FloatOf(b)
 	if x <= 0 {
-		return Missing, mongoerr.New(28758, "$log's argument must be a positive number, but is %v", x)
+		return bsonx.Missing, mongoerr.New(28758, "$log's argument must be a positive number, but is %v", x)
 	}
 	if y <= 0 || y == 1 {
-		return Missing, mongoerr.New(28759, "$log's base must be a positive number not equal to 1, but is %v", y)
+		return bsonx.Missing, mongoerr.New(28759, "$log's base must be a positive number not equal to 1, but is %v", y)
 	}
 	if a.Type == bson.TypeDecimal128 || b.Type == bson.TypeDecimal128 {
-		return Missing, errDecimal("$log")
+		return bsonx.Missing, errDecimal("$log")
 	}
-	return Double(math.Log(x) / math.Log(y)), nil
+	return bsonx.Double(math.Log(x) / math.Log(y)), nil
 }
 
 func opPow(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	a, b := args[0], args[1]
-	if IsNullish(a) || IsNullish(b) {
-		return Null, nil
+	if bsonx.IsNullish(a) || bsonx.IsNullish(b) {
+		return bsonx.Null, nil
 	}
-	if !IsNumber(a) {
-		return Missing, mongoerr.New(28762, "$pow's base must be numeric, not %s", TypeName(a))
+	if !bsonx.IsNumber(a) {
+		return bsonx.Missing, mongoerr.New(28762, "$pow's base must be numeric, not %s", TypeName(a))
 	}
-	if !IsNumber(b) {
-		return Missing, mongoerr.New(28763, "$pow's exponent must be numeric, not %s", TypeName(b))
+	if !bsonx.IsNumber(b) {
+		return bsonx.Missing, mongoerr.New(28763, "$pow's exponent must be numeric, not %s", TypeName(b))
 	}
-	if e, _ := Float64(b); e < 0 && !Truthy(a) {
-		return Missing, mongoerr.New(28764, "$pow cannot take a base of 0 and a negative exponent")
+	if e, _ := bsonx.FloatOf(b); e < 0 && !bsonx.Truthy(a) {
+		return bsonx.Missing, mongoerr.New(28764, "$pow cannot take a base of 0 and a negative exponent")
 	}
 	x, ok1 := numberOf(a)
 	y, ok2 := numberOf(b)
 	if !ok1 || !ok2 {
-		return Missing, errDecimal("$pow")
+		return bsonx.Missing, errDecimal("$pow")
 	}
 	if x.integral() && y.integral() {
 		if p, ok := powInt(x.i, y.i); ok {
 			return integer(p, x.kind == bson.TypeInt64 || y.kind == bson.TypeInt64), nil
 		}
 	}
-	return Double(math.Pow(x.f, y.f)), nil
+	return bsonx.Double(math.Pow(x.f, y.f)), nil
 }
 
 // powInt computes an integral power where the result fits a long.

@@ -14,18 +14,18 @@ const memoryLimit = 100 << 20
 
 func opArrayElemAt(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	arr, idx := args[0], args[1]
-	if IsNullish(arr) || IsNullish(idx) {
-		return Null, nil
+	if bsonx.IsNullish(arr) || bsonx.IsNullish(idx) {
+		return bsonx.Null, nil
 	}
 	if arr.Type != bson.TypeArray {
-		return Missing, mongoerr.New(28689, "$arrayElemAt's first argument must be an array, but is %s", TypeName(arr))
+		return bsonx.Missing, mongoerr.New(28689, "$arrayElemAt's first argument must be an array, but is %s", TypeName(arr))
 	}
-	if !IsNumber(idx) {
-		return Missing, mongoerr.New(28690, "$arrayElemAt's second argument must be a numeric value, but is %s", TypeName(idx))
+	if !bsonx.IsNumber(idx) {
+		return bsonx.Missing, mongoerr.New(28690, "$arrayElemAt's second argument must be a numeric value, but is %s", TypeName(idx))
 	}
 	i, ok := IntegralInt32(idx)
 	if !ok {
-		return Missing, mongoerr.New(28691, "$arrayElemAt's second argument must be representable as a 32-bit integer: %s", idx)
+		return bsonx.Missing, mongoerr.New(28691, "$arrayElemAt's second argument must be representable as a 32-bit integer: %s", idx)
 	}
 	return itemAt(arr, int(i)), nil
 }
@@ -35,7 +35,7 @@ func itemAt(arr bson.RawValue, i int) bson.RawValue {
 		i += bsonx.Len(arr.Value)
 	}
 	if i < 0 {
-		return Missing
+		return bsonx.Missing
 	}
 	return bsonx.At(arr.Value, i)
 }
@@ -43,26 +43,26 @@ func itemAt(arr bson.RawValue, i int) bson.RawValue {
 // firstLast is $first or $last of an array.
 func firstLast(name string, index int) operator {
 	return operator{1, 1, func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-		if IsNullish(args[0]) {
-			return Null, nil
+		if bsonx.IsNullish(args[0]) {
+			return bsonx.Null, nil
 		}
 		if args[0].Type != bson.TypeArray {
-			return Missing, mongoerr.New(28689, "%s's argument must be an array, but is %s", name, TypeName(args[0]))
+			return bsonx.Missing, mongoerr.New(28689, "%s's argument must be an array, but is %s", name, TypeName(args[0]))
 		}
 		return itemAt(args[0], index), nil
 	}}
 }
 
 func opConcatArrays(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	var b ArrayBuilder
+	b := bsonx.NewArray(0)
 	for _, a := range args {
-		if IsNullish(a) {
-			return Null, nil
+		if bsonx.IsNullish(a) {
+			return bsonx.Null, nil
 		}
 		if a.Type != bson.TypeArray {
-			return Missing, mongoerr.New(28664, "$concatArrays only supports arrays, not %s", TypeName(a))
+			return bsonx.Missing, mongoerr.New(28664, "$concatArrays only supports arrays, not %s", TypeName(a))
 		}
-		Walk(a.Value, func(_ []byte, v bson.RawValue) bool {
+		walk(a.Value, func(_ []byte, v bson.RawValue) bool {
 			b.Append(v)
 			return true
 		})
@@ -72,34 +72,34 @@ func opConcatArrays(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 
 func opIn(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	if args[1].Type != bson.TypeArray {
-		return Missing, mongoerr.New(40081, "$in requires an array as a second argument, found: %s", TypeName(args[1]))
+		return bsonx.Missing, mongoerr.New(40081, "$in requires an array as a second argument, found: %s", TypeName(args[1]))
 	}
 	found := false
-	Walk(args[1].Value, func(_ []byte, v bson.RawValue) bool {
+	walk(args[1].Value, func(_ []byte, v bson.RawValue) bool {
 		found = Compare(args[0], v) == 0
 		return !found
 	})
-	return Bool(found), nil
+	return bsonx.Bool(found), nil
 }
 
 func opIndexOfArray(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	if IsNullish(args[0]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) {
+		return bsonx.Null, nil
 	}
 	if args[0].Type != bson.TypeArray {
-		return Missing, mongoerr.New(40090, "$indexOfArray requires an array as a first argument, found: %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(40090, "$indexOfArray requires an array as a first argument, found: %s", TypeName(args[0]))
 	}
-	items := Items(args[0])
+	items := bsonx.Values(args[0])
 	start, end, err := indexRange(args, len(items), "$indexOfArray", 9711600, 9711601)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	for i := start; i < end; i++ {
 		if Compare(items[i], args[1]) == 0 {
-			return Int32(int32(i)), nil
+			return bsonx.Int32(int32(i)), nil
 		}
 	}
-	return Int32(-1), nil
+	return bsonx.Int32(-1), nil
 }
 
 // indexRange reads the optional start and end of the $indexOf family, clamped to length.
@@ -119,89 +119,89 @@ func indexRange(args []bson.RawValue, length int, name string, notIntegral, nega
 }
 
 func opIsArray(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	return Bool(args[0].Type == bson.TypeArray), nil
+	return bsonx.Bool(args[0].Type == bson.TypeArray), nil
 }
 
 func opSize(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	if args[0].Type != bson.TypeArray {
-		return Missing, mongoerr.New(17124, "The argument to $size must be an array, but was of type: %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(17124, "The argument to $size must be an array, but was of type: %s", TypeName(args[0]))
 	}
-	return Int32(int32(bsonx.Len(args[0].Value))), nil
+	return bsonx.Int32(int32(bsonx.Len(args[0].Value))), nil
 }
 
 func opReverseArray(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	if IsNullish(args[0]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) {
+		return bsonx.Null, nil
 	}
 	if args[0].Type != bson.TypeArray {
-		return Missing, mongoerr.New(34435, "The argument to $reverseArray must be an array, but was of type: %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(34435, "The argument to $reverseArray must be an array, but was of type: %s", TypeName(args[0]))
 	}
-	items := Items(args[0])
+	items := bsonx.Values(args[0])
 	slices.Reverse(items)
-	return Array(items), nil
+	return bsonx.ArrayOf(items...), nil
 }
 
 func opRange(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	bounds := [3]int64{0, 0, 1}
 	what := [3]string{"starting value", "ending value", "step value"}
 	for i, a := range args {
-		if !IsNumber(a) {
-			return Missing, mongoerr.New(34443+int32(2*i), "$range requires a numeric %s, found value of type: %s", what[i], TypeName(a))
+		if !bsonx.IsNumber(a) {
+			return bsonx.Missing, mongoerr.New(34443+int32(2*i), "$range requires a numeric %s, found value of type: %s", what[i], TypeName(a))
 		}
 		n, ok := IntegralInt32(a)
 		if !ok {
-			return Missing, mongoerr.New(34444+int32(2*i), "$range requires a %s that can be represented as a 32-bit integer", what[i])
+			return bsonx.Missing, mongoerr.New(34444+int32(2*i), "$range requires a %s that can be represented as a 32-bit integer", what[i])
 		}
 		bounds[i] = int64(n)
 	}
 	if bounds[2] == 0 {
-		return Missing, mongoerr.New(34449, "$range requires a non-zero step value")
+		return bsonx.Missing, mongoerr.New(34449, "$range requires a non-zero step value")
 	}
-	var b ArrayBuilder
+	b := bsonx.NewArray(0)
 	for i := bounds[0]; bounds[2] > 0 && i < bounds[1] || bounds[2] < 0 && i > bounds[1]; i += bounds[2] {
 		if b.Len()*16 > memoryLimit {
-			return Missing, mongoerr.New(146, "$range would use too much memory (%d bytes) and cannot spill to disk", memoryLimit)
+			return bsonx.Missing, mongoerr.New(146, "$range would use too much memory (%d bytes) and cannot spill to disk", memoryLimit)
 		}
-		b.Append(Int32(int32(i)))
+		b.Append(bsonx.Int32(int32(i)))
 	}
 	return b.Value(), nil
 }
 
 func opSlice(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	if IsNullish(args[0]) || IsNullish(args[1]) || len(args) == 3 && IsNullish(args[2]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) || bsonx.IsNullish(args[1]) || len(args) == 3 && bsonx.IsNullish(args[2]) {
+		return bsonx.Null, nil
 	}
 	if args[0].Type != bson.TypeArray {
-		return Missing, mongoerr.New(28724, "First argument to $slice must be an array, but is of type: %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(28724, "First argument to $slice must be an array, but is of type: %s", TypeName(args[0]))
 	}
 	n, err := sliceArg(args[1], "Second", 28725, 28726)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
-	items := Items(args[0])
+	items := bsonx.Values(args[0])
 	size := len(items)
 	if len(args) == 2 {
 		if n >= 0 {
-			return Array(items[:min(n, size)]), nil
+			return bsonx.ArrayOf(items[:min(n, size)]...), nil
 		}
-		return Array(items[max(0, size+n):]), nil
+		return bsonx.ArrayOf(items[max(0, size+n):]...), nil
 	}
 	if n < 0 {
 		n = max(0, size+n)
 	}
 	count, err := sliceArg(args[2], "Third", 28727, 28728)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	if count <= 0 {
-		return Missing, mongoerr.New(28729, "Third argument to $slice must be positive: %d", count)
+		return bsonx.Missing, mongoerr.New(28729, "Third argument to $slice must be positive: %d", count)
 	}
 	n = min(n, size)
-	return Array(items[n:min(n+count, size)]), nil
+	return bsonx.ArrayOf(items[n:min(n+count, size)]...), nil
 }
 
 func sliceArg(v bson.RawValue, which string, notNumber, notInt int32) (int, error) {
-	if !IsNumber(v) {
+	if !bsonx.IsNumber(v) {
 		return 0, mongoerr.New(notNumber, "%s argument to $slice must be a numeric value, but is of type: %s", which, TypeName(v))
 	}
 	n, ok := IntegralInt32(v)
@@ -212,11 +212,11 @@ func sliceArg(v bson.RawValue, which string, notNumber, notInt int32) (int, erro
 }
 
 func opArrayToObject(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	if IsNullish(args[0]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) {
+		return bsonx.Null, nil
 	}
 	if args[0].Type != bson.TypeArray {
-		return Missing, mongoerr.New(40386, "$arrayToObject requires an array input, found: %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(40386, "$arrayToObject requires an array input, found: %s", TypeName(args[0]))
 	}
 	pairs := orderedDoc{}
 	var form bson.Type
@@ -239,37 +239,37 @@ func objectEntry(item bson.RawValue, form bson.Type) (string, bson.RawValue, err
 	switch form {
 	case bson.TypeArray:
 		if item.Type != bson.TypeArray {
-			return "", Missing, mongoerr.New(40391, "$arrayToObject requires a consistent input format. Elements must all be arrays or all be objects. Array was detected, now found: %s", TypeName(item))
+			return "", bsonx.Missing, mongoerr.New(40391, "$arrayToObject requires a consistent input format. Elements must all be arrays or all be objects. Array was detected, now found: %s", TypeName(item))
 		}
-		parts := Items(item)
+		parts := bsonx.Values(item)
 		if len(parts) != 2 {
-			return "", Missing, mongoerr.New(40397, "$arrayToObject requires an array of size 2 arrays, found array of size: %d", len(parts))
+			return "", bsonx.Missing, mongoerr.New(40397, "$arrayToObject requires an array of size 2 arrays, found array of size: %d", len(parts))
 		}
 		if parts[0].Type != bson.TypeString {
-			return "", Missing, mongoerr.New(40395, "$arrayToObject requires an array of key-value pairs, where the key must be of type string. Found key type: %s", TypeName(parts[0]))
+			return "", bsonx.Missing, mongoerr.New(40395, "$arrayToObject requires an array of key-value pairs, where the key must be of type string. Found key type: %s", TypeName(parts[0]))
 		}
 		key, v = parts[0], parts[1]
 	case bson.TypeEmbeddedDocument:
 		if item.Type != bson.TypeEmbeddedDocument {
-			return "", Missing, mongoerr.New(40392, "$arrayToObject requires a consistent input format. Elements must all be arrays or all be objects. Object was detected, now found: %s", TypeName(item))
+			return "", bsonx.Missing, mongoerr.New(40392, "$arrayToObject requires a consistent input format. Elements must all be arrays or all be objects. Object was detected, now found: %s", TypeName(item))
 		}
 		if n := bsonx.Len(item.Value); n != 2 {
-			return "", Missing, mongoerr.New(40393, "$arrayToObject requires an object keys of 'k' and 'v'. Found incorrect number of keys: %d", n)
+			return "", bsonx.Missing, mongoerr.New(40393, "$arrayToObject requires an object keys of 'k' and 'v'. Found incorrect number of keys: %d", n)
 		}
-		key, v = Field(item.Value, "k"), Field(item.Value, "v")
-		if IsMissing(key) || IsMissing(v) {
-			return "", Missing, mongoerr.New(40394, "$arrayToObject requires an object with keys 'k' and 'v'. Missing either or both keys from: %s", item)
+		key, v = bsonx.Lookup(item.Value, "k"), bsonx.Lookup(item.Value, "v")
+		if bsonx.IsMissing(key) || bsonx.IsMissing(v) {
+			return "", bsonx.Missing, mongoerr.New(40394, "$arrayToObject requires an object with keys 'k' and 'v'. Missing either or both keys from: %s", item)
 		}
 		if key.Type != bson.TypeString {
-			return "", Missing, mongoerr.New(40394, "$arrayToObject requires an object with keys 'k' and 'v', where the value of 'k' must be of type string. Found type: %s", TypeName(key))
+			return "", bsonx.Missing, mongoerr.New(40394, "$arrayToObject requires an object with keys 'k' and 'v', where the value of 'k' must be of type string. Found type: %s", TypeName(key))
 		}
 	default:
-		return "", Missing, mongoerr.New(40398, "Unrecognised input type format for $arrayToObject: %s", TypeName(item))
+		return "", bsonx.Missing, mongoerr.New(40398, "Unrecognised input type format for $arrayToObject: %s", TypeName(item))
 	}
 	name := stringOf(key)
 	for i := range len(name) {
 		if name[i] == 0 {
-			return "", Missing, mongoerr.New(4940400, "Key field cannot contain an embedded null byte")
+			return "", bsonx.Missing, mongoerr.New(4940400, "Key field cannot contain an embedded null byte")
 		}
 	}
 	return name, v, nil
@@ -295,26 +295,26 @@ func (d *orderedDoc) set(key string, v bson.RawValue) {
 }
 
 func (d *orderedDoc) value() bson.RawValue {
-	var b DocBuilder
+	b := bsonx.NewDoc(0)
 	for i, k := range d.keys {
-		b.Set(k, d.values[i])
+		b.Append(k, d.values[i])
 	}
-	return Doc(b.Doc())
+	return b.Value()
 }
 
 func opObjectToArray(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	if IsNullish(args[0]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) {
+		return bsonx.Null, nil
 	}
 	if args[0].Type != bson.TypeEmbeddedDocument {
-		return Missing, mongoerr.New(40390, "$objectToArray requires a document input, found: %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(40390, "$objectToArray requires a document input, found: %s", TypeName(args[0]))
 	}
-	var b ArrayBuilder
-	Walk(args[0].Value, func(k []byte, v bson.RawValue) bool {
-		var pair DocBuilder
-		pair.Set("k", String(string(k)))
-		pair.Set("v", v)
-		b.Append(Doc(pair.Doc()))
+	b := bsonx.NewArray(0)
+	walk(args[0].Value, func(k []byte, v bson.RawValue) bool {
+		pair := bsonx.NewDoc(0)
+		pair.Append("k", bsonx.String(string(k)))
+		pair.Append("v", v)
+		b.Append(pair.Value())
 		return true
 	})
 	return b.Value(), nil
@@ -331,22 +331,22 @@ func parseZip(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 	}
 	inputs, defaults, longest := f[0], f[1], false
 	switch {
-	case !IsMissing(inputs) && inputs.Type != bson.TypeArray:
+	case !bsonx.IsMissing(inputs) && inputs.Type != bson.TypeArray:
 		return nil, mongoerr.New(34461, "inputs must be an array of expressions, found %s", TypeName(inputs))
-	case !IsMissing(defaults) && defaults.Type != bson.TypeArray:
+	case !bsonx.IsMissing(defaults) && defaults.Type != bson.TypeArray:
 		return nil, mongoerr.New(34462, "defaults must be an array of expressions, found %s", TypeName(defaults))
-	case !IsMissing(f[2]) && f[2].Type != bson.TypeBoolean:
+	case !bsonx.IsMissing(f[2]) && f[2].Type != bson.TypeBoolean:
 		return nil, mongoerr.New(34463, "useLongestLength must be a bool, found %s", TypeName(f[2]))
-	case IsMissing(inputs) || bsonx.IsEmpty(inputs.Value):
+	case bsonx.IsMissing(inputs) || bsonx.IsEmpty(inputs.Value):
 		return nil, mongoerr.New(34465, "$zip requires at least one input array")
 	}
-	longest = !IsMissing(f[2]) && Truthy(f[2])
+	longest = !bsonx.IsMissing(f[2]) && bsonx.Truthy(f[2])
 	args, err := positional("$zip", inputs, s, 0, -1)
 	if err != nil {
 		return nil, err
 	}
 	n := len(args)
-	if !IsMissing(defaults) && !bsonx.IsEmpty(defaults.Value) {
+	if !bsonx.IsMissing(defaults) && !bsonx.IsEmpty(defaults.Value) {
 		if !longest {
 			return nil, mongoerr.New(34466, "cannot specify defaults unless useLongestLength is true")
 		}
@@ -367,17 +367,17 @@ func zip(n int, longest bool) callFunc {
 		lists := make([][]bson.RawValue, n)
 		null := false
 		for i, a := range args[:n] {
-			if IsNullish(a) {
+			if bsonx.IsNullish(a) {
 				null = true
 				continue
 			}
 			if a.Type != bson.TypeArray {
-				return Missing, mongoerr.New(34468, "$zip found a non-array expression in input: %s", TypeName(a))
+				return bsonx.Missing, mongoerr.New(34468, "$zip found a non-array expression in input: %s", TypeName(a))
 			}
-			lists[i] = Items(a)
+			lists[i] = bsonx.Values(a)
 		}
 		if null {
-			return Null, nil
+			return bsonx.Null, nil
 		}
 		return zipRows(lists, args[n:], longest), nil
 	}
@@ -392,9 +392,9 @@ func zipRows(lists [][]bson.RawValue, fill []bson.RawValue, longest bool) bson.R
 			rows = min(rows, len(l))
 		}
 	}
-	var b ArrayBuilder
+	b := bsonx.NewArray(0)
 	for r := range rows {
-		var row ArrayBuilder
+		row := bsonx.NewArray(0)
 		for i, l := range lists {
 			switch {
 			case r < len(l):
@@ -402,7 +402,7 @@ func zipRows(lists [][]bson.RawValue, fill []bson.RawValue, longest bool) bson.R
 			case len(fill) > 0:
 				row.Append(fill[i])
 			default:
-				row.Append(Null)
+				row.Append(bsonx.Null)
 			}
 		}
 		b.Append(row.Value())
@@ -428,18 +428,18 @@ func parseNItems(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 	return newCall(func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		n, err := CheckN(args[0], name)
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		if args[1].Type != bson.TypeArray {
-			return Missing, mongoerr.New(5788200, "Input must be an array: %s", TypeName(args[1]))
+			return bsonx.Missing, mongoerr.New(5788200, "Input must be an array: %s", TypeName(args[1]))
 		}
-		return pickN(name, Items(args[1]), n), nil
+		return pickN(name, bsonx.Values(args[1]), n), nil
 	}, args)
 }
 
 func pickN(name string, items []bson.RawValue, n int64) bson.RawValue {
 	if name == "$minN" || name == "$maxN" {
-		items = slices.DeleteFunc(items, IsNullish)
+		items = slices.DeleteFunc(items, bsonx.IsNullish)
 		slices.SortStableFunc(items, func(a, b bson.RawValue) int {
 			if name == "$maxN" {
 				return Compare(b, a)
@@ -449,17 +449,17 @@ func pickN(name string, items []bson.RawValue, n int64) bson.RawValue {
 	}
 	size := int64(len(items))
 	if name == "$lastN" {
-		return Array(items[max(0, size-n):])
+		return bsonx.ArrayOf(items[max(0, size-n):]...)
 	}
-	return Array(items[:min(n, size)])
+	return bsonx.ArrayOf(items[:min(n, size)]...)
 }
 
 // CheckN reads the n of the firstN family: a positive integral number.
 func CheckN(v bson.RawValue, name string) (int64, error) {
-	if !IsNumber(v) {
+	if !bsonx.IsNumber(v) {
 		return 0, mongoerr.New(5787902, "Value for 'n' must be of integral type, but found %s for %s", TypeName(v), name)
 	}
-	n, ok := IntegralInt64(v)
+	n, ok := bsonx.IntegerOf(v)
 	if !ok {
 		return 0, mongoerr.New(5787903, "Value for 'n' must be of integral type for %s", name)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
@@ -106,24 +107,14 @@ func (e *foldError) Unwrap() error { return e.error }
 
 var emptyDoc = bson.Raw{5, 0, 0, 0, 0}
 
-// eachErr walks a document body and stops at the first error.
-func eachErr(body []byte, f func(key string, v bson.RawValue) error) error {
-	var err error
-	Walk(body, func(k []byte, v bson.RawValue) bool {
-		err = f(string(k), v)
-		return err == nil
-	})
-	return err
-}
-
 type arrayNode struct{ items []Expr }
 
 func (n *arrayNode) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
-	var b ArrayBuilder
+	b := bsonx.NewArray(0)
 	for _, it := range n.items {
 		v, err := it.Eval(env, doc)
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		b.Append(v)
 	}
@@ -165,7 +156,7 @@ func compileObject(v bson.RawValue, s *Scope) (Expr, error) {
 		return nil, err
 	}
 	if op != "" {
-		return compileOperator(op, Field(v.Value, op), s)
+		return compileOperator(op, bsonx.Lookup(v.Value, op), s)
 	}
 	return fold(&n, n.values)
 }
@@ -177,15 +168,15 @@ type objectNode struct {
 }
 
 func (n *objectNode) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
-	var b DocBuilder
+	b := bsonx.NewDoc(0)
 	for i, e := range n.values {
 		v, err := e.Eval(env, doc)
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
-		b.Set(n.keys[i], v)
+		b.Append(n.keys[i], v)
 	}
-	return Doc(b.Doc()), nil
+	return b.Value(), nil
 }
 
 // callFunc computes an operator from the values of its arguments. An optional argument that was not given is missing.
@@ -202,12 +193,12 @@ func (c *call) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	vals := space[:0]
 	for _, a := range c.args {
 		if a == nil {
-			vals = append(vals, Missing)
+			vals = append(vals, bsonx.Missing)
 			continue
 		}
 		v, err := a.Eval(env, doc)
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		vals = append(vals, v)
 	}
@@ -241,7 +232,7 @@ func compileOperator(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 func positional(name string, arg bson.RawValue, s *Scope, min, max int) ([]Expr, error) {
 	list := []bson.RawValue{arg}
 	if arg.Type == bson.TypeArray {
-		list = Items(arg)
+		list = bsonx.Values(arg)
 	}
 	if err := checkArity(name, len(list), min, max); err != nil {
 		return nil, err

@@ -33,12 +33,12 @@ func absentRank(v bson.RawValue) int {
 
 func comparison(holds func(c int) bool) operator {
 	return operator{2, 2, func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-		return Bool(holds(Compare(args[0], args[1]))), nil
+		return bsonx.Bool(holds(Compare(args[0], args[1]))), nil
 	}}
 }
 
 func opCmp(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	return Int32(int32(sign(Compare(args[0], args[1])))), nil
+	return bsonx.Int32(int32(sign(Compare(args[0], args[1])))), nil
 }
 
 func sign(c int) int {
@@ -51,7 +51,9 @@ func sign(c int) int {
 	return 0
 }
 
-func opNot(_ *Env, args []bson.RawValue) (bson.RawValue, error) { return Bool(!Truthy(args[0])), nil }
+func opNot(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
+	return bsonx.Bool(!bsonx.Truthy(args[0])), nil
+}
 
 // logic is $and (stop at the first false) and $or (stop at the first true).
 type logic struct {
@@ -63,13 +65,13 @@ func (n *logic) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	for _, a := range n.args {
 		v, err := a.Eval(env, doc)
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
-		if Truthy(v) == n.stop {
-			return Bool(n.stop), nil
+		if bsonx.Truthy(v) == n.stop {
+			return bsonx.Bool(n.stop), nil
 		}
 	}
-	return Bool(!n.stop), nil
+	return bsonx.Bool(!n.stop), nil
 }
 
 func parseLogic(name string, arg bson.RawValue, s *Scope) (Expr, error) {
@@ -83,8 +85,8 @@ func parseLogic(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 		if !ok {
 			continue
 		}
-		if Truthy(c.v) == stop {
-			return constant{Bool(stop)}, nil
+		if bsonx.Truthy(c.v) == stop {
+			return constant{bsonx.Bool(stop)}, nil
 		}
 		args[i] = nil
 	}
@@ -97,9 +99,9 @@ type cond struct{ test, then, otherwise Expr }
 func (n *cond) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	v, err := n.test.Eval(env, doc)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
-	if Truthy(v) {
+	if bsonx.Truthy(v) {
 		return n.then.Eval(env, doc)
 	}
 	return n.otherwise.Eval(env, doc)
@@ -127,7 +129,7 @@ func parseCond(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 
 func newCond(args []Expr) (Expr, error) {
 	if c, ok := args[0].(constant); ok {
-		if Truthy(c.v) {
+		if bsonx.Truthy(c.v) {
 			return args[1], nil
 		}
 		return args[2], nil
@@ -155,15 +157,15 @@ type ifNull struct{ args []Expr }
 func (n *ifNull) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	for i, a := range n.args {
 		v, err := a.Eval(env, doc)
-		if err != nil || !IsNullish(v) || i == len(n.args)-1 {
+		if err != nil || !bsonx.IsNullish(v) || i == len(n.args)-1 {
 			return v, err
 		}
 	}
-	return Null, nil
+	return bsonx.Null, nil
 }
 
 func parseIfNull(name string, arg bson.RawValue, s *Scope) (Expr, error) {
-	if n := len(Items(arg)); arg.Type != bson.TypeArray || n < 2 {
+	if n := len(bsonx.Values(arg)); arg.Type != bson.TypeArray || n < 2 {
 		return nil, mongoerr.New(1257300, "$ifNull needs at least two arguments")
 	}
 	args, err := positional(name, arg, s, 2, -1)
@@ -182,14 +184,14 @@ func (n *switchNode) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	for i, c := range n.cases {
 		v, err := c.Eval(env, doc)
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
-		if Truthy(v) {
+		if bsonx.Truthy(v) {
 			return n.thens[i].Eval(env, doc)
 		}
 	}
 	if n.otherwise == nil {
-		return Missing, mongoerr.New(40066, "$switch could not find a matching branch for an input, and no default was specified.")
+		return bsonx.Missing, mongoerr.New(40066, "$switch could not find a matching branch for an input, and no default was specified.")
 	}
 	return n.otherwise.Eval(env, doc)
 }
@@ -229,10 +231,10 @@ func (n *switchNode) addBranch(b bson.RawValue, s *Scope) error {
 	if err != nil {
 		return err
 	}
-	if IsMissing(f[0]) {
+	if bsonx.IsMissing(f[0]) {
 		return mongoerr.New(40064, "$switch requires each branch have a 'case' expression")
 	}
-	if IsMissing(f[1]) {
+	if bsonx.IsMissing(f[1]) {
 		return mongoerr.New(40065, "$switch requires each branch have a 'then' expression.")
 	}
 	test, err := n.reachable(f[0], s, n.decided())
@@ -240,7 +242,7 @@ func (n *switchNode) addBranch(b bson.RawValue, s *Scope) error {
 		return err
 	}
 	c, known := Constant(test)
-	then, err := n.reachable(f[1], s, n.decided() || known && !Truthy(c))
+	then, err := n.reachable(f[1], s, n.decided() || known && !bsonx.Truthy(c))
 	n.cases, n.thens = append(n.cases, test), append(n.thens, then)
 	return err
 }
@@ -248,7 +250,7 @@ func (n *switchNode) addBranch(b bson.RawValue, s *Scope) error {
 // decided tells that the last branch is always taken, so that the next is never reached.
 func (n *switchNode) decided() bool {
 	for _, c := range n.cases {
-		if v, ok := Constant(c); ok && Truthy(v) {
+		if v, ok := Constant(c); ok && bsonx.Truthy(v) {
 			return true
 		}
 	}
@@ -260,7 +262,7 @@ func (n *switchNode) reachable(v bson.RawValue, s *Scope, dead bool) (Expr, erro
 	e, err := compile(v, s)
 	var fe *foldError
 	if dead && errors.As(err, &fe) {
-		return constant{Null}, nil
+		return constant{bsonx.Null}, nil
 	}
 	return e, err
 }
@@ -270,7 +272,7 @@ func (n *switchNode) simplify() (Expr, error) {
 	out := &switchNode{otherwise: n.otherwise}
 	for i, c := range n.cases {
 		if v, ok := Constant(c); ok {
-			if !Truthy(v) {
+			if !bsonx.Truthy(v) {
 				continue
 			}
 			out.otherwise = n.thens[i]
@@ -299,7 +301,7 @@ func (n *letNode) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	for _, e := range n.values {
 		v, err := e.Eval(env, doc)
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		vals = append(vals, v)
 	}
@@ -329,9 +331,9 @@ func parseLet(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case IsMissing(vars):
+	case bsonx.IsMissing(vars):
 		return nil, mongoerr.New(16876, "Missing 'vars' parameter to $let")
-	case IsMissing(in):
+	case bsonx.IsMissing(in):
 		return nil, mongoerr.New(16877, "Missing 'in' parameter to $let")
 	case vars.Type == bson.TypeArray:
 		return nil, mongoerr.New(9, "$let: 'vars' must be an object")

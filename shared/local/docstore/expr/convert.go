@@ -33,8 +33,8 @@ func errConvert(format string, args ...any) error {
 func shortConversion(to bson.Type, c conversion) operator {
 	c.to = to
 	return operator{1, 1, func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-		if IsNullish(args[0]) {
-			return Null, nil
+		if bsonx.IsNullish(args[0]) {
+			return bsonx.Null, nil
 		}
 		return c.convert(args[0])
 	}}
@@ -50,15 +50,15 @@ func parseConvert(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if IsMissing(f[0]) {
+	if bsonx.IsMissing(f[0]) {
 		return nil, mongoerr.New(9, "Missing 'input' parameter to $convert")
 	}
-	if IsMissing(f[1]) {
+	if bsonx.IsMissing(f[1]) {
 		return nil, mongoerr.New(9, "Missing 'to' parameter to $convert")
 	}
 	n := &convertNode{}
 	for i, dst := range []*Expr{&n.input, &n.to, &n.onError, &n.onNull, &n.format, &n.byteOrder} {
-		if i == 1 || IsMissing(f[i]) {
+		if i == 1 || bsonx.IsMissing(f[i]) {
 			continue
 		}
 		if *dst, err = compile(f[i], s); err != nil {
@@ -78,7 +78,7 @@ func (n *convertNode) parseTarget(to bson.RawValue, s *Scope) (err error) {
 		return err
 	}
 	var typ, sub bson.RawValue
-	Walk(to.Value, func(k []byte, v bson.RawValue) bool {
+	walk(to.Value, func(k []byte, v bson.RawValue) bool {
 		switch string(k) {
 		case "type":
 			typ = v
@@ -87,10 +87,10 @@ func (n *convertNode) parseTarget(to bson.RawValue, s *Scope) (err error) {
 		}
 		return true
 	})
-	if IsNullish(typ) {
+	if bsonx.IsNullish(typ) {
 		return mongoerr.New(9, "Missing 'type' parameter to $convert's 'to'")
 	}
-	if n.to, err = compile(typ, s); err != nil || IsMissing(sub) {
+	if n.to, err = compile(typ, s); err != nil || bsonx.IsMissing(sub) {
 		return err
 	}
 	n.subtype, err = compile(sub, s)
@@ -99,7 +99,7 @@ func (n *convertNode) parseTarget(to bson.RawValue, s *Scope) (err error) {
 
 func evalOptional(e Expr, env *Env, doc bson.Raw) (bson.RawValue, error) {
 	if e == nil {
-		return Missing, nil
+		return bsonx.Missing, nil
 	}
 	return e.Eval(env, doc)
 }
@@ -109,26 +109,26 @@ func (n *convertNode) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	for i, e := range []Expr{n.to, n.input, n.subtype, n.format, n.byteOrder} {
 		v, err := evalOptional(e, env, doc)
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		vals[i] = v
 	}
 	input := vals[1]
-	if IsNullish(input) {
+	if bsonx.IsNullish(input) {
 		if err := n.checkTarget(vals[0]); err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		if n.onNull != nil {
 			return n.onNull.Eval(env, doc)
 		}
-		return Null, nil
+		return bsonx.Null, nil
 	}
-	if IsNullish(vals[0]) {
-		return Null, nil
+	if bsonx.IsNullish(vals[0]) {
+		return bsonx.Null, nil
 	}
 	c, err := n.target(vals)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	v, err := c.convert(input)
 	if err != nil && n.onError != nil && recoverable(err) {
@@ -147,7 +147,7 @@ func recoverable(err error) bool {
 }
 
 func (n *convertNode) checkTarget(to bson.RawValue) error {
-	if IsNullish(to) {
+	if bsonx.IsNullish(to) {
 		return nil
 	}
 	_, err := targetType(to)
@@ -162,7 +162,7 @@ func targetType(to bson.RawValue) (bson.Type, error) {
 			return 0, mongoerr.New(2, "Unknown type name: %s", stringOf(to))
 		}
 		return t, nil
-	case IsNumber(to):
+	case bsonx.IsNumber(to):
 		i, ok := IntegralInt32(to)
 		if !ok {
 			return 0, mongoerr.New(9, "In $convert, numeric 'to' argument is not an integer")
@@ -198,7 +198,7 @@ func (n *convertNode) target(vals [5]bson.RawValue) (c conversion, err error) {
 			return c, err
 		}
 	}
-	if n.format != nil && !IsNullish(vals[3]) {
+	if n.format != nil && !bsonx.IsNullish(vals[3]) {
 		if vals[3].Type != bson.TypeString {
 			return c, mongoerr.New(4341114, "$convert requires that 'format' be a string, found: %s", TypeName(vals[3]))
 		}
@@ -209,7 +209,7 @@ func (n *convertNode) target(vals [5]bson.RawValue) (c conversion, err error) {
 			return c, mongoerr.New(4341125, "Invalid 'format' argument for $convert: %s", c.format)
 		}
 	}
-	if n.byteOrder != nil && !IsNullish(vals[4]) {
+	if n.byteOrder != nil && !bsonx.IsNullish(vals[4]) {
 		if vals[4].Type != bson.TypeString {
 			return c, mongoerr.New(9130001, "$convert requires that 'byteOrder' be a string, found: %s", TypeName(vals[4]))
 		}
@@ -225,10 +225,10 @@ func (n *convertNode) target(vals [5]bson.RawValue) (c conversion, err error) {
 }
 
 func binarySubtype(v bson.RawValue) (byte, error) {
-	if !IsNumber(v) {
+	if !bsonx.IsNumber(v) {
 		return 0, mongoerr.New(4341108, "In $convert, 'subtype' must be a number, found: %s", TypeName(v))
 	}
-	i, ok := IntegralInt64(v)
+	i, ok := bsonx.IntegerOf(v)
 	if !ok {
 		return 0, mongoerr.New(4341106, "In $convert, numeric 'subtype' argument is not an integer")
 	}
@@ -249,7 +249,7 @@ func (c conversion) convert(v bson.RawValue) (bson.RawValue, error) {
 	case bson.TypeDecimal128:
 		return c.toDecimal(v)
 	case bson.TypeBoolean:
-		return Bool(v.Type == bson.TypeString || Truthy(v)), nil
+		return bsonx.Bool(v.Type == bson.TypeString || bsonx.Truthy(v)), nil
 	case bson.TypeString:
 		return c.toString(v)
 	case bson.TypeDateTime:
@@ -259,7 +259,7 @@ func (c conversion) convert(v bson.RawValue) (bson.RawValue, error) {
 	case bson.TypeBinary:
 		return c.toBinary(v)
 	}
-	return Missing, c.unsupported(v)
+	return bsonx.Missing, c.unsupported(v)
 }
 
 func (c conversion) unsupported(v bson.RawValue) error {
@@ -274,39 +274,39 @@ func (c conversion) toInteger(v bson.RawValue, bits int) (bson.RawValue, error) 
 	var n int64
 	switch v.Type {
 	case bson.TypeBoolean:
-		if Truthy(v) {
+		if bsonx.Truthy(v) {
 			n = 1
 		}
 	case bson.TypeString:
 		i, err := strconv.ParseInt(stringOf(v), 10, bits)
 		if err != nil || !plainInteger(stringOf(v)) {
-			return Missing, errConvert("Failed to parse number '%s' in $convert with no onError value", stringOf(v))
+			return bsonx.Missing, errConvert("Failed to parse number '%s' in $convert with no onError value", stringOf(v))
 		}
 		n = i
 	case bson.TypeDateTime:
 		if bits == 32 {
-			return Missing, c.unsupported(v)
+			return bsonx.Missing, c.unsupported(v)
 		}
 		n = int64Of(v)
 	case bson.TypeBinary:
 		b, err := c.binaryInteger(v, bits/8)
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		n = b
 	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
-		i, ok := truncInt64(v)
+		i, ok := bsonx.TruncatedOf(v)
 		if !ok || i < lo || i > hi {
-			return Missing, errConvert("Conversion would overflow target type in $convert with no onError value: %s", numberText(v))
+			return bsonx.Missing, errConvert("Conversion would overflow target type in $convert with no onError value: %s", numberText(v))
 		}
 		n = i
 	default:
-		return Missing, c.unsupported(v)
+		return bsonx.Missing, c.unsupported(v)
 	}
 	if bits == 64 {
-		return Int64(n), nil
+		return bsonx.Int64(n), nil
 	}
-	return Int32(int32(n)), nil
+	return bsonx.Int32(int32(n)), nil
 }
 
 func plainInteger(s string) bool {
@@ -337,33 +337,33 @@ var decimalNumber = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$`
 func (c conversion) toDouble(v bson.RawValue) (bson.RawValue, error) {
 	switch v.Type {
 	case bson.TypeBoolean:
-		if Truthy(v) {
-			return Double(1), nil
+		if bsonx.Truthy(v) {
+			return bsonx.Double(1), nil
 		}
-		return Double(0), nil
+		return bsonx.Double(0), nil
 	case bson.TypeDateTime:
-		return Double(float64(int64Of(v))), nil
+		return bsonx.Double(float64(int64Of(v))), nil
 	case bson.TypeBinary:
 		return c.binaryDouble(v)
 	case bson.TypeString:
 		s := stringOf(v)
 		f, err := strconv.ParseFloat(s, 64)
 		if err != nil || !decimalNumber.MatchString(s) && !namedNumber(s) {
-			return Missing, errConvert("Failed to parse number '%s' in $convert with no onError value", s)
+			return bsonx.Missing, errConvert("Failed to parse number '%s' in $convert with no onError value", s)
 		}
-		return Double(f), nil
+		return bsonx.Double(f), nil
 	case bson.TypeDecimal128:
-		f, _ := Float64(v)
+		f, _ := bsonx.FloatOf(v)
 		if math.IsInf(f, 0) && decimalOf(v).IsInf() == 0 {
-			return Missing, errConvert("Conversion would overflow target type in $convert with no onError value: %s", numberText(v))
+			return bsonx.Missing, errConvert("Conversion would overflow target type in $convert with no onError value: %s", numberText(v))
 		}
-		return Double(f), nil
+		return bsonx.Double(f), nil
 	}
-	f, ok := Float64(v)
+	f, ok := bsonx.FloatOf(v)
 	if !ok {
-		return Missing, c.unsupported(v)
+		return bsonx.Missing, c.unsupported(v)
 	}
-	return Double(f), nil
+	return bsonx.Double(f), nil
 }
 
 func namedNumber(s string) bool {
@@ -382,11 +382,11 @@ func (c conversion) binaryDouble(v bson.RawValue) (bson.RawValue, error) {
 	}
 	switch len(data) {
 	case 4:
-		return Double(float64(math.Float32frombits(order.Uint32(data)))), nil
+		return bsonx.Double(float64(math.Float32frombits(order.Uint32(data)))), nil
 	case 8:
-		return Double(math.Float64frombits(order.Uint64(data))), nil
+		return bsonx.Double(math.Float64frombits(order.Uint64(data))), nil
 	}
-	return Missing, errConvert("Failed to convert '%d' bytes of BinData to double in $convert because of invalid length", len(data))
+	return bsonx.Missing, errConvert("Failed to convert '%d' bytes of BinData to double in $convert because of invalid length", len(data))
 }
 
 func (c conversion) toDecimal(v bson.RawValue) (bson.RawValue, error) {
@@ -396,7 +396,7 @@ func (c conversion) toDecimal(v bson.RawValue) (bson.RawValue, error) {
 		return v, nil
 	case bson.TypeBoolean:
 		text = "0"
-		if Truthy(v) {
+		if bsonx.Truthy(v) {
 			text = "1"
 		}
 	case bson.TypeInt32, bson.TypeInt64:
@@ -408,14 +408,14 @@ func (c conversion) toDecimal(v bson.RawValue) (bson.RawValue, error) {
 	case bson.TypeString:
 		text = stringOf(v)
 		if !decimalNumber.MatchString(text) && !namedNumber(text) {
-			return Missing, errConvert("Failed to parse number '%s' in $convert with no onError value", text)
+			return bsonx.Missing, errConvert("Failed to parse number '%s' in $convert with no onError value", text)
 		}
 	default:
-		return Missing, c.unsupported(v)
+		return bsonx.Missing, c.unsupported(v)
 	}
 	d, err := parseDecimal(text)
 	if err != nil {
-		return Missing, errConvert("Failed to parse number '%s' in $convert with no onError value", text)
+		return bsonx.Missing, errConvert("Failed to parse number '%s' in $convert with no onError value", text)
 	}
 	return d, nil
 }
@@ -436,7 +436,7 @@ func parseDecimal(text string) (bson.RawValue, error) {
 	d, err := bson.ParseDecimal128(text)
 	if err != nil {
 		if d, err = roundedDecimal(text); err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 	}
 	hi, lo := d.GetBytes()
@@ -458,21 +458,21 @@ func (c conversion) toString(v bson.RawValue) (bson.RawValue, error) {
 	case bson.TypeString:
 		return v, nil
 	case bson.TypeBoolean:
-		return String(strconv.FormatBool(Truthy(v))), nil
+		return bsonx.String(strconv.FormatBool(bsonx.Truthy(v))), nil
 	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
-		return String(numberText(v)), nil
+		return bsonx.String(numberText(v)), nil
 	case bson.TypeObjectID:
-		return String(v.ObjectID().Hex()), nil
+		return bsonx.String(v.ObjectID().Hex()), nil
 	case bson.TypeDateTime:
 		s, err := dateText(int64Of(v))
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
-		return String(s), nil
+		return bsonx.String(s), nil
 	case bson.TypeBinary:
 		return c.binaryText(v)
 	}
-	return Missing, c.unsupported(v)
+	return bsonx.Missing, c.unsupported(v)
 }
 
 func (c conversion) binaryText(v bson.RawValue) (bson.RawValue, error) {
@@ -480,28 +480,28 @@ func (c conversion) binaryText(v bson.RawValue) (bson.RawValue, error) {
 	subtype, data := v.Value[4], v.Value[5:]
 	switch c.format {
 	case "":
-		return Missing, mongoerr.New(4341115, "Missing required argument 'format' to convert BinData to string")
+		return bsonx.Missing, mongoerr.New(4341115, "Missing required argument 'format' to convert BinData to string")
 	case "auto":
 		if subtype == bson.TypeBinaryUUID && len(data) == 16 {
-			return String(uuidText(data)), nil
+			return bsonx.String(uuidText(data)), nil
 		}
-		return String(base64.StdEncoding.EncodeToString(data)), nil
+		return bsonx.String(base64.StdEncoding.EncodeToString(data)), nil
 	case "base64":
-		return String(base64.StdEncoding.EncodeToString(data)), nil
+		return bsonx.String(base64.StdEncoding.EncodeToString(data)), nil
 	case "base64url":
-		return String(base64.RawURLEncoding.EncodeToString(data)), nil
+		return bsonx.String(base64.RawURLEncoding.EncodeToString(data)), nil
 	case "hex":
-		return String(strings.ToUpper(hex.EncodeToString(data))), nil
+		return bsonx.String(strings.ToUpper(hex.EncodeToString(data))), nil
 	case "utf8":
 		if !utf8.Valid(data) {
-			return Missing, errConvert("BinData does not represent a valid UTF-8 string")
+			return bsonx.Missing, errConvert("BinData does not represent a valid UTF-8 string")
 		}
-		return String(string(data)), nil
+		return bsonx.String(string(data)), nil
 	}
 	if subtype != bson.TypeBinaryUUID || len(data) != 16 {
-		return Missing, errConvert("Only BinData of the UUID subtype converts to a UUID string")
+		return bsonx.Missing, errConvert("Only BinData of the UUID subtype converts to a UUID string")
 	}
-	return String(uuidText(data)), nil
+	return bsonx.String(uuidText(data)), nil
 }
 
 func uuidText(b []byte) string {
@@ -514,23 +514,23 @@ func (c conversion) toDate(v bson.RawValue) (bson.RawValue, error) {
 	case bson.TypeDateTime, bson.TypeTimestamp, bson.TypeObjectID:
 		ms, err := millisOf(v, mongoerr.ConversionFailure)
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
-		return DateMillis(ms), nil
+		return bsonx.DateTime(ms), nil
 	case bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
-		ms, ok := truncInt64(v)
+		ms, ok := bsonx.TruncatedOf(v)
 		if !ok {
-			return Missing, errConvert("Conversion would overflow target type in $convert with no onError value: %s", numberText(v))
+			return bsonx.Missing, errConvert("Conversion would overflow target type in $convert with no onError value: %s", numberText(v))
 		}
-		return DateMillis(ms), nil
+		return bsonx.DateTime(ms), nil
 	case bson.TypeString:
 		var d writtenDate
 		if err := d.parseFree(stringOf(v)); err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		return d.value(), nil
 	}
-	return Missing, c.unsupported(v)
+	return bsonx.Missing, c.unsupported(v)
 }
 
 func (c conversion) toObjectID(v bson.RawValue) (bson.RawValue, error) {
@@ -540,11 +540,11 @@ func (c conversion) toObjectID(v bson.RawValue) (bson.RawValue, error) {
 	case bson.TypeString:
 		id, err := bson.ObjectIDFromHex(stringOf(v))
 		if err != nil {
-			return Missing, errConvert("Failed to parse objectId '%s' in $convert with no onError value", stringOf(v))
+			return bsonx.Missing, errConvert("Failed to parse objectId '%s' in $convert with no onError value", stringOf(v))
 		}
 		return bson.RawValue{Type: bson.TypeObjectID, Value: id[:]}, nil
 	}
-	return Missing, c.unsupported(v)
+	return bsonx.Missing, c.unsupported(v)
 }
 
 func (c conversion) toBinary(v bson.RawValue) (bson.RawValue, error) {
@@ -553,13 +553,13 @@ func (c conversion) toBinary(v bson.RawValue) (bson.RawValue, error) {
 	case bson.TypeBinary:
 		subtype, _, _ := v.BinaryOK()
 		if subtype != c.subtype {
-			return Missing, errConvert("Conversions between different binary subtypes are not supported")
+			return bsonx.Missing, errConvert("Conversions between different binary subtypes are not supported")
 		}
 		return v, nil
 	case bson.TypeString:
 		b, err := c.textBytes(stringOf(v))
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		data = b
 	case bson.TypeInt32:
@@ -567,7 +567,7 @@ func (c conversion) toBinary(v bson.RawValue) (bson.RawValue, error) {
 	case bson.TypeInt64, bson.TypeDouble:
 		data = append(data, v.Value...)
 	default:
-		return Missing, c.unsupported(v)
+		return bsonx.Missing, c.unsupported(v)
 	}
 	if c.big && v.Type != bson.TypeString {
 		for i, j := 0, len(data)-1; i < j; i, j = i+1, j-1 {
@@ -608,11 +608,4 @@ func (c conversion) textBytes(s string) ([]byte, error) {
 		return nil, fail()
 	}
 	return data, nil
-}
-
-// Binary makes BSON binary data.
-func Binary(subtype byte, data []byte) bson.RawValue {
-	b := binary.LittleEndian.AppendUint32(nil, uint32(len(data)))
-	b = append(b, subtype)
-	return bson.RawValue{Type: bson.TypeBinary, Value: append(b, data...)}
 }

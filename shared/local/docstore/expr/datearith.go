@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
@@ -65,7 +66,7 @@ func parseDateAdd(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 
 // checkUnit reports a wrong constant unit at compile time, as MongoDB does.
 func checkUnit(e Expr) error {
-	if c, ok := e.(constant); ok && !IsNullish(c.v) {
+	if c, ok := e.(constant); ok && !bsonx.IsNullish(c.v) {
 		_, err := unitOf(c.v)
 		return err
 	}
@@ -73,24 +74,24 @@ func checkUnit(e Expr) error {
 }
 
 func dateAdd(name string, args []bson.RawValue, zoned bool) (bson.RawValue, error) {
-	if IsNullish(args[0]) || IsNullish(args[1]) || IsNullish(args[2]) || zoned && IsNullish(args[3]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) || bsonx.IsNullish(args[1]) || bsonx.IsNullish(args[2]) || zoned && bsonx.IsNullish(args[3]) {
+		return bsonx.Null, nil
 	}
 	unit, err := unitOf(args[1])
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
-	amount, ok := IntegralInt64(args[2])
+	amount, ok := bsonx.IntegerOf(args[2])
 	if !ok {
-		return Missing, mongoerr.New(5166405, "%s expects integer amount of time units", name)
+		return bsonx.Missing, mongoerr.New(5166405, "%s expects integer amount of time units", name)
 	}
 	t, _, err := localTime(args[0], args[3], zoned, 5166403)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	if name == "$dateSubtract" {
 		if amount == -amount && amount != 0 {
-			return Missing, mongoerr.New(6045000, "invalid $dateSubtract 'amount' parameter value: %d", amount)
+			return bsonx.Missing, mongoerr.New(6045000, "invalid $dateSubtract 'amount' parameter value: %d", amount)
 		}
 		amount = -amount
 	}
@@ -115,21 +116,21 @@ func AddUnits(t time.Time, unit string, amount int64) (bson.RawValue, error) {
 	switch {
 	case months > 0:
 		if amount > limit/months || amount < -limit/months {
-			return Missing, mongoerr.New(5976500, "invalid amount of time units: %d", amount)
+			return bsonx.Missing, mongoerr.New(5976500, "invalid amount of time units: %d", amount)
 		}
-		return DateMillis(addMonths(t, int(amount*months)).UnixMilli()), nil
+		return bsonx.DateTime(addMonths(t, int(amount*months)).UnixMilli()), nil
 	case unit == "day":
 		if amount > 1<<37 || amount < -(1<<37) {
-			return Missing, mongoerr.New(5976500, "invalid amount of time units: %d", amount)
+			return bsonx.Missing, mongoerr.New(5976500, "invalid amount of time units: %d", amount)
 		}
-		return DateMillis(t.AddDate(0, 0, int(amount)).UnixMilli()), nil
+		return bsonx.DateTime(t.AddDate(0, 0, int(amount)).UnixMilli()), nil
 	}
 	d, ok := mulInt64(amount, size)
 	sum, fits := addInt64(t.UnixMilli(), d)
 	if !ok || !fits {
-		return Missing, overflow
+		return bsonx.Missing, overflow
 	}
-	return DateMillis(sum), nil
+	return bsonx.DateTime(sum), nil
 }
 
 func addMonths(t time.Time, n int) time.Time {
@@ -174,30 +175,30 @@ func parseDateDiff(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 }
 
 func dateDiff(args []bson.RawValue, zoned, weekGiven bool) (bson.RawValue, error) {
-	if IsNullish(args[0]) || IsNullish(args[1]) || IsNullish(args[2]) || zoned && IsNullish(args[3]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) || bsonx.IsNullish(args[1]) || bsonx.IsNullish(args[2]) || zoned && bsonx.IsNullish(args[3]) {
+		return bsonx.Null, nil
 	}
 	unit, err := unitOf(args[2])
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	first, ok, err := weekStart(args[4], weekGiven, unit)
 	if err != nil || !ok {
-		return Null, err
+		return bsonx.Null, err
 	}
 	a, _, err := localTime(args[0], args[3], zoned, 5166307)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	b, _, err := localTime(args[1], args[3], zoned, 5166307)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	n, ok := unitsBetween(a, b, unit, first)
 	if !ok {
-		return Missing, mongoerr.New(5166308, "dateDiff overflowed")
+		return bsonx.Missing, mongoerr.New(5166308, "dateDiff overflowed")
 	}
-	return Int64(n), nil
+	return bsonx.Int64(n), nil
 }
 
 // weekStart reads startOfWeek where the unit needs it; ok is false where it is null.
@@ -205,7 +206,7 @@ func weekStart(v bson.RawValue, given bool, unit string) (time.Weekday, bool, er
 	if !given || unit != "week" {
 		return time.Sunday, true, nil
 	}
-	if IsNullish(v) {
+	if bsonx.IsNullish(v) {
 		return 0, false, nil
 	}
 	d, err := startOfWeek(v)
@@ -268,8 +269,8 @@ func parseDateTrunc(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 	}
 	binGiven, zoned, weekGiven := args[2] != nil, args[3] != nil, args[4] != nil
 	return newCall(func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-		if IsNullish(args[0]) || IsNullish(args[1]) || binGiven && IsNullish(args[2]) || zoned && IsNullish(args[3]) {
-			return Null, nil
+		if bsonx.IsNullish(args[0]) || bsonx.IsNullish(args[1]) || binGiven && bsonx.IsNullish(args[2]) || zoned && bsonx.IsNullish(args[3]) {
+			return bsonx.Null, nil
 		}
 		return dateTrunc(args, binGiven, zoned, weekGiven)
 	}, args)
@@ -278,26 +279,26 @@ func parseDateTrunc(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 func dateTrunc(args []bson.RawValue, binGiven, zoned, weekGiven bool) (bson.RawValue, error) {
 	unit, err := unitOf(args[1])
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	bin := int64(1)
 	if binGiven {
-		n, ok := IntegralInt64(args[2])
+		n, ok := bsonx.IntegerOf(args[2])
 		if !ok {
-			return Missing, mongoerr.New(5439017, "$dateTrunc requires 'binSize' to be a 64-bit integer, but got value '%s' of type %s", args[2], TypeName(args[2]))
+			return bsonx.Missing, mongoerr.New(5439017, "$dateTrunc requires 'binSize' to be a 64-bit integer, but got value '%s' of type %s", args[2], TypeName(args[2]))
 		}
 		if n <= 0 {
-			return Missing, mongoerr.New(5439018, "$dateTrunc requires 'binSize' to be greater than 0, but got value %d", n)
+			return bsonx.Missing, mongoerr.New(5439018, "$dateTrunc requires 'binSize' to be greater than 0, but got value %d", n)
 		}
 		bin = n
 	}
 	first, ok, err := weekStart(args[4], weekGiven, unit)
 	if err != nil || !ok {
-		return Null, err
+		return bsonx.Null, err
 	}
 	t, _, err := localTime(args[0], args[3], zoned, 5166307)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	return truncate(t, unit, bin, first)
 }
@@ -311,11 +312,11 @@ func truncate(t time.Time, unit string, bin int64, first time.Weekday) (bson.Raw
 	case "year", "quarter", "month":
 		months := map[string]int64{"year": 12, "quarter": 3, "month": 1}[unit]
 		if bin > 100000000000/months {
-			return Missing, mongoerr.New(5439006, "dateTrunc unsupported binSize value %d", bin)
+			return bsonx.Missing, mongoerr.New(5439006, "dateTrunc unsupported binSize value %d", bin)
 		}
 		n := (int64(t.Year())-2000)*12 + int64(t.Month()) - 1
 		n = floorDiv(n, bin*months) * bin * months
-		return DateMillis(time.Date(2000, time.Month(1+n), 1, 0, 0, 0, 0, loc).UnixMilli()), nil
+		return bsonx.DateTime(time.Date(2000, time.Month(1+n), 1, 0, 0, 0, 0, loc).UnixMilli()), nil
 	case "week", "day":
 		days, offset := int64(1), int64(0)
 		if unit == "week" {
@@ -323,25 +324,25 @@ func truncate(t time.Time, unit string, bin int64, first time.Weekday) (bson.Raw
 			offset = int64(first-time.Saturday+7) % 7
 		}
 		if bin > 100000000000/days {
-			return Missing, mongoerr.New(5439006, "dateTrunc unsupported binSize value %d", bin)
+			return bsonx.Missing, mongoerr.New(5439006, "dateTrunc unsupported binSize value %d", bin)
 		}
 		n := dayNumber(t) - 10957 - offset
 		n = floorDiv(n, bin*days)*bin*days + offset
-		return DateMillis(time.Date(2000, 1, 1+int(n), 0, 0, 0, 0, loc).UnixMilli()), nil
+		return bsonx.DateTime(time.Date(2000, 1, 1+int(n), 0, 0, 0, 0, loc).UnixMilli()), nil
 	}
 	size, ok := mulInt64(bin, UnitMillis(unit))
 	if !ok {
-		return Missing, mongoerr.New(5439006, "dateTrunc unsupported binSize value %d", bin)
+		return bsonx.Missing, mongoerr.New(5439006, "dateTrunc unsupported binSize value %d", bin)
 	}
 	reference := time.Date(2000, 1, 1, 0, 0, 0, 0, loc).UnixMilli()
 	d, ok := subInt64(t.UnixMilli(), reference)
 	if !ok {
-		return Missing, overflow
+		return bsonx.Missing, overflow
 	}
 	out, ok := mulInt64(floorDiv(d, size), size)
 	sum, fits := addInt64(out, reference)
 	if !ok || !fits {
-		return Missing, overflow
+		return bsonx.Missing, overflow
 	}
-	return DateMillis(sum), nil
+	return bsonx.DateTime(sum), nil
 }

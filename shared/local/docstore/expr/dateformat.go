@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
@@ -40,7 +41,7 @@ type withDefault struct{ main, onNull Expr }
 
 func (n *withDefault) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	v, err := n.main.Eval(env, doc)
-	if err != nil || !IsNullish(v) {
+	if err != nil || !bsonx.IsNullish(v) {
 		return v, err
 	}
 	return n.onNull.Eval(env, doc)
@@ -48,21 +49,21 @@ func (n *withDefault) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 
 func dateToString(args []bson.RawValue, formatted, zoned bool) (bson.RawValue, error) {
 	format := ""
-	if formatted && !IsNullish(args[1]) {
+	if formatted && !bsonx.IsNullish(args[1]) {
 		if args[1].Type != bson.TypeString {
-			return Missing, mongoerr.New(18533, "$dateToString requires that 'format' be a string, found: %s with value %s", TypeName(args[1]), args[1])
+			return bsonx.Missing, mongoerr.New(18533, "$dateToString requires that 'format' be a string, found: %s with value %s", TypeName(args[1]), args[1])
 		}
 		format = stringOf(args[1])
 		if err := checkFormat(format, toStringVerbs); err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 	}
-	if formatted && IsNullish(args[1]) {
-		return Null, nil
+	if formatted && bsonx.IsNullish(args[1]) {
+		return bsonx.Null, nil
 	}
 	t, ok, err := localTime(args[0], args[2], zoned, 16006)
 	if err != nil || !ok {
-		return Null, err
+		return bsonx.Null, err
 	}
 	if !formatted {
 		format = "%Y-%m-%dT%H:%M:%S.%L"
@@ -72,9 +73,9 @@ func dateToString(args []bson.RawValue, formatted, zoned bool) (bson.RawValue, e
 	}
 	out, err := formatDate(t, format)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
-	return String(out), nil
+	return bsonx.String(out), nil
 }
 
 const (

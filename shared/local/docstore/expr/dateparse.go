@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
@@ -30,20 +31,20 @@ type dateFromString struct{ text, format, zone, onNull, onError Expr }
 func (n *dateFromString) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	text, err := n.text.Eval(env, doc)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	format, loc, null, err := n.options(env, doc)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
-	if IsNullish(text) {
+	if bsonx.IsNullish(text) {
 		if n.onNull != nil {
 			return n.onNull.Eval(env, doc)
 		}
-		return Null, nil
+		return bsonx.Null, nil
 	}
 	if null {
-		return Null, nil
+		return bsonx.Null, nil
 	}
 	v, err := n.parse(text, format, loc)
 	if err != nil && n.onError != nil && mongoerr.CodeOf(err) == mongoerr.ConversionFailure {
@@ -59,7 +60,7 @@ func (n *dateFromString) options(env *Env, doc bson.Raw) (format string, loc *ti
 		if err != nil {
 			return "", nil, false, err
 		}
-		if IsNullish(z) {
+		if bsonx.IsNullish(z) {
 			null = true
 		} else if loc, err = zoneOf(z); err != nil {
 			return "", nil, false, err
@@ -70,7 +71,7 @@ func (n *dateFromString) options(env *Env, doc bson.Raw) (format string, loc *ti
 		switch {
 		case err != nil:
 			return "", nil, false, err
-		case IsNullish(f):
+		case bsonx.IsNullish(f):
 			null = true
 		case f.Type != bson.TypeString:
 			return "", nil, false, mongoerr.New(40684, "$dateFromString requires that 'format' be a string, found: %s", TypeName(f))
@@ -86,7 +87,7 @@ func (n *dateFromString) options(env *Env, doc bson.Raw) (format string, loc *ti
 
 func (n *dateFromString) parse(text bson.RawValue, format string, loc *time.Location) (bson.RawValue, error) {
 	if text.Type != bson.TypeString {
-		return Missing, mongoerr.New(mongoerr.ConversionFailure, "$dateFromString requires that 'dateString' be a string, found: %s", TypeName(text))
+		return bsonx.Missing, mongoerr.New(mongoerr.ConversionFailure, "$dateFromString requires that 'dateString' be a string, found: %s", TypeName(text))
 	}
 	var p writtenDate
 	var err error
@@ -96,10 +97,10 @@ func (n *dateFromString) parse(text bson.RawValue, format string, loc *time.Loca
 		err = p.parseFree(stringOf(text))
 	}
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	if p.loc != nil && loc != nil && loc != time.UTC {
-		return Missing, mongoerr.New(mongoerr.ConversionFailure, "you cannot pass in a date/time string with time zone information ('%s') together with a timezone argument", stringOf(text))
+		return bsonx.Missing, mongoerr.New(mongoerr.ConversionFailure, "you cannot pass in a date/time string with time zone information ('%s') together with a timezone argument", stringOf(text))
 	}
 	if p.loc == nil {
 		p.loc = loc
@@ -131,10 +132,11 @@ func (p *writtenDate) value() bson.RawValue {
 		first := time.Date(p.isoYear, 1, 4, 0, 0, 0, 0, time.UTC)
 		year, month, day = p.isoYear, 1, 4-int(isoDay(first))+1+(max(p.isoWeek, 1)-1)*7+max(p.isoDay, 1)-1
 	case p.yearDay != 0:
-		month, day = 1, p.yearDay
+		// MongoDB counts %j from the day after New Year here.
+		month, day = 1, p.yearDay+1
 	}
 	t := time.Date(year, max(month, 1), max(day, 1), p.hour, p.minute, p.second, p.milli*1e6, loc)
-	return DateMillis(t.UnixMilli())
+	return bsonx.DateTime(t.UnixMilli())
 }
 
 // scanner reads a text from left to right.
@@ -374,11 +376,8 @@ func zoneByText(name string) (*time.Location, bool) {
 // parseFree reads the usual written forms of a date: ISO 8601, YYYY/MM/DD, YYYYMMDD, MM/DD/YYYY, DD-MM-YYYY, and month names, each
 // with an optional time and zone.
 func (p *writtenDate) parseFree(text string) error {
-	c := &scanner{s: strings.TrimRight(text, " \t\n")}
-	c.spaces()
-	if strings.HasPrefix(c.rest(), "\u00a0") {
-		c.at += len("\u00a0")
-	}
+	c := &scanner{s: strings.TrimRight(text, " \t\n\u00a0")}
+	c.s = strings.TrimLeft(c.s, " \t\n\x00\u00a0")
 	if c.at == len(c.s) {
 		return errDateText(text, "an empty string is not a date")
 	}

@@ -58,19 +58,19 @@ func parseDatePart(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 	return newCall(func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		t, ok, err := localTime(args[0], args[1], zoned, 16006)
 		if err != nil || !ok {
-			return Null, err
+			return bsonx.Null, err
 		}
 		if name == "$isoWeekYear" {
-			return Int64(part(t)), nil
+			return bsonx.Int64(part(t)), nil
 		}
-		return Int32(int32(part(t))), nil
+		return bsonx.Int32(int32(part(t))), nil
 	}, args)
 }
 
 // dateOperands compiles {date, timezone}, [date] or a date standing alone.
 func dateOperands(name string, arg bson.RawValue, s *Scope) ([]Expr, error) {
 	if arg.Type == bson.TypeArray {
-		list := Items(arg)
+		list := bsonx.Values(arg)
 		if len(list) != 1 {
 			return nil, mongoerr.New(40536, "%s accepts exactly one argument if given an array, but was given %d", name, len(list))
 		}
@@ -90,12 +90,12 @@ func dateOperands(name string, arg bson.RawValue, s *Scope) ([]Expr, error) {
 
 // localTime converts operands to a local time; ok is false where one of them is null.
 func localTime(date, zone bson.RawValue, zoned bool, code int32) (t time.Time, ok bool, err error) {
-	if IsNullish(date) {
+	if bsonx.IsNullish(date) {
 		return t, false, nil
 	}
 	loc := time.UTC
 	if zoned {
-		if IsNullish(zone) {
+		if bsonx.IsNullish(zone) {
 			return t, false, nil
 		}
 		if loc, err = zoneOf(zone); err != nil {
@@ -123,23 +123,23 @@ func parseDateToParts(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 	zoned, isoGiven := args[1] != nil, args[2] != nil
 	return newCall(func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		if isoGiven {
-			if IsNullish(args[2]) {
-				return Null, nil
+			if bsonx.IsNullish(args[2]) {
+				return bsonx.Null, nil
 			}
 			if args[2].Type != bson.TypeBoolean {
-				return Missing, mongoerr.New(40521, "iso8601 must evaluate to a bool, found %s", TypeName(args[2]))
+				return bsonx.Missing, mongoerr.New(40521, "iso8601 must evaluate to a bool, found %s", TypeName(args[2]))
 			}
 		}
 		t, ok, err := localTime(args[0], args[1], zoned, 16006)
 		if err != nil || !ok {
-			return Null, err
+			return bsonx.Null, err
 		}
-		return dateParts(t, isoGiven && Truthy(args[2])), nil
+		return dateParts(t, isoGiven && bsonx.Truthy(args[2])), nil
 	}, args)
 }
 
 func dateParts(t time.Time, iso bool) bson.RawValue {
-	var b DocBuilder
+	b := bsonx.NewDoc(0)
 	names := []string{"$year", "$month", "$dayOfMonth"}
 	keys := []string{"year", "month", "day"}
 	if iso {
@@ -148,9 +148,9 @@ func dateParts(t time.Time, iso bool) bson.RawValue {
 	names = append(names, "$hour", "$minute", "$second", "$millisecond")
 	keys = append(keys, "hour", "minute", "second", "millisecond")
 	for i, n := range names {
-		b.Set(keys[i], Int32(int32(datePart(n)(t))))
+		b.Append(keys[i], bsonx.Int32(int32(datePart(n)(t))))
 	}
-	return Doc(b.Doc())
+	return b.Value()
 }
 
 var partNames = []string{"year", "month", "day", "isoWeekYear", "isoWeek", "isoDayOfWeek", "hour", "minute", "second", "millisecond", "timezone"}
@@ -186,32 +186,32 @@ func dateFromParts(args []bson.RawValue, given []bool) (bson.RawValue, error) {
 		if !given[i] {
 			continue
 		}
-		if IsNullish(a) {
-			return Null, nil
+		if bsonx.IsNullish(a) {
+			return bsonx.Null, nil
 		}
-		n, ok := IntegralInt64(a)
+		n, ok := bsonx.IntegerOf(a)
 		if !ok {
-			return Missing, mongoerr.New(40515, "'%s' must evaluate to an integer, found %s with value %s", partNames[i], TypeName(a), a)
+			return bsonx.Missing, mongoerr.New(40515, "'%s' must evaluate to an integer, found %s with value %s", partNames[i], TypeName(a), a)
 		}
 		if (i == 0 || i == 3) && (n < 1 || n > 9999) {
 			code := int32(40523)
 			if i == 3 {
 				code = 31095
 			}
-			return Missing, mongoerr.New(code, "'%s' must evaluate to an integer in the range 1 to 9999, found %d", partNames[i], n)
+			return bsonx.Missing, mongoerr.New(code, "'%s' must evaluate to an integer in the range 1 to 9999, found %d", partNames[i], n)
 		}
 		if i < 6 && (n < -32768 || n > 32767) {
-			return Missing, mongoerr.New(31034, "'%s' must evaluate to a value in the range [-32768, 32767]; value %d is not in range", partNames[i], n)
+			return bsonx.Missing, mongoerr.New(31034, "'%s' must evaluate to a value in the range [-32768, 32767]; value %d is not in range", partNames[i], n)
 		}
 		parts[i] = int(n)
 	}
 	if given[10] {
-		if IsNullish(args[10]) {
-			return Null, nil
+		if bsonx.IsNullish(args[10]) {
+			return bsonx.Null, nil
 		}
 		l, err := zoneOf(args[10])
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		loc = l
 	}
@@ -233,11 +233,11 @@ func partsTime(year int, month time.Month, day int, parts [10]int, loc *time.Loc
 		ms, ok = sum, ok && fits && fits2
 	}
 	if !ok {
-		return Missing, mongoerr.New(15, "$dateFromParts: the date overflows")
+		return bsonx.Missing, mongoerr.New(15, "$dateFromParts: the date overflows")
 	}
 	days, rest := floorDiv(ms, 86400000), floorMod(ms, 86400000)
 	t := time.Date(year, month, day+int(days), 0, 0, int(rest/1000), int(rest%1000)*1e6, loc)
-	return DateMillis(t.UnixMilli()), nil
+	return bsonx.DateTime(t.UnixMilli()), nil
 }
 
 func floorDiv(a, b int64) int64 {

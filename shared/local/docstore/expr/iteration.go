@@ -3,6 +3,7 @@ package expr
 import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
@@ -15,13 +16,13 @@ type mapNode struct {
 
 func (n *mapNode) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	arr, err := n.input.Eval(env, doc)
-	if err != nil || IsNullish(arr) {
-		return Null, err
+	if err != nil || bsonx.IsNullish(arr) {
+		return bsonx.Null, err
 	}
 	if arr.Type != bson.TypeArray {
-		return Missing, mongoerr.New(16883, "input to $map must be an array not %s", TypeName(arr))
+		return bsonx.Missing, mongoerr.New(16883, "input to $map must be an array not %s", TypeName(arr))
 	}
-	var b ArrayBuilder
+	b := bsonx.NewArray(0)
 	err = eachErr(arr.Value, func(_ string, item bson.RawValue) error {
 		env.Set(n.slot, item)
 		v, err := n.body.Eval(env, doc)
@@ -39,10 +40,10 @@ func parseMap(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if IsMissing(f[0]) {
+	if bsonx.IsMissing(f[0]) {
 		return nil, mongoerr.New(16880, "Missing 'input' parameter to $map")
 	}
-	if IsMissing(f[2]) {
+	if bsonx.IsMissing(f[2]) {
 		return nil, mongoerr.New(16882, "Missing 'in' parameter to $map")
 	}
 	n := &mapNode{}
@@ -61,7 +62,7 @@ func parseMap(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 // bindItem defines the variable of an iteration: "this", or what 'as' says.
 func bindItem(as bson.RawValue, s *Scope) (*Scope, int, error) {
 	name := "this"
-	if !IsMissing(as) {
+	if !bsonx.IsMissing(as) {
 		if as.Type != bson.TypeString {
 			return nil, 0, mongoerr.New(10065, "invalid parameter: expected a string (as)")
 		}
@@ -97,24 +98,24 @@ type filterNode struct {
 
 func (n *filterNode) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	arr, err := n.input.Eval(env, doc)
-	if err != nil || IsNullish(arr) {
-		return Null, err
+	if err != nil || bsonx.IsNullish(arr) {
+		return bsonx.Null, err
 	}
 	if arr.Type != bson.TypeArray {
-		return Missing, mongoerr.New(28651, "input to $filter must be an array not %s", TypeName(arr))
+		return bsonx.Missing, mongoerr.New(28651, "input to $filter must be an array not %s", TypeName(arr))
 	}
 	limit, err := n.evalLimit(env, doc)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
-	var b ArrayBuilder
-	Walk(arr.Value, func(_ []byte, item bson.RawValue) bool {
+	b := bsonx.NewArray(0)
+	walk(arr.Value, func(_ []byte, item bson.RawValue) bool {
 		env.Set(n.slot, item)
 		var v bson.RawValue
 		if v, err = n.test.Eval(env, doc); err != nil {
 			return false
 		}
-		if Truthy(v) {
+		if bsonx.Truthy(v) {
 			b.Append(item)
 		}
 		return limit < 0 || b.Len() < limit
@@ -128,7 +129,7 @@ func (n *filterNode) evalLimit(env *Env, doc bson.Raw) (int, error) {
 		return -1, nil
 	}
 	v, err := n.limit.Eval(env, doc)
-	if err != nil || IsNullish(v) {
+	if err != nil || bsonx.IsNullish(v) {
 		return -1, err
 	}
 	l, ok := IntegralInt32(v)
@@ -149,10 +150,10 @@ func parseFilter(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if IsMissing(f[0]) {
+	if bsonx.IsMissing(f[0]) {
 		return nil, mongoerr.New(28648, "Missing 'input' parameter to $filter")
 	}
-	if IsMissing(f[2]) {
+	if bsonx.IsMissing(f[2]) {
 		return nil, mongoerr.New(28650, "Missing 'cond' parameter to $filter")
 	}
 	n := &filterNode{}
@@ -164,7 +165,7 @@ func parseFilter(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 		return nil, err
 	}
 	n.slot = slot
-	if n.test, err = compile(f[2], inner); err != nil || IsMissing(f[3]) {
+	if n.test, err = compile(f[2], inner); err != nil || bsonx.IsMissing(f[3]) {
 		return n, err
 	}
 	n.limit, err = compile(f[3], s)
@@ -179,15 +180,15 @@ type reduceNode struct {
 
 func (n *reduceNode) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	arr, err := n.input.Eval(env, doc)
-	if err != nil || IsNullish(arr) {
-		return Null, err
+	if err != nil || bsonx.IsNullish(arr) {
+		return bsonx.Null, err
 	}
 	if arr.Type != bson.TypeArray {
-		return Missing, mongoerr.New(40080, "$reduce requires that 'input' be an array, found: %s", TypeName(arr))
+		return bsonx.Missing, mongoerr.New(40080, "$reduce requires that 'input' be an array, found: %s", TypeName(arr))
 	}
 	acc, err := n.initial.Eval(env, doc)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	err = eachErr(arr.Value, func(_ string, item bson.RawValue) (err error) {
 		env.Set(n.thisSlot, item)
@@ -207,7 +208,7 @@ func parseReduce(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 		return nil, err
 	}
 	for i, what := range []string{"input", "initialValue", "in"} {
-		if IsMissing(f[i]) {
+		if bsonx.IsMissing(f[i]) {
 			return nil, mongoerr.New(40077+int32(i), "$reduce requires '%s' to be specified", what)
 		}
 	}

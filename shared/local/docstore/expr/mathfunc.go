@@ -5,6 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
@@ -29,42 +30,42 @@ func log10(f float64) float64 {
 
 func opSigmoid(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	v := args[0]
-	if IsNullish(v) {
-		return Null, nil
+	if bsonx.IsNullish(v) {
+		return bsonx.Null, nil
 	}
 	if v.Type == bson.TypeDecimal128 {
-		return Missing, errDecimal("$sigmoid")
+		return bsonx.Missing, errDecimal("$sigmoid")
 	}
 	n, ok := numberOf(v)
 	if !ok {
-		return Missing, mongoerr.New(14, "$sigmoid only supports numeric types, not %s", TypeName(v))
+		return bsonx.Missing, mongoerr.New(14, "$sigmoid only supports numeric types, not %s", TypeName(v))
 	}
-	return Double(1 / (1 + math.Exp(-n.f))), nil
+	return bsonx.Double(1 / (1 + math.Exp(-n.f))), nil
 }
 
 func opAtan2(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	if IsNullish(args[0]) || IsNullish(args[1]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) || bsonx.IsNullish(args[1]) {
+		return bsonx.Null, nil
 	}
-	if !IsNumber(args[0]) || !IsNumber(args[1]) {
-		return Missing, mongoerr.New(51044, "$atan2 only supports numeric types, not %s and %s", TypeName(args[0]), TypeName(args[1]))
+	if !bsonx.IsNumber(args[0]) || !bsonx.IsNumber(args[1]) {
+		return bsonx.Missing, mongoerr.New(51044, "$atan2 only supports numeric types, not %s and %s", TypeName(args[0]), TypeName(args[1]))
 	}
 	y, ok1 := numberOf(args[0])
 	x, ok2 := numberOf(args[1])
 	if !ok1 || !ok2 {
-		return Missing, errDecimal("$atan2")
+		return bsonx.Missing, errDecimal("$atan2")
 	}
-	return Double(math.Atan2(y.f, x.f)), nil
+	return bsonx.Double(math.Atan2(y.f, x.f)), nil
 }
 
 func timestampPart(name string, pick func(t, i uint32) uint32) callFunc {
 	return func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-		if IsNullish(args[0]) {
-			return Null, nil
+		if bsonx.IsNullish(args[0]) {
+			return bsonx.Null, nil
 		}
 		if args[0].Type != bson.TypeTimestamp {
-			return Missing, mongoerr.New(5687301, "Argument to %s must be a timestamp, but is %s", name, TypeName(args[0]))
+			return bsonx.Missing, mongoerr.New(5687301, "Argument to %s must be a timestamp, but is %s", name, TypeName(args[0]))
 		}
-		return Int64(int64(pick(args[0].Timestamp()))), nil
+		return bsonx.Int64(int64(pick(args[0].Timestamp()))), nil
 	}
 }

@@ -3,11 +3,10 @@ package expr
 import (
 	"math"
 	"math/big"
-	"strconv"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
@@ -50,9 +49,9 @@ func (n number) integral() bool { return n.kind != bson.TypeDouble }
 // integer makes an int or long: an int only where both operands were ints and the result fits.
 func integer(i int64, long bool) bson.RawValue {
 	if long {
-		return Int64(i)
+		return bsonx.Int64(i)
 	}
-	return IntOrLong(i)
+	return bsonx.Int(i)
 }
 
 func addInt64(a, b int64) (int64, bool) {
@@ -71,57 +70,6 @@ func mulInt64(a, b int64) (int64, bool) {
 	}
 	c := a * b
 	return c, c/b == a && !(a == -1 && b == math.MinInt64) && !(b == -1 && a == math.MinInt64)
-}
-
-// TypeName is MongoDB's alias of a value's type, "missing" for an absent value.
-func TypeName(v bson.RawValue) string {
-	switch v.Type {
-	case 0:
-		return "missing"
-	case bson.TypeDouble:
-		return "double"
-	case bson.TypeString:
-		return "string"
-	case bson.TypeEmbeddedDocument:
-		return "object"
-	case bson.TypeArray:
-		return "array"
-	case bson.TypeBinary:
-		return "binData"
-	case bson.TypeUndefined:
-		return "undefined"
-	case bson.TypeObjectID:
-		return "objectId"
-	case bson.TypeBoolean:
-		return "bool"
-	case bson.TypeDateTime:
-		return "date"
-	case bson.TypeNull:
-		return "null"
-	case bson.TypeRegex:
-		return "regex"
-	case bson.TypeDBPointer:
-		return "dbPointer"
-	case bson.TypeJavaScript:
-		return "javascript"
-	case bson.TypeSymbol:
-		return "symbol"
-	case bson.TypeCodeWithScope:
-		return "javascriptWithScope"
-	case bson.TypeInt32:
-		return "int"
-	case bson.TypeTimestamp:
-		return "timestamp"
-	case bson.TypeInt64:
-		return "long"
-	case bson.TypeDecimal128:
-		return "decimal"
-	case bson.TypeMinKey:
-		return "minKey"
-	case bson.TypeMaxKey:
-		return "maxKey"
-	}
-	return "unknown"
 }
 
 func decimalOf(v bson.RawValue) bson.Decimal128 {
@@ -155,74 +103,4 @@ func rationalOf(v bson.RawValue) (*big.Rat, bool) {
 		return r.Quo(r, new(big.Rat).SetInt(scale)), true
 	}
 	return nil, false
-}
-
-// IntegralInt64 answers the value of a number that is integral and fits a long, of any numeric type.
-func IntegralInt64(v bson.RawValue) (int64, bool) {
-	switch v.Type {
-	case bson.TypeInt32:
-		return int64(int32Of(v)), true
-	case bson.TypeInt64:
-		return int64Of(v), true
-	case bson.TypeDouble:
-		f := float64Of(v)
-		if f != math.Trunc(f) || f >= 1<<63 || f < -(1<<63) {
-			return 0, false
-		}
-		return int64(f), true
-	case bson.TypeDecimal128:
-		r, ok := rationalOf(v)
-		if !ok || !r.IsInt() || !r.Num().IsInt64() {
-			return 0, false
-		}
-		return r.Num().Int64(), true
-	}
-	return 0, false
-}
-
-// IntegralInt32 is IntegralInt64 within the range of an int.
-func IntegralInt32(v bson.RawValue) (int32, bool) {
-	i, ok := IntegralInt64(v)
-	if !ok || i < math.MinInt32 || i > math.MaxInt32 {
-		return 0, false
-	}
-	return int32(i), true
-}
-
-// Float64 answers the nearest double of any number; ok is false where v is no number.
-func Float64(v bson.RawValue) (float64, bool) {
-	if n, ok := numberOf(v); ok {
-		return n.f, true
-	}
-	if v.Type != bson.TypeDecimal128 {
-		return 0, false
-	}
-	d := decimalOf(v)
-	switch {
-	case d.IsNaN():
-		return math.NaN(), true
-	case d.IsInf() != 0:
-		return math.Inf(d.IsInf()), true
-	}
-	f, _ := strconv.ParseFloat(d.String(), 64)
-	if f == 0 && strings.HasPrefix(d.String(), "-") {
-		f = math.Copysign(0, -1)
-	}
-	return f, true
-}
-
-// truncInt64 truncates a number towards zero; ok is false for NaN, infinities, values out of range and other types.
-func truncInt64(v bson.RawValue) (int64, bool) {
-	if i, ok := IntegralInt64(v); ok {
-		return i, true
-	}
-	r, ok := rationalOf(v)
-	if !ok {
-		return 0, false
-	}
-	q := new(big.Int).Quo(r.Num(), r.Denom())
-	if !q.IsInt64() {
-		return 0, false
-	}
-	return q.Int64(), true
 }

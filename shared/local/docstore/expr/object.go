@@ -14,13 +14,13 @@ import (
 func opMergeObjects(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	var d orderedDoc
 	for _, a := range spread(args) {
-		if IsNullish(a) {
+		if bsonx.IsNullish(a) {
 			continue
 		}
 		if a.Type != bson.TypeEmbeddedDocument {
-			return Missing, mongoerr.New(40400, "$mergeObjects requires object inputs, but input is of type %s", TypeName(a))
+			return bsonx.Missing, mongoerr.New(40400, "$mergeObjects requires object inputs, but input is of type %s", TypeName(a))
 		}
-		Walk(a.Value, func(k []byte, v bson.RawValue) bool {
+		walk(a.Value, func(k []byte, v bson.RawValue) bool {
 			d.set(string(k), v)
 			return true
 		})
@@ -35,15 +35,15 @@ func parseGetField(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		if IsMissing(f[0]) {
+		if bsonx.IsMissing(f[0]) {
 			return nil, mongoerr.New(3041702, "$getField requires 'field' to be specified")
 		}
-		if IsMissing(f[1]) {
+		if bsonx.IsMissing(f[1]) {
 			return nil, mongoerr.New(3041703, "$getField requires 'input' to be specified")
 		}
 		field, input = f[0], f[1]
 	} else {
-		field, input = arg, String("$$CURRENT")
+		field, input = arg, bsonx.String("$$CURRENT")
 	}
 	fieldExpr, err := compile(field, s)
 	if err != nil {
@@ -61,17 +61,17 @@ func parseGetField(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 
 func opGetField(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	if args[0].Type != bson.TypeString {
-		return Missing, mongoerr.New(3041704, "$getField requires 'field' to evaluate to type String, but got %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(3041704, "$getField requires 'field' to evaluate to type String, but got %s", TypeName(args[0]))
 	}
 	switch {
-	case IsMissing(args[1]):
-		return Missing, nil
-	case IsNullish(args[1]):
-		return Null, nil
+	case bsonx.IsMissing(args[1]):
+		return bsonx.Missing, nil
+	case bsonx.IsNullish(args[1]):
+		return bsonx.Null, nil
 	case args[1].Type != bson.TypeEmbeddedDocument:
-		return Missing, nil
+		return bsonx.Missing, nil
 	}
-	return Field(args[1].Value, stringOf(args[0])), nil
+	return bsonx.Lookup(args[1].Value, stringOf(args[0])), nil
 }
 
 // parseSetField is $setField and $unsetField.
@@ -88,14 +88,14 @@ func parseSetField(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 		return nil, err
 	}
 	switch {
-	case IsMissing(f[0]):
+	case bsonx.IsMissing(f[0]):
 		return nil, mongoerr.New(4161102, "%s requires 'field' to be specified", name)
-	case len(f) == 3 && IsMissing(f[2]):
+	case len(f) == 3 && bsonx.IsMissing(f[2]):
 		return nil, mongoerr.New(4161103, "%s requires 'value' to be specified", name)
-	case IsMissing(f[1]):
+	case bsonx.IsMissing(f[1]):
 		return nil, mongoerr.New(4161109, "%s requires 'input' to be specified", name)
 	}
-	args, err := positional(name, Array(f[1:]), s, 1, 2)
+	args, err := positional(name, bsonx.ArrayOf(f[1:]...), s, 1, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -104,11 +104,11 @@ func parseSetField(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 		return nil, err
 	}
 	return newCall(func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-		if IsNullish(args[0]) {
-			return Null, nil
+		if bsonx.IsNullish(args[0]) {
+			return bsonx.Null, nil
 		}
 		if args[0].Type != bson.TypeEmbeddedDocument {
-			return Missing, mongoerr.New(4161105, "%s requires 'input' to evaluate to type Object", name)
+			return bsonx.Missing, mongoerr.New(4161105, "%s requires 'input' to evaluate to type Object", name)
 		}
 		var v bson.RawValue
 		if len(args) == 2 {
@@ -145,61 +145,61 @@ func constantKey(name string, field bson.RawValue, s *Scope) (string, error) {
 
 // setField puts v under key; a missing v removes the field.
 func setField(doc bson.RawValue, key string, v bson.RawValue) bson.RawValue {
-	var b DocBuilder
+	b := bsonx.NewDoc(0)
 	done := false
-	Walk(doc.Value, func(k []byte, old bson.RawValue) bool {
+	walk(doc.Value, func(k []byte, old bson.RawValue) bool {
 		if string(k) != key {
-			b.Set(string(k), old)
+			b.Append(string(k), old)
 		} else if !done {
-			b.Set(key, v)
+			b.Append(key, v)
 			done = true
 		}
 		return true
 	})
 	if !done {
-		b.Set(key, v)
+		b.Append(key, v)
 	}
-	return Doc(b.Doc())
+	return b.Value()
 }
 
 func opBsonSize(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	if IsNullish(args[0]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) {
+		return bsonx.Null, nil
 	}
 	if args[0].Type != bson.TypeEmbeddedDocument {
-		return Missing, mongoerr.New(31393, "$bsonSize requires a document input, found: %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(31393, "$bsonSize requires a document input, found: %s", TypeName(args[0]))
 	}
-	return Int32(int32(len(args[0].Value))), nil
+	return bsonx.Int32(int32(len(args[0].Value))), nil
 }
 
 func opBinarySize(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	switch {
-	case IsNullish(args[0]):
-		return Null, nil
+	case bsonx.IsNullish(args[0]):
+		return bsonx.Null, nil
 	case args[0].Type == bson.TypeString:
-		return Int32(int32(len(args[0].Value) - 5)), nil
+		return bsonx.Int32(int32(len(args[0].Value) - 5)), nil
 	case args[0].Type == bson.TypeBinary:
 		_, data, _ := args[0].BinaryOK()
-		return Int32(int32(len(data))), nil
+		return bsonx.Int32(int32(len(data))), nil
 	}
-	return Missing, mongoerr.New(51276, "$binarySize requires a string or BinData argument, found: %s", TypeName(args[0]))
+	return bsonx.Missing, mongoerr.New(51276, "$binarySize requires a string or BinData argument, found: %s", TypeName(args[0]))
 }
 
 func opType(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	return String(TypeName(args[0])), nil
+	return bsonx.String(TypeName(args[0])), nil
 }
 
 func opIsNumber(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	return Bool(IsNumber(args[0])), nil
+	return bsonx.Bool(bsonx.IsNumber(args[0])), nil
 }
 
 type randNode struct{}
 
 func (randNode) Eval(env *Env, _ bson.Raw) (bson.RawValue, error) {
 	if env.Rand != nil {
-		return Double(env.Rand()), nil
+		return bsonx.Double(env.Rand()), nil
 	}
-	return Double(rand.Float64()), nil
+	return bsonx.Double(rand.Float64()), nil
 }
 
 func parseRand(_ string, arg bson.RawValue, _ *Scope) (Expr, error) {
@@ -227,7 +227,7 @@ func parseMeta(_ string, arg bson.RawValue, _ *Scope) (Expr, error) {
 	case "textScore":
 		return nil, mongoerr.New(40218, "query requires text score metadata, but it is not available")
 	case "indexKey":
-		return constant{Missing}, nil
+		return constant{bsonx.Missing}, nil
 	}
 	return nil, ErrUnsupported("$meta: %s", name)
 }

@@ -5,6 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
@@ -12,13 +13,13 @@ import (
 type fieldPath struct{ keys []string }
 
 func (p *fieldPath) Eval(_ *Env, doc bson.Raw) (bson.RawValue, error) {
-	return walkPath(Field(doc, p.keys[0]), p.keys[1:]), nil
+	return walkPath(bsonx.Lookup(doc, p.keys[0]), p.keys[1:]), nil
 }
 
 // rootNode is $$ROOT.
 type rootNode struct{}
 
-func (rootNode) Eval(_ *Env, doc bson.Raw) (bson.RawValue, error) { return Doc(doc), nil }
+func (rootNode) Eval(_ *Env, doc bson.Raw) (bson.RawValue, error) { return bsonx.Document(doc), nil }
 
 // varNode reads a variable, and a path below it.
 type varNode struct {
@@ -39,33 +40,33 @@ type envNode struct {
 func (n *envNode) Eval(env *Env, _ bson.Raw) (bson.RawValue, error) {
 	v, err := n.get(env)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	return walkPath(v, n.keys), nil
 }
 
 // Path reads a dotted path of a document as "$path" does.
 func Path(doc bson.Raw, keys []string) bson.RawValue {
-	return walkPath(Field(doc, keys[0]), keys[1:])
+	return walkPath(bsonx.Lookup(doc, keys[0]), keys[1:])
 }
 
 func walkPath(v bson.RawValue, keys []string) bson.RawValue {
 	for i, k := range keys {
 		switch v.Type {
 		case bson.TypeEmbeddedDocument:
-			v = Field(v.Value, k)
+			v = bsonx.Lookup(v.Value, k)
 		case bson.TypeArray:
 			return mapPath(v, keys[i:])
 		default:
-			return Missing
+			return bsonx.Missing
 		}
 	}
 	return v
 }
 
 func mapPath(arr bson.RawValue, keys []string) bson.RawValue {
-	var b ArrayBuilder
-	Walk(arr.Value, func(_ []byte, item bson.RawValue) bool {
+	b := bsonx.NewArray(0)
+	walk(arr.Value, func(_ []byte, item bson.RawValue) bool {
 		var r bson.RawValue
 		if item.Type == bson.TypeEmbeddedDocument {
 			r = walkPath(item, keys)
@@ -184,22 +185,22 @@ func systemVariable(name string, keys []string) (Expr, error) {
 		}
 		return &fieldPath{keys}, nil
 	case "REMOVE":
-		return constant{Missing}, nil
+		return constant{bsonx.Missing}, nil
 	case "NOW":
-		return &envNode{keys, func(env *Env) (bson.RawValue, error) { return DateMillis(env.Now.UnixMilli()), nil }}, nil
+		return &envNode{keys, func(env *Env) (bson.RawValue, error) { return bsonx.DateTime(env.Now.UnixMilli()), nil }}, nil
 	case "CLUSTER_TIME":
 		return &envNode{keys, clusterTime}, nil
 	case "USER_ROLES":
-		return constant{walkPath(Array(nil), keys)}, nil
+		return constant{walkPath(bsonx.ArrayOf(), keys)}, nil
 	}
 	return nil, mongoerr.New(17276, "Use of undefined variable: %s", name)
 }
 
 func clusterTime(env *Env) (bson.RawValue, error) {
 	if env.ClusterTime.T == 0 {
-		return Missing, mongoerr.New(10071200, "Builtin variable '$$CLUSTER_TIME' is not available")
+		return bsonx.Missing, mongoerr.New(10071200, "Builtin variable '$$CLUSTER_TIME' is not available")
 	}
-	return Timestamp(env.ClusterTime), nil
+	return bsonx.Timestamp(env.ClusterTime.T, env.ClusterTime.I), nil
 }
 
 // validateVariableUse checks a variable's name where it is read; names of system variables begin with an upper-case letter.

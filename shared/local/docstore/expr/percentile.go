@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
@@ -30,7 +31,7 @@ func ParsePercentile(name string, arg bson.RawValue, s *Scope) (*PercentileSpec,
 		return nil, err
 	}
 	for i, v := range f {
-		if IsMissing(v) {
+		if bsonx.IsMissing(v) {
 			return nil, mongoerr.New(40414, "BSON field '%s.%s' is missing but a required field", name, fields[i])
 		}
 	}
@@ -57,12 +58,12 @@ func percentiles(p Expr) ([]float64, error) {
 	if !ok {
 		return nil, mongoerr.New(7750300, "The $percentile 'p' field must be an array of constant values")
 	}
-	if c.v.Type != bson.TypeArray || len(Items(c.v)) == 0 {
+	if c.v.Type != bson.TypeArray || len(bsonx.Values(c.v)) == 0 {
 		return nil, mongoerr.New(7750301, "The $percentile 'p' field must be a non-empty array of numbers from [0.0, 1.0] range, but found: %s", TypeName(c.v))
 	}
 	var out []float64
-	for _, v := range Items(c.v) {
-		f, ok := Float64(v)
+	for _, v := range bsonx.Values(c.v) {
+		f, ok := bsonx.FloatOf(v)
 		if !ok {
 			return nil, mongoerr.New(7750302, "The $percentile 'p' field must be an array of numbers from [0.0, 1.0] range, but found: %s", TypeName(v))
 		}
@@ -79,16 +80,16 @@ func (s *PercentileSpec) Compute(values []float64) bson.RawValue {
 	slices.Sort(values)
 	out := make([]bson.RawValue, len(s.P))
 	for i, p := range s.P {
-		out[i] = Null
+		out[i] = bsonx.Null
 		if n := len(values); n > 0 {
 			rank := int(math.Ceil(p*float64(n))) - 1
-			out[i] = Double(values[min(max(rank, 0), n-1)])
+			out[i] = bsonx.Double(values[min(max(rank, 0), n-1)])
 		}
 	}
 	if s.Median {
 		return out[0]
 	}
-	return Array(out)
+	return bsonx.ArrayOf(out...)
 }
 
 type percentileNode struct{ spec *PercentileSpec }
@@ -96,11 +97,11 @@ type percentileNode struct{ spec *PercentileSpec }
 func (n *percentileNode) Eval(env *Env, doc bson.Raw) (bson.RawValue, error) {
 	v, err := n.spec.Input.Eval(env, doc)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	var values []float64
 	for _, item := range spread([]bson.RawValue{v}) {
-		if f, ok := Float64(item); ok && !math.IsNaN(f) {
+		if f, ok := bsonx.FloatOf(item); ok && !math.IsNaN(f) {
 			values = append(values, f)
 		}
 	}

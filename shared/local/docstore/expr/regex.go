@@ -43,12 +43,12 @@ func parseRegex(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 func (op *regexOp) call(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	input, pattern, options, null, err := op.operands(args)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	var re *regexp.Regexp
 	if !null || pattern != "" {
 		if re, err = op.compile(pattern, options); err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 	}
 	if null {
@@ -61,7 +61,7 @@ func (op *regexOp) call(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 func (op *regexOp) operands(args []bson.RawValue) (input, pattern, options string, null bool, err error) {
 	flags := ""
 	switch {
-	case IsNullish(args[1]):
+	case bsonx.IsNullish(args[1]):
 		null = true
 	case args[1].Type == bson.TypeRegex:
 		pattern, flags = bsonx.RegexParts(args[1])
@@ -70,7 +70,7 @@ func (op *regexOp) operands(args []bson.RawValue) (input, pattern, options strin
 	default:
 		return "", "", "", false, mongoerr.New(51105, "%s needs 'regex' to be of type string or regex", op.name)
 	}
-	if !IsNullish(args[2]) {
+	if !bsonx.IsNullish(args[2]) {
 		if args[2].Type != bson.TypeString {
 			return "", "", "", false, mongoerr.New(51106, "%s needs 'options' to be of type string", op.name)
 		}
@@ -80,7 +80,7 @@ func (op *regexOp) operands(args []bson.RawValue) (input, pattern, options strin
 		flags = stringOf(args[2])
 	}
 	switch {
-	case IsNullish(args[0]):
+	case bsonx.IsNullish(args[0]):
 		null = true
 	case args[0].Type != bson.TypeString:
 		return "", "", "", false, mongoerr.New(51104, "%s needs 'input' to be of type string", op.name)
@@ -182,24 +182,24 @@ func stripExtended(p string) string {
 func (op *regexOp) none() bson.RawValue {
 	switch op.name {
 	case "$regexMatch":
-		return Bool(false)
+		return bsonx.Bool(false)
 	case "$regexFindAll":
-		return Array(nil)
+		return bsonx.ArrayOf()
 	}
-	return Null
+	return bsonx.Null
 }
 
 func (op *regexOp) find(re *regexp.Regexp, input string) bson.RawValue {
 	switch op.name {
 	case "$regexMatch":
-		return Bool(re.MatchString(input))
+		return bsonx.Bool(re.MatchString(input))
 	case "$regexFind":
 		if m := re.FindStringSubmatchIndex(input); m != nil {
 			return matchDoc(input, m)
 		}
-		return Null
+		return bsonx.Null
 	}
-	var b ArrayBuilder
+	b := bsonx.NewArray(0)
 	for _, m := range re.FindAllStringSubmatchIndex(input, -1) {
 		b.Append(matchDoc(input, m))
 	}
@@ -207,17 +207,17 @@ func (op *regexOp) find(re *regexp.Regexp, input string) bson.RawValue {
 }
 
 func matchDoc(input string, m []int) bson.RawValue {
-	var captures ArrayBuilder
+	captures := bsonx.NewArray(0)
 	for i := 2; i < len(m); i += 2 {
 		if m[i] < 0 {
-			captures.Append(Null)
+			captures.Append(bsonx.Null)
 		} else {
-			captures.Append(String(input[m[i]:m[i+1]]))
+			captures.Append(bsonx.String(input[m[i]:m[i+1]]))
 		}
 	}
-	var d DocBuilder
-	d.Set("match", String(input[m[0]:m[1]]))
-	d.Set("idx", Int32(int32(utf8.RuneCountInString(input[:m[0]]))))
-	d.Set("captures", captures.Value())
-	return Doc(d.Doc())
+	d := bsonx.NewDoc(0)
+	d.Append("match", bsonx.String(input[m[0]:m[1]]))
+	d.Append("idx", bsonx.Int32(int32(utf8.RuneCountInString(input[:m[0]]))))
+	d.Append("captures", captures.Value())
+	return d.Value()
 }

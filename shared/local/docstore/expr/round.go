@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
@@ -15,44 +16,44 @@ import (
 func rounding(name string, halfEven bool) operator {
 	return operator{1, 2, func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		v, place := args[0], 0
-		if IsNullish(v) {
-			return Null, nil
+		if bsonx.IsNullish(v) {
+			return bsonx.Null, nil
 		}
 		if len(args) == 2 {
-			if IsNullish(args[1]) {
-				return Null, nil
+			if bsonx.IsNullish(args[1]) {
+				return bsonx.Null, nil
 			}
 			p, err := roundPlace(name, args[1])
 			if err != nil {
-				return Missing, err
+				return bsonx.Missing, err
 			}
 			place = p
 		}
 		n, ok := numberOf(v)
 		switch {
 		case v.Type == bson.TypeDecimal128:
-			return Missing, errDecimal(name)
+			return bsonx.Missing, errDecimal(name)
 		case !ok:
-			return Missing, mongoerr.New(51081, "%s only supports numeric types, not %s", name, TypeName(v))
+			return bsonx.Missing, mongoerr.New(51081, "%s only supports numeric types, not %s", name, TypeName(v))
 		case n.integral():
 			return roundInteger(v, n, place, halfEven)
 		}
-		return Double(roundFloat(n.f, place, halfEven)), nil
+		return bsonx.Double(roundFloat(n.f, place, halfEven)), nil
 	}}
 }
 
 func roundPlace(name string, v bson.RawValue) (int, error) {
-	if !IsNumber(v) {
+	if !bsonx.IsNumber(v) {
 		return 0, mongoerr.New(16004, "can't convert from BSON type %s to long", TypeName(v))
 	}
-	f, _ := Float64(v)
+	f, _ := bsonx.FloatOf(v)
 	if math.IsNaN(f) && v.Type == bson.TypeDecimal128 {
 		return 0, mongoerr.New(51082, "precision argument to %s must be a integral value", name)
 	}
 	if math.IsNaN(f) || math.IsInf(f, 0) || f >= 1<<63 || f < -(1<<63) {
 		return 0, mongoerr.New(31109, "Can't coerce out of range value %v to long", f)
 	}
-	p, ok := IntegralInt64(v)
+	p, ok := bsonx.IntegerOf(v)
 	if !ok {
 		return 0, mongoerr.New(51082, "precision argument to %s must be a integral value", name)
 	}
@@ -70,7 +71,7 @@ func roundInteger(v bson.RawValue, n number, place int, halfEven bool) (bson.Raw
 	out := quantize(big.NewInt(n.i), unit, halfEven)
 	out.Mul(out, unit)
 	if !out.IsInt64() {
-		return Missing, mongoerr.New(51080, "invalid conversion from Decimal128 result in $round resulting from arguments: [%d, %d]", n.i, place)
+		return bsonx.Missing, mongoerr.New(51080, "invalid conversion from Decimal128 result in $round resulting from arguments: [%d, %d]", n.i, place)
 	}
 	return integer(out.Int64(), n.kind == bson.TypeInt64), nil
 }

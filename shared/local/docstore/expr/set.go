@@ -27,7 +27,7 @@ func (s keySet) has(v bson.RawValue) bool {
 
 func setOf(arr bson.RawValue) keySet {
 	s := keySet{}
-	Walk(arr.Value, func(_ []byte, v bson.RawValue) bool {
+	walk(arr.Value, func(_ []byte, v bson.RawValue) bool {
 		s.add(v)
 		return true
 	})
@@ -59,16 +59,16 @@ func parseSetUnion(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 }
 
 func opSetUnion(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	var b ArrayBuilder
+	b := bsonx.NewArray(0)
 	seen := keySet{}
 	for _, a := range args {
-		if IsNullish(a) {
-			return Null, nil
+		if bsonx.IsNullish(a) {
+			return bsonx.Null, nil
 		}
 		if err := needArray(a, 17043, "All operands of $setUnion"); err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
-		Walk(a.Value, func(_ []byte, v bson.RawValue) bool {
+		walk(a.Value, func(_ []byte, v bson.RawValue) bool {
 			if seen.add(v) {
 				b.Append(v)
 			}
@@ -81,11 +81,11 @@ func opSetUnion(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 func opSetIntersection(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	var items []bson.RawValue
 	for i, a := range args {
-		if IsNullish(a) {
-			return Null, nil
+		if bsonx.IsNullish(a) {
+			return bsonx.Null, nil
 		}
 		if err := needArray(a, 17047, "All operands of $setIntersection"); err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		if i == 0 {
 			items = distinctItems(a, nil)
@@ -100,14 +100,14 @@ func opSetIntersection(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		}
 		items = kept
 	}
-	return Array(items), nil
+	return bsonx.ArrayOf(items...), nil
 }
 
 // distinctItems answers the distinct items of an array that are not in without.
 func distinctItems(arr bson.RawValue, without keySet) []bson.RawValue {
 	var out []bson.RawValue
 	seen := keySet{}
-	Walk(arr.Value, func(_ []byte, v bson.RawValue) bool {
+	walk(arr.Value, func(_ []byte, v bson.RawValue) bool {
 		if !without.has(v) && seen.add(v) {
 			out = append(out, v)
 		}
@@ -117,16 +117,16 @@ func distinctItems(arr bson.RawValue, without keySet) []bson.RawValue {
 }
 
 func opSetDifference(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	if IsNullish(args[0]) || IsNullish(args[1]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) || bsonx.IsNullish(args[1]) {
+		return bsonx.Null, nil
 	}
 	if err := needArray(args[0], 17048, "both operands of $setDifference (first)"); err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	if err := needArray(args[1], 17049, "both operands of $setDifference (second)"); err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
-	return Array(distinctItems(args[0], setOf(args[1]))), nil
+	return bsonx.ArrayOf(distinctItems(args[0], setOf(args[1]))...), nil
 }
 
 func parseSetEquals(name string, arg bson.RawValue, s *Scope) (Expr, error) {
@@ -152,7 +152,7 @@ func opSetEquals(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	var first keySet
 	for i, a := range args {
 		if err := needArray(a, 17044, "All operands of $setEquals"); err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		set := setOf(a)
 		if i == 0 {
@@ -161,7 +161,7 @@ func opSetEquals(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		}
 		equal = equal && len(set) == len(first) && contains(first, set)
 	}
-	return Bool(equal), nil
+	return bsonx.Bool(equal), nil
 }
 
 func contains(all, part keySet) bool {
@@ -175,25 +175,25 @@ func contains(all, part keySet) bool {
 
 func opSetIsSubset(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	if err := needArray(args[0], 17046, "both operands of $setIsSubset (first)"); err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	if err := needArray(args[1], 17042, "both operands of $setIsSubset (second)"); err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
-	return Bool(contains(setOf(args[1]), setOf(args[0]))), nil
+	return bsonx.Bool(contains(setOf(args[1]), setOf(args[0]))), nil
 }
 
 // elementsTrue is $anyElementTrue (want true) and $allElementsTrue (want false).
 func elementsTrue(name string, code int32, want bool) operator {
 	return operator{1, 1, func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		if err := needArray(args[0], code, name+"'s argument"); err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
 		found := false
-		Walk(args[0].Value, func(_ []byte, v bson.RawValue) bool {
-			found = Truthy(v) == want
+		walk(args[0].Value, func(_ []byte, v bson.RawValue) bool {
+			found = bsonx.Truthy(v) == want
 			return !found
 		})
-		return Bool(found == want), nil
+		return bsonx.Bool(found == want), nil
 	}}
 }

@@ -18,10 +18,10 @@ func parseSortArray(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if IsMissing(f[0]) {
+	if bsonx.IsMissing(f[0]) {
 		return nil, mongoerr.New(2942502, "$sortArray requires 'input' to be specified")
 	}
-	if IsMissing(f[1]) {
+	if bsonx.IsMissing(f[1]) {
 		return nil, mongoerr.New(2942503, "$sortArray requires 'sortBy' to be specified")
 	}
 	less, err := arrayOrder(f[1])
@@ -33,22 +33,22 @@ func parseSortArray(_ string, arg bson.RawValue, s *Scope) (Expr, error) {
 		return nil, err
 	}
 	return newCall(func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-		if IsNullish(args[0]) {
-			return Null, nil
+		if bsonx.IsNullish(args[0]) {
+			return bsonx.Null, nil
 		}
 		if args[0].Type != bson.TypeArray {
-			return Missing, mongoerr.New(2942504, "The input argument to $sortArray must be an array, but was of type: %s", TypeName(args[0]))
+			return bsonx.Missing, mongoerr.New(2942504, "The input argument to $sortArray must be an array, but was of type: %s", TypeName(args[0]))
 		}
-		items := Items(args[0])
+		items := bsonx.Values(args[0])
 		slices.SortStableFunc(items, less)
-		return Array(items), nil
+		return bsonx.ArrayOf(items...), nil
 	}, []Expr{input})
 }
 
 // arrayOrder makes the order of $sortArray: 1 or -1 compares whole items, an object compares by fields.
 func arrayOrder(by bson.RawValue) (func(a, b bson.RawValue) int, error) {
-	if IsNumber(by) {
-		dir, ok := IntegralInt64(by)
+	if bsonx.IsNumber(by) {
+		dir, ok := bsonx.IntegerOf(by)
 		if !ok || dir != 1 && dir != -1 {
 			return nil, mongoerr.New(2942506, "$sortArray: sortBy must be 1 or -1, or an object of fields and directions")
 		}
@@ -59,7 +59,7 @@ func arrayOrder(by bson.RawValue) (func(a, b bson.RawValue) int, error) {
 	}
 	var fields []bsonx.IndexField
 	err := eachErr(by.Value, func(k string, v bson.RawValue) error {
-		dir, ok := IntegralInt64(v)
+		dir, ok := bsonx.IntegerOf(v)
 		if !ok || dir != 1 && dir != -1 {
 			return mongoerr.New(2942505, "$sortArray: the direction of each field must be 1 or -1 (%s)", k)
 		}
@@ -88,12 +88,12 @@ func compareItems(a, b bson.RawValue, fields []bsonx.IndexField) int {
 func sortValue(item bson.RawValue, f bsonx.IndexField) bson.RawValue {
 	for _, k := range strings.Split(f.Path, ".") {
 		if item.Type != bson.TypeEmbeddedDocument {
-			return Null
+			return bsonx.Null
 		}
-		item = Field(item.Value, k)
+		item = bsonx.Lookup(item.Value, k)
 	}
-	if IsMissing(item) {
-		return Null
+	if bsonx.IsMissing(item) {
+		return bsonx.Null
 	}
 	return item
 }

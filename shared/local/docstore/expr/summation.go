@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 )
 
 // Summation adds ints, longs and doubles exactly as MongoDB's $sum: integers are summed exactly, doubles with a compensation term
@@ -110,13 +112,13 @@ func (s *Summation) Value() bson.RawValue {
 	if s.kind != bson.TypeDouble && s.fitsLong() {
 		return integer(int64(s.intLo), s.kind == bson.TypeInt64)
 	}
-	return Double(s.Float())
+	return bsonx.Double(s.Float())
 }
 
 // Average answers the mean as a double, null of an empty sum.
 func (s *Summation) Average() bson.RawValue {
 	if s.Count == 0 {
-		return Null
+		return bsonx.Null
 	}
-	return Double(s.Float() / float64(s.Count))
+	return bsonx.Double(s.Float() / float64(s.Count))
 }

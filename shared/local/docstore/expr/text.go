@@ -10,6 +10,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
@@ -83,15 +84,15 @@ func dateText(ms int64) (string, error) {
 func opConcat(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	var b strings.Builder
 	for _, a := range args {
-		if IsNullish(a) {
-			return Null, nil
+		if bsonx.IsNullish(a) {
+			return bsonx.Null, nil
 		}
 		if a.Type != bson.TypeString {
-			return Missing, mongoerr.New(16702, "$concat only supports strings, not %s", TypeName(a))
+			return bsonx.Missing, mongoerr.New(16702, "$concat only supports strings, not %s", TypeName(a))
 		}
 		b.Write(a.Value[4 : len(a.Value)-1])
 	}
-	return String(b.String()), nil
+	return bsonx.String(b.String()), nil
 }
 
 // caseMapping maps ASCII letters only, as MongoDB does.
@@ -99,9 +100,9 @@ func caseMapping(from, to byte) callFunc {
 	return func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		s, err := coerceString(args[0])
 		if err != nil {
-			return Missing, err
+			return bsonx.Missing, err
 		}
-		return String(mapCase(s, from, to)), nil
+		return bsonx.String(mapCase(s, from, to)), nil
 	}
 }
 
@@ -118,65 +119,65 @@ func mapCase(s string, from, to byte) string {
 func opStrcasecmp(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	a, err := coerceString(args[0])
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	b, err := coerceString(args[1])
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
-	return Int32(int32(strings.Compare(mapCase(a, 'a', 'A'), mapCase(b, 'a', 'A')))), nil
+	return bsonx.Int32(int32(strings.Compare(mapCase(a, 'a', 'A'), mapCase(b, 'a', 'A')))), nil
 }
 
 func opStrLenBytes(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	if args[0].Type != bson.TypeString {
-		return Missing, mongoerr.New(34473, "$strLenBytes requires a string argument, found: %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(34473, "$strLenBytes requires a string argument, found: %s", TypeName(args[0]))
 	}
-	return Int32(int32(len(args[0].Value) - 5)), nil
+	return bsonx.Int32(int32(len(args[0].Value) - 5)), nil
 }
 
 func opStrLenCP(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	if args[0].Type != bson.TypeString {
-		return Missing, mongoerr.New(34471, "$strLenCP requires a string argument, found: %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(34471, "$strLenCP requires a string argument, found: %s", TypeName(args[0]))
 	}
-	return Int32(int32(utf8.RuneCount(args[0].Value[4 : len(args[0].Value)-1]))), nil
+	return bsonx.Int32(int32(utf8.RuneCount(args[0].Value[4 : len(args[0].Value)-1]))), nil
 }
 
 func opSubstrBytes(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	s, err := coerceString(args[0])
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
-	if !IsNumber(args[1]) {
-		return Missing, mongoerr.New(16034, "$substrBytes: starting index must be a numeric type (is BSON type %s)", TypeName(args[1]))
+	if !bsonx.IsNumber(args[1]) {
+		return bsonx.Missing, mongoerr.New(16034, "$substrBytes: starting index must be a numeric type (is BSON type %s)", TypeName(args[1]))
 	}
-	if !IsNumber(args[2]) {
-		return Missing, mongoerr.New(16035, "$substrBytes: length must be a numeric type (is BSON type %s)", TypeName(args[2]))
+	if !bsonx.IsNumber(args[2]) {
+		return bsonx.Missing, mongoerr.New(16035, "$substrBytes: length must be a numeric type (is BSON type %s)", TypeName(args[2]))
 	}
 	start, err := coerceLong(args[1])
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	length, err := coerceLong(args[2])
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	if start < 0 {
-		return Missing, mongoerr.New(50752, "$substrBytes: starting index must be non-negative (got: %d)", start)
+		return bsonx.Missing, mongoerr.New(50752, "$substrBytes: starting index must be non-negative (got: %d)", start)
 	}
 	if start >= int64(len(s)) {
-		return String(""), nil
+		return bsonx.String(""), nil
 	}
 	if !utf8.RuneStart(s[start]) {
-		return Missing, mongoerr.New(28656, "$substrBytes: Invalid range, starting index is a UTF-8 continuation byte.")
+		return bsonx.Missing, mongoerr.New(28656, "$substrBytes: Invalid range, starting index is a UTF-8 continuation byte.")
 	}
 	rest := s[start:]
 	if length >= 0 && length < int64(len(rest)) {
 		if !utf8.RuneStart(rest[length]) {
-			return Missing, mongoerr.New(28657, "$substrBytes: Invalid range, ending index is in the middle of a UTF-8 character.")
+			return bsonx.Missing, mongoerr.New(28657, "$substrBytes: Invalid range, ending index is in the middle of a UTF-8 character.")
 		}
 		rest = rest[:length]
 	}
-	return String(rest), nil
+	return bsonx.String(rest), nil
 }
 
 // CoerceLong is coerceLong for stages whose sizes and directions MongoDB reads the same way.
@@ -186,7 +187,7 @@ func CoerceLong(v bson.RawValue) (int64, error) { return coerceLong(v) }
 // answer the smallest long where they do not fit.
 func coerceLong(v bson.RawValue) (int64, error) {
 	if v.Type != bson.TypeDecimal128 {
-		i, ok := truncInt64(v)
+		i, ok := bsonx.TruncatedOf(v)
 		if !ok {
 			return 0, mongoerr.New(31109, "Can't coerce out of range value %s to long", v)
 		}
@@ -206,27 +207,27 @@ func coerceLong(v bson.RawValue) (int64, error) {
 func opSubstrCP(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	s, err := coerceString(args[0])
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	var pos [2]int
 	for i, what := range []string{"starting index", "length"} {
 		v := args[i+1]
-		if !IsNumber(v) {
-			return Missing, mongoerr.New(34450+int32(2*i), "$substrCP: %s must be a numeric type (is BSON type %s)", what, TypeName(v))
+		if !bsonx.IsNumber(v) {
+			return bsonx.Missing, mongoerr.New(34450+int32(2*i), "$substrCP: %s must be a numeric type (is BSON type %s)", what, TypeName(v))
 		}
 		n, ok := IntegralInt32(v)
 		if !ok {
-			return Missing, mongoerr.New(34451+int32(2*i), "$substrCP: %s cannot be represented as a 32-bit integral value", what)
+			return bsonx.Missing, mongoerr.New(34451+int32(2*i), "$substrCP: %s cannot be represented as a 32-bit integral value", what)
 		}
 		pos[i] = int(n)
 	}
 	if pos[1] < 0 {
-		return Missing, mongoerr.New(34454, "$substrCP: length must be a nonnegative integer.")
+		return bsonx.Missing, mongoerr.New(34454, "$substrCP: length must be a nonnegative integer.")
 	}
 	if pos[0] < 0 {
-		return Missing, mongoerr.New(34455, "$substrCP: the starting index must be nonnegative integer.")
+		return bsonx.Missing, mongoerr.New(34455, "$substrCP: the starting index must be nonnegative integer.")
 	}
-	return String(cutRunes(s, pos[0], pos[1])), nil
+	return bsonx.String(cutRunes(s, pos[0], pos[1])), nil
 }
 
 func cutRunes(s string, start, length int) string {
@@ -248,71 +249,71 @@ func cutRunes(s string, start, length int) string {
 }
 
 func opIndexOfBytes(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	if IsNullish(args[0]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) {
+		return bsonx.Null, nil
 	}
 	if args[0].Type != bson.TypeString {
-		return Missing, mongoerr.New(40091, "$indexOfBytes requires a string as the first argument, found: %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(40091, "$indexOfBytes requires a string as the first argument, found: %s", TypeName(args[0]))
 	}
 	if args[1].Type != bson.TypeString {
-		return Missing, mongoerr.New(40092, "$indexOfBytes requires a string as the second argument, found: %s", TypeName(args[1]))
+		return bsonx.Missing, mongoerr.New(40092, "$indexOfBytes requires a string as the second argument, found: %s", TypeName(args[1]))
 	}
 	s := stringOf(args[0])
 	start, end, err := indexRange(args, len(s), "$indexOfBytes", 40096, 40097)
 	if err != nil {
-		return Missing, err
+		return bsonx.Missing, err
 	}
 	if start > end {
-		return Int32(-1), nil
+		return bsonx.Int32(-1), nil
 	}
 	if at := strings.Index(s[start:end], stringOf(args[1])); at >= 0 {
-		return Int32(int32(start + at)), nil
+		return bsonx.Int32(int32(start + at)), nil
 	}
-	return Int32(-1), nil
+	return bsonx.Int32(-1), nil
 }
 
 func opIndexOfCP(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	if IsNullish(args[0]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) {
+		return bsonx.Null, nil
 	}
 	if args[0].Type != bson.TypeString {
-		return Missing, mongoerr.New(40093, "$indexOfCP requires a string as the first argument, found: %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(40093, "$indexOfCP requires a string as the first argument, found: %s", TypeName(args[0]))
 	}
 	if args[1].Type != bson.TypeString {
-		return Missing, mongoerr.New(40094, "$indexOfCP requires a string as the second argument, found: %s", TypeName(args[1]))
+		return bsonx.Missing, mongoerr.New(40094, "$indexOfCP requires a string as the second argument, found: %s", TypeName(args[1]))
 	}
 	s := stringOf(args[0])
 	start, end, err := indexRange(args, utf8.RuneCountInString(s), "$indexOfCP", 40096, 40097)
 	if err != nil || start > end || len(args) > 2 && start == end {
-		return Int32(-1), err
+		return bsonx.Int32(-1), err
 	}
 	// A match has to begin before the end; it may go beyond it.
 	rest := cutRunes(s, start, len(s))
 	if at := strings.Index(rest, stringOf(args[1])); at >= 0 {
 		if found := start + utf8.RuneCountInString(rest[:at]); found < end || len(args) == 2 {
-			return Int32(int32(found)), nil
+			return bsonx.Int32(int32(found)), nil
 		}
 	}
-	return Int32(-1), nil
+	return bsonx.Int32(-1), nil
 }
 
 func opSplit(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
-	if IsNullish(args[0]) || IsNullish(args[1]) {
-		return Null, nil
+	if bsonx.IsNullish(args[0]) || bsonx.IsNullish(args[1]) {
+		return bsonx.Null, nil
 	}
 	if args[0].Type != bson.TypeString {
-		return Missing, mongoerr.New(40085, "$split requires an expression that evaluates to a string as a first argument, found: %s", TypeName(args[0]))
+		return bsonx.Missing, mongoerr.New(40085, "$split requires an expression that evaluates to a string as a first argument, found: %s", TypeName(args[0]))
 	}
 	if args[1].Type != bson.TypeString {
-		return Missing, mongoerr.New(40086, "$split requires an expression that evaluates to a string as a second argument, found: %s", TypeName(args[1]))
+		return bsonx.Missing, mongoerr.New(40086, "$split requires an expression that evaluates to a string as a second argument, found: %s", TypeName(args[1]))
 	}
 	sep := stringOf(args[1])
 	if sep == "" {
-		return Missing, mongoerr.New(40087, "$split requires a non-empty separator")
+		return bsonx.Missing, mongoerr.New(40087, "$split requires a non-empty separator")
 	}
-	var b ArrayBuilder
+	b := bsonx.NewArray(0)
 	for _, part := range strings.Split(stringOf(args[0]), sep) {
-		b.Append(String(part))
+		b.Append(bsonx.String(part))
 	}
 	return b.Value(), nil
 }
@@ -334,18 +335,18 @@ func parseTrim(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 	custom := args[1] != nil
 	return newCall(func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		cut := defaultTrim
-		if IsNullish(args[0]) {
-			return Null, nil
+		if bsonx.IsNullish(args[0]) {
+			return bsonx.Null, nil
 		}
 		if args[0].Type != bson.TypeString {
-			return Missing, mongoerr.New(50699, "%s requires its input to be a string, got %s instead", name, TypeName(args[0]))
+			return bsonx.Missing, mongoerr.New(50699, "%s requires its input to be a string, got %s instead", name, TypeName(args[0]))
 		}
 		if custom {
-			if IsNullish(args[1]) {
-				return Null, nil
+			if bsonx.IsNullish(args[1]) {
+				return bsonx.Null, nil
 			}
 			if args[1].Type != bson.TypeString {
-				return Missing, mongoerr.New(50700, "%s requires 'chars' to be a string, got %s instead", name, TypeName(args[1]))
+				return bsonx.Missing, mongoerr.New(50700, "%s requires 'chars' to be a string, got %s instead", name, TypeName(args[1]))
 			}
 			cut = stringOf(args[1])
 		}
@@ -356,7 +357,7 @@ func parseTrim(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 		if name != "$ltrim" {
 			str = strings.TrimRight(str, cut)
 		}
-		return String(str), nil
+		return bsonx.String(str), nil
 	}, args)
 }
 
@@ -380,16 +381,16 @@ func parseReplace(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 	return newCall(func(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 		null := false
 		for i, code := range []int32{10503904, 10503901, 10503902} {
-			if IsNullish(args[i]) {
+			if bsonx.IsNullish(args[i]) {
 				null = true
 			} else if args[i].Type != bson.TypeString {
-				return Missing, mongoerr.New(code, "%s requires strings, found: %s", name, TypeName(args[i]))
+				return bsonx.Missing, mongoerr.New(code, "%s requires strings, found: %s", name, TypeName(args[i]))
 			}
 		}
 		if null {
-			return Null, nil
+			return bsonx.Null, nil
 		}
-		return String(replace(stringOf(args[0]), stringOf(args[1]), stringOf(args[2]), limit)), nil
+		return bsonx.String(replace(stringOf(args[0]), stringOf(args[1]), stringOf(args[2]), limit)), nil
 	}, args)
 }
 

@@ -75,7 +75,7 @@ func (c *compiler) accumulator(name string, arg bson.RawValue) (*accSpec, error)
 		if arg.Type != bson.TypeEmbeddedDocument || !bsonx.IsEmpty(arg.Value) {
 			return nil, mongoerr.New(mongoerr.TypeMismatch, "$count takes no arguments, i.e. $count:{}")
 		}
-		return &accSpec{name: name, arg: expr.Const(expr.Int32(1)), make: func(int64) accumulator { return &sumAcc{} }}, nil
+		return &accSpec{name: name, arg: expr.Const(bsonx.Int32(1)), make: func(int64) accumulator { return &sumAcc{} }}, nil
 	case "$accumulator":
 		return nil, expr.ErrUnsupported("the accumulator $accumulator")
 	}
@@ -144,13 +144,13 @@ func (c *compiler) topAccumulator(name string, arg bson.RawValue) (*accSpec, err
 	}
 	many := name == "$topN" || name == "$bottomN"
 	switch {
-	case many && expr.IsMissing(f[2]):
+	case many && bsonx.IsMissing(f[2]):
 		return nil, mongoerr.New(5788003, "Missing value for 'n'")
-	case !many && !expr.IsMissing(f[2]):
+	case !many && !bsonx.IsMissing(f[2]):
 		return nil, mongoerr.New(5788002, "Unknown argument to %s 'n'", name)
-	case expr.IsMissing(f[0]):
+	case bsonx.IsMissing(f[0]):
 		return nil, mongoerr.New(5788004, "Missing value for 'output'")
-	case expr.IsMissing(f[1]):
+	case bsonx.IsMissing(f[1]):
 		return nil, mongoerr.New(5788005, "Missing value for 'sortBy'")
 	case f[1].Type != bson.TypeEmbeddedDocument:
 		return nil, mongoerr.New(5788604, "expected 'sortBy' to already be an object in the arguments to %s", name)
@@ -246,10 +246,10 @@ type extremeAcc struct {
 }
 
 func (a *extremeAcc) add(v bson.RawValue, _ []byte) error {
-	if expr.IsNullish(v) {
+	if bsonx.IsNullish(v) {
 		return nil
 	}
-	if expr.IsMissing(a.best) || expr.Compare(v, a.best)*a.want > 0 {
+	if bsonx.IsMissing(a.best) || expr.Compare(v, a.best)*a.want > 0 {
 		a.best = v
 	}
 	return nil
@@ -259,8 +259,8 @@ func (a *extremeAcc) value() (bson.RawValue, error) { return orNull(a.best), nil
 func (a *extremeAcc) size() int64                   { return int64(len(a.best.Value)) + 64 }
 
 func orNull(v bson.RawValue) bson.RawValue {
-	if expr.IsMissing(v) {
-		return expr.Null
+	if bsonx.IsMissing(v) {
+		return bsonx.Null
 	}
 	return v
 }
@@ -295,7 +295,7 @@ const (
 )
 
 func (a *pushAcc) add(v bson.RawValue, _ []byte) error {
-	if expr.IsMissing(v) {
+	if bsonx.IsMissing(v) {
 		return nil
 	}
 	if !a.concat {
@@ -318,7 +318,7 @@ func overAccumulated(used int64, name string) error {
 	return nil
 }
 
-func (a *pushAcc) value() (bson.RawValue, error) { return expr.Array(a.items), nil }
+func (a *pushAcc) value() (bson.RawValue, error) { return bsonx.ArrayOf(a.items...), nil }
 func (a *pushAcc) size() int64                   { return a.used + 64 }
 
 // setAcc is $addToSet and, with union, $setUnion.
@@ -330,7 +330,7 @@ type setAcc struct {
 }
 
 func (a *setAcc) add(v bson.RawValue, _ []byte) error {
-	if expr.IsMissing(v) {
+	if bsonx.IsMissing(v) {
 		return nil
 	}
 	if !a.union {
@@ -357,7 +357,7 @@ func (a *setAcc) put(v bson.RawValue) {
 	a.used += int64(len(v.Value)+len(key)) + 64
 }
 
-func (a *setAcc) value() (bson.RawValue, error) { return expr.Array(a.items), nil }
+func (a *setAcc) value() (bson.RawValue, error) { return bsonx.ArrayOf(a.items...), nil }
 func (a *setAcc) size() int64                   { return a.used + 64 }
 
 // mergeAcc is $mergeObjects.
@@ -368,7 +368,7 @@ type mergeAcc struct {
 }
 
 func (a *mergeAcc) add(v bson.RawValue, _ []byte) error {
-	if expr.IsNullish(v) {
+	if bsonx.IsNullish(v) {
 		return nil
 	}
 	if v.Type != bson.TypeEmbeddedDocument {
@@ -426,7 +426,7 @@ type percentileAcc struct {
 }
 
 func (a *percentileAcc) add(v bson.RawValue, _ []byte) error {
-	if f, ok := expr.Float64(v); ok && !math.IsNaN(f) {
+	if f, ok := bsonx.FloatOf(v); ok && !math.IsNaN(f) {
 		a.values = append(a.values, f)
 	}
 	return nil
@@ -478,7 +478,7 @@ func (a *topAcc) add(v bson.RawValue, key []byte) error {
 func (a *topAcc) value() (bson.RawValue, error) {
 	if a.single {
 		if len(a.items) == 0 {
-			return expr.Null, nil
+			return bsonx.Null, nil
 		}
 		return orNull(a.items[0].v), nil
 	}
@@ -513,7 +513,7 @@ func (a *nAcc) add(v bson.RawValue, _ []byte) error {
 		}
 		a.items = append(a.items, orNull(v))
 	default:
-		if expr.IsNullish(v) {
+		if bsonx.IsNullish(v) {
 			return nil
 		}
 		dir := 1
@@ -538,5 +538,5 @@ func (a *nAcc) add(v bson.RawValue, _ []byte) error {
 	return overAccumulated(a.used, a.name)
 }
 
-func (a *nAcc) value() (bson.RawValue, error) { return expr.Array(a.items), nil }
+func (a *nAcc) value() (bson.RawValue, error) { return bsonx.ArrayOf(a.items...), nil }
 func (a *nAcc) size() int64                   { return a.used + 64 }

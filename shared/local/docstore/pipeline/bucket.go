@@ -32,7 +32,7 @@ func (k *bucketKey) Eval(env *expr.Env, d bson.Raw) (bson.RawValue, error) {
 	if at >= 0 && at < len(k.boundaries)-1 {
 		return k.boundaries[at], nil
 	}
-	if expr.IsMissing(k.def) {
+	if bsonx.IsMissing(k.def) {
 		return v, mongoerr.New(40066, "$switch could not find a matching branch for an input, and no default was specified.")
 	}
 	return k.def, nil
@@ -64,22 +64,22 @@ func (c *compiler) bucket(arg bson.RawValue) (stage, error) {
 			return nil, mongoerr.New(40197, "Unrecognized option to $bucket: %s", it.Key())
 		}
 	}
-	if !expr.IsMissing(by) && !isGroupBy(by) {
+	if !bsonx.IsMissing(by) && !isGroupBy(by) {
 		return nil, mongoerr.New(40202, "The $bucket 'groupBy' field must be defined as a $-prefixed path or an expression object")
 	}
 	key := &bucketKey{}
 	var err error
-	if !expr.IsMissing(boundaries) {
+	if !bsonx.IsMissing(boundaries) {
 		if key.boundaries, err = c.boundaries(boundaries); err != nil {
 			return nil, err
 		}
 	}
-	if !expr.IsMissing(def) {
+	if !bsonx.IsMissing(def) {
 		if key.def, err = c.constant(def, 40195, "The $bucket 'default' field must be a constant expression"); err != nil {
 			return nil, err
 		}
 	}
-	if expr.IsMissing(by) || expr.IsMissing(boundaries) {
+	if bsonx.IsMissing(by) || bsonx.IsMissing(boundaries) {
 		if err := checkOutput(output); err != nil {
 			return nil, err
 		}
@@ -88,7 +88,7 @@ func (c *compiler) bucket(arg bson.RawValue) (stage, error) {
 	if err := checkOutput(output); err != nil {
 		return nil, err
 	}
-	if !expr.IsMissing(key.def) && expr.Compare(key.def, key.boundaries[0]) >= 0 && expr.Compare(key.def, key.boundaries[len(key.boundaries)-1]) < 0 {
+	if !bsonx.IsMissing(key.def) && expr.Compare(key.def, key.boundaries[0]) >= 0 && expr.Compare(key.def, key.boundaries[len(key.boundaries)-1]) < 0 {
 		return nil, mongoerr.New(40199, "The $bucket 'default' field must be less than the lowest boundary or greater than or equal to the highest boundary.")
 	}
 	if key.by, err = expr.Compile(by, c.scope); err != nil {
@@ -98,12 +98,12 @@ func (c *compiler) bucket(arg bson.RawValue) (stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	sort, err := c.sort(bsonx.NewDoc(0).Append("_id", expr.Int32(1)).Value())
+	sort, err := c.sort(bsonx.NewDoc(0).Append("_id", bsonx.Int32(1)).Value())
 	return &bucketStage{group, sort}, err
 }
 
 func checkOutput(output bson.RawValue) error {
-	if !expr.IsMissing(output) && output.Type != bson.TypeEmbeddedDocument {
+	if !bsonx.IsMissing(output) && output.Type != bson.TypeEmbeddedDocument {
 		return mongoerr.New(40196, "The $bucket 'output' field must be an object, but found type: %s", expr.TypeName(output))
 	}
 	return nil
@@ -160,8 +160,8 @@ func (c *compiler) constant(v bson.RawValue, code int32, message string) (bson.R
 // outputGroup is the $group of a bucket stage; the default output counts.
 func (c *compiler) outputGroup(key expr.Expr, output bson.RawValue) (*groupStage, error) {
 	s := &groupStage{c: c, id: key}
-	if expr.IsMissing(output) {
-		one := bsonx.NewDoc(0).Append("$sum", expr.Int32(1)).Value()
+	if bsonx.IsMissing(output) {
+		one := bsonx.NewDoc(0).Append("$sum", bsonx.Int32(1)).Value()
 		output = bsonx.NewDoc(0).Append("count", one).Value()
 	}
 	for it := bsonx.Elements(output.Value); it.Next(); {
@@ -204,7 +204,7 @@ func (c *compiler) bucketAuto(arg bson.RawValue) (stage, error) {
 			}
 			s.by = e
 		case "buckets":
-			if !expr.IsNumber(v) {
+			if !bsonx.IsNumber(v) {
 				return nil, mongoerr.New(40241, "The $bucketAuto 'buckets' field must be a numeric value")
 			}
 			n, ok := expr.IntegralInt32(v)
@@ -232,7 +232,7 @@ func (c *compiler) bucketAuto(arg bson.RawValue) (stage, error) {
 	if s.by == nil || s.buckets == 0 {
 		return nil, mongoerr.New(40246, "$bucketAuto requires 'groupBy' and 'buckets' to be specified")
 	}
-	if !expr.IsMissing(granularity) {
+	if !bsonx.IsMissing(granularity) {
 		name := string(bsonx.StringBytes(granularity))
 		if !slices.Contains(granularities, name) {
 			return nil, mongoerr.New(40257, "Unknown rounding granularity '%s'", name)
@@ -242,7 +242,7 @@ func (c *compiler) bucketAuto(arg bson.RawValue) (stage, error) {
 	if output.Type == bson.TypeEmbeddedDocument && bsonx.IsEmpty(output.Value) {
 		output = bson.RawValue{}
 	}
-	group, err := c.outputGroup(expr.Const(expr.Null), output)
+	group, err := c.outputGroup(expr.Const(bsonx.Null), output)
 	s.group = group
 	return s, err
 }

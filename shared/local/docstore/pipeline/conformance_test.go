@@ -246,8 +246,8 @@ func (m memory) setUp(cmd bson.Raw) error {
 
 func withID(d bson.Raw, n int) bson.Raw {
 	id := bsonx.Lookup(d, "_id")
-	if expr.IsMissing(id) {
-		id = expr.Int64(int64(n) + 1<<40)
+	if bsonx.IsMissing(id) {
+		id = bsonx.Int64(int64(n) + 1<<40)
 	}
 	b := bsonx.NewDoc(0).Append("_id", id)
 	for it := bsonx.Elements(d); it.Next(); {
@@ -282,7 +282,7 @@ func (m memory) aggregate(cmd bson.Raw) ([]bson.Raw, error) {
 	deps := pipeline.Deps{DB: "db", Env: &expr.Env{Now: time.UnixMilli(1700000000000)}, Source: m}
 	if target.Type == bson.TypeString {
 		deps.Coll = target.StringValue()
-	} else if !expr.IsNumber(target) {
+	} else if !bsonx.IsNumber(target) {
 		return nil, errSkip
 	}
 	batch := int64(101)
@@ -302,10 +302,10 @@ func (m memory) aggregate(cmd bson.Raw) ([]bson.Raw, error) {
 				stages = append(stages, s.Value().Value)
 			}
 		case "cursor":
-			if size := bsonx.Lookup(v.Value, "batchSize"); v.Type != bson.TypeEmbeddedDocument || !expr.IsMissing(size) && !expr.IsNumber(size) {
+			if size := bsonx.Lookup(v.Value, "batchSize"); v.Type != bson.TypeEmbeddedDocument || !bsonx.IsMissing(size) && !bsonx.IsNumber(size) {
 				return nil, errSkip
 			}
-			if n, ok := expr.IntegralInt64(bsonx.Lookup(v.Value, "batchSize")); ok {
+			if n, ok := bsonx.IntegerOf(bsonx.Lookup(v.Value, "batchSize")); ok {
 				batch = n
 			}
 		case "let":
@@ -314,7 +314,7 @@ func (m memory) aggregate(cmd bson.Raw) ([]bson.Raw, error) {
 			}
 			deps.Let = v.Value
 		case "allowDiskUse":
-			deps.AllowDiskUse = expr.Truthy(v)
+			deps.AllowDiskUse = bsonx.Truthy(v)
 		default:
 			return nil, errSkip
 		}

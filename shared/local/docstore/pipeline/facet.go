@@ -127,7 +127,7 @@ func (c *compiler) redact(arg bson.RawValue) (stage, error) {
 
 func (s *redactStage) run(_ context.Context, env *expr.Env, in Iterator) (Iterator, error) {
 	for i, word := range []string{"descend", "prune", "keep"} {
-		env.Set(s.slots[i], expr.String(word))
+		env.Set(s.slots[i], bsonx.String(word))
 	}
 	return &funcIter{in, func(ctx context.Context, in Iterator) (bson.Raw, bool, error) {
 		for {

@@ -35,7 +35,7 @@ func (c *compiler) lookup(arg bson.RawValue) (stage, error) {
 	if err := object(arg, mongoerr.FailedToParse, "$lookup"); err != nil {
 		return nil, err
 	}
-	if from := bsonx.Lookup(arg.Value, "from"); expr.IsMissing(from) && bsonx.Lookup(arg.Value, "pipeline").Type != bson.TypeArray {
+	if from := bsonx.Lookup(arg.Value, "from"); bsonx.IsMissing(from) && bsonx.Lookup(arg.Value, "pipeline").Type != bson.TypeArray {
 		return nil, mongoerr.New(mongoerr.FailedToParse, "must specify 'pipeline' when 'from' is empty")
 	}
 	a, err := lookupFields(arg.Value)
@@ -53,7 +53,7 @@ func (c *compiler) lookup(arg bson.RawValue) (stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if expr.IsMissing(a.pipeline) {
+	if bsonx.IsMissing(a.pipeline) {
 		return s, nil
 	}
 	list, err := stageList(a.pipeline, mongoerr.TypeMismatch)
@@ -114,7 +114,7 @@ func lookupFields(body bson.Raw) (a lookupArgs, err error) {
 			return a, mongoerr.New(40415, "BSON field '$lookup.%s' is an unknown field.", name)
 		}
 	}
-	if expr.IsMissing(a.as) {
+	if bsonx.IsMissing(a.as) {
 		return a, mongoerr.New(40414, "BSON field '$lookup.as' is missing but a required field")
 	}
 	return a, nil
@@ -154,18 +154,18 @@ func (s *lookupStage) readPaths(a lookupArgs) error {
 		return err
 	}
 	s.as = strings.Split(as, ".")
-	if expr.IsMissing(a.local) != expr.IsMissing(a.foreign) {
+	if bsonx.IsMissing(a.local) != bsonx.IsMissing(a.foreign) {
 		return mongoerr.New(mongoerr.FailedToParse, "$lookup requires both or neither of 'localField' and 'foreignField' to be specified")
 	}
-	if expr.IsMissing(a.pipeline) {
-		if expr.IsMissing(a.local) {
+	if bsonx.IsMissing(a.pipeline) {
+		if bsonx.IsMissing(a.local) {
 			return mongoerr.New(mongoerr.FailedToParse, "$lookup requires either 'pipeline' or both 'localField' and 'foreignField' to be specified")
 		}
-		if !expr.IsMissing(a.let) {
+		if !bsonx.IsMissing(a.let) {
 			return mongoerr.New(mongoerr.FailedToParse, "$lookup with a 'let' argument must also specify 'pipeline'")
 		}
 	}
-	if expr.IsMissing(a.local) {
+	if bsonx.IsMissing(a.local) {
 		return nil
 	}
 	for _, v := range []bson.RawValue{a.local, a.foreign} {
@@ -250,7 +250,7 @@ func (s *lookupStage) filter(d bson.Raw) bson.Raw {
 		alternatives.Append(bsonx.Document(equals(s.foreign, v)))
 	}
 	if list.Len() == 0 {
-		list.Append(expr.Null)
+		list.Append(bsonx.Null)
 	}
 	if regex {
 		// A regular expression in $in would be a pattern; a join compares it as a value.
@@ -278,7 +278,7 @@ func localValue(v bson.RawValue, path []string) bson.RawValue {
 		out := bsonx.NewArray(0)
 		for it := bsonx.Items(v); it.Next(); {
 			item := localValue(it.Value(), path[i:])
-			if !expr.IsMissing(item) {
+			if !bsonx.IsMissing(item) {
 				out.Append(item)
 			}
 		}

@@ -141,7 +141,7 @@ func bindLet(let bson.Raw, scope *expr.Scope, env *expr.Env) (*expr.Scope, error
 	for it := bsonx.Elements(let); it.Next(); {
 		name := string(it.Key())
 		switch name {
-		case "ROOT", "NOW", "CLUSTER_TIME", "REMOVE", "DESCEND", "PRUNE", "KEEP", "USER_ROLES", "SEARCH_META":
+		case "NOW", "CLUSTER_TIME", "USER_ROLES", "SEARCH_META":
 			return nil, mongoerr.New(4738901, "Attempt to set internal constant: %s", name)
 		}
 		if err := expr.ValidateVariableName(name); err != nil {

@@ -76,7 +76,7 @@ func (p *projector) object(f *field, d bson.Raw, idFirst bool) (bson.Raw, error)
 		if k := f.children["_id"]; k != nil && !k.drop {
 			if v, err := p.value(k, bsonx.Lookup(d, "_id")); err != nil {
 				return nil, err
-			} else if !expr.IsMissing(v) {
+			} else if !bsonx.IsMissing(v) {
 				b.Append("_id", v)
 			}
 			placed = append(placed, "_id")
@@ -100,7 +100,7 @@ func (p *projector) object(f *field, d bson.Raw, idFirst bool) (bson.Raw, error)
 			return nil, err
 		}
 		placed = append(placed, string(it.Key()))
-		if !expr.IsMissing(v) {
+		if !bsonx.IsMissing(v) {
 			b.AppendBytes(it.Key(), v)
 		}
 	}
@@ -113,7 +113,7 @@ func (p *projector) object(f *field, d bson.Raw, idFirst bool) (bson.Raw, error)
 		if err != nil {
 			return nil, err
 		}
-		if !expr.IsMissing(v) {
+		if !bsonx.IsMissing(v) {
 			b.Append(name, v)
 		}
 	}
@@ -167,7 +167,7 @@ func (p *projector) array(f *field, v bson.RawValue) (bson.RawValue, error) {
 		if err != nil {
 			return item, err
 		}
-		if !expr.IsMissing(item) {
+		if !bsonx.IsMissing(item) {
 			b.Append(item)
 		}
 	}
@@ -221,8 +221,8 @@ func (p *projectParser) object(prefix string, body bson.Raw) error {
 
 func (p *projectParser) field(path string, v bson.RawValue) error {
 	switch {
-	case expr.IsNumber(v) || v.Type == bson.TypeBoolean:
-		return p.keepOrDrop(path, expr.Truthy(v))
+	case bsonx.IsNumber(v) || v.Type == bson.TypeBoolean:
+		return p.keepOrDrop(path, bsonx.Truthy(v))
 	case v.Type == bson.TypeEmbeddedDocument:
 		first := bsonx.FirstKey(v.Value)
 		switch {

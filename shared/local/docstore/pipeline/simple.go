@@ -55,7 +55,7 @@ type (
 )
 
 func (c *compiler) limit(arg bson.RawValue) (stage, error) {
-	n, ok := expr.IntegralInt64(arg)
+	n, ok := bsonx.IntegerOf(arg)
 	if !ok || n < 0 {
 		return nil, mongoerr.New(5107201, "invalid argument to $limit stage: Expected a non-negative integer: %s", arg)
 	}
@@ -81,7 +81,7 @@ func (s *limitStage) run(_ context.Context, _ *expr.Env, in Iterator) (Iterator,
 }
 
 func (c *compiler) skip(arg bson.RawValue) (stage, error) {
-	n, ok := expr.IntegralInt64(arg)
+	n, ok := bsonx.IntegerOf(arg)
 	if !ok || n < 0 {
 		return nil, mongoerr.New(5107200, "invalid argument to $skip stage: Expected a non-negative integer: %s", arg)
 	}
@@ -140,7 +140,7 @@ func (s *countStage) run(_ context.Context, _ *expr.Env, in Iterator) (Iterator,
 		if n == 0 {
 			return Slice(nil), nil
 		}
-		return Slice([]bson.Raw{bsonx.NewDoc(0).Append(s.field, expr.IntOrLong(n)).Raw()}), nil
+		return Slice([]bson.Raw{bsonx.NewDoc(0).Append(s.field, bsonx.Int(n)).Raw()}), nil
 	}}, nil
 }
 
@@ -158,12 +158,12 @@ func (c *compiler) sortByCount(arg bson.RawValue) ([]stage, error) {
 	default:
 		return nil, mongoerr.New(40149, "the sortByCount field must be specified as a string or as an object")
 	}
-	one := bsonx.NewDoc(0).Append("$sum", expr.Int32(1)).Value()
+	one := bsonx.NewDoc(0).Append("$sum", bsonx.Int32(1)).Value()
 	group, err := c.group(bsonx.NewDoc(0).Append("_id", arg).Append("count", one).Value())
 	if err != nil {
 		return nil, err
 	}
-	sort, err := c.sort(bsonx.NewDoc(0).Append("count", expr.Int32(-1)).Value())
+	sort, err := c.sort(bsonx.NewDoc(0).Append("count", bsonx.Int32(-1)).Value())
 	return []stage{group, sort}, err
 }
 
@@ -182,7 +182,7 @@ func (c *compiler) replaceRoot(arg bson.RawValue) (stage, error) {
 		}
 	}
 	root := bsonx.Lookup(arg.Value, "newRoot")
-	if expr.IsMissing(root) {
+	if bsonx.IsMissing(root) {
 		return nil, mongoerr.New(40414, "BSON field '$replaceRoot.newRoot' is missing but a required field")
 	}
 	return c.replaceWith(root)
@@ -240,14 +240,14 @@ func (c *compiler) sample(arg bson.RawValue) (stage, error) {
 			return nil, mongoerr.New(28748, "unrecognized option to $sample: %s", it.Key())
 		}
 	}
-	if expr.IsMissing(size) {
+	if bsonx.IsMissing(size) {
 		return nil, mongoerr.New(28749, "$sample stage must specify a size")
 	}
-	if !expr.IsNumber(size) {
+	if !bsonx.IsNumber(size) {
 		return nil, mongoerr.New(28746, "size argument to $sample must be a number")
 	}
 	n, err := expr.CoerceLong(size)
-	if f, _ := expr.Float64(size); f > 1<<62 {
+	if f, _ := bsonx.FloatOf(size); f > 1<<62 {
 		n, err = 1<<62, nil
 	}
 	if err != nil || n < 1 {

@@ -48,7 +48,7 @@ func sortFields(spec bson.Raw) ([]bsonx.IndexField, error) {
 		if err := stagePath(path); err != nil {
 			return nil, err
 		}
-		if !expr.IsNumber(v) {
+		if !bsonx.IsNumber(v) {
 			return nil, mongoerr.New(15974, "Illegal key in $sort specification: %s", it.Key())
 		}
 		f, err := expr.CoerceLong(v)

@@ -37,7 +37,7 @@ func (c *compiler) unwind(arg bson.RawValue) (stage, error) {
 				if v.Type != bson.TypeBoolean {
 					return nil, mongoerr.New(28809, "expected a boolean for the preserveNullAndEmptyArrays option to $unwind stage, got %s", expr.TypeName(v))
 				}
-				s.preserve = expr.Truthy(v)
+				s.preserve = bsonx.Truthy(v)
 			case "includeArrayIndex":
 				if v.Type != bson.TypeString || len(bsonx.StringBytes(v)) == 0 {
 					return nil, mongoerr.New(28810, "expected a non-empty string for the includeArrayIndex  option to $unwind stage")
@@ -58,7 +58,7 @@ func (c *compiler) unwind(arg bson.RawValue) (stage, error) {
 	default:
 		return nil, mongoerr.New(15981, "expected either a string or an object as specification for $unwind stage, got %s", expr.TypeName(arg))
 	}
-	if expr.IsMissing(path) || len(bsonx.StringBytes(path)) == 0 {
+	if bsonx.IsMissing(path) || len(bsonx.StringBytes(path)) == 0 {
 		return nil, mongoerr.New(28812, "no path specified to $unwind stage")
 	}
 	name := string(bsonx.StringBytes(path))
@@ -98,7 +98,7 @@ func (u *unwindIter) Next(ctx context.Context) (bson.Raw, bool, error) {
 	u.at++
 	out := setPath(u.doc, u.s.path, u.items[i])
 	if u.s.index != nil {
-		out = setPath(out, u.s.index, expr.Int64(int64(i)))
+		out = setPath(out, u.s.index, bsonx.Int64(int64(i)))
 	}
 	return out, true, nil
 }
@@ -116,11 +116,11 @@ func (u *unwindIter) start(d bson.Raw) (bson.Raw, bool) {
 			return nil, false
 		}
 		d = setPath(d, u.s.path, bson.RawValue{})
-	case expr.IsNullish(v) && !u.s.preserve:
+	case bsonx.IsNullish(v) && !u.s.preserve:
 		return nil, false
 	}
 	if u.s.index != nil {
-		d = setPath(d, u.s.index, expr.Null)
+		d = setPath(d, u.s.index, bsonx.Null)
 	}
 	return d, true
 }
@@ -147,11 +147,11 @@ func setPath(d bson.Raw, path []string, v bson.RawValue) bson.Raw {
 			continue
 		}
 		done = true
-		if n := nested(it.Value(), path, v); !expr.IsMissing(n) {
+		if n := nested(it.Value(), path, v); !bsonx.IsMissing(n) {
 			b.AppendBytes(it.Key(), n)
 		}
 	}
-	if !done && !expr.IsMissing(v) {
+	if !done && !bsonx.IsMissing(v) {
 		b.Append(path[0], nested(bson.RawValue{}, path, v))
 	}
 	return b.Raw()

@@ -28,7 +28,7 @@ func (c *compiler) setWindowFields(arg bson.RawValue) (stage, error) {
 	if err := object(arg, mongoerr.FailedToParse, "$setWindowFields"); err != nil {
 		return nil, err
 	}
-	s := &windowStage{c: c, by: expr.Const(expr.Null)}
+	s := &windowStage{c: c, by: expr.Const(bsonx.Null)}
 	var output, sortBy bson.RawValue
 	for it := bsonx.Elements(arg.Value); it.Next(); {
 		v := it.Value()
@@ -59,10 +59,10 @@ func (c *compiler) setWindowFields(arg bson.RawValue) (stage, error) {
 			return nil, mongoerr.New(40415, "BSON field '$setWindowFields.%s' is an unknown field.", it.Key())
 		}
 	}
-	if expr.IsMissing(output) {
+	if bsonx.IsMissing(output) {
 		return nil, mongoerr.New(40414, "BSON field '$setWindowFields.output' is missing but a required field")
 	}
-	s.sorted = !expr.IsMissing(sortBy)
+	s.sorted = !bsonx.IsMissing(sortBy)
 	if s.sorted && !bsonx.IsEmpty(sortBy.Value) {
 		fields, err := sortFields(sortBy.Value)
 		if err != nil {
@@ -143,7 +143,7 @@ func (f *windowField) compile(c *compiler, s *windowStage, arg, window bson.RawV
 	case "$rank", "$denseRank", "$documentNumber":
 		return f.compileRank(s, arg, window)
 	case "$shift":
-		if !expr.IsMissing(window) {
+		if !bsonx.IsMissing(window) {
 			return mongoerr.New(mongoerr.FailedToParse, "$shift does not accept a 'window' field")
 		}
 		if !s.sorted {
@@ -152,7 +152,7 @@ func (f *windowField) compile(c *compiler, s *windowStage, arg, window bson.RawV
 		f.shift, err = c.shift(arg)
 		return err
 	case "$locf", "$linearFill":
-		if !expr.IsMissing(window) {
+		if !bsonx.IsMissing(window) {
 			return mongoerr.New(mongoerr.FailedToParse, "'window' field is not allowed in %s", f.name)
 		}
 		if f.name == "$linearFill" {
@@ -197,7 +197,7 @@ func windowAccumulator(name string) bool {
 }
 
 func (f *windowField) compileRank(s *windowStage, arg, window bson.RawValue) error {
-	if !expr.IsMissing(window) {
+	if !bsonx.IsMissing(window) {
 		return mongoerr.New(5371601, "Rank style window functions take no other arguments")
 	}
 	if len(s.sortBy) != 1 {
@@ -216,7 +216,7 @@ func (f *windowField) compilePair(c *compiler, arg bson.RawValue) error {
 		if _, err := expr.Compile(arg, c.scope); err != nil {
 			return err
 		}
-		f.pair = [2]expr.Expr{expr.Const(expr.Null), expr.Const(expr.Null)}
+		f.pair = [2]expr.Expr{expr.Const(bsonx.Null), expr.Const(bsonx.Null)}
 		return nil
 	}
 	for i, it := range items {
@@ -239,7 +239,7 @@ func (c *compiler) shift(arg bson.RawValue) (*shiftSpec, error) {
 	if arg.Type != bson.TypeEmbeddedDocument {
 		return nil, mongoerr.New(mongoerr.FailedToParse, "Argument to $shift must be an object")
 	}
-	s := &shiftSpec{def: expr.Null}
+	s := &shiftSpec{def: bsonx.Null}
 	by := false
 	for it := bsonx.Elements(arg.Value); it.Next(); {
 		var err error
@@ -285,7 +285,7 @@ type bounds struct {
 var wholePartition = bounds{from: edge{unbounded: true}, to: edge{unbounded: true}}
 
 func (c *compiler) bounds(window bson.RawValue, s *windowStage) (bounds, error) {
-	if expr.IsMissing(window) {
+	if bsonx.IsMissing(window) {
 		return wholePartition, nil
 	}
 	var documents, values, unit bson.RawValue
@@ -302,13 +302,13 @@ func (c *compiler) bounds(window bson.RawValue, s *windowStage) (bounds, error) 
 		}
 	}
 	switch {
-	case !expr.IsMissing(documents) && (!expr.IsMissing(values) || !expr.IsMissing(unit)):
+	case !bsonx.IsMissing(documents) && (!bsonx.IsMissing(values) || !bsonx.IsMissing(unit)):
 		return bounds{}, mongoerr.New(mongoerr.FailedToParse, "'window' field can only contain 'documents' as the only argument or 'range' with an optional 'unit' field")
-	case !expr.IsMissing(documents):
+	case !bsonx.IsMissing(documents):
 		return documentBounds(documents, s)
-	case !expr.IsMissing(values):
+	case !bsonx.IsMissing(values):
 		return rangeBounds(values, unit, s)
-	case !expr.IsMissing(unit):
+	case !bsonx.IsMissing(unit):
 		return bounds{}, mongoerr.New(mongoerr.FailedToParse, "Window bounds can only specify 'unit' with range-based bounds.")
 	}
 	return wholePartition, nil
@@ -364,7 +364,7 @@ func rangeBounds(v, unit bson.RawValue, s *windowStage) (bounds, error) {
 		return bounds{}, err
 	}
 	b := bounds{byRange: true}
-	if !expr.IsMissing(unit) {
+	if !bsonx.IsMissing(unit) {
 		if unit.Type != bson.TypeString {
 			return b, mongoerr.New(mongoerr.FailedToParse, "'unit' must be a string")
 		}
@@ -384,11 +384,11 @@ func rangeBounds(v, unit bson.RawValue, s *windowStage) (bounds, error) {
 			e.integral = true
 			continue
 		}
-		if !expr.IsNumber(items[i]) {
+		if !bsonx.IsNumber(items[i]) {
 			return b, mongoerr.New(mongoerr.FailedToParse, "Range-based bounds expression must be a number")
 		}
-		e.f, _ = expr.Float64(items[i])
-		e.n, e.integral = expr.IntegralInt64(items[i])
+		e.f, _ = bsonx.FloatOf(items[i])
+		e.n, e.integral = bsonx.IntegerOf(items[i])
 		if b.unit != "" && !e.integral {
 			return b, mongoerr.New(mongoerr.FailedToParse, "With 'unit', range-based bounds must be an integer")
 		}
@@ -538,7 +538,7 @@ func (f *windowField) over(env *expr.Env, p *partition, lo, hi int) (bson.RawVal
 	}
 	if d, ok := a.(*deviationAcc); ok && !f.bounds.from.unbounded && !d.sample && d.d.Count() == 1 {
 		// MongoDB's function for moving windows answers an int here.
-		return expr.Int32(0), nil
+		return bsonx.Int32(0), nil
 	}
 	return a.value()
 }
@@ -588,7 +588,7 @@ func (b bounds) rangeWindow(p *partition, i int) (lo, hi int, err error) {
 	if b.unit != "" && v.Type != bson.TypeDateTime {
 		return 0, 0, mongoerr.New(5429513, "Expected the sortBy field to be a Date, but it was %s", expr.TypeName(v))
 	}
-	if b.unit == "" && !expr.IsNumber(v) {
+	if b.unit == "" && !bsonx.IsNumber(v) {
 		return 0, 0, mongoerr.New(5429414, "Range-based bounds expected a number, but found %s", expr.TypeName(v))
 	}
 	lo, hi = 0, len(p.docs)
@@ -618,11 +618,11 @@ func (b bounds) limit(v bson.RawValue, e edge) (bson.RawValue, error) {
 	if b.unit != "" {
 		return expr.AddUnits(time.UnixMilli(v.DateTime()).UTC(), b.unit, e.n)
 	}
-	if i, ok := expr.IntegralInt64(v); ok && e.integral {
-		return expr.Int64(i + e.n), nil
+	if i, ok := bsonx.IntegerOf(v); ok && e.integral {
+		return bsonx.Int64(i + e.n), nil
 	}
-	f, _ := expr.Float64(v)
-	return expr.Double(f + e.f), nil
+	f, _ := bsonx.FloatOf(v)
+	return bsonx.Double(f + e.f), nil
 }
 
 func (f *windowField) ranks(p *partition) []bson.RawValue {
@@ -634,11 +634,11 @@ func (f *windowField) ranks(p *partition) []bson.RawValue {
 		}
 		switch f.name {
 		case "$rank":
-			out[i] = expr.IntOrLong(int64(rank))
+			out[i] = bsonx.Int(int64(rank))
 		case "$denseRank":
-			out[i] = expr.IntOrLong(int64(dense))
+			out[i] = bsonx.Int(int64(dense))
 		default:
-			out[i] = expr.IntOrLong(int64(i + 1))
+			out[i] = bsonx.Int(int64(i + 1))
 		}
 	}
 	return out
@@ -664,13 +664,13 @@ func (f *windowField) shifted(env *expr.Env, p *partition) ([]bson.RawValue, err
 // carried is $locf: the last value that is not null.
 func (f *windowField) carried(env *expr.Env, p *partition) ([]bson.RawValue, error) {
 	out := make([]bson.RawValue, len(p.docs))
-	last := expr.Null
+	last := bsonx.Null
 	for i, d := range p.docs {
 		v, err := f.fill.Eval(env, d)
 		if err != nil {
 			return nil, err
 		}
-		if !expr.IsNullish(v) {
+		if !bsonx.IsNullish(v) {
 			last = v
 		}
 		out[i] = last
@@ -693,8 +693,8 @@ func (f *windowField) covariance(env *expr.Env, p *partition, lo, hi int) (bson.
 		if x.Type == bson.TypeDecimal128 || y.Type == bson.TypeDecimal128 {
 			return x, expr.ErrUnsupported("%s on Decimal128", f.name)
 		}
-		xf, ok1 := expr.Float64(x)
-		yf, ok2 := expr.Float64(y)
+		xf, ok1 := bsonx.FloatOf(x)
+		yf, ok2 := bsonx.FloatOf(y)
 		if !ok1 || !ok2 {
 			continue
 		}
@@ -708,7 +708,7 @@ func (f *windowField) covariance(env *expr.Env, p *partition, lo, hi int) (bson.
 		n--
 	}
 	if n <= 0 {
-		return expr.Null, nil
+		return bsonx.Null, nil
 	}
-	return expr.Double(c / n), nil
+	return bsonx.Double(c / n), nil
 }

@@ -60,7 +60,7 @@ func outFields(body bson.Raw) (ns Namespace, err error) {
 		return ns, mongoerr.New(40415, "BSON field '$out.%s' is an unknown field.", name)
 	}
 	for i, v := range []bson.RawValue{bsonx.Lookup(body, "db"), bsonx.Lookup(body, "coll")} {
-		if expr.IsNullish(v) {
+		if bsonx.IsNullish(v) {
 			return ns, mongoerr.New(40414, "BSON field '$out.%s' is missing but a required field", []string{"db", "coll"}[i])
 		}
 	}
@@ -139,7 +139,7 @@ func (c *compiler) merge(arg bson.RawValue) (stage, error) {
 			return nil, err
 		}
 	}
-	if expr.IsMissing(bsonx.Lookup(arg.Value, "into")) {
+	if bsonx.IsMissing(bsonx.Lookup(arg.Value, "into")) {
 		return nil, mongoerr.New(40414, "BSON field '$merge.into' is missing but a required field")
 	}
 	if err := checkMergeTarget(s.spec.Into); err != nil {
@@ -254,7 +254,7 @@ func (s *mergeStage) finish(c *compiler, let, pipeline bson.RawValue) error {
 		return mongoerr.New(51181, "Combination of {whenMatched: %s, whenNotMatched: %s} is not supported", m, n)
 	}
 	if m != "pipeline" {
-		if !expr.IsMissing(let) {
+		if !bsonx.IsMissing(let) {
 			return mongoerr.New(51199, "Cannot use 'let' variables with 'whenMatched: %s' mode", m)
 		}
 		return nil
@@ -283,8 +283,8 @@ func (s *mergeStage) finish(c *compiler, let, pipeline bson.RawValue) error {
 
 // bind compiles 'let'; without one, $$new is the document that the pipeline gives.
 func (s *mergeStage) bind(c *compiler, let bson.RawValue) (*expr.Scope, error) {
-	if expr.IsMissing(let) {
-		let = bsonx.NewDoc(0).Append("new", expr.String("$$ROOT")).Value()
+	if bsonx.IsMissing(let) {
+		let = bsonx.NewDoc(0).Append("new", bsonx.String("$$ROOT")).Value()
 	}
 	scope := c.scope
 	for it := bsonx.Elements(let.Value); it.Next(); {
@@ -333,7 +333,7 @@ func (s *mergeStage) update(ctx context.Context, env *expr.Env, d bson.Raw) func
 		return func(existing bson.Raw) (bson.Raw, error) { return overlay(existing, d), nil }
 	case "replace":
 		return func(existing bson.Raw) (bson.Raw, error) {
-			if expr.IsMissing(bsonx.Lookup(d, "_id")) {
+			if bsonx.IsMissing(bsonx.Lookup(d, "_id")) {
 				return setPath(d, []string{"_id"}, bsonx.Lookup(existing, "_id")), nil
 			}
 			return d, nil
@@ -368,13 +368,13 @@ func overlay(existing, d bson.Raw) bson.Raw {
 	b := bsonx.NewDoc(len(existing) + len(d))
 	for it := bsonx.Elements(existing); it.Next(); {
 		v := bsonx.Lookup(d, string(it.Key()))
-		if expr.IsMissing(v) {
+		if bsonx.IsMissing(v) {
 			v = it.Value()
 		}
 		b.AppendBytes(it.Key(), v)
 	}
 	for it := bsonx.Elements(d); it.Next(); {
-		if expr.IsMissing(bsonx.Lookup(existing, string(it.Key()))) {
+		if bsonx.IsMissing(bsonx.Lookup(existing, string(it.Key()))) {
 			b.AppendBytes(it.Key(), it.Value())
 		}
 	}
