@@ -1,0 +1,157 @@
+package operational
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strata-crm/strata/operational/internal/httpapi"
+)
+
+// dataset returns the path of a shared data file; the test is skipped where the data are absent, but never in CI.
+func dataset(t testing.TB, name string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
+			break
+		}
+	}
+	path := filepath.Join(filepath.Dir(dir), "shared", "data", name)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("the data set %s is missing: %v", name, err)
+		}
+		t.Skipf("the data set %s is not here", name)
+	}
+	return path
+}
+
+// cdnow returns the rows of a CDNOW file as items.
+func cdnow(t testing.TB, name string, columns int) (rows []map[string]any, digest string) {
+	t.Helper()
+	b, err := os.ReadFile(dataset(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(b)
+	lines := bufio.NewScanner(strings.NewReader(string(b)))
+	for lines.Scan() {
+		f := strings.Fields(lines.Text())
+		if len(f) < columns || f[0] == "customer_id" {
+			continue
+		}
+		f = f[len(f)-columns:]
+		day, err := time.Parse("20060102", f[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, map[string]any{"row": len(rows) + 1, "item": map[string]any{
+			"type": "track", "event": "Order Completed", "userId": f[0], "timestamp": day.Format(time.RFC3339),
+			"properties": map[string]any{"total": f[3], "currency": "USD", "quantity": f[2]},
+		}})
+	}
+	return rows, hex.EncodeToString(sum[:])
+}
+
+func (r *rig) start(digest string) httpapi.Import {
+	r.t.Helper()
+	var run httpapi.Import
+	r.do("POST", api+"/imports", "", map[string]any{"source": "shop", "fileName": "orders.txt", "digest": digest}, 200, &run)
+	return run
+}
+
+func (r *rig) send(run string, rows []map[string]any) httpapi.RowsAnswer {
+	r.t.Helper()
+	var last httpapi.RowsAnswer
+	for len(rows) > 0 {
+		n := min(1000, len(rows))
+		r.do("POST", api+"/imports/"+run+"/rows", "", rows[:n], 200, &last)
+		rows = rows[n:]
+	}
+	return last
+}
+
+func (r *rig) statement(run string) httpapi.Statement {
+	r.t.Helper()
+	var s httpapi.Statement
+	r.do("GET", api+"/imports/"+run, "", nil, 200, &s)
+	return s
+}
+
+func (r *rig) caughtUp(run string) httpapi.Statement {
+	r.t.Helper()
+	var s httpapi.Statement
+	r.until("ingest has taken every row", func() bool { s = r.statement(run); return s.CaughtUp })
+	if n := s.Stored + s.Duplicate + s.Quarantined + s.NotRequested + s.Invalid + s.Suppressed + s.NotInForce + s.Lost; n != s.RowsRead {
+		r.t.Errorf("the statement accounts for %d of %d rows: %+v", n, s.RowsRead, s)
+	}
+	return s
+}
+
+// TestImport imports 6,919 real orders: rows in the file's own words, a lost answer, a second run of the same file.
+func TestImport(t *testing.T) {
+	t.Parallel()
+	r := memory(t)
+	r.register("shop")
+	rows, digest := cdnow(t, "cdnow/CDNOW_sample.txt", 4)
+	run := r.start(digest)
+	r.send(run.Run, rows[:2000])
+
+	// A lost answer, a restarted client, and a request that skips rows.
+	var again httpapi.RowsAnswer
+	r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows[1000:2000], 200, &again)
+	if again.Counts["accepted"] != 1000 || again.NextRow != 2001 {
+		t.Errorf("the repeated request is answered %+v, want as the first time", again)
+	}
+	if resumed := r.start(digest); resumed.Run != run.Run || resumed.NextRow != 2001 {
+		t.Errorf("the import goes on as %+v, want run %s at row 2001", resumed, run.Run)
+	}
+	r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows[3000:3010], 409, nil)
+
+	r.send(run.Run, rows[2000:])
+	r.do("POST", api+"/imports/"+run.Run+"/finish", "", map[string]any{"completeUntil": "1998-07-01"}, 200, nil)
+	s := r.caughtUp(run.Run)
+	if s.Stored != 6919 || s.Totals.AmountMinor == 0 || len(s.Owners) != 4 {
+		t.Errorf("the statement is %+v, want 6,919 orders stored, their sum, and four owners", s)
+	}
+	var amount int64
+	for _, row := range rows {
+		var dollars, cents int64
+		total := row["item"].(map[string]any)["properties"].(map[string]any)["total"].(string)
+		if _, err := fmt.Sscanf(total, "%d.%d", &dollars, &cents); err != nil {
+			t.Fatal(err)
+		}
+		amount += 100*dollars + cents
+	}
+	if s.Totals.AmountMinor != amount {
+		t.Errorf("the total is %d, want %d", s.Totals.AmountMinor, amount)
+	}
+	r.conserved()
+	r.until("the source is complete", func() bool {
+		var w httpapi.Watermark
+		r.do("GET", api+"/sources/shop/watermark", "", nil, 200, &w)
+		return w.CompleteUntil != nil && w.CompleteUntil.Equal(time.Date(1998, 7, 1, 0, 0, 0, 0, time.UTC))
+	})
+
+	second := r.start(digest)
+	if second.Run == run.Run || second.NextRow != 1 {
+		t.Fatalf("the same file again is %+v, want a new run", second)
+	}
+	if a := r.send(second.Run, rows[:1000]); a.Counts["duplicate"] != 1000 {
+		t.Errorf("rows of the same file again are %+v, want duplicates", a.Counts)
+	}
+	if s := r.caughtUp(second.Run); s.Duplicate != 1000 || s.Stored != 0 {
+		t.Errorf("the second statement is %+v, want 1,000 duplicates", s)
+	}
+	r.conserved()
+}
