@@ -11,10 +11,12 @@
 // partition's last one, for kfake would number an emptied partition from zero again.
 //
 // What it does not promise. There is one copy: a broken disk is a lost log. A disk that lies about syncing may lose
-// the end of the log. Offsets of groups and the settings of topics are written but not synced before they are
-// answered: a power failure may turn a group back a little, which means messages handled twice. After a crash messages
-// deleted shortly before may be there again. message.timestamp.type=LogAppendTime is accepted but the time is the
-// sender's. Transactions, compaction and access lists are kfake's and are not used here.
+// the end of the log. Offsets of groups, and changes of topics' settings, are answered before they are synced, and
+// kfake only logs it when it cannot write them: a power failure may turn a group back a little, which means messages
+// handled twice. After a crash messages deleted shortly before may be there again. kfake keeps an index of all stored
+// batches in memory and reads the whole log at each start, so this is for millions of messages, not billions.
+// message.timestamp.type=LogAppendTime is accepted but the time is the sender's. Transactions, compaction and access
+// lists are kfake's and are not used here.
 package broker
 
 import (
