@@ -110,13 +110,14 @@ func subtractNumbers(a, b bson.RawValue) (bson.RawValue, error) {
 	return bsonx.Double(x.f - y.f), nil
 }
 
+var errSubtractOverflow = mongoerr.New(mongoerr.Overflow, "date overflow in $subtract")
+
 func subtractFromDate(date int64, b bson.RawValue) (bson.RawValue, error) {
-	overflow := mongoerr.New(15, "date overflow in $subtract")
 	switch b.Type {
 	case bson.TypeDateTime:
 		d, ok := subInt64(date, int64Of(b))
 		if !ok {
-			return bsonx.Missing, overflow
+			return bsonx.Missing, errSubtractOverflow
 		}
 		return bsonx.Int64(d), nil
 	case bson.TypeDecimal128:
@@ -129,12 +130,12 @@ func subtractFromDate(date int64, b bson.RawValue) (bson.RawValue, error) {
 	ms := n.i
 	if !n.integral() {
 		if ms, ok = roundInt64(n.f); !ok {
-			return bsonx.Missing, overflow
+			return bsonx.Missing, errSubtractOverflow
 		}
 	}
 	d, ok := subInt64(date, ms)
 	if !ok {
-		return bsonx.Missing, overflow
+		return bsonx.Missing, errSubtractOverflow
 	}
 	return bsonx.DateTime(d), nil
 }

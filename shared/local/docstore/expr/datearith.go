@@ -44,6 +44,24 @@ func UnitMillis(unit string) int64 {
 	return 0
 }
 
+// unitMonths answers how many months a unit has; 0 for the units of a fixed length.
+func unitMonths(unit string) int64 {
+	switch unit {
+	case "year":
+		return 12
+	case "quarter":
+		return 3
+	case "month":
+		return 1
+	}
+	return 0
+}
+
+var (
+	errDateOverflow  = mongoerr.New(5166406, "the date is out of range")
+	errTruncOverflow = mongoerr.New(5439005, "$dateTrunc: the date is out of range")
+)
+
 func parseDateAdd(name string, arg bson.RawValue, s *Scope) (Expr, error) {
 	if arg.Type != bson.TypeEmbeddedDocument {
 		return nil, mongoerr.New(5166400, "%s expects an object as its argument, found: %s", name, TypeName(arg))
@@ -100,16 +118,8 @@ func dateAdd(name string, args []bson.RawValue, zoned bool) (bson.RawValue, erro
 
 // AddUnits adds calendar or clock units to a local time; a day that the month lacks becomes its last.
 func AddUnits(t time.Time, unit string, amount int64) (bson.RawValue, error) {
-	overflow := mongoerr.New(5166406, "$dateAdd overflowed")
-	size, months := UnitMillis(unit), int64(0)
-	switch unit {
-	case "year":
-		months = 12
-	case "quarter":
-		months = 3
-	case "month":
-		months = 1
-	case "week":
+	size, months := UnitMillis(unit), unitMonths(unit)
+	if unit == "week" {
 		unit, amount = "day", amount*7
 	}
 	limit := int64(300000000) * 12
@@ -128,7 +138,7 @@ func AddUnits(t time.Time, unit string, amount int64) (bson.RawValue, error) {
 	d, ok := mulInt64(amount, size)
 	sum, fits := addInt64(t.UnixMilli(), d)
 	if !ok || !fits {
-		return bsonx.Missing, overflow
+		return bsonx.Missing, errDateOverflow
 	}
 	return bsonx.DateTime(sum), nil
 }
@@ -307,10 +317,9 @@ func dateTrunc(args []bson.RawValue, binGiven, zoned, weekGiven bool) (bson.RawV
 // week on or after that day.
 func truncate(t time.Time, unit string, bin int64, first time.Weekday) (bson.RawValue, error) {
 	loc := t.Location()
-	overflow := mongoerr.New(5439005, "dateTrunc overflowed")
 	switch unit {
 	case "year", "quarter", "month":
-		months := map[string]int64{"year": 12, "quarter": 3, "month": 1}[unit]
+		months := unitMonths(unit)
 		if bin > 100000000000/months {
 			return bsonx.Missing, mongoerr.New(5439006, "dateTrunc unsupported binSize value %d", bin)
 		}
@@ -337,12 +346,12 @@ func truncate(t time.Time, unit string, bin int64, first time.Weekday) (bson.Raw
 	reference := time.Date(2000, 1, 1, 0, 0, 0, 0, loc).UnixMilli()
 	d, ok := subInt64(t.UnixMilli(), reference)
 	if !ok {
-		return bsonx.Missing, overflow
+		return bsonx.Missing, errTruncOverflow
 	}
 	out, ok := mulInt64(floorDiv(d, size), size)
 	sum, fits := addInt64(out, reference)
 	if !ok || !fits {
-		return bsonx.Missing, overflow
+		return bsonx.Missing, errTruncOverflow
 	}
 	return bsonx.DateTime(sum), nil
 }
