@@ -313,6 +313,48 @@ func text(v bson.RawValue) string {
 	return v.String()
 }
 
+// TestIndexKeysAreThoseOfTheTuples holds the quick way for documents without arrays to the general one.
+func TestIndexKeysAreThoseOfTheTuples(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := bsonx.NewDoc(0)
+		for _, name := range []string{"a", "c"} {
+			if rapid.Bool().Draw(t, "has "+name) {
+				b.Append(name, values(2).Draw(t, name))
+			}
+		}
+		doc, sparse := b.Raw(), rapid.Bool().Draw(t, "sparse")
+		fields := []bsonx.IndexField{{Path: "a.b", Desc: rapid.Bool().Draw(t, "desc")}, {Path: rapid.SampledFrom([]string{"a", "c"}).Draw(t, "second")}}
+		tuples, wantMulti, wantErr := bsonx.IndexValues(doc, fields, sparse)
+		keys, multi, err := bsonx.IndexKeys(doc, fields, sparse)
+		if (err != nil) != (wantErr != nil) || multi != wantMulti {
+			t.Fatalf("%v: multikey %v, %v; want %v, %v", doc, multi, err, wantMulti, wantErr)
+		}
+		want := map[string]bool{}
+		for _, tuple := range tuples {
+			want[string(bsonx.TupleKey(nil, tuple, fields))] = true
+		}
+		for _, k := range keys {
+			if !want[string(k)] {
+				t.Fatalf("%v has the key %x, which no tuple has", doc, k)
+			}
+		}
+		if err == nil && len(keys) != len(want) {
+			t.Fatalf("%v has %d keys, want %d", doc, len(keys), len(want))
+		}
+	})
+}
+
+func BenchmarkIndexKeys(b *testing.B) {
+	doc := raw(b, `{"_id":1,"tenant":"t1","status":"open","at":{"$date":"2026-01-01T00:00:00Z"},"n":5}`)
+	fields := []bsonx.IndexField{{Path: "tenant"}, {Path: "status"}, {Path: "at", Desc: true}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := bsonx.IndexKeys(doc, fields, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func TestIndexKeysAreDistinctAndSorted(t *testing.T) {
 	t.Parallel()
 	keys, _, err := bsonx.IndexKeys(raw(t, `{"a":[3,1,{"$numberLong":"1"},{"$numberDouble":"1.0"}]}`), []bsonx.IndexField{{Path: "a"}}, false)

@@ -182,10 +182,9 @@ func (c *collection) update(cmd bson.Raw) (answer, error) {
 }
 
 type updateResult struct {
-	n, modified    int64
-	upserted       bson.RawValue
-	before, after  bson.Raw
-	updatedMatched bool
+	n, modified   int64
+	upserted      bson.RawValue
+	before, after bson.Raw
 }
 
 func (c *collection) updateOne(spec bson.Raw) (updateResult, error) {

@@ -142,7 +142,7 @@ func simplify(n node) node {
 	return n
 }
 
-// asInSet returns an $or of equalities of one field as $in, nil where it is none.
+// asInSet returns an $or of equalities and regular expressions of one field as $in, nil where it is none.
 func asInSet(o or) node {
 	set := &inSet{}
 	var first *leaf
@@ -151,13 +151,19 @@ func asInSet(o or) node {
 		if !ok || first != nil && l.path.text != first.path.text {
 			return nil
 		}
-		c, ok := l.pred.(*comparison)
-		if !ok || c.op != opEq {
+		switch t := l.pred.(type) {
+		case *regexPredicate:
+			set.regexes = append(set.regexes, t)
+		case *comparison:
+			if t.op != opEq {
+				return nil
+			}
+			set.null = set.null || t.value.Type == bson.TypeNull
+			set.values = append(set.values, t.value)
+		default:
 			return nil
 		}
 		first = l
-		set.null = set.null || c.value.Type == bson.TypeNull
-		set.values = append(set.values, c.value)
 	}
 	slices.SortFunc(set.values, bsonx.Compare)
 	return &leaf{path: first.path, pred: set}
