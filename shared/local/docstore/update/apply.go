@@ -150,7 +150,8 @@ func (st *state) object(doc bson.RawValue, t *tree, path string) (bson.RawValue,
 	return b.Value(), nil
 }
 
-// fields returns the names that the children have in a document.
+// fields returns the names that the children have in a document. An update may not write top-level names that begin
+// with $, though an insert, and so an upsert, may.
 func (st *state) fields(doc bson.RawValue, t *tree, path string) ([]string, error) {
 	names := make([]string, 0, len(t.kids))
 	for _, k := range t.kids {
@@ -161,7 +162,7 @@ func (st *state) fields(doc bson.RawValue, t *tree, path string) ([]string, erro
 		switch {
 		case err != nil:
 			return nil, err
-		case path == "" && name[0] == '$' && k.node.creates(st):
+		case path == "" && name[0] == '$' && !st.insert && k.node.creates(st):
 			return nil, dollarField(name)
 		case slices.Contains(names, name): // $ and the same position by number
 			return nil, conflict(join(path, name), join(path, name))

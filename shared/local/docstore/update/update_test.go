@@ -211,6 +211,7 @@ func TestUpsert(t *testing.T) {
 		{`{"_id":1,"x":10}`, `{"$inc":{"x":5}}`, `{"_id":1,"x":15}`, 0},
 		{`{"_id":1,"x":10}`, `{"y":5}`, `{"_id":1,"y":5}`, 0},
 		{`{"_id":1,"arr":[1,2]}`, `{"$inc":{"arr.$[]":1}}`, `{"_id":1,"arr":[2,3]}`, 0},
+		{`{"_id":1}`, `{"$setOnInsert":{"$a":1}}`, `{"_id":1,"$a":1}`, 0},
 		{`{"_id":1}`, `{"$inc":{"arr.$[]":1}}`, ``, mongoerr.BadValue},
 		{`{"_id":1}`, `{"$set":{"_id":2}}`, ``, mongoerr.ImmutableField},
 		{`{"_id":1}`, `{"_id":2}`, ``, mongoerr.ImmutableField},
