@@ -76,7 +76,7 @@ func (e *Error) Error() string {
 	if e.At != "" {
 		s = e.At + ": " + s
 	}
-	if e.Err != nil {
+	if e.Err != nil && e.Err.Error() != "" {
 		s += ": " + e.Err.Error()
 	}
 	return s

@@ -122,8 +122,10 @@ func serve[C any](ctx context.Context, s Spec[C], c C, h *Config, d Deps) error 
 	if d.Verifier, err = h.verifier(ctx); err != nil {
 		return err
 	}
-	admin, _ := d.Bus.(bus.Admin)
-	if err := errors.Join(admin.VerifyTopics(ctx, contract.Specs()...), mongodb.Verify(ctx, d.DB, s.Indexes(), s.Migrations())); err != nil {
+	ready := func(ctx context.Context) error {
+		return errors.Join(d.Bus.(bus.Admin).VerifyTopics(ctx, contract.Specs()...), mongodb.Verify(ctx, d.DB, s.Indexes(), s.Migrations()))
+	}
+	if err := await(ctx, h.listen(s.Layer), ready, d.Telemetry.Logger); err != nil || ctx.Err() != nil {
 		return err
 	}
 	svc, err := s.New(ctx, c, d)
