@@ -65,7 +65,7 @@ func (m *Matcher) MatchesAll() bool {
 // IsOperators reports whether a document is made of operators, as in {$gt: 1}, rather than a value; a DBRef is a value.
 func IsOperators(doc bson.Raw) bool { return isOperators(doc) }
 
-// HasExpr reports whether the filter uses $expr, outside which alone it can do without an Env.
+// HasExpr reports whether the filter uses $expr, the only condition that reads the variables of an Env.
 func (m *Matcher) HasExpr() bool { return hasExpr(m.root) }
 
 func hasExpr(n node) bool {
