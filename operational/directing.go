@@ -2,31 +2,217 @@ package operational
 
 import (
 	"context"
+	"slices"
+	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/operational/internal/consume"
 	"github.com/strata-crm/strata/operational/internal/directive"
+	"github.com/strata-crm/strata/operational/internal/egress"
+	"github.com/strata-crm/strata/operational/internal/govern"
+	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/mongostore"
+	"github.com/strata-crm/strata/operational/internal/source"
+	rules "github.com/strata-crm/strata/operational/policy"
+	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/host"
 	"github.com/strata-crm/strata/shared/mongodb"
+	"github.com/strata-crm/strata/shared/policy"
+	"github.com/strata-crm/strata/shared/recovery"
 	"github.com/strata-crm/strata/shared/service"
+)
+
+// How often running directives are looked at for what changes by itself (expiry), and at most after something changed.
+const (
+	lookEvery = time.Minute
+	lookPause = 2 * time.Second
 )
 
 // directing is the half of the service that decides and computes.
 type directing struct {
-	outbox     *mongodb.Outbox
-	directives *mongostore.Directives
-	force      *directive.Force
-	components []service.Component
+	c            Config
+	d            host.Deps
+	outbox       *mongodb.Outbox
+	directives   *mongostore.Directives
+	measurements *mongostore.Measurements
+	force        *directive.Force
+	policy       govern.Policy
+	components   []service.Component
 }
 
-func newDirecting(_ context.Context, c Config, d host.Deps) (*directing, error) {
+// newDirecting builds what collecting rests on: the directives in force, and policy.
+func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error) {
 	outbox, err := mongodb.NewOutbox(d.DB, d.Bus, mongodb.OutboxOptions{
 		Now: d.Now, Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter,
 	})
 	if err != nil {
 		return nil, err
 	}
-	h := &directing{outbox: outbox, directives: mongostore.NewDirectives(c.Tenant.ID, d.DB, outbox, d.Now, d.NewID)}
+	engine, err := policy.New(ctx, policy.Options{
+		Layer: string(contract.Operational), Files: rules.Files, Inputs: rules.Inputs(), Canaries: rules.Canaries(),
+		Record: mongodb.NewDecisions(d.DB).Record, Now: d.Now, Logger: d.Telemetry.Logger, Meter: d.Telemetry.Meter,
+	})
+	if err != nil {
+		return nil, err
+	}
+	h := &directing{
+		c: c, d: d, outbox: outbox, policy: govern.Policy{Engine: engine},
+		directives:   mongostore.NewDirectives(c.Tenant.ID, d.DB, outbox, d.Now, d.NewID),
+		measurements: mongostore.NewMeasurements(c.Tenant.ID, d.DB, outbox, d.NewID),
+	}
 	h.force = directive.NewForce(h.directives, d.Telemetry.Logger)
-	h.components = []service.Component{outbox, h.force}
 	return h, nil
+}
+
+// complete adds what rests on collecting: answering directives, measuring, and the consumers.
+func (h *directing) complete(col *collecting) error {
+	warehouse := mongostore.NewMetrics(h.c.Tenant.ID, h.d.DB)
+	engine, err := h.engine(col, warehouse)
+	if err != nil {
+		return err
+	}
+	answering, err := directive.NewService(directive.Options{
+		Store: h.directives, Policy: h.policy, Sources: offers{col.registry}, Coverage: warehouse, Compiles: metric.Supported,
+		Changed: h.force.Wake, Now: h.d.Now, Trace: traceID,
+	})
+	if err != nil {
+		return err
+	}
+	observer := directive.NewObserver(answering, lookEvery, lookPause)
+	h.force.Follow(engine.Wake)
+	col.keeper.OnChange(engine.Wake)
+	col.registry.OnChange(observer.Wake)
+	col.sink.OnDone(observer.Wake)
+
+	again, err := recovery.New(recovery.Options{
+		Layer: contract.Operational, Tenant: h.c.Tenant.ID, Memory: mongodb.NewOnce(h.d.DB, "recovery"), Reader: h.d.Bus, Publisher: h.d.Bus,
+		Own: consume.Own(), Apply: consume.Restore(h.directives, h.measurements), Ask: []contract.Layer{contract.Functional},
+		Now: h.d.Now, Logger: h.d.Telemetry.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	watch := &govern.Watch{Store: h.directives, Engine: h.policy.Engine}
+	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine}
+	for _, c := range consume.All(consume.Deps{
+		Bus: h.d.Bus, Aside: mongodb.NewAside(h.d.DB, h.d.Now), Asker: again, Logger: h.d.Telemetry.Logger,
+		Directives: govern.Directives{Service: answering, Watch: watch}, Republish: h.republish,
+	}) {
+		h.components = append(h.components, c)
+	}
+	return observe(h)
+}
+
+func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics) (*metric.Engine, error) {
+	zone, err := h.c.Tenant.Location()
+	if err != nil {
+		return nil, err
+	}
+	out, err := egress.New(egress.Options{Policy: h.policy, Store: h.measurements, InForce: h.inForce, Now: h.d.Now})
+	if err != nil {
+		return nil, err
+	}
+	return metric.NewEngine(metric.Options{
+		Tenant: h.c.Tenant.ID, Zone: zone, Calendar: metric.Calendar{WeekStart: weekdays[h.c.Tenant.WeekStart]}, Orders: h.force,
+		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col}, Warehouse: warehouse, Sink: out,
+		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, MinChange: minChange, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
+	})
+}
+
+// minChange is how many days of partitions must have changed before an open window is measured again.
+const minChange = 1
+
+var weekdays = map[string]time.Weekday{
+	"sunday": time.Sunday, "monday": time.Monday, "tuesday": time.Tuesday, "wednesday": time.Wednesday, "thursday": time.Thursday,
+	"friday": time.Friday, "saturday": time.Saturday,
+}
+
+func (h *directing) inForce(id contract.DirectiveID) bool {
+	return slices.ContainsFunc(h.force.Orders(), func(o contract.OperationalDirective) bool { return o.ID == id })
+}
+
+// republish publishes again whatever is current for the layer above.
+func (h *directing) republish(ctx context.Context, to contract.Layer) error {
+	_, err := h.outbox.Republish(ctx, func(topic, _, _ string) bool {
+		return to == contract.Functional && (topic == contract.TopicOperationalAcks || topic == contract.TopicMeasurements || topic == contract.TopicInsights)
+	})
+	h.outbox.Wake()
+	return err
+}
+
+// offers tells by which sources parameters are offered.
+type offers struct{ registry *source.Registry }
+
+// Offers implements directive.Sources.
+func (o offers) Offers(ctx context.Context) (map[contract.ParameterName][]contract.SourceID, error) {
+	sources, err := o.registry.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	by := map[contract.ParameterName][]contract.SourceID{}
+	for i := range sources {
+		for _, p := range sources[i].Offers {
+			by[p] = append(by[p], sources[i].ID)
+		}
+	}
+	return by, nil
+}
+
+// completeness tells how far data are complete, by the watermarks of the sources that offer them.
+type completeness struct {
+	registry *source.Registry
+	keeper   *source.Keeper
+}
+
+// Complete implements metric.Completeness.
+func (c completeness) Complete(ctx context.Context, ps []contract.ParameterName) (time.Time, error) {
+	by, err := offers{c.registry}.Offers(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	marks, err := c.keeper.Of(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var until time.Time
+	for _, p := range ps {
+		if len(by[p]) == 0 {
+			return time.Time{}, nil
+		}
+		for _, s := range by[p] {
+			m := marks[s].Until
+			if m.IsZero() {
+				return time.Time{}, nil
+			}
+			if until.IsZero() || m.Before(until) {
+				until = m
+			}
+		}
+	}
+	return until, nil
+}
+
+// positions tells how far ingest has come and which days changed when.
+type positions struct {
+	tenant contract.TenantID
+	col    *collecting
+}
+
+// Position implements metric.Positions.
+func (p positions) Position(ctx context.Context) (map[int]int64, error) {
+	return p.col.progress.Ingested(ctx)
+}
+
+// Touched implements metric.Positions.
+func (p positions) Touched(ctx context.Context) (map[contract.Day]map[int]int64, error) {
+	return p.col.warehouse.Touched(ctx, p.tenant, "0000-01-01", "9999-12-31")
+}
+
+func traceID(ctx context.Context) string {
+	if s := trace.SpanContextFromContext(ctx); s.HasTraceID() {
+		return s.TraceID().String()
+	}
+	return ""
 }

@@ -10,7 +10,9 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/operational/internal/mongostore"
@@ -28,6 +30,8 @@ type Config struct {
 	// Key is the tenant's key in base64, 32 bytes or more: customers and contents are recognised under it, so it is
 	// backed up with the database and never changed.
 	Key string `config:"tenant.key" secret:"true" required:"true"`
+	// Cadence is how often at most a window that is still open is measured.
+	Cadence time.Duration `config:"metric.cadence" default:"60s"`
 }
 
 func (c *Config) key() ([]byte, error) {
@@ -40,7 +44,7 @@ func (c *Config) key() ([]byte, error) {
 
 // Indexes returns the indexes that setting up creates.
 func Indexes() []mongodb.Index {
-	return append(mongostore.CollectIndexes(), mongostore.DirectiveIndexes()...)
+	return slices.Concat(mongostore.CollectIndexes(), mongostore.DirectiveIndexes(), mongostore.MeasurementIndexes())
 }
 
 // Migrations returns the numbered changes of the database; there are none yet.
@@ -58,6 +62,9 @@ func New(ctx context.Context, c Config, d host.Deps) (*service.Service, error) {
 	}
 	collecting, err := newCollecting(ctx, c, d, directing.force, directing.directives)
 	if err != nil {
+		return nil, fmt.Errorf("operational service: %w", err)
+	}
+	if err := directing.complete(collecting); err != nil {
 		return nil, fmt.Errorf("operational service: %w", err)
 	}
 	return assemble(c, d, collecting, directing)

@@ -22,7 +22,7 @@ import (
 const (
 	// MaxItems is how many items one request may carry.
 	MaxItems = 1000
-	slice    = 500 // messages of one publish call
+	slice    = MaxItems // messages of one publish call: each call costs every touched partition a sync
 )
 
 // Known tells which event ids the lake holds: for a best-effort answer only.

@@ -25,10 +25,9 @@ type Force struct {
 
 const forceEvery = time.Second
 
-// NewForce returns an empty set that fills while Run works. Each of follow is called after the set has changed and must
-// not block.
-func NewForce(s Store, l *slog.Logger, follow ...func()) *Force {
-	f := &Force{store: s, logger: l, wake: make(chan struct{}, 1), follow: follow, ready: make(chan struct{})}
+// NewForce returns an empty set that fills while Run works.
+func NewForce(s Store, l *slog.Logger) *Force {
+	f := &Force{store: s, logger: l, wake: make(chan struct{}, 1), ready: make(chan struct{})}
 	f.set.Store(collect.NewSet(0, nil))
 	f.orders.Store(&[]contract.OperationalDirective{})
 	return f
@@ -100,3 +99,6 @@ func (f *Force) Load(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Follow adds a function to be called after the set has changed; it must not block. Call it before Run.
+func (f *Force) Follow(tell func()) { f.follow = append(f.follow, tell) }

@@ -95,3 +95,11 @@ func (r *Record) seal(t Turn) {
 	}
 	r.Answer.AckRevision = contract.NextRevision(r.Answer.AckRevision, t.Now)
 }
+
+// Restore puts an answer that this layer once gave back into a record whose directive is not known yet, if it is newer
+// than what is there: the next answer then has a higher revision.
+func Restore(r *Record, a contract.Acknowledgement) {
+	if r.Order == nil && r.Governance == nil && a.AckRevision > r.Answer.AckRevision {
+		r.Answer = a
+	}
+}

@@ -208,3 +208,6 @@ func (s *Sink) hole(ctx context.Context, epoch int64, g bus.Gap) (lost int64, er
 	h := Hole{From: fence.Next, To: g.To, At: s.o.Now().UTC().Truncate(time.Millisecond)}
 	return lost, s.o.Fences.Add(ctx, epoch, g.Partition, Counts{Lost: lost}, &h)
 }
+
+// OnDone registers f, called after each batch that took effect; f must not block. Call it before the sink consumes.
+func (s *Sink) OnDone(f func()) { s.o.Done = append(s.o.Done, f) }

@@ -191,3 +191,7 @@ func hashKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:])
 }
+
+// OnChange registers f, called after a source was registered or changed; f must not block. Call it before the registry is
+// used.
+func (r *Registry) OnChange(f func()) { r.changed = f }

@@ -1,0 +1,103 @@
+// Package egress is the one way up for numbers: it checks what is to be published, suppresses groups that are too small,
+// and gives each measurement its revision. Nothing else writes measurements.
+package egress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// Policy decides whether a measurement may go up.
+type Policy interface {
+	// Egress reports whether policy allows it; smallest is the number of customers in the smallest group that can be read
+	// from the measurement.
+	Egress(ctx context.Context, m *contract.Measurement, inForce bool, smallest int64) (bool, error)
+}
+
+// Store keeps the current revision of every measurement.
+type Store interface {
+	// Replace runs change on the stored measurement (the zero value if there is none) and, unless change returns false,
+	// stores what it leaves and publishes it, in one transaction; the basis is stored in any case.
+	Replace(ctx context.Context, id contract.MeasurementID, b Basis, change func(*contract.Measurement) bool) error
+	// Known returns what the stored measurement contains; see metric.Sink.
+	Known(ctx context.Context, id contract.MeasurementID) (contains map[int]int64, revision int64, ok bool, err error)
+}
+
+// Basis is what a measurement was made from.
+type Basis struct {
+	Contains map[int]int64 // by partition, the position of ingest that it contains
+	Revision int64         // of the directive
+	Closed   bool          // whether its window was closed
+}
+
+// Options are what Egress needs.
+type Options struct {
+	Policy  Policy
+	Store   Store
+	InForce func(contract.DirectiveID) bool
+	Now     func() time.Time
+}
+
+// Egress publishes measurements.
+type Egress struct{ o Options }
+
+// New returns an Egress, or an error naming what is missing.
+func New(o Options) (*Egress, error) {
+	if o.Policy == nil || o.Store == nil || o.InForce == nil || o.Now == nil {
+		return nil, errors.New("egress: policy, store, inForce and now are required")
+	}
+	return &Egress{o}, nil
+}
+
+// Known implements metric.Sink.
+func (e *Egress) Known(ctx context.Context, id contract.MeasurementID) (map[int]int64, int64, bool, error) {
+	return e.o.Store.Known(ctx, id)
+}
+
+// Put publishes m as the next revision if it says something else than the last one. Where a group in it is too small, or
+// policy denies, what goes up has no value and says so: that takes an earlier value back. A measurement that no directive
+// in force asks for does not go up at all.
+func (e *Egress) Put(ctx context.Context, m contract.Measurement, contains map[int]int64, smallest int64) error {
+	if !e.o.InForce(m.Directive) {
+		return nil
+	}
+	allowed, err := e.o.Policy.Egress(ctx, &m, true, smallest)
+	if err != nil {
+		return err
+	}
+	if !allowed {
+		m = suppressed(m)
+		if allowed, err = e.o.Policy.Egress(ctx, &m, true, smallest); err != nil {
+			return err
+		} else if !allowed {
+			return fault.New(fault.Denied, fault.PolicyDenied, "policy lets nothing go up: is a governance directive in force?")
+		}
+	}
+	now := e.o.Now().UTC().Truncate(time.Millisecond)
+	err = e.o.Store.Replace(ctx, m.ID, Basis{contains, m.DirectiveRevision, m.Closed}, func(stored *contract.Measurement) bool {
+		if same(*stored, m) {
+			return false
+		}
+		m.Revision = contract.NextRevision(stored.Revision, now)
+		*stored = m
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("publish measurement %s of %s: %w", m.ID, m.Metric, err)
+	}
+	return nil
+}
+
+// suppressed returns m with everything removed that tells of its customers.
+func suppressed(m contract.Measurement) contract.Measurement {
+	return contract.Measurement{
+		ID: m.ID, Directive: m.Directive, DirectiveRevision: m.DirectiveRevision, Strategic: m.Strategic, Goal: m.Goal, Metric: m.Metric,
+		Version: m.Version, Scope: m.Scope, Grain: m.Grain, Window: m.Window, Closed: m.Closed, AsOf: m.AsOf, Unit: m.Unit, Currency: m.Currency,
+		Reason: &contract.Reason{Code: fault.GroupTooSmall, Item: string(m.Metric)}, Quality: contract.Quality{Coverage: map[contract.ParameterName]float64{}},
+	}
+}

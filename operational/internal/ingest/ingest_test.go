@@ -1,0 +1,314 @@
+package ingest_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/strata-crm/strata/operational/internal/identity"
+	"github.com/strata-crm/strata/operational/internal/imports"
+	"github.com/strata-crm/strata/operational/internal/ingest"
+	"github.com/strata-crm/strata/operational/internal/lake"
+	"github.com/strata-crm/strata/shared/bus"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+func TestEachRecordOnce(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	sink := s.sink(t, s.options, 0)
+	a, b := order("1", "ada", begin, 1177), order("2", "ada", begin, 1177)
+	clash := order("1", "ada", begin, 9999)
+	if next := s.apply(t, sink, 0, messages(t, 0, 0, a, b, a, clash)); next != 4 {
+		t.Errorf("goes on at %d, want 4", next)
+	}
+	got := s.balance(t)
+	if got.Stored != 2 || got.Counts.Duplicate != 1 || got.Counts.Quarantined != 1 {
+		t.Errorf("the account is %+v, want 2 stored, 1 duplicate, 1 quarantined", got)
+	}
+	w := s.warehouse(t)
+	if !strings.Contains(w, `"orders": {"$numberLong":"2"},"revenueMinor": {"$numberLong":"2354"}`) || !strings.Contains(w, `"identical": {"$numberLong":"1"}`) {
+		t.Errorf("the customer's day is not two identical orders of 23.54 together:\n%s", w)
+	}
+	// The same batch again, as after a lost answer to the commit: the fence says where to go on.
+	if next := s.apply(t, sink, 0, messages(t, 0, 0, a, b, a, clash)); next != 4 {
+		t.Errorf("after a repeated batch it goes on at %d, want 4", next)
+	}
+	if w2 := s.warehouse(t); w2 != w {
+		t.Errorf("the repeated batch changed the warehouse:\n%s", cmp.Diff(w, w2))
+	}
+}
+
+// TestTwoOwners lets two processes believe at once that they own a partition, as happens while a group is rebalanced.
+func TestTwoOwners(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	const records, owners = 400, 2
+	var log []bus.Message
+	for i := range records {
+		log = append(log, message(t, 0, int64(i), order(fmt.Sprint(i), fmt.Sprint("user", i%7), begin.Add(time.Duration(i)*time.Hour), int64(i))))
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	var all sync.WaitGroup
+	errs := make(chan error, owners)
+	seeks := make([]int, owners)
+	for o := range owners {
+		sink := s.sink(t, s.options, 0)
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(seed, uint64(o)))
+			for at := int64(0); at < records; {
+				end := min(at+1+r.Int64N(20), records)
+				next, err := sink.Apply(context.Background(), contract.TopicEvents, 0, log[at:end])
+				if err != nil {
+					errs <- err
+					return
+				}
+				if next != end {
+					seeks[o]++
+				}
+				at = next
+			}
+		})
+	}
+	all.Wait()
+	close(errs)
+	for err := range errs {
+		t.Fatal(err)
+	}
+	if b := s.balance(t); b.Stored != records || b.Next != records || b.Counts != (ingest.Counts{}) {
+		t.Errorf("the account is %+v, want every record stored once and nothing else", b)
+	}
+	if seeks[0]+seeks[1] == 0 {
+		t.Error("the owners never met: the test shows nothing")
+	}
+}
+
+func TestHole(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	sink := s.sink(t, s.options, 3)
+	s.apply(t, sink, 3, messages(t, 3, 0, order("1", "ada", begin, 1)))
+	gap := bus.Gap{Topic: contract.TopicEvents, Partition: 3, From: 1, To: 11}
+	for range 2 { // once, and again after a lost answer
+		if err := sink.Gap(context.Background(), gap); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.apply(t, sink, 3, messages(t, 3, 11, order("12", "ada", begin, 1)))
+	b := s.balance(t)
+	if b.Stored != 2 || b.Counts.Lost != 10 || b.Next != 12 {
+		t.Errorf("the account is %+v, want 2 stored and 10 lost of 12", b)
+	}
+	if want := []ingest.Hole{{From: 1, To: 11, At: begin}}; !cmp.Equal(b.Holes, want) {
+		t.Errorf("the holes are %v, want %v", b.Holes, want)
+	}
+	// Records behind a fence that stands before them are not skipped: reading goes back to it.
+	if next := s.apply(t, sink, 3, messages(t, 3, 20, order("20", "ada", begin, 1))); next != 12 {
+		t.Errorf("a batch behind the fence goes on at %d, want 12", next)
+	}
+}
+
+func TestChangedLog(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	ctx := context.Background()
+	sink := s.sink(t, s.options, 0)
+	e := order("1", "ada", begin, 1)
+	s.apply(t, sink, 0, messages(t, 0, 0, e, order("2", "ada", begin, 1)))
+
+	for name, try := range map[string]func() error{
+		"another cluster": func() error {
+			_, err := sink.Position(ctx, contract.TopicEvents, bus.PartitionState{Partition: 0, End: 5}, "cluster-2")
+			return err
+		},
+		"a shorter log": func() error {
+			_, err := sink.Position(ctx, contract.TopicEvents, bus.PartitionState{Partition: 0, End: 1}, "cluster-1")
+			return err
+		},
+		"replaced while reading": func() error { return sink.Gap(ctx, bus.Gap{Partition: 0, From: 2, To: 0}) },
+	} {
+		err := try()
+		if fault.CodeOf(err) != fault.LogChanged || !strings.Contains(err.Error(), "strata setup --accept-new-log") {
+			t.Errorf("%s: %v, want log_changed with the remedy", name, err)
+		}
+		if sink.Ready() == nil {
+			t.Errorf("%s: ingest is ready", name)
+		}
+	}
+
+	if _, err := s.fences.Begin(ctx, "cluster-2"); err != nil {
+		t.Fatal(err)
+	}
+	next, err := sink.Position(ctx, contract.TopicEvents, bus.PartitionState{Partition: 0, End: 5}, "cluster-2")
+	if err != nil || next != 0 || sink.Ready() != nil {
+		t.Fatalf("the accepted log begins at %d, %v, ready %v; want 0 and ready", next, err, sink.Ready())
+	}
+	s.apply(t, sink, 0, messages(t, 0, 0, e, order("3", "ada", begin, 1)))
+	if b := s.balance(t); b.Stored != 3 || b.Counts.Duplicate != 1 {
+		t.Errorf("the account is %+v, want 3 stored over both epochs and the replayed one a duplicate", b)
+	}
+}
+
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	o := s.options
+	var calls int
+	o.Lake = failing{s.lake, func(events []lake.Event) error {
+		calls++
+		if slices.ContainsFunc(events, func(e lake.Event) bool { return e.ID == "5" }) {
+			return fault.New(fault.Invalid, fault.TooLarge, "it cannot be stored")
+		}
+		return nil
+	}}
+	sink := s.sink(t, o, 0)
+	var batch []bus.Message
+	for i := range 10 {
+		batch = append(batch, message(t, 0, int64(i), order(fmt.Sprint(i), "ada", begin, 1)))
+	}
+	batch[2].Value = []byte("{")
+	wrong := order("7", "ada", begin, 1)
+	wrong.Parameters[contract.ParamOrderItems] = mustJSON("two")
+	batch[7] = message(t, 0, 7, wrong)
+	if next := s.apply(t, sink, 0, batch); next != 10 {
+		t.Errorf("goes on at %d, want 10", next)
+	}
+	if b := s.balance(t); b.Stored != 7 || b.Counts.Quarantined != 3 {
+		t.Errorf("the account is %+v, want 7 stored and 3 quarantined", b)
+	}
+	if n := s.count(t, "quarantine"); n != 3 {
+		t.Errorf("%d records are set aside, want 3", n)
+	}
+	if calls < 2 {
+		t.Error("the batch was never split: the test shows nothing")
+	}
+}
+
+func TestTransient(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	o := s.options
+	fails := 1
+	o.Lake = failing{s.lake, func([]lake.Event) error {
+		if fails > 0 {
+			fails--
+			return errBoom
+		}
+		return nil
+	}}
+	sink := s.sink(t, o, 0)
+	batch := messages(t, 0, 0, order("1", "ada", begin, 1))
+	if _, err := sink.Apply(context.Background(), contract.TopicEvents, 0, batch); err == nil {
+		t.Fatal("a failure of the store passed as success")
+	}
+	if b := s.balance(t); b.Next != 0 || s.count(t, "quarantine") != 0 {
+		t.Errorf("after a failure the account is %+v, want nothing taken and nothing set aside", b)
+	}
+	s.apply(t, sink, 0, batch)
+	if b := s.balance(t); b.Stored != 1 {
+		t.Errorf("the account is %+v, want the record stored at the second try", b)
+	}
+}
+
+func TestWhatIsNotKept(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	if err := s.lake.Suppress(context.Background(), tenant, keys.Customer(identity.User, "erased"), begin); err != nil {
+		t.Fatal(err)
+	}
+	early, late := order("2", "ada", begin, 1), order("3", "ada", begin, 1)
+	early.ReceivedAt, late.ReceivedAt = begin.Add(-time.Millisecond), begin.Add(24*time.Hour)
+	sink := s.sink(t, s.options, 0)
+	s.apply(t, sink, 0, messages(t, 0, 0, order("1", "erased", begin, 1), early, late, order("4", "ada", begin, 1)))
+	if b := s.balance(t); b.Stored != 1 || b.Counts.Suppressed != 1 || b.Counts.NotInForce != 2 {
+		t.Errorf("the account is %+v, want 1 stored, 1 suppressed, 2 not in force", b)
+	}
+	if w := s.warehouse(t); strings.Contains(w, string(keys.Customer(identity.User, "erased"))) {
+		t.Errorf("an erased customer is in the warehouse:\n%s", w)
+	}
+}
+
+// TestRowsCountOnce publishes rows of a file twice, as a repeated request does: every row has one outcome.
+func TestRowsCountOnce(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	sink := s.sink(t, s.options, 0)
+	row := func(n int64, e contract.CustomerEvent) contract.CustomerEvent {
+		e.Import = &contract.ImportRow{Run: "run-1", Row: n}
+		return e
+	}
+	a := row(1, order("a", "ada", begin, 0))
+	twin := row(2, order("b", "ada", begin, 0))   // identical but for its id: a real order
+	double := row(3, order("a", "ada", begin, 0)) // the same id in another row: a duplicate
+	clash := row(4, order("a", "ada", begin, 77)) // other content under the same id
+	s.apply(t, sink, 0, messages(t, 0, 0, a, twin, double, clash))
+	s.apply(t, sink, 0, messages(t, 0, 4, a, double, clash, twin, a))
+	got, err := s.imports.Outcomes(context.Background(), tenant, "run-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := imports.Outcomes{Stored: 2, Duplicate: 1, Quarantined: 1, Zero: 2, Identical: 1}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("outcomes (-want +got):\n%s", d)
+	}
+	s.balance(t)
+}
+
+// TestOrderOfArrival is the property that no result depends on the order of arrival: history that comes shuffled, late,
+// repeated and in other batches ends in the same warehouse, byte for byte.
+func TestOrderOfArrival(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		events := rapid.SliceOfN(rapid.Custom(anEvent), 1, 25).Draw(r, "events")
+		for i := range events {
+			events[i].ID = fmt.Sprint(i)
+			events[i].Content = keys.Content([]byte(events[i].ID))
+		}
+		straight := run(t, events, func(n int) int { return n })
+		repeated := append(slices.Clone(events), rapid.SliceOfN(rapid.SampledFrom(events), 0, 5).Draw(r, "repeated")...)
+		shuffled := rapid.Permutation(repeated).Draw(r, "arrival")
+		other := run(t, shuffled, func(n int) int { return rapid.IntRange(1, n).Draw(r, "batch") })
+		if straight != other {
+			r.Fatalf("another order of arrival made another warehouse:\n%s", cmp.Diff(strings.Split(straight, "\n"), strings.Split(other, "\n")))
+		}
+	})
+}
+
+// run ingests events in batches of the given sizes and returns the warehouse.
+func run(t *testing.T, events []contract.CustomerEvent, size func(left int) int) string {
+	s := newStage(t)
+	sink := s.sink(t, s.options, 0)
+	for at := 0; at < len(events); {
+		n := size(len(events) - at)
+		s.apply(t, sink, 0, messages(t, 0, int64(at), events[at:at+n]...))
+		at += n
+	}
+	s.balance(t)
+	return s.warehouse(t)
+}
+
+func anEvent(r *rapid.T) contract.CustomerEvent {
+	at := begin.Add(time.Duration(rapid.IntRange(0, 5).Draw(r, "quarter days")) * 6 * time.Hour)
+	user := rapid.SampledFrom([]string{"ada", "bob", "cy"}).Draw(r, "user")
+	e := order("", user, at, rapid.Int64Range(0, 2).Draw(r, "minor"))
+	switch rapid.IntRange(0, 3).Draw(r, "kind") {
+	case 0: // a trait
+		e.Call, e.Event = "identify", ""
+		e.Parameters = map[contract.ParameterName]jsonValue{"email": mustJSON(rapid.SampledFrom([]string{"x@y", "z@y"}).Draw(r, "email"))}
+		e.AnonymousID = rapid.SampledFrom([]string{"", "cookie-1", "cookie-2"}).Draw(r, "cookie")
+	case 1: // an answer
+		e.Event = "Survey Answered"
+		e.Parameters = map[contract.ParameterName]jsonValue{contract.ParamNPS: mustJSON(rapid.IntRange(0, 10).Draw(r, "score"))}
+	}
+	return e
+}

@@ -1,0 +1,237 @@
+package metric
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// Orders tells which directives are carried out now.
+type Orders interface {
+	Orders() []contract.OperationalDirective
+}
+
+// Completeness tells how far the data of a metric is complete.
+type Completeness interface {
+	// Complete returns the instant until which every source that offers any of the parameters is complete; the zero time
+	// if one of them has never said so, or nobody offers one.
+	Complete(ctx context.Context, ps []contract.ParameterName) (time.Time, error)
+}
+
+// Positions tells how far the log of events has been ingested, and when days last changed.
+type Positions interface {
+	// Position returns, by partition, what ingest has passed.
+	Position(ctx context.Context) (map[int]int64, error)
+	// Touched returns, by day, the latest position of each partition at which facts of the day arrived.
+	Touched(ctx context.Context) (map[contract.Day]map[int]int64, error)
+}
+
+// Sink takes measurements up.
+type Sink interface {
+	// Put publishes a measurement if it says something new. contains are the positions that it was computed at, smallest
+	// the customers in the smallest group that can be read from it.
+	Put(ctx context.Context, m contract.Measurement, contains map[int]int64, smallest int64) error
+	// Known returns the positions that the measurement contains and the directive's revision that it was made for; false
+	// if it was never measured, or was measured while its window was open.
+	Known(ctx context.Context, id contract.MeasurementID) (contains map[int]int64, revision int64, ok bool, err error)
+}
+
+// Options are what an Engine needs.
+type Options struct {
+	Tenant    contract.TenantID
+	Zone      *time.Location
+	Calendar  Calendar
+	Orders    Orders
+	Complete  Completeness
+	Positions Positions
+	Warehouse Warehouse
+	Sink      Sink
+	Gates     btyd.Gates
+	Cadence   time.Duration // an open window is measured at most so often
+	MinChange int           // and only after so many days of customers changed
+	Now       func() time.Time
+	Logger    *slog.Logger
+}
+
+// Engine keeps every window that a directive asks for measured: each closed one once, and again when late facts change
+// it; the open one at a cadence. It is a component.
+type Engine struct {
+	o        Options
+	wake     chan struct{}
+	lastOpen time.Time
+}
+
+// NewEngine returns an engine, or an error naming what is missing.
+func NewEngine(o Options) (*Engine, error) {
+	if o.Tenant == "" || o.Zone == nil || o.Orders == nil || o.Complete == nil || o.Positions == nil || o.Warehouse == nil || o.Sink == nil || o.Now == nil || o.Logger == nil || o.Cadence <= 0 {
+		return nil, errors.New("metric engine: tenant, zone, orders, complete, positions, warehouse, sink, cadence, now and logger are required")
+	}
+	return &Engine{o: o, wake: make(chan struct{}, 1)}, nil
+}
+
+// Name implements service.Component.
+func (e *Engine) Name() string { return "metric_engine" }
+
+// Wake makes it look at once. It never blocks.
+func (e *Engine) Wake() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run measures until ctx ends.
+func (e *Engine) Run(ctx context.Context) error {
+	t := time.NewTicker(e.o.Cadence)
+	defer t.Stop()
+	for {
+		if err := e.Round(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.wake:
+		case <-t.C:
+		}
+	}
+}
+
+// Round measures whatever is due now.
+func (e *Engine) Round(ctx context.Context) error {
+	orders := e.o.Orders.Orders()
+	if len(orders) == 0 {
+		return nil
+	}
+	r, err := e.round(ctx)
+	if err != nil || r.first == "" {
+		return err
+	}
+	var failed []error // one metric's failure holds up no other
+	for i := range orders {
+		for j := range orders[i].Compute {
+			if err := r.compute(ctx, &orders[i], &orders[i].Compute[j]); err != nil {
+				failed = append(failed, fmt.Errorf("measure for %s: %w", orders[i].ID, err))
+			}
+		}
+	}
+	if r.open {
+		e.lastOpen = r.now
+	}
+	return errors.Join(failed...)
+}
+
+// round is what stays the same while one round of measuring lasts.
+type round struct {
+	*Engine
+	now      time.Time
+	first    contract.Day // of all data
+	last     contract.Day
+	position map[int]int64
+	touched  map[contract.Day]map[int]int64
+	open     bool // whether open windows are due
+	quality  map[Span]Quality
+}
+
+func (e *Engine) round(ctx context.Context) (*round, error) {
+	r := &round{Engine: e, now: e.o.Now(), quality: map[Span]Quality{}}
+	var err error
+	if r.first, err = e.o.Warehouse.FirstDay(ctx); err != nil {
+		return nil, fmt.Errorf("first day of data: %w", err)
+	}
+	// Position before touches before rows: what is read later may contain more than the position says, never less.
+	if r.position, err = e.o.Positions.Position(ctx); err != nil {
+		return nil, fmt.Errorf("position of ingest: %w", err)
+	}
+	if r.touched, err = e.o.Positions.Touched(ctx); err != nil {
+		return nil, fmt.Errorf("touched days: %w", err)
+	}
+	for d := range r.touched {
+		r.last = max(r.last, d)
+	}
+	r.open = r.now.Sub(e.lastOpen) >= e.o.Cadence
+	return r, nil
+}
+
+func (r *round) compute(ctx context.Context, o *contract.OperationalDirective, c *contract.Computation) error {
+	p, why := Compile(c, r.o.Calendar)
+	if why != nil {
+		return nil // the directive's answer says so
+	}
+	complete, err := r.o.Complete.Complete(ctx, c.Metric.Parameters)
+	if err != nil {
+		return fmt.Errorf("completeness for %s: %w", c.Metric.ID, err)
+	}
+	first := max(r.first, c.From)
+	last := min(c.Until, max(r.last, contract.DayOf(complete, r.o.Zone)))
+	for _, w := range r.o.Calendar.Spans(c.Grain, first, last) {
+		if w.From > c.Until {
+			break
+		}
+		if err := r.window(ctx, p, o, w, complete); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *round) window(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, complete time.Time) error {
+	closed := !complete.IsZero() && !w.Until.Start(r.o.Zone).After(complete)
+	if !closed && (!r.open || p.c.Metric.Model != nil || w.From > r.last) {
+		return nil // a model of a half-filled window would only tell how full it is
+	}
+	id := contract.MeasurementIdentity(r.o.Tenant, o.ID, p.c.Metric.ID, p.c.Metric.Major(), p.c.Scope, p.c.Grain, w.From.Start(r.o.Zone).UTC())
+	contains, revision, known, err := r.o.Sink.Known(ctx, id)
+	if err != nil {
+		return err
+	}
+	changed := r.changedSince(p.Reads(w), contains)
+	if closed && known && revision == o.Revision && changed == 0 {
+		return nil
+	}
+	if !closed && changed < max(1, r.o.MinChange) {
+		return nil
+	}
+	return r.measure(ctx, p, o, w, closed, complete)
+}
+
+// changedSince counts the days and partitions of a span in which facts arrived after the given positions.
+func (r *round) changedSince(s Span, contains map[int]int64) int {
+	n := 0
+	for d, at := range r.touched {
+		if d < s.From || d >= s.Until {
+			continue
+		}
+		for part, pos := range at {
+			if pos > contains[part] {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func (r *round) measure(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, closed bool, complete time.Time) error {
+	result, err := p.Measure(ctx, r.o.Warehouse, w, r.o.Gates)
+	if err != nil {
+		return err
+	}
+	q, ok := r.quality[w]
+	if !ok {
+		if q, err = r.o.Warehouse.Quality(ctx, w); err != nil {
+			return err
+		}
+		r.quality[w] = q
+	}
+	m := p.measurement(r.o.Tenant, o, w, r.o.Zone, result, q)
+	m.Closed, m.AsOf = closed, complete.UTC()
+	if !closed {
+		m.AsOf = r.last.End(r.o.Zone).UTC()
+	}
+	return r.o.Sink.Put(ctx, m, r.position, result.Smallest)
+}

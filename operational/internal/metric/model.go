@@ -1,0 +1,142 @@
+package metric
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// The models and what is read off them.
+const (
+	valueModel  = "bg_nbd_gamma_gamma"
+	aliveModel  = "mbg_nbd"
+	valueOutput = "residual_value"
+	aliveOutput = "share_alive"
+)
+
+func checkModel(m *contract.ModelSpec) error {
+	if m == nil || !(m.Name == valueModel && m.Output == valueOutput && m.Horizon > 0 || m.Name == aliveModel && m.Output == aliveOutput) {
+		return fmt.Errorf("no such model")
+	}
+	return nil
+}
+
+// modelled fits the definition's model to the customers' summaries. A model that the data do not identify gives a result
+// without a value, with the reason.
+func (p *Program) modelled(customers []btyd.Summary, gates btyd.Gates) (Result, error) {
+	if len(customers) == 0 {
+		return Result{Reason: &contract.Reason{Code: fault.NoData, Item: string(p.c.Metric.ID)}}, nil
+	}
+	population, err := btyd.NewPopulation(customers)
+	if err != nil {
+		return Result{}, fmt.Errorf("summaries: %w", err)
+	}
+	n := int64(population.Customers())
+	r := Result{N: n, Smallest: n}
+	if p.c.Metric.Model.Name == aliveModel {
+		err = r.alive(population, gates)
+	} else {
+		err = r.worth(population, customers, gates, float64(p.c.Metric.Model.Horizon), p.c.Metric.Dimension)
+	}
+	if fault.CodeOf(err) == fault.ModelNotIdentified {
+		return Result{N: r.N, Smallest: r.N, Reason: &contract.Reason{Code: fault.ModelNotIdentified, Item: p.c.Metric.Model.Name}}, nil
+	}
+	return r, err
+}
+
+func (r *Result) alive(p *btyd.Population, gates btyd.Gates) error {
+	fit, err := btyd.FitMBGNBD(p, gates)
+	if err != nil {
+		return err
+	}
+	e, err := btyd.Alive(p, fit)
+	if err != nil {
+		return err
+	}
+	r.estimate(e)
+	m := fit.Model
+	r.Model = describe(aliveModel, p, fit.LogLikelihood, map[string]float64{"r": m.R, "alpha": m.Alpha, "a": m.A, "b": m.B})
+	return nil
+}
+
+func (r *Result) worth(p *btyd.Population, customers []btyd.Summary, gates btyd.Gates, weeks float64, by string) error {
+	purchases, err := btyd.FitBGNBD(p, gates)
+	if err != nil {
+		return err
+	}
+	spend, err := btyd.FitGammaGamma(p, gates)
+	if err != nil {
+		return err
+	}
+	e, err := btyd.Value(p, purchases, spend, weeks)
+	if err != nil {
+		return err
+	}
+	r.estimate(e)
+	b, g := purchases.Model, spend.Model
+	r.Model = describe(valueModel, p, purchases.LogLikelihood, map[string]float64{
+		"r": b.R, "alpha": b.Alpha, "a": b.A, "b": b.B, "p": g.P, "q": g.Q, "gamma": g.Gamma, "spend_log_likelihood": spend.LogLikelihood,
+	})
+	r.individuals(customers, by, func(s btyd.Summary) float64 {
+		return b.ExpectedGiven(s.X, s.Tx, s.T, weeks) * g.ExpectedSpend(s.X, s.Spend)
+	})
+	return nil
+}
+
+func (r *Result) estimate(e btyd.Estimate) {
+	low, high := e.Mean-z95*e.StdErr, e.Mean+z95*e.StdErr
+	r.Value, r.StdErr, r.Low, r.High = &e.Mean, &e.StdErr, &low, &high
+}
+
+func describe(name string, p *btyd.Population, ll float64, parameters map[string]float64) *contract.ModelFit {
+	return &contract.ModelFit{
+		Name: name, Parameters: parameters, LogLikelihood: ll, Customers: int64(p.Customers()), Repeaters: int64(p.Repeaters()), Weeks: p.Weeks(),
+	}
+}
+
+// individuals adds what only the customers' own predictions tell: median, 90th percentile, and the mean by kind of buyer.
+func (r *Result) individuals(customers []btyd.Summary, by string, predict func(btyd.Summary) float64) {
+	type one struct {
+		value float64
+		count int64
+	}
+	var all []one
+	kinds := map[string]*contract.Part{"one_time": {Key: "one_time"}, "repeat": {Key: "repeat"}}
+	for _, s := range customers {
+		v, n := predict(s), max(1, int64(s.Count))
+		all = append(all, one{v, n})
+		k := kinds["one_time"]
+		if s.X > 0 {
+			k = kinds["repeat"]
+		}
+		k.N += n
+		k.Value += v * float64(n)
+	}
+	slices.SortFunc(all, func(a, b one) int { return cmp.Compare(a.value, b.value) })
+	at := func(q float64) *float64 {
+		want, seen := int64(q*float64(r.N)), int64(0)
+		for _, o := range all {
+			if seen += o.count; seen > want {
+				return &o.value
+			}
+		}
+		return nil
+	}
+	r.Median, r.P90 = at(.5), at(.9)
+	if by != "buyer_kind" {
+		return
+	}
+	for _, key := range []string{"one_time", "repeat"} {
+		k := kinds[key]
+		if k.N < minPart {
+			r.Parts = nil
+			return
+		}
+		k.Value /= float64(k.N)
+		r.Parts = append(r.Parts, *k)
+	}
+}

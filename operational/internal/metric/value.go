@@ -1,0 +1,135 @@
+package metric
+
+import (
+	"math"
+
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// z95 is the 97.5 % point of the normal distribution.
+const z95 = 1.959963984540054
+
+// Result is a value with its error, before it is somebody's measurement. Value is nil where Reason says why.
+type Result struct {
+	Value, StdErr, Low, High *float64
+	Numerator, Denominator   *float64
+	Median, P90              *float64
+	N                        int64
+	Reason                   *contract.Reason
+	Parts                    []contract.Part
+	Model                    *contract.ModelFit
+	Smallest                 int64 // customers in the smallest group that can be read from it
+}
+
+// valued turns the moments of the whole into a result.
+//
+// The standard error is that of a smooth function f of sums over independent customers who arrive as a Poisson process:
+// Var f(Σz) ≈ g' (Σ z z') g with g the gradient of f at Σz. For a sum it is Σ z² (compound Poisson); for a ratio of
+// sums, whose gradient is orthogonal to Σz, it is the linearised ratio variance Σ (y − R x)²/(Σ x)² with customers as
+// clusters (Cochran, Sampling Techniques, 1977, eq. 2.46 and section 6.4).
+func (p *Program) valued(g Group) Result {
+	r := Result{N: g.N, Median: g.Median, P90: g.P90, Smallest: g.N}
+	if p.ratio {
+		r.Numerator, r.Denominator = &g.Sums[0], &g.Sums[1]
+	}
+	v, ok := p.value(g.Sums)
+	if !ok {
+		r.Reason = &contract.Reason{Code: fault.ZeroDenominator, Item: string(p.c.Metric.ID)}
+		return r
+	}
+	r.Value = &v
+	se := math.Sqrt(max(0, quadratic(gradient(p.value, g.Sums), g.Products)))
+	r.StdErr = &se
+	low, high := v-z95*se, v+z95*se
+	if proportion(g) && p.ratio {
+		low, high = Wilson(g.Sums[0], g.Sums[1])
+		r.Smallest = min(r.Smallest, cell(g.Sums[0], g.Sums[1]))
+	}
+	r.Low, r.High = &low, &high
+	return r
+}
+
+// proportion reports whether every customer's denominator is 0 or 1 and their numerator no more: then Σ of squares and
+// products equal the sums.
+func proportion(g Group) bool {
+	return len(g.Sums) == 2 && g.Products[0][0] == g.Sums[0] && g.Products[1][1] == g.Sums[1] && g.Products[0][1] == g.Sums[0]
+}
+
+// cell returns the smaller of numerator and complement, where neither is empty: exactly none and exactly all tell of no
+// single customer. Otherwise it returns the denominator.
+func cell(numerator, denominator float64) int64 {
+	if numerator == 0 || numerator == denominator {
+		return int64(denominator)
+	}
+	return int64(min(numerator, denominator-numerator))
+}
+
+// Wilson returns the 95 % score interval of a proportion of y out of n > 0 (Wilson 1927).
+func Wilson(y, n float64) (low, high float64) {
+	p, zz := y/n, z95*z95
+	centre := (p + zz/(2*n)) / (1 + zz/n)
+	half := z95 / (1 + zz/n) * math.Sqrt(p*(1-p)/n+zz/(4*n*n))
+	return max(0, centre-half), min(1, centre+half)
+}
+
+// gradient returns the gradient of f at x by central differences, exact to rounding for ratios of degree one.
+func gradient(f func([]float64) (float64, bool), x []float64) []float64 {
+	g := make([]float64, len(x))
+	at := make([]float64, len(x))
+	for i := range x {
+		h := 1e-6 * max(1, math.Abs(x[i]))
+		copy(at, x)
+		at[i] = x[i] + h
+		up, ok1 := f(at)
+		at[i] = x[i] - h
+		down, ok2 := f(at)
+		if ok1 && ok2 {
+			g[i] = (up - down) / (2 * h)
+		}
+	}
+	return g
+}
+
+func quadratic(g []float64, m [][]float64) float64 {
+	var s float64
+	for i := range g {
+		for j := range g {
+			s += g[i] * m[i][j] * g[j]
+		}
+	}
+	return s
+}
+
+// minPart is the smallest group that a breakdown names; smaller ones are counted as "other".
+const minPart = 10
+
+// parts returns the groups of a dimension as parts whose n sum to the whole's. Groups that are too small to show are
+// merged; if what remains is itself too small, there are no parts.
+func (p *Program) parts(groups []Group) []contract.Part {
+	var out []contract.Part
+	other := Group{Key: "other", Sums: []float64{0, 0}}
+	for _, g := range groups {
+		if g.N == 0 {
+			continue
+		}
+		if small(g) {
+			other.N += g.N
+			other.Sums[0] += g.Sums[0]
+			other.Sums[1] += g.Sums[1]
+			continue
+		}
+		out = append(out, contract.Part{Key: g.Key, N: g.N, Value: g.Sums[0] / g.Sums[1]})
+	}
+	if other.N == 0 {
+		return out
+	}
+	if small(other) {
+		return nil
+	}
+	return append(out, contract.Part{Key: other.Key, N: other.N, Value: other.Sums[0] / other.Sums[1]})
+}
+
+func small(g Group) bool { return g.N < minPart || cell(g.Sums[0], g.Sums[1]) < minPart }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

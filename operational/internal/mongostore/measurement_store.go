@@ -1,0 +1,131 @@
+package mongostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/strata-crm/strata/operational/internal/egress"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/mongodb"
+)
+
+const measurementsCollection = "measurements"
+
+// MeasurementIndexes are the indexes of the measurements.
+func MeasurementIndexes() []mongodb.Index {
+	return []mongodb.Index{
+		{Collection: measurementsCollection, Name: "series", Keys: bson.D{
+			{Key: "tenant", Value: 1}, {Key: "measurement.metric", Value: 1}, {Key: "measurement.window.start", Value: 1},
+		}},
+	}
+}
+
+// measurementDoc is a measurement as last published, and what it was made from. Replaced whole.
+type measurementDoc struct {
+	ID          string               `bson:"_id"` // tenant|measurement
+	V           int                  `bson:"v"`
+	Tenant      contract.TenantID    `bson:"tenant"`
+	Contains    map[string]int64     `bson:"contains"` // partition → position
+	Directive   int64                `bson:"directiveRevision"`
+	Closed      bool                 `bson:"closed"`
+	Measurement contract.Measurement `bson:"measurement"`
+}
+
+// Measurements implements egress.Store.
+type Measurements struct {
+	tenant contract.TenantID
+	db     *mongodb.DB
+	c      *mongo.Collection
+	outbox *mongodb.Outbox
+	newID  func() string
+}
+
+var _ egress.Store = (*Measurements)(nil)
+
+// NewMeasurements returns the store of the database.
+func NewMeasurements(t contract.TenantID, db *mongodb.DB, o *mongodb.Outbox, newID func() string) *Measurements {
+	return &Measurements{t, db, db.Collection(measurementsCollection), o, newID}
+}
+
+// Replace implements egress.Store.
+func (s *Measurements) Replace(ctx context.Context, m contract.MeasurementID, b egress.Basis, change func(*contract.Measurement) bool) error {
+	news := false
+	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		d, _, err := s.read(ctx, m)
+		if err != nil {
+			return err
+		}
+		news = change(&d.Measurement)
+		d.ID, d.V, d.Tenant, d.Directive, d.Closed = id(s.tenant, string(m)), version, s.tenant, b.Revision, b.Closed
+		d.Contains = map[string]int64{}
+		for p, at := range b.Contains {
+			d.Contains[strconv.Itoa(p)] = at
+		}
+		if _, err := s.c.ReplaceOne(ctx, byID(d.ID), d, upsert); err != nil || !news {
+			return mongodb.Fault(err)
+		}
+		return s.outbox.Put(ctx, s.entry(&d.Measurement))
+	})
+	if err == nil && news {
+		s.outbox.Wake()
+	}
+	return err
+}
+
+func (s *Measurements) entry(m *contract.Measurement) mongodb.Entry {
+	return mongodb.Entry{Topic: contract.TopicMeasurements, Key: string(m.ID), Entity: "measurement", Payload: m, Envelope: contract.Envelope{
+		ID: s.newID(), Source: contract.Operational, Type: contract.TypeMeasurement, Subject: string(m.ID), Time: m.AsOf,
+		Tenant: s.tenant, Correlation: string(m.Strategic), Causation: string(m.Directive),
+	}}
+}
+
+func (s *Measurements) read(ctx context.Context, m contract.MeasurementID) (measurementDoc, bool, error) {
+	var d measurementDoc
+	err := s.c.FindOne(ctx, byID(id(s.tenant, string(m)))).Decode(&d)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return d, false, nil
+	}
+	return d, err == nil, mongodb.Fault(err)
+}
+
+// Known implements egress.Store.
+func (s *Measurements) Known(ctx context.Context, m contract.MeasurementID) (map[int]int64, int64, bool, error) {
+	d, ok, err := s.read(ctx, m)
+	if err != nil || !ok {
+		return nil, 0, false, err
+	}
+	contains := map[int]int64{}
+	for p, at := range d.Contains {
+		n, err := strconv.Atoi(p)
+		if err != nil {
+			return nil, 0, false, fmt.Errorf("partition %q of measurement %s: %w", p, m, err)
+		}
+		contains[n] = at
+	}
+	return contains, d.Directive, d.Closed, nil
+}
+
+// Series returns the measurements of a metric as last published, by window; of all metrics if it is empty.
+func (s *Measurements) Series(ctx context.Context, m contract.MetricID) ([]contract.Measurement, error) {
+	filter := bson.D{{Key: "tenant", Value: s.tenant}}
+	if m != "" {
+		filter = append(filter, bson.E{Key: "measurement.metric", Value: m})
+	}
+	var docs []measurementDoc
+	if err := all(ctx, s.c, filter, &docs, options.Find().SetSort(bson.D{
+		{Key: "tenant", Value: 1}, {Key: "measurement.metric", Value: 1}, {Key: "measurement.window.start", Value: 1},
+	})); err != nil {
+		return nil, fmt.Errorf("measurements: %w", err)
+	}
+	ms := make([]contract.Measurement, len(docs))
+	for i := range docs {
+		ms[i] = docs[i].Measurement
+	}
+	return ms, nil
+}

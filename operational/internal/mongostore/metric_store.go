@@ -1,0 +1,311 @@
+package mongostore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/operational/internal/metric"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/mongodb"
+)
+
+// Metrics implements metric.Warehouse by aggregation pipelines.
+type Metrics struct {
+	tenant contract.TenantID
+	db     *mongodb.DB
+}
+
+var _ metric.Warehouse = (*Metrics)(nil)
+
+// NewMetrics returns the warehouse of the database as the metric engine asks it.
+func NewMetrics(t contract.TenantID, db *mongodb.DB) *Metrics { return &Metrics{t, db} }
+
+// FirstDay implements metric.Warehouse.
+func (s *Metrics) FirstDay(ctx context.Context) (contract.Day, error) {
+	var d struct {
+		Day contract.Day `bson:"day"`
+	}
+	err := s.db.Collection(rowsCollection).FindOne(ctx, bson.D{{Key: "tenant", Value: s.tenant}},
+		options.FindOne().SetSort(bson.D{{Key: "tenant", Value: 1}, {Key: "day", Value: 1}}).SetProjection(bson.D{{Key: "day", Value: 1}})).Decode(&d)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return s.firstAnswer(ctx)
+	}
+	return d.Day, mongodb.Fault(err)
+}
+
+// firstAnswer is the first day of a company that has answers and no orders.
+func (s *Metrics) firstAnswer(ctx context.Context) (contract.Day, error) {
+	var d struct {
+		Day contract.Day `bson:"day"`
+	}
+	err := s.db.Collection(factsCollection).FindOne(ctx, bson.D{{Key: "tenant", Value: s.tenant}, {Key: "kind", Value: "answer"}},
+		options.FindOne().SetSort(bson.D{{Key: "tenant", Value: 1}, {Key: "day", Value: 1}})).Decode(&d)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return "", nil
+	}
+	return d.Day, mongodb.Fault(err)
+}
+
+// Moments implements metric.Warehouse.
+func (s *Metrics) Moments(ctx context.Context, q metric.Query) ([]metric.Group, error) {
+	collection, stages, err := compile(s.tenant, q)
+	if err != nil {
+		return nil, err
+	}
+	raws, err := s.run(ctx, collection, stages)
+	if err != nil {
+		return nil, err
+	}
+	var groups []metric.Group
+	for _, raw := range raws {
+		g, err := group(raw, len(q.Measures), q.Spread)
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, g)
+	}
+	if len(groups) == 0 && q.By == "" {
+		groups = []metric.Group{empty(len(q.Measures))}
+	}
+	slices.SortFunc(groups, func(a, b metric.Group) int { return cmp.Compare(a.Key, b.Key) })
+	return groups, nil
+}
+
+func empty(n int) metric.Group {
+	g := metric.Group{Sums: make([]float64, n), Products: make([][]float64, n)}
+	for i := range g.Products {
+		g.Products[i] = make([]float64, n)
+	}
+	return g
+}
+
+func group(raw bson.Raw, n int, spread bool) (metric.Group, error) {
+	g := empty(n)
+	g.Key, _ = raw.Lookup("_id").StringValueOK()
+	count, err := number(raw, "n")
+	if err != nil {
+		return g, err
+	}
+	g.N = int64(count)
+	for i := range n {
+		if g.Sums[i], err = number(raw, z(i)); err != nil {
+			return g, err
+		}
+		for j := 0; j <= i; j++ {
+			v, err := number(raw, product(i, j))
+			if err != nil {
+				return g, err
+			}
+			g.Products[i][j], g.Products[j][i] = v, v
+		}
+	}
+	if spread {
+		g.Median, g.P90 = element(raw, "spread", 0), element(raw, "spread", 1)
+	}
+	return g, nil
+}
+
+func number(raw bson.Raw, name string) (float64, error) {
+	if v, ok := raw.Lookup(name).AsFloat64OK(); ok {
+		return v, nil
+	}
+	return 0, fmt.Errorf("the aggregation gave no number %s", name)
+}
+
+func element(raw bson.Raw, name string, i uint) *float64 {
+	a, ok := raw.Lookup(name).ArrayOK()
+	if !ok {
+		return nil
+	}
+	v, err := a.IndexErr(i)
+	if err != nil {
+		return nil
+	}
+	if f, ok := v.AsFloat64OK(); ok {
+		return &f
+	}
+	return nil
+}
+
+func (s *Metrics) run(ctx context.Context, collection string, stages []stage) ([]bson.Raw, error) {
+	cur, err := s.db.Collection(collection).Aggregate(ctx, stages)
+	if err != nil {
+		return nil, fmt.Errorf("aggregate %s: %w", collection, mongodb.Fault(err))
+	}
+	var out []bson.Raw
+	if err := cur.All(ctx, &out); err != nil {
+		return nil, fmt.Errorf("aggregate %s: %w", collection, mongodb.Fault(err))
+	}
+	return out, nil
+}
+
+// Order implements metric.Warehouse.
+func (s *Metrics) Order(ctx context.Context, q metric.Order) (*float64, int64, error) {
+	m := q.Measures[0]
+	p, err := path(q.Entity, m.Field)
+	if err != nil {
+		return nil, 0, err
+	}
+	stages := []stage{op("$match", doc{{Key: "tenant", Value: s.tenant}, {Key: "day", Value: between(q.Window.From, q.Window.Until)}})}
+	if q.Entity == contract.Customer {
+		stages = history(s.tenant, q.Window, q.Before)
+	}
+	if m.Filter != nil {
+		test, err := condition(m.Filter, of(q.Entity))
+		if err != nil {
+			return nil, 0, err
+		}
+		stages = append(stages, op("$match", op("$expr", test)))
+	}
+	how := op("$percentile", doc{{Key: "input", Value: field(p)}, {Key: "p", Value: list(q.Percentile)}, {Key: "method", Value: "approximate"}})
+	stages = append(stages, op("$group", doc{{Key: "_id", Value: nil}, {Key: "n", Value: op("$sum", 1)}, {Key: "v", Value: how}}))
+	raws, err := s.run(ctx, collectionOf(q.Entity), stages)
+	if err != nil || len(raws) == 0 {
+		return nil, 0, err
+	}
+	n, err := number(raws[0], "n")
+	return element(raws[0], "v", 0), int64(n), err
+}
+
+// Summaries implements metric.Warehouse. A row is a purchase day; the mean spend is over the days after the first.
+func (s *Metrics) Summaries(ctx context.Context, w metric.Span, scope *contract.Condition) ([]btyd.Summary, error) {
+	stages := history(s.tenant, w, metric.Span{From: w.From, Until: w.From})
+	first := op("$top", doc{{Key: "sortBy", Value: op("day", 1)}, {Key: "output", Value: "$revenueMinor"}})
+	group := stages[1][0].Value.(doc)
+	stages[1] = op("$group", append(group, bson.E{Key: "firstRevenue", Value: first}))
+	kept, err := scoped(s.tenant, scope, true)
+	if err != nil {
+		return nil, err
+	}
+	stages = append(append(stages, kept...), op("$project", doc{
+		{Key: "_id", Value: 0}, {Key: "days", Value: 1}, {Key: "first", Value: 1}, {Key: "last", Value: 1}, {Key: "revenue", Value: 1}, {Key: "firstRevenue", Value: 1},
+	}))
+	cur, err := s.db.Collection(rowsCollection).Aggregate(ctx, stages, options.Aggregate().SetBatchSize(10_000))
+	if err != nil {
+		return nil, fmt.Errorf("summaries: %w", mongodb.Fault(err))
+	}
+	defer cur.Close(ctx)
+	asOf := w.Until.Add(-1).Start(time.UTC)
+	var out []btyd.Summary
+	for cur.Next(ctx) {
+		sum, err := summary(cur.Current, asOf)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, sum)
+	}
+	return out, mongodb.Fault(cur.Err())
+}
+
+const week = 7 * 24 * time.Hour
+
+func summary(raw bson.Raw, asOf time.Time) (btyd.Summary, error) {
+	first, err := contract.ParseDay(raw.Lookup("first").StringValue())
+	if err != nil {
+		return btyd.Summary{}, fmt.Errorf("first day: %w", err)
+	}
+	last, err := contract.ParseDay(raw.Lookup("last").StringValue())
+	if err != nil {
+		return btyd.Summary{}, fmt.Errorf("last day: %w", err)
+	}
+	start, end := first.Start(time.UTC), last.Start(time.UTC)
+	days := raw.Lookup("days").AsInt64()
+	s := btyd.Summary{X: float64(days - 1), Tx: float64(end.Sub(start)) / float64(week), T: float64(asOf.Sub(start)) / float64(week), Count: 1}
+	if days > 1 {
+		s.Spend = max(0, float64(raw.Lookup("revenue").AsInt64()-raw.Lookup("firstRevenue").AsInt64())/s.X)
+	}
+	return s, nil
+}
+
+// Quality implements metric.Warehouse.
+func (s *Metrics) Quality(ctx context.Context, w metric.Span) (metric.Quality, error) {
+	var q metric.Quality
+	raws, err := s.run(ctx, rowsCollection, []stage{
+		op("$match", doc{{Key: "tenant", Value: s.tenant}, {Key: "day", Value: between(w.From, w.Until)}}),
+		op("$group", doc{
+			{Key: "_id", Value: nil}, {Key: "orders", Value: op("$sum", "$orders")}, {Key: "amount", Value: op("$sum", "$withAmount")},
+			{Key: "items", Value: op("$sum", "$withItems")}, {Key: "zero", Value: op("$sum", "$zeroOrders")}, {Key: "identical", Value: op("$sum", "$identical")},
+		}),
+	})
+	if err != nil || len(raws) == 0 {
+		return q, err
+	}
+	for name, into := range map[string]*int64{
+		"orders": &q.Orders, "amount": &q.WithAmount, "items": &q.WithItems, "zero": &q.ZeroAmount, "identical": &q.Identical,
+	} {
+		v, err := number(raws[0], name)
+		if err != nil {
+			return q, err
+		}
+		*into = int64(v)
+	}
+	return q, nil
+}
+
+// minKnown is the fewest customers (or orders) from which a coverage is told.
+const minKnown = 30
+
+// Coverage implements directive.Coverage: for transactional parameters the share of orders that have them, for all others
+// the share of customers.
+func (s *Metrics) Coverage(ctx context.Context, ps []contract.Parameter) (map[contract.ParameterName]float64, error) {
+	out := map[contract.ParameterName]float64{}
+	if len(ps) == 0 {
+		return out, nil
+	}
+	q, err := s.Quality(ctx, metric.Span{From: "0000-01-01", Until: "9999-12-31"})
+	if err != nil {
+		return nil, err
+	}
+	customers, err := s.db.Collection(profilesCollection).CountDocuments(ctx, bson.D{{Key: "tenant", Value: s.tenant}})
+	if err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	for _, p := range ps {
+		have, of, err := s.covered(ctx, p, q, customers)
+		if err != nil {
+			return nil, err
+		}
+		if of >= minKnown {
+			out[p.Name] = float64(have) / float64(of)
+		}
+	}
+	return out, nil
+}
+
+func (s *Metrics) covered(ctx context.Context, p contract.Parameter, q metric.Quality, customers int64) (have, of int64, err error) {
+	switch p.Name {
+	case contract.ParamCustomerID:
+		return customers, customers, nil
+	case contract.ParamOrderTime:
+		return q.Orders, q.Orders, nil
+	case contract.ParamOrderAmount:
+		return q.WithAmount, q.Orders, nil
+	case contract.ParamOrderItems:
+		return q.WithItems, q.Orders, nil
+	}
+	if p.DataType == contract.Transactional {
+		n, err := s.db.Collection(factsCollection).CountDocuments(ctx, bson.D{{Key: "tenant", Value: s.tenant}, {Key: "more." + string(p.Name), Value: op("$exists", true)}})
+		return n, q.Orders, mongodb.Fault(err)
+	}
+	if p.Name == contract.ParamNPS {
+		raws, err := s.run(ctx, factsCollection, []stage{
+			op("$match", doc{{Key: "tenant", Value: s.tenant}, {Key: "kind", Value: "answer"}}), op("$group", op("_id", "$customer")), op("$count", "n"),
+		})
+		if err != nil || len(raws) == 0 {
+			return 0, customers, err
+		}
+		n, err := number(raws[0], "n")
+		return int64(n), customers, err
+	}
+	n, err := s.db.Collection(profilesCollection).CountDocuments(ctx, bson.D{{Key: "tenant", Value: s.tenant}, {Key: "values." + string(p.Name), Value: op("$exists", true)}})
+	return n, customers, mongodb.Fault(err)
+}
