@@ -1,0 +1,27 @@
+# Who may do what over the strategic API. Executives may always govern, or nobody could begin; everything else is what the
+# governance directive in force gives to a role, so without one it is denied.
+package strata.strategic.action
+
+default allow := false
+
+allow if {
+	"executive" in input.roles
+	input.action in {"propose_governance", "approve_governance", "withdraw_governance"}
+}
+
+allow if {
+	some role in input.roles
+	input.action in data.governance.roles[role]
+}
+
+governed if count(data.governance.roles) > 0
+
+reasons contains "no governance directive is in force: two different executives approve one first" if {
+	not allow
+	not governed
+}
+
+reasons contains sprintf("none of your roles may %s", [input.action]) if {
+	not allow
+	governed
+}

@@ -1,0 +1,110 @@
+// Package policy embeds the strategic layer's rules, and names the input that each reads.
+package policy
+
+import (
+	"embed"
+
+	"github.com/strata-crm/strata/shared/policy"
+)
+
+// Files are the Rego packages, one folder each.
+//
+//go:embed */*.rego
+var Files embed.FS
+
+// Rules.
+const (
+	Read       = "read"       // may somebody see what the layer holds
+	Action     = "action"     // may somebody do something over the API
+	Approve    = "approve"    // may somebody approve a directive
+	Issue      = "issue"      // may a directive be sent down
+	Governance = "governance" // may a version of the governance directive be sent down
+)
+
+// ReadInput is what the rule read reads.
+type ReadInput struct {
+	Subject string   `json:"subject"`
+	Roles   []string `json:"roles"`
+}
+
+// ActionInput is what the rule action reads.
+type ActionInput struct {
+	Subject string   `json:"subject"`
+	Roles   []string `json:"roles"`
+	Action  string   `json:"action"`
+}
+
+// Person is somebody who approved.
+type Person struct {
+	Subject string   `json:"subject"`
+	Roles   []string `json:"roles"`
+}
+
+// ApproveInput is what the rule approve reads.
+type ApproveInput struct {
+	Subject    string   `json:"subject"`
+	Roles      []string `json:"roles"`
+	ProposedBy string   `json:"proposedBy"`
+	Impact     string   `json:"impact"`
+}
+
+// IssueInput is what the rule issue reads.
+type IssueInput struct {
+	Subject       string   `json:"subject"`
+	Roles         []string `json:"roles"`
+	ProposedBy    string   `json:"proposedBy"`
+	Approvals     []Person `json:"approvals"`
+	Impact        string   `json:"impact"`
+	GoalState     string   `json:"goalState"`
+	Purposes      []string `json:"purposes"`
+	MinimumGroup  int      `json:"minimumGroup"`
+	RetentionDays int      `json:"retentionDays"`
+}
+
+// GovernanceInput is what the rule governance reads.
+type GovernanceInput struct {
+	Approvals     []Person       `json:"approvals"` // with the one that is being given
+	MinimumGroup  int            `json:"minimumGroup"`
+	RetentionDays map[string]int `json:"retentionDays"`
+	Regions       []string       `json:"regions"`
+}
+
+// Inputs returns the closed input of every rule.
+func Inputs() map[string]policy.Input {
+	return map[string]policy.Input{
+		Read: policy.InputOf[ReadInput]().PerEvent(), Action: policy.InputOf[ActionInput](), Approve: policy.InputOf[ApproveInput](),
+		Issue: policy.InputOf[IssueInput](), Governance: policy.InputOf[GovernanceInput](),
+	}
+}
+
+// Canaries are decisions whose outcome is known; the service stays unready if one comes out otherwise.
+func Canaries() []policy.Canary {
+	rules := map[string]any{
+		"minimumGroup": 10, "retentionDays": map[string]int{"transactional": 365}, "roles": map[string][]string{"executive": {"set_goal"}},
+		"purposes": []map[string]any{{"purpose": "retention_analysis"}},
+	}
+	executive := []string{"executive"}
+	issue := IssueInput{
+		Subject: "a", Roles: executive, ProposedBy: "a", Approvals: []Person{{"b", executive}}, Impact: "high", GoalState: "active",
+		Purposes: []string{"retention_analysis"}, MinimumGroup: 10, RetentionDays: 365,
+	}
+	alone := issue
+	alone.Approvals = []Person{{"a", executive}}
+	two := GovernanceInput{[]Person{{"a", executive}, {"b", executive}}, 10, map[string]int{"transactional": 365}, []string{"eu"}}
+	twice := two
+	twice.Approvals = []Person{{"a", executive}, {"a", executive}}
+	return []policy.Canary{
+		{Rule: Read, Input: ReadInput{"a", []string{"manager"}}, Allow: true},
+		{Rule: Read, Input: ReadInput{"a", []string{"collector"}}, Allow: false},
+		{Rule: Action, Input: ActionInput{"a", executive, "set_goal"}, Data: rules, Allow: true},
+		{Rule: Action, Input: ActionInput{"a", executive, "set_goal"}, Allow: false}, // without governance nothing but to govern
+		{Rule: Action, Input: ActionInput{"a", executive, "approve_governance"}, Allow: true},
+		{Rule: Approve, Input: ApproveInput{"b", executive, "a", "high"}, Allow: true},
+		{Rule: Approve, Input: ApproveInput{"a", executive, "a", "high"}, Allow: false},
+		{Rule: Issue, Input: issue, Data: rules, Allow: true},
+		{Rule: Issue, Input: alone, Data: rules, Allow: false},
+		{Rule: Issue, Input: issue, Allow: false},
+		{Rule: Governance, Input: two, Allow: true},
+		{Rule: Governance, Input: twice, Allow: false},
+	}
+}
