@@ -79,24 +79,13 @@ func (s *Service) Receive(ctx context.Context, d contract.StrategicDirective) er
 	if err != nil {
 		return fmt.Errorf("receive directive %s: %w", d.ID, err)
 	}
-	if !fresh {
-		return s.o.Store.Repeat(ctx, d.ID)
-	}
-	if s.o.AutoApprove {
-		return s.approveDraft(ctx, d.ID)
-	}
-	return nil
-}
-
-// Resume approves drafts that a crash left between their receipt and their approval.
-func (s *Service) Resume(ctx context.Context, ids []contract.DirectiveID) error {
-	if !s.o.AutoApprove {
-		return nil
-	}
-	for _, id := range ids {
-		if err := s.approveDraft(ctx, id); err != nil {
+	if s.o.AutoApprove { // also when the directive comes again because a crash lay between its receipt and this
+		if err := s.approveDraft(ctx, d.ID); err != nil {
 			return err
 		}
+	}
+	if !fresh {
+		return s.o.Store.Repeat(ctx, d.ID)
 	}
 	return nil
 }
