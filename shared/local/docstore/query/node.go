@@ -113,11 +113,12 @@ func simplify(n node) node {
 	case and:
 		out := make(and, 0, len(t))
 		for _, c := range t {
-			if inner, ok := simplify(c).(and); ok {
-				out = append(out, inner...)
-				continue
+			switch s := simplify(c).(type) { // once: twice per level is exponential in the depth
+			case and:
+				out = append(out, s...)
+			default:
+				out = append(out, s)
 			}
-			out = append(out, simplify(c))
 		}
 		if len(out) == 1 {
 			return out[0]
