@@ -87,9 +87,6 @@ func (d *Deviation) Add(v bson.RawValue) {
 	d.m2 += delta * (n.f - d.mean)
 }
 
-// Count is the number of numbers added.
-func (d *Deviation) Count() int64 { return d.n }
-
 // Value answers the deviation of a population or of a sample; null where it is not defined.
 func (d *Deviation) Value(sample bool) bson.RawValue {
 	n := d.n

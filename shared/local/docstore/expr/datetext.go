@@ -8,7 +8,7 @@ import (
 // parseFree reads the usual written forms of a date: ISO 8601, YYYY/MM/DD, YYYYMMDD, MM/DD/YYYY, DD-MM-YYYY, and month names, each
 // with an optional time and zone.
 func (p *writtenDate) parseFree(text string) error {
-	c := &scanner{s: strings.TrimRight(text, " \t\n\u00a0")}
+	c := &scanner{s: strings.TrimRight(text, " \t\n\x00\u00a0")}
 	c.s = strings.TrimLeft(c.s, " \t\n\x00\u00a0")
 	if c.at == len(c.s) {
 		return errDateText(text, "an empty string is not a date")
@@ -59,6 +59,17 @@ func (p *writtenDate) monthFirst(c *scanner, w string) bool {
 	p.ordinal(c)
 	c.accept(',')
 	c.spaces()
+	if c.digits() == 2 {
+		// The form of Unix's date command: Wed Jan 31 12:05:28 +03:30 1996.
+		if !p.clock(c) {
+			return false
+		}
+		c.spaces()
+		if c.digits() != 4 && !p.zone(c) {
+			return false
+		}
+		c.spaces()
+	}
 	year, ok2 := c.number(4, 4)
 	p.year = year
 	return ok && ok2

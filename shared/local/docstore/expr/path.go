@@ -96,15 +96,6 @@ func compilePath(str string, s *Scope) (Expr, error) {
 	return &fieldPath{keys}, nil
 }
 
-// splitBelow is SplitPath for the path below a variable, which may begin with the names of a DBRef.
-func splitBelow(path string) ([]string, error) {
-	keys, err := SplitPath("x." + path)
-	if err != nil {
-		return nil, err
-	}
-	return keys[1:], nil
-}
-
 // SplitPath checks and splits a dotted field path without its dollar sign.
 func SplitPath(path string) ([]string, error) {
 	if path == "" {
@@ -117,10 +108,7 @@ func SplitPath(path string) ([]string, error) {
 	if len(keys) > maxDepth {
 		return nil, mongoerr.New(15, "FieldPath is too long, max depth is %d", maxDepth)
 	}
-	for i, k := range keys {
-		if i > 0 && (k == "$ref" || k == "$id" || k == "$db") {
-			continue
-		}
+	for _, k := range keys {
 		if err := pathComponent(k); err != nil {
 			return nil, err
 		}
@@ -132,6 +120,9 @@ func pathComponent(k string) error {
 	switch {
 	case k == "":
 		return mongoerr.New(15998, "FieldPath field names may not be empty strings.")
+	case k == "$ref" || k == "$id" || k == "$db":
+		// The fields of a DBRef are the names with a dollar sign that a path may use.
+		return nil
 	case k[0] == '$':
 		return mongoerr.New(16410, "FieldPath field names may not start with '$'. Consider using $getField or $setField.")
 	case strings.IndexByte(k, 0) >= 0:
@@ -156,7 +147,7 @@ func compileVariable(str string, s *Scope) (Expr, error) {
 	var keys []string
 	if dotted {
 		var err error
-		if keys, err = splitBelow(rest); err != nil {
+		if keys, err = SplitPath(rest); err != nil {
 			if rest == "" {
 				err = mongoerr.New(40353, "FieldPath must not end with a '.'.")
 			}

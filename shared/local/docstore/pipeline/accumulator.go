@@ -14,7 +14,7 @@ import (
 type accumulator interface {
 	// add takes a value; key is its place in the accumulator's sortBy, where it has one.
 	add(v bson.RawValue, key []byte) error
-	// value answers the result so far.
+	// value answers the result so far; a later add may overwrite its bytes.
 	value() (bson.RawValue, error)
 	// size is about how many bytes it holds.
 	size() int64

@@ -35,6 +35,17 @@ func (a *sumAcc) value() (bson.RawValue, error) {
 
 func (a *sumAcc) size() int64 { return 96 }
 
+// owned copies a value out of its document, so that the document need not stay in memory.
+func owned(v bson.RawValue) bson.RawValue {
+	v.Value = bytes.Clone(v.Value)
+	return v
+}
+
+// retain copies v into dst, whose memory it uses again.
+func retain(dst *bson.RawValue, v bson.RawValue) {
+	dst.Type, dst.Value = v.Type, append(dst.Value[:0], v.Value...)
+}
+
 // extremeAcc is $min and $max; null and missing count only where there is nothing else.
 type extremeAcc struct {
 	best bson.RawValue
@@ -46,7 +57,7 @@ func (a *extremeAcc) add(v bson.RawValue, _ []byte) error {
 		return nil
 	}
 	if bsonx.IsMissing(a.best) || expr.Compare(v, a.best)*a.want > 0 {
-		a.best = v
+		retain(&a.best, v)
 	}
 	return nil
 }
@@ -69,7 +80,8 @@ type edgeAcc struct {
 
 func (a *edgeAcc) add(v bson.RawValue, _ []byte) error {
 	if a.last || !a.set {
-		a.v, a.set = v, true
+		retain(&a.v, v)
+		a.set = true
 	}
 	return nil
 }
@@ -95,13 +107,13 @@ func (a *pushAcc) add(v bson.RawValue, _ []byte) error {
 		return nil
 	}
 	if !a.concat {
-		a.items = append(a.items, v)
+		a.items = append(a.items, owned(v))
 		a.used += int64(len(v.Value)) + 48
 	} else {
 		if v.Type != bson.TypeArray {
 			return mongoerr.New(mongoerr.TypeMismatch, "$concatArrays requires array inputs, but input is of type %s", expr.TypeName(v))
 		}
-		a.items = append(a.items, bsonx.Values(v)...)
+		a.items = append(a.items, bsonx.Values(owned(v))...)
 		a.used += int64(len(v.Value)) * 4
 	}
 	return overAccumulated(a.used, "$push")
@@ -149,7 +161,7 @@ func (a *setAcc) put(v bson.RawValue) {
 		return
 	}
 	a.seen[string(key)] = struct{}{}
-	a.items = append(a.items, v)
+	a.items = append(a.items, owned(v))
 	a.used += int64(len(v.Value)+len(key)) + 64
 }
 
@@ -173,7 +185,7 @@ func (a *mergeAcc) add(v bson.RawValue, _ []byte) error {
 	if a.values == nil {
 		a.values = map[string]bson.RawValue{}
 	}
-	for it := bsonx.Elements(v.Value); it.Next(); {
+	for it := bsonx.Elements(bytes.Clone(v.Value)); it.Next(); {
 		k := string(it.Key())
 		if _, ok := a.values[k]; !ok {
 			a.keys = append(a.keys, k)
@@ -266,7 +278,7 @@ func (a *topAcc) add(v bson.RawValue, key []byte) error {
 			at--
 		}
 	}
-	a.items = slices.Insert(a.items, at, keyed{key, v})
+	a.items = slices.Insert(a.items, at, keyed{key, owned(v)})
 	a.used += int64(len(key)+len(v.Value)) + 64
 	return overAccumulated(a.used, "$topN")
 }
@@ -302,12 +314,12 @@ func (a *nAcc) add(v bson.RawValue, _ []byte) error {
 		if full {
 			return nil
 		}
-		a.items = append(a.items, orNull(v))
+		a.items = append(a.items, owned(orNull(v)))
 	case "$lastN":
 		if full {
 			a.items = a.items[1:]
 		}
-		a.items = append(a.items, orNull(v))
+		a.items = append(a.items, owned(orNull(v)))
 	default:
 		if bsonx.IsNullish(v) {
 			return nil
@@ -328,7 +340,7 @@ func (a *nAcc) add(v bson.RawValue, _ []byte) error {
 			}
 			a.items = a.items[:len(a.items)-1]
 		}
-		a.items = slices.Insert(a.items, at, v)
+		a.items = slices.Insert(a.items, at, owned(v))
 	}
 	a.used += int64(len(v.Value)) + 48
 	return overAccumulated(a.used, a.name)

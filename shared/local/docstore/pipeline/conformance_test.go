@@ -63,16 +63,47 @@ func conformanceDir(t *testing.T) string {
 	return path
 }
 
-// floors are the least numbers of passing cases per area that need only the pipeline; WRONG answers above the ceiling fail.
+// areas are the areas that need no more than a pipeline, and the least number of cases that must pass.
 var areas = []struct {
-	name           string
-	floor, ceiling int
+	name  string
+	floor int
 }{
-	{"operator-expressions", 0, 1 << 30},
-	{"operator-stages", 0, 1 << 30},
-	{"operator-accumulators", 0, 1 << 30},
-	{"operator-window", 0, 1 << 30},
-	{"aggregation", 0, 1 << 30},
+	{"operator-expressions", 13360},
+	{"operator-stages", 2865},
+	{"operator-accumulators", 1087},
+	{"operator-window", 311},
+	{"aggregation", 29},
+}
+
+// explained are the cases that this store answers differently on purpose, by the beginnings of their ids.
+var explained = map[string]string{
+	// A $group that MongoDB's compiled engine hands to a stage of the other engine turns MinKey and MaxKey into {"": MinKey} and code into
+	// a string: an accident of that border, not of the language; the same $group alone keeps them.
+	"accumulator_addToSet/const_m":                            "MinKey and MaxKey behind $group",
+	"accumulator_addToSet_bson_types/bson_m":                  "MinKey and MaxKey behind $group",
+	"accumulator_first_types/const_m":                         "MinKey and MaxKey behind $group",
+	"accumulator_last/const_m":                                "MinKey and MaxKey behind $group",
+	"accumulator_last_bson_types/bson_m":                      "MinKey and MaxKey behind $group",
+	"accumulator_last_return_types/type_m":                    "MinKey and MaxKey behind $group",
+	"accumulator_min_group_input_and_return/input_constant_m": "MinKey and MaxKey behind $group",
+	"bucket_default_values/default_id_wraps_m":                "MinKey and MaxKey behind $group",
+	"bucket_default_values/default_id_code_without_scope":     "code behind $group",
+	"group_pipeline/id_type_preserved_all_bson_types":         "MinKey and MaxKey behind $group",
+	// The data lost what these cases are about.
+	"lookup_spec_validation/duplicate_":                       "JSON objects keep one of two equal fields",
+	"sort_spec_errors/test_sort_spec_errors_duplicate_fields": "JSON objects keep one of two equal fields",
+	"facet_independence/test_rand_before_facet":               "the random numbers were cut out of the expected documents",
+	// The command checks these, not the pipeline.
+	"aggregate_cursor_rejection/": "the cursor option belongs to the command",
+}
+
+func isExplained(id string) bool {
+	for prefix := range explained {
+		if strings.HasPrefix(id, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 func TestConformance(t *testing.T) {
@@ -82,14 +113,18 @@ func TestConformance(t *testing.T) {
 			counts := map[string]int{}
 			readCases(t, filepath.Join(dir, area.name+".jsonl.gz"), func(c conformanceCase) {
 				verdict, detail := judge(c)
+				if verdict == "WRONG" && isExplained(c.ID) {
+					verdict = "explained"
+				}
 				counts[verdict]++
 				if (verdict == "WRONG" || verdict == "unsupported") && *show != "" && (*show == "all" || strings.Contains(c.ID, *show)) {
 					t.Logf("%s %s\n    %.400s\n    want docs %.300s code %s\n    got  %.300s", verdict, c.ID, c.Cmd, c.Expect.Docs, c.Expect.Code, detail)
 				}
 			})
-			t.Logf("%s: pass %d, unsupported %d, WRONG %d, not for this test %d", area.name, counts["pass"], counts["unsupported"], counts["WRONG"], counts["skip"])
-			if counts["pass"] < area.floor || counts["WRONG"] > area.ceiling {
-				t.Errorf("want at least %d passing and at most %d WRONG", area.floor, area.ceiling)
+			t.Logf("%s: pass %d, unsupported %d, WRONG %d, explained %d, not for this test %d", area.name, counts["pass"], counts["unsupported"],
+				counts["WRONG"], counts["explained"], counts["skip"])
+			if counts["pass"] < area.floor || counts["WRONG"] > 0 {
+				t.Errorf("want at least %d passing and none WRONG; -show all prints the cases", area.floor)
 			}
 		})
 	}

@@ -156,6 +156,7 @@ func (t *groupTable) add(d bson.Raw) error {
 }
 
 func (t *groupTable) open(id bson.RawValue) (*group, error) {
+	id = owned(id)
 	if t.s.idName != "" {
 		id = bsonx.NewDoc(0).Append(t.s.idName, id).Value()
 	}

@@ -81,7 +81,7 @@ const (
 	maxNesting = 20
 )
 
-// Pipeline is a compiled pipeline. It is run once.
+// Pipeline is a compiled pipeline. It may be run again once the iterator of the run before is closed; runs do not overlap.
 type Pipeline struct {
 	stages []stage
 	env    *expr.Env
@@ -263,6 +263,17 @@ func (c *compiler) allowed(name string, i, n int) error {
 		if c.place == inFacet {
 			return mongoerr.New(40600, "$facet is not allowed to be used within a $facet stage")
 		}
+	case "$currentOp", "$listLocalSessions":
+		if c.coll != "" {
+			return mongoerr.New(mongoerr.InvalidNamespace, "%s must be run with {aggregate: 1}", name)
+		}
+	}
+	return c.allowedSource(name, i)
+}
+
+// allowedSource checks the stages that bring their own documents and so stand first.
+func (c *compiler) allowedSource(name string, i int) error {
+	switch name {
 	case "$indexStats", "$collStats", "$changeStream", "$geoNear", "$listSessions", "$currentOp", "$planCacheStats", "$listLocalSessions":
 		if c.place == inFacet {
 			return mongoerr.New(40600, "%s is not allowed to be used within a $facet stage", name)

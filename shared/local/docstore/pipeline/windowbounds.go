@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"slices"
+	"sort"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -169,27 +171,26 @@ func (b bounds) rangeWindow(p *partition, i int) (lo, hi int, err error) {
 	if b.unit == "" && !bsonx.IsNumber(v) {
 		return 0, 0, mongoerr.New(5429414, "Range-based bounds expected a number, but found %s", expr.TypeName(v))
 	}
-	lo, hi = 0, len(p.docs)
+	lo, hi = 0, len(p.at)
 	if !b.from.unbounded {
 		low, err := b.limit(v, b.from)
 		if err != nil {
 			return 0, 0, err
 		}
-		for lo = 0; lo < len(p.docs) && (!sameKind(p.at[lo], v) || expr.Compare(p.at[lo], low) < 0); lo++ {
-		}
+		lo, _ = slices.BinarySearchFunc(p.at, low, compareKinds)
 	}
 	if !b.to.unbounded {
 		high, err := b.limit(v, b.to)
 		if err != nil {
 			return 0, 0, err
 		}
-		for hi = lo; hi < len(p.docs) && sameKind(p.at[hi], v) && expr.Compare(p.at[hi], high) <= 0; hi++ {
-		}
+		hi = sort.Search(len(p.at), func(i int) bool { return compareKinds(p.at[i], high) > 0 })
 	}
 	return lo, max(lo, hi), nil
 }
 
-func sameKind(a, b bson.RawValue) bool { return bsonx.Rank(a.Type) == bsonx.Rank(b.Type) }
+// compareKinds orders sort keys: a missing one is null.
+func compareKinds(a, b bson.RawValue) int { return bsonx.Compare(orNull(a), orNull(b)) }
 
 // limit answers the value at an edge of the range around v.
 func (b bounds) limit(v bson.RawValue, e edge) (bson.RawValue, error) {

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"math"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -24,6 +25,9 @@ func (f *windowField) values(env *expr.Env, p *partition) ([]bson.RawValue, erro
 		return slices.Repeat([]bson.RawValue{v}, len(p.docs)), err
 	case f.bounds.from.unbounded && f.acc != nil && f.acc.n == nil && !f.bounds.byRange:
 		return f.running(env, p)
+	}
+	if f.name == "$stdDevPop" || f.name == "$stdDevSamp" {
+		return f.movingDeviation(env, p)
 	}
 	out := make([]bson.RawValue, len(p.docs))
 	for i := range p.docs {
@@ -52,11 +56,94 @@ func (f *windowField) over(env *expr.Env, p *partition, lo, hi int) (bson.RawVal
 			return bson.RawValue{}, err
 		}
 	}
-	if d, ok := a.(*deviationAcc); ok && !f.bounds.from.unbounded && !d.sample && d.d.Count() == 1 {
-		// MongoDB's function for moving windows answers an int here.
-		return bsonx.Int32(0), nil
-	}
 	return a.value()
+}
+
+// movingDeviation adds what enters the window and removes what leaves it.
+func (f *windowField) movingDeviation(env *expr.Env, p *partition) ([]bson.RawValue, error) {
+	values := make([]bson.RawValue, len(p.docs))
+	for i, d := range p.docs {
+		v, err := f.acc.arg.Eval(env, d)
+		if err != nil {
+			return nil, err
+		}
+		if v.Type == bson.TypeDecimal128 {
+			return nil, expr.ErrUnsupported("%s on Decimal128", f.name)
+		}
+		values[i] = v
+	}
+	m, first, next := moving{}, 0, 0
+	out := make([]bson.RawValue, len(p.docs))
+	for i := range p.docs {
+		lo, hi, err := f.bounds.window(p, i)
+		if err != nil {
+			return nil, err
+		}
+		for ; next < hi; next++ {
+			m.add(values[next])
+		}
+		for ; first < min(lo, next); first++ {
+			m.remove(values[first])
+		}
+		out[i] = m.value(f.name == "$stdDevSamp")
+	}
+	return out, nil
+}
+
+// moving is a standard deviation from which numbers can be removed (Youngs and Cramer 1971).
+type moving struct {
+	n, sum, m2 float64
+	special    int
+}
+
+func (m *moving) add(v bson.RawValue) {
+	x, ok := bsonx.FloatOf(v)
+	switch {
+	case !ok:
+	case math.IsNaN(x) || math.IsInf(x, 0):
+		m.special++
+	default:
+		if m.n > 0 {
+			q := m.n*x - m.sum
+			m.m2 += q * q / (m.n * (m.n + 1))
+		}
+		m.n, m.sum = m.n+1, m.sum+x
+	}
+}
+
+func (m *moving) remove(v bson.RawValue) {
+	x, ok := bsonx.FloatOf(v)
+	switch {
+	case !ok:
+	case math.IsNaN(x) || math.IsInf(x, 0):
+		m.special--
+	default:
+		m.n, m.sum = m.n-1, m.sum-x
+		if m.n > 0 {
+			q := m.n*x - m.sum
+			m.m2 -= q * q / (m.n * (m.n + 1))
+		} else {
+			*m = moving{special: m.special}
+		}
+	}
+}
+
+// value answers an int 0 for a single number, as MongoDB does for moving windows.
+func (m *moving) value(sample bool) bson.RawValue {
+	n := m.n
+	if sample {
+		n--
+	}
+	switch {
+	case m.special > 0:
+		return bsonx.Null
+	case n <= 0:
+		return bsonx.Null
+	case m.m2 < 0 || !sample && n == 1:
+		m.m2 = 0
+		return bsonx.Int32(0)
+	}
+	return bsonx.Double(math.Sqrt(m.m2 / n))
 }
 
 // running accumulates windows that begin with the partition, adding each document once.
@@ -76,9 +163,11 @@ func (f *windowField) running(env *expr.Env, p *partition) ([]bson.RawValue, err
 				return nil, err
 			}
 		}
-		if out[i], err = a.value(); err != nil {
+		v, err := a.value()
+		if err != nil {
 			return nil, err
 		}
+		out[i] = owned(v)
 	}
 	return out, nil
 }
@@ -136,9 +225,9 @@ func (f *windowField) carried(env *expr.Env, p *partition) ([]bson.RawValue, err
 	return out, nil
 }
 
-// covariance of the pairs of numbers in the window (Welford's update for two series).
+// covariance of the pairs of numbers in the window: Welford's update for two series, the means taken from the sums as MongoDB does.
 func (f *windowField) covariance(env *expr.Env, p *partition, lo, hi int) (bson.RawValue, error) {
-	var n, meanX, meanY, c float64
+	var n, sumX, sumY, c float64
 	for _, d := range p.docs[min(lo, hi):hi] {
 		x, err := f.pair[0].Eval(env, d)
 		if err != nil {
@@ -156,11 +245,12 @@ func (f *windowField) covariance(env *expr.Env, p *partition, lo, hi int) (bson.
 		if !ok1 || !ok2 {
 			continue
 		}
-		n++
-		dx := xf - meanX
-		meanX += dx / n
-		meanY += (yf - meanY) / n
-		c += dx * (yf - meanY)
+		dx := xf
+		if n > 0 {
+			dx -= sumX / n
+		}
+		n, sumX, sumY = n+1, sumX+xf, sumY+yf
+		c += dx * (yf - sumY/n)
 	}
 	if f.name == "$covarianceSamp" {
 		n--
