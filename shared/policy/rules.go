@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -285,9 +286,15 @@ func partially(ctx context.Context, options []func(*rego.Rego)) (rego.PreparedEv
 	if branches > partialBranches {
 		return rego.PreparedEvalQuery{}, errors.New("too many alternatives")
 	}
+	wildcard.Lock()
+	defer wildcard.Unlock()
 	partial, err := rego.New(options...).PartialResult(limited)
 	if err != nil {
 		return rego.PreparedEvalQuery{}, err
 	}
 	return partial.Rego(rego.StrictBuiltinErrors(true)).PrepareForEval(ctx)
 }
+
+// wildcard keeps the engines of one process from evaluating partially at once: OPA 1.22's PartialResult rewrites the
+// package variable ast.Wildcard in place (found by the race detector).
+var wildcard sync.Mutex
