@@ -44,6 +44,11 @@ func (p *writtenDate) date(c *scanner) bool {
 		}
 		return p.monthFirst(c, w)
 	}
+	if c.accept('-') && c.digits() == 4 {
+		ok := p.yearFirst(c)
+		p.year = -p.year
+		return ok
+	}
 	return p.numericDate(c)
 }
 

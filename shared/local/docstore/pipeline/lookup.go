@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -25,6 +26,8 @@ type lookupStage struct {
 	own     bool
 	slots   []int
 	lets    []expr.Expr
+	// pushed are conditions of the pipeline's front that the scan of the foreign collection takes over
+	pushed []bson.Raw
 }
 
 type lookupArgs struct {
@@ -64,8 +67,23 @@ func (c *compiler) lookup(arg bson.RawValue) (stage, error) {
 	if s.stages, err = inner.stages(list); err != nil {
 		return nil, err
 	}
+	if !s.own {
+		s.pushed, s.stages = pushFilters(s.stages)
+	}
 	s.stages = optimize(s.stages)
 	return s, nil
+}
+
+// pushFilters splits off the leading $match stages that use no variables, so that an index may serve them.
+func pushFilters(stages []stage) (filters []bson.Raw, rest []stage) {
+	for i, s := range stages {
+		m, ok := s.(*matchStage)
+		if !ok || bytes.Contains(m.filter, []byte("$expr\x00")) {
+			return filters, stages[i:]
+		}
+		filters = append(filters, m.filter)
+	}
+	return filters, nil
 }
 
 func lookupFields(body bson.Raw) (a lookupArgs, err error) {
@@ -201,14 +219,18 @@ func (s *lookupStage) run(_ context.Context, env *expr.Env, in Iterator) (Iterat
 		return nil, mongoerr.New(mongoerr.InternalError, "pipeline: Deps.Source is required by $lookup")
 	}
 	inner := env.Clone()
+	// Without variables and fields the join is the same for every document.
+	var joined bson.RawValue
+	same := len(s.lets) == 0 && s.foreign == ""
 	return &funcIter{in, func(ctx context.Context, in Iterator) (bson.Raw, bool, error) {
 		d, ok, err := in.Next(ctx)
 		if err != nil || !ok {
 			return nil, false, err
 		}
-		joined, err := s.join(ctx, env, inner, d)
-		if err != nil {
-			return nil, false, err
+		if !same || bsonx.IsMissing(joined) {
+			if joined, err = s.join(ctx, env, inner, d); err != nil {
+				return nil, false, err
+			}
 		}
 		return setPath(d, s.as, joined), true, nil
 	}}, nil
@@ -225,7 +247,11 @@ func (s *lookupStage) join(ctx context.Context, env, inner *expr.Env, d bson.Raw
 	if s.own {
 		return s.joinOwn(ctx, inner, d)
 	}
-	docs, err := s.source.Scan(ctx, s.from, s.filter(d))
+	filters := s.pushed
+	if s.foreign != "" {
+		filters = append(slices.Clone(filters), s.filter(d))
+	}
+	docs, err := s.source.Scan(ctx, s.from, scanFilter(filters))
 	if err != nil {
 		return bson.RawValue{}, err
 	}
@@ -234,9 +260,6 @@ func (s *lookupStage) join(ctx context.Context, env, inner *expr.Env, d bson.Raw
 
 // filter is what a foreign document must match for one local document.
 func (s *lookupStage) filter(d bson.Raw) bson.Raw {
-	if s.foreign == "" {
-		return bsonx.NewDoc(0).Raw()
-	}
 	local := localValue(bsonx.Document(d), s.local)
 	if local.Type != bson.TypeArray {
 		return equals(s.foreign, orNull(local))
@@ -258,6 +281,14 @@ func (s *lookupStage) filter(d bson.Raw) bson.Raw {
 	}
 	in := bsonx.NewDoc(0).Append("$in", list.Value()).Value()
 	return bsonx.NewDoc(0).Append(s.foreign, in).Raw()
+}
+
+// scanFilter joins filters for Source.Scan.
+func scanFilter(filters []bson.Raw) bson.Raw {
+	if f := conjunction(filters); f != nil {
+		return f
+	}
+	return bsonx.NewDoc(0).Raw()
 }
 
 // localValue reads the local field: like a path of an expression, but a number picks an item of an array.
@@ -308,6 +339,7 @@ func equals(path string, v bson.RawValue) bson.Raw {
 type unionStage struct {
 	source Source
 	from   Namespace
+	pushed []bson.Raw
 	stages []stage
 	own    bool
 }
@@ -351,6 +383,9 @@ func (c *compiler) unionWith(arg bson.RawValue) (stage, error) {
 	}
 	inner := &compiler{deps: c.deps, scope: c.scope, place: inUnion, depth: c.depth + 1, db: c.db, coll: s.from.Coll}
 	stages, err := inner.stages(list)
+	if !s.own {
+		s.pushed, stages = pushFilters(stages)
+	}
 	s.stages = optimize(stages)
 	return s, err
 }
@@ -378,7 +413,7 @@ func (u *unionIter) Next(ctx context.Context) (bson.Raw, bool, error) {
 		u.first.Close()
 		docs := Slice(nil)
 		if !u.s.own {
-			if docs, err = u.s.source.Scan(ctx, u.s.from, bsonx.NewDoc(0).Raw()); err != nil {
+			if docs, err = u.s.source.Scan(ctx, u.s.from, scanFilter(u.s.pushed)); err != nil {
 				return nil, false, err
 			}
 		}
