@@ -1,0 +1,7 @@
+// Package replay replays what MongoDB answered to 27,000 commands against the document store, over the wire, and keeps
+// the score in testdata/baseline.json. It owns the judging of answers and nothing of the store. All of it is tests:
+//
+//	go test ./shared/local/docstore/replay                      # fails on a new wrong answer or a lost pass
+//	go test ./shared/local/docstore/replay -update              # keeps the present score
+//	go test ./shared/local/docstore/replay -only update -v      # one area or id, each difference printed
+package replay

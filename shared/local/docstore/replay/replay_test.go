@@ -1,0 +1,180 @@
+package replay
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+var (
+	update = flag.Bool("update", false, "keep the present score as the baseline")
+	only   = flag.String("only", "", "replay only cases whose file, area or id contains this, and print each difference")
+)
+
+// score is what a file of cases comes to.
+type score struct {
+	Pass        int `json:"pass"`
+	Unsupported int `json:"unsupported"`
+	Wrong       int `json:"wrong"`
+	Silent      int `json:"setupUnsupported"`
+}
+
+// baseline is the committed state: it may get better, never worse.
+type baseline struct {
+	Areas map[string]score `json:"areas"`
+	Wrong []string         `json:"wrong"`
+}
+
+const baselineFile = "testdata/baseline.json"
+
+type result struct {
+	c       *testCase
+	verdict verdict
+	text    string
+}
+
+func TestReplay(t *testing.T) {
+	cases := slices.DeleteFunc(loadCases(t), func(c testCase) bool {
+		return !strings.Contains(c.File+" "+c.Area+" "+c.ID, *only)
+	})
+	if len(cases) == 0 {
+		t.Fatalf("no case contains %q", *only)
+	}
+	results := replayAll(t, cases)
+	now := tally(results)
+	for _, name := range slices.Sorted(mapKeys(now.Areas)) {
+		s := now.Areas[name]
+		t.Logf("%-24s pass %5d  unsupported %4d  WRONG %4d  set-up unsupported %4d", name, s.Pass, s.Unsupported, s.Wrong, s.Silent)
+	}
+	switch {
+	case *only != "":
+		for _, r := range results {
+			if r.verdict != pass {
+				t.Logf("%s %s/%s\n cmd %s\n     %s", []string{"pass", "UNSUPPORTED", "WRONG", "SET-UP"}[r.verdict], r.c.Area, r.c.ID, r.c.Cmd, r.text)
+			}
+		}
+	case *update:
+		writeBaseline(t, now)
+	default:
+		compareBaseline(t, now, results)
+	}
+}
+
+// replayAll runs the cases on as many stores as there are processors, each case in a fresh database.
+func replayAll(t *testing.T, cases []testCase) []result {
+	t.Helper()
+	results := make([]result, len(cases))
+	work := make(chan int)
+	var wg sync.WaitGroup
+	for range max(2, runtime.GOMAXPROCS(0)) {
+		c := connect(t)
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range work {
+				v, text := cases[i].replay(c)
+				results[i] = result{&cases[i], v, text}
+			}
+		}()
+	}
+	for i := range cases {
+		work <- i
+	}
+	close(work)
+	wg.Wait()
+	return results
+}
+
+func (c *testCase) replay(cl *client) (verdict, string) {
+	if err := cl.reset(); err != nil {
+		return wrong, "reset: " + err.Error()
+	}
+	for _, s := range c.Setup {
+		reply, err := cl.run(s.DB, s.Cmd)
+		if err != nil {
+			return wrong, fmt.Sprintf("set-up %s: %v", s.Cmd, err)
+		}
+		if code(reply) != 0 {
+			return silent, fmt.Sprintf("set-up %s: %s", s.Cmd, reply)
+		}
+	}
+	reply, err := cl.run(c.DB, c.Cmd)
+	if err != nil {
+		return wrong, err.Error()
+	}
+	return c.judge(reply)
+}
+
+func tally(results []result) baseline {
+	b := baseline{Areas: map[string]score{}, Wrong: []string{}}
+	for _, r := range results {
+		s := b.Areas[r.c.File]
+		switch r.verdict {
+		case pass:
+			s.Pass++
+		case unsupported:
+			s.Unsupported++
+		case silent:
+			s.Silent++
+		case wrong:
+			s.Wrong++
+			b.Wrong = append(b.Wrong, r.c.Area+"/"+r.c.ID)
+		}
+		b.Areas[r.c.File] = s
+	}
+	slices.Sort(b.Wrong)
+	return b
+}
+
+func mapKeys[V any](m map[string]V) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func writeBaseline(t *testing.T, b baseline) {
+	t.Helper()
+	out, err := json.MarshalIndent(b, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(baselineFile), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(baselineFile, append(out, '\n'), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func compareBaseline(t *testing.T, now baseline, results []result) {
+	t.Helper()
+	b, err := os.ReadFile(baselineFile)
+	if err != nil {
+		t.Fatalf("no baseline: run with -update once: %v", err)
+	}
+	var before baseline
+	if err := json.Unmarshal(b, &before); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range before.Areas {
+		if now.Areas[name].Pass < s.Pass {
+			t.Errorf("%s: %d pass, the baseline has %d", name, now.Areas[name].Pass, s.Pass)
+		}
+	}
+	for _, r := range results {
+		if id := r.c.Area + "/" + r.c.ID; r.verdict == wrong && !slices.Contains(before.Wrong, id) {
+			t.Errorf("new wrong answer: %s\n cmd %s\n     %s", id, r.c.Cmd, r.text)
+		}
+	}
+}
