@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ type rig struct {
 	t      testing.TB
 	db     *mongodb.DB
 	bus    *bustest.Bus
+	asked  asked
 	half   *collecting
 	server *httptest.Server
 	token  string
@@ -39,11 +41,11 @@ type rig struct {
 
 // asked is a set of directives and when they were in force.
 type asked struct {
-	set      *collect.Set
+	set      *atomic.Pointer[collect.Set]
 	validity map[contract.DirectiveID]ingest.Validity
 }
 
-func (a asked) InForce() *collect.Set { return a.set }
+func (a asked) InForce() *collect.Set { return a.set.Load() }
 
 func (a asked) Validity(context.Context, []contract.DirectiveID) (map[contract.DirectiveID]ingest.Validity, error) {
 	return a.validity, nil
@@ -67,8 +69,9 @@ func orders(now time.Time) asked {
 			parameter(contract.ParamNPS, contract.Score, "track", "Survey Answered", "score"),
 		},
 	}
-	return asked{collect.NewSet(1, []contract.OperationalDirective{d}),
-		map[contract.DirectiveID]ingest.Validity{"od-1": {From: d.ValidFrom, Until: d.Expires}}}
+	a := asked{new(atomic.Pointer[collect.Set]), map[contract.DirectiveID]ingest.Validity{"od-1": {From: d.ValidFrom, Until: d.Expires}}}
+	a.set.Store(collect.NewSet(1, []contract.OperationalDirective{d}))
+	return a
 }
 
 func newTelemetry(t testing.TB) *telemetry.Telemetry {
@@ -119,7 +122,7 @@ func newRig(t testing.TB, d host.Deps, a asked) *rig {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- svc.Run(ctx) }()
-	r := &rig{t: t, db: d.DB, half: half, server: httptest.NewServer(svc.Handler()), token: token}
+	r := &rig{t: t, db: d.DB, asked: a, half: half, server: httptest.NewServer(svc.Handler()), token: token}
 	stopped := false
 	r.stop = func() {
 		if stopped {

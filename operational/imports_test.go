@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/strata-crm/strata/operational/internal/collect"
 	"github.com/strata-crm/strata/operational/internal/httpapi"
 )
 
@@ -154,4 +155,45 @@ func TestImport(t *testing.T) {
 		t.Errorf("the second statement is %+v, want 1,000 duplicates", s)
 	}
 	r.conserved()
+}
+
+// TestImportAfterLostReplies publishes a block of rows whose answer is lost, while the directive that asked for them is
+// withdrawn: sent again, each row still has exactly one outcome, and the one it had.
+func TestImportAfterLostReplies(t *testing.T) {
+	t.Parallel()
+	r := memory(t)
+	r.register("shop")
+	rows, digest := cdnow(t, "cdnow/CDNOW_sample.txt", 4)
+	rows = rows[:300]
+	rows[7]["item"].(map[string]any)["properties"].(map[string]any)["total"] = "much"
+	rows[8]["item"].(map[string]any)["event"] = "Something Else"
+	run := r.start(digest)
+	r.bus.LoseReplies(1)
+	r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows[:200], 503, nil)
+	r.do("POST", api+"/imports/"+run.Run+"/finish", "", map[string]any{}, 409, nil)
+	r.asked.set.Store(collect.NewSet(2, nil))
+
+	// A client that was restarted sends other blocks: what was judged is answered, the rest comes with the next request.
+	var first, second httpapi.RowsAnswer
+	r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows[:150], 200, &first)
+	r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows[150:300], 200, &second)
+	if first.LastRow != 150 || second.LastRow != 200 || second.NextRow != 201 {
+		t.Fatalf("the answers end at rows %d and %d, next %d; want 150, 200 and 201", first.LastRow, second.LastRow, second.NextRow)
+	}
+	r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows[200:300], 200, &second)
+	if second.Counts["not_requested"] != 100 {
+		t.Errorf("rows after the withdrawal are %v, want 100 not requested", second.Counts)
+	}
+	r.do("POST", api+"/imports/"+run.Run+"/finish", "", map[string]any{}, 200, nil)
+	s := r.caughtUp(run.Run)
+	if s.Stored != 198 || s.Invalid != 1 || s.NotRequested != 101 || s.Duplicate != 0 || s.RowsRead != 300 {
+		t.Errorf("the statement is %+v, want 198 stored, 1 invalid, 101 not requested", s)
+	}
+	var duplicate int64
+	for _, p := range r.conserved().Partitions {
+		duplicate += p.Duplicate
+	}
+	if duplicate != 198 {
+		t.Errorf("%d records of the log were duplicates, want the 198 that were published twice: the test shows nothing", duplicate)
+	}
 }

@@ -86,3 +86,27 @@ func TestAllOrders(t *testing.T) {
 		t.Errorf("the lake holds %d events, want 69,659", stored(c))
 	}
 }
+
+// TestRestart stops the process in the middle of an import, and again: nothing is lost, and nothing counts twice.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	dir, a := t.TempDir(), orders(time.Now())
+	rows, digest := cdnow(t, "cdnow/CDNOW_sample.txt", 4)
+	rows = rows[:3000]
+	r, shut := local(t, dir, a)
+	r.register("shop")
+	run := r.start(digest)
+	for from := 0; from < len(rows); from += 1000 {
+		r.send(run.Run, rows[from:from+1000])
+		shut() // at once: ingest has not taken everything
+		r, shut = local(t, dir, a)
+		if again := r.start(digest); again.Run != run.Run || again.NextRow != int64(from)+1001 {
+			t.Fatalf("after a restart the import is %+v, want run %s at row %d", again, run.Run, from+1001)
+		}
+	}
+	r.do("POST", api+"/imports/"+run.Run+"/finish", "", map[string]any{}, 200, nil)
+	if s := r.caughtUp(run.Run); s.Stored != 3000 || s.Lost != 0 {
+		t.Errorf("the statement is %+v, want 3,000 stored and none lost", s)
+	}
+	r.conserved()
+}
