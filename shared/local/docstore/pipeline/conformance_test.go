@@ -361,9 +361,6 @@ func (m memory) aggregate(cmd bson.Raw) ([]bson.Raw, error) {
 	if p.Writes() {
 		return nil, errSkip
 	}
-	if deps.Coll == "" && !p.HasOwnSource() {
-		return nil, errSkip
-	}
 	ctx := context.Background()
 	out, err := p.Run(ctx, pipeline.Slice(m[deps.Coll]))
 	if err != nil {

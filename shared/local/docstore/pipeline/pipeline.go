@@ -56,7 +56,8 @@ type Sink interface {
 
 // Deps is what a pipeline needs from its surroundings.
 type Deps struct {
-	// DB and Coll are the namespace of the command; Coll is empty for a database-level aggregate (aggregate: 1).
+	// DB and Coll are the namespace of the command; Coll is empty for a database-level aggregate (aggregate: 1), both for the pipeline
+	// of an update.
 	DB, Coll string
 	// Let are the command's variables (values are expressions without field paths).
 	Let bson.Raw
@@ -75,10 +76,11 @@ type Deps struct {
 	InTransaction bool
 }
 
-// maxStages is MongoDB's bound of a pipeline's length, maxNesting of pipelines inside pipelines.
+// maxStages is MongoDB's bound of a pipeline's length, maxNesting of pipelines inside pipelines, maxDepth of objects inside a stage.
 const (
 	maxStages  = 1000
 	maxNesting = 20
+	maxDepth   = 200
 )
 
 // Pipeline is a compiled pipeline. It may be run again once the iterator of the run before is closed; runs do not overlap.
@@ -130,7 +132,11 @@ func Compile(stages []bson.Raw, deps Deps) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pipeline{stages: optimize(list), env: env}, nil
+	p := &Pipeline{stages: optimize(list), env: env}
+	if deps.DB != "" && deps.Coll == "" && !p.HasOwnSource() {
+		return nil, mongoerr.New(mongoerr.InvalidNamespace, "{aggregate: 1} is not valid for a pipeline that does not begin with $documents: name a collection")
+	}
+	return p, nil
 }
 
 // bindLet evaluates the command's variables into env.
@@ -210,6 +216,9 @@ func (c *compiler) stages(list []bson.Raw) ([]stage, error) {
 	}
 	var out []stage
 	for i, raw := range list {
+		if c.depth == 0 && deeperThan(raw, maxDepth) {
+			return nil, mongoerr.New(mongoerr.Overflow, "a pipeline stage exceeds the nesting limit of %d levels", maxDepth)
+		}
 		name, arg, err := stageOf(raw)
 		if err != nil {
 			return nil, err
@@ -224,6 +233,22 @@ func (c *compiler) stages(list []bson.Raw) ([]stage, error) {
 		out = append(out, s...)
 	}
 	return out, nil
+}
+
+// deeperThan tells whether a document nests more than limit levels, itself counted.
+func deeperThan(body bson.Raw, limit int) bool {
+	if limit == 0 {
+		return true
+	}
+	for it := bsonx.Elements(body); it.Next(); {
+		switch it.Value().Type {
+		case bson.TypeEmbeddedDocument, bson.TypeArray:
+			if deeperThan(it.Value().Value, limit-1) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func stageOf(raw bson.Raw) (string, bson.RawValue, error) {

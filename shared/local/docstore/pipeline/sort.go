@@ -31,7 +31,7 @@ func (c *compiler) sort(arg bson.RawValue) (stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sortStage{c: c, spec: arg.Value, fields: fields}, nil
+	return &sortStage{c: c, spec: plainSort(fields), fields: fields}, nil
 }
 
 // sortFields reads a sort specification.
@@ -88,6 +88,19 @@ func sortMeta(v bson.Raw) error {
 		}
 	}
 	return mongoerr.New(31138, "Illegal $meta sort: %s", v)
+}
+
+// plainSort writes a sort specification with directions of 1 and -1, which the planner reads.
+func plainSort(fields []bsonx.IndexField) bson.Raw {
+	b := bsonx.NewDoc(0)
+	for _, f := range fields {
+		dir := int32(1)
+		if f.Desc {
+			dir = -1
+		}
+		b.Append(f.Path, bsonx.Int32(dir))
+	}
+	return b.Raw()
 }
 
 type sortEntry struct {

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"strings"
 
@@ -67,12 +68,15 @@ func outFields(body bson.Raw) (ns Namespace, err error) {
 	return ns, nil
 }
 
+// maxNamespace is MongoDB's bound of a namespace's length in bytes.
+const maxNamespace = 255
+
 // checkTarget refuses names that $out cannot write to.
 func checkTarget(ns Namespace) error {
 	switch {
 	case ns.Coll == "" || ns.DB == "" || strings.ContainsAny(ns.DB, "$ ./\\\"\x00") || strings.Contains(ns.Coll, "\x00") || strings.HasPrefix(ns.Coll, "."):
 		return mongoerr.New(mongoerr.InvalidNamespace, "Invalid $out target namespace, %s.%s", ns.DB, ns.Coll)
-	case strings.HasPrefix(ns.Coll, "$"):
+	case strings.HasPrefix(ns.Coll, "$") || len(ns.DB)+1+len(ns.Coll) > maxNamespace:
 		return mongoerr.New(mongoerr.IllegalOperation, "Can't $out to special collection: %s", ns.Coll)
 	case strings.HasPrefix(ns.Coll, "system."):
 		return mongoerr.New(17385, "Can't $out to special collection: %s", ns.Coll)
@@ -98,6 +102,8 @@ type mergeStage struct {
 	stage []stage
 	slots []int
 	lets  []expr.Expr
+	// used tells which variables the update pipeline names.
+	used []bool
 	// refused is the error of an update pipeline with a stage that updates do not allow.
 	refused error
 }
@@ -250,7 +256,7 @@ func (s *mergeStage) readNotMatched(v bson.RawValue) error {
 // finish checks the combination and compiles the update pipeline.
 func (s *mergeStage) finish(c *compiler, let, pipeline bson.RawValue) error {
 	m, n := s.spec.WhenMatched, s.spec.WhenNotMatched
-	if (m == "fail" || m == "keepExisting") && n == "discard" || m == "fail" && n == "fail" {
+	if (m == "fail" || m == "keepExisting") && n != "insert" {
 		return mongoerr.New(51181, "Combination of {whenMatched: %s, whenNotMatched: %s} is not supported", m, n)
 	}
 	if m != "pipeline" {
@@ -259,7 +265,7 @@ func (s *mergeStage) finish(c *compiler, let, pipeline bson.RawValue) error {
 		}
 		return nil
 	}
-	scope, err := s.bind(c, let)
+	scope, err := s.bind(c, let, pipeline)
 	if err != nil {
 		return err
 	}
@@ -282,7 +288,7 @@ func (s *mergeStage) finish(c *compiler, let, pipeline bson.RawValue) error {
 }
 
 // bind compiles 'let'; without one, $$new is the document that the pipeline gives.
-func (s *mergeStage) bind(c *compiler, let bson.RawValue) (*expr.Scope, error) {
+func (s *mergeStage) bind(c *compiler, let, pipeline bson.RawValue) (*expr.Scope, error) {
 	if bsonx.IsMissing(let) {
 		let = bsonx.NewDoc(0).Append("new", bsonx.String("$$ROOT")).Value()
 	}
@@ -302,6 +308,7 @@ func (s *mergeStage) bind(c *compiler, let bson.RawValue) (*expr.Scope, error) {
 		inner, slot := scope.Define(name)
 		scope = inner
 		s.slots, s.lets = append(s.slots, slot), append(s.lets, e)
+		s.used = append(s.used, bytes.Contains(pipeline.Value, []byte("$$"+name)))
 	}
 	return scope, nil
 }
@@ -348,6 +355,9 @@ func (s *mergeStage) update(ctx context.Context, env *expr.Env, d bson.Raw) func
 				v, err := e.Eval(env, d)
 				if err != nil {
 					return nil, err
+				}
+				if bsonx.IsMissing(v) && s.used[i] {
+					return nil, mongoerr.New(17276, "Use of undefined variable: the 'let' of $merge evaluated to nothing")
 				}
 				inner.Set(s.slots[i], v)
 			}
