@@ -1,0 +1,146 @@
+package board
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/signin"
+	"github.com/strata-crm/strata/strategic/internal/directive"
+	"github.com/strata-crm/strata/strategic/internal/goal"
+	"github.com/strata-crm/strata/strategic/internal/scorecard"
+)
+
+// Ask is the one decision that is asked of somebody about a goal.
+type Ask struct {
+	Urgency Urgency     `json:"urgency"`
+	Role    signin.Role `json:"role,omitempty"` // who decides; none where there is nothing to decide
+	Text    string      `json:"text"`
+}
+
+// Urgency orders what is asked: the lowest first.
+type Urgency int
+
+// The urgencies.
+const (
+	Blocked Urgency = iota + 1 // nothing goes on until it is decided
+	Failing                    // the goal will be missed as things are
+	Waiting                    // a step that somebody must take
+	Closing                    // the goal is decided
+	Nothing                    // nothing to decide
+)
+
+// AskOf returns the decision that is asked about a goal as it stands.
+func AskOf(r *directive.Record, s scorecard.State) Ask {
+	d := r.Current()
+	switch {
+	case r.Goal.State == goal.Closed:
+		return Ask{Nothing, "", "Nothing: the goal is closed."}
+	case r.Goal.State == goal.Draft:
+		return Ask{Waiting, signin.Executive, "Activate the goal, or change it first: a draft is not pursued."}
+	case s.Status.Decided():
+		return decided(s)
+	case d == nil || d.State.Ended():
+		return Ask{Blocked, signin.Executive, "Order it: without a directive in force nothing is collected or measured for it."}
+	case !d.State.Sent():
+		return preparing(d)
+	case d.State == directive.Refused:
+		return Ask{Blocked, signin.Executive, refused(d)}
+	case waitsForPlan(d):
+		return Ask{Waiting, signin.Manager, "Approve the plan: until then nothing is collected."}
+	}
+	return pursued(r, d, s)
+}
+
+func preparing(d *directive.Directive) Ask {
+	switch {
+	case d.State == directive.Draft:
+		return Ask{Waiting, signin.Executive, "Propose the directive, so that it can be approved."}
+	case d.State == directive.Proposed && d.Impact == contract.HighImpact:
+		return Ask{Waiting, signin.Executive, "Approve the directive: its impact is high, so another executive than " + d.ProposedBy + ", who proposed it, must."}
+	case d.State == directive.Proposed:
+		return Ask{Waiting, signin.Executive, "Approve the directive."}
+	}
+	return Ask{Waiting, signin.Executive, "Issue the directive: it is approved and not yet sent."}
+}
+
+func waitsForPlan(d *directive.Directive) bool {
+	return d.State == directive.Issued && d.Answer != nil && len(d.Answer.Reasons) == 1 && d.Answer.Reasons[0].Code == fault.AwaitingApproval
+}
+
+func refused(d *directive.Directive) string {
+	if d.Answer == nil {
+		return "Ask the functional layer why it refused the directive."
+	}
+	var fixes []string
+	for _, r := range d.Answer.Reasons {
+		if f := Fix(r, ""); f != "" {
+			fixes = append(fixes, f)
+		}
+	}
+	if len(fixes) == 0 {
+		return "Withdraw the directive, or change the goal: it was refused, since " + scorecard.Reasons(d.Answer.Reasons) + "."
+	}
+	return "Decide: " + strings.Join(fixes, ", ") + ", then issue the directive again; or withdraw it."
+}
+
+// Fix says what would heal a reason, with the remedy that was named for it, if any; empty if nothing simple would.
+func Fix(r contract.Reason, remedy string) string {
+	item := strings.ReplaceAll(r.Item, "_", " ")
+	if remedy == "" {
+		remedy = map[fault.Code]string{
+			fault.NoSource: "register_source", fault.UnknownParameter: "register_source", fault.LowCoverage: "raise_coverage",
+			fault.PurposeNotAllowed: "allow_purpose", fault.UnknownMetric: "define_metric", fault.NoPlaybook: "add_playbook",
+		}[r.Code]
+	}
+	switch remedy {
+	case "":
+		return ""
+	case "register_source":
+		return "have a source registered that offers " + item
+	case "raise_coverage":
+		return "have " + item + " collected from more customers"
+	case "allow_purpose":
+		return "allow the purpose of " + item + " in the governance directive"
+	case "define_metric":
+		return "have the metric " + item + " defined"
+	case "add_playbook":
+		return "have a playbook written for " + item
+	}
+	return strings.ReplaceAll(remedy, "_", " ") + " for " + item
+}
+
+func decided(s scorecard.State) Ask {
+	switch {
+	case s.Status == scorecard.Missed:
+		return Ask{Closing, signin.Executive, "Close the goal, and decide whether to set another on what was learnt: it was missed."}
+	case s.Proof == scorecard.Proven:
+		return Ask{Closing, signin.Executive, "Close the goal, or set the next target: it is achieved, and that is proven."}
+	}
+	return Ask{Closing, signin.Executive, "Decide whether to rely on it: it is achieved, yet chance alone could have done it. Measure on, or close it as not proven."}
+}
+
+func pursued(r *directive.Record, d *directive.Directive, s scorecard.State) Ask {
+	hint := ""
+	if i := r.Information; i != nil && len(i.Proposals) > 0 {
+		if f := Fix(i.Proposals[0].Reason, i.Proposals[0].Remedy); f != "" {
+			hint = " The layer below proposes to " + f + "."
+		}
+	}
+	switch {
+	case s.Status == scorecard.NotMeasurable && s.Cause == scorecard.LowSample:
+		return Ask{Blocked, signin.Executive, "Widen the goal's scope, or wait: too few customers decide nothing."}
+	case s.Status == scorecard.NotMeasurable:
+		return Ask{Blocked, signin.Manager, "Make it measurable again: " + scorecard.Reasons(s.Reasons) + "."}
+	case s.Status == scorecard.OffTrack:
+		return Ask{Failing, signin.Executive, "Decide whether to act differently or to set another goal: as things are it will be missed." + hint}
+	case s.Status == scorecard.AtRisk:
+		return Ask{Failing, signin.Executive, "Decide whether to act now: progress lags behind the time that has passed." + hint}
+	case d.State == directive.Degraded && d.Answer != nil:
+		return Ask{Waiting, signin.Steward, fmt.Sprintf("Mend what is missing: %s.", scorecard.Reasons(d.Answer.Reasons))}
+	case s.Status == scorecard.NoDataYet:
+		return Ask{Nothing, "", "Nothing yet: wait for the first window to close after the baseline."}
+	}
+	return Ask{Nothing, "", "Nothing: it is on track."}
+}

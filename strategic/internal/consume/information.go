@@ -1,0 +1,28 @@
+package consume
+
+import (
+	"context"
+
+	"github.com/strata-crm/strata/shared/bus"
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+func information(d Deps) bus.Handler {
+	return func(ctx context.Context, m bus.Message) error {
+		switch m.Header("ce_type") {
+		case contract.TypeInformation:
+			_, i, err := contract.Decode[contract.Information](m)
+			if err != nil {
+				return err
+			}
+			return unknownHere(ctx, d.Logger, "information on a goal", string(i.Goal), d.Directives.Informed(ctx, i))
+		case contract.TypeFunctionalInsight:
+			_, i, err := contract.Decode[contract.Insight](m)
+			if err != nil {
+				return err
+			}
+			return unknownHere(ctx, d.Logger, "insight on a goal", string(i.Goal), d.Directives.Insighted(ctx, i))
+		}
+		return otherType(m)
+	}
+}
