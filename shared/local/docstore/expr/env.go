@@ -58,7 +58,7 @@ func (s *Scope) slot(name string) (int, bool) {
 // Env holds what changes from one evaluation to the next: the values of variables and the operation's clock. One Env serves one
 // goroutine.
 type Env struct {
-	// Now is $$NOW: one instant per command.
+	// Now is $$NOW: one instant per command; zero means the variable is not available.
 	Now time.Time
 	// ClusterTime is $$CLUSTER_TIME; zero means the variable is not available.
 	ClusterTime bson.Timestamp

@@ -223,11 +223,8 @@ func parseMeta(_ string, arg bson.RawValue, _ *Scope) (Expr, error) {
 	if !slices.Contains(known, name) {
 		return nil, mongoerr.New(17308, "Unsupported argument to $meta: %s", name)
 	}
-	switch name {
-	case "textScore":
+	if name == "textScore" {
 		return nil, mongoerr.New(40218, "query requires text score metadata, but it is not available")
-	case "indexKey":
-		return constant{bsonx.Missing}, nil
 	}
 	return nil, ErrUnsupported("$meta: %s", name)
 }

@@ -178,13 +178,20 @@ func systemVariable(name string, keys []string) (Expr, error) {
 	case "REMOVE":
 		return constant{bsonx.Missing}, nil
 	case "NOW":
-		return &envNode{keys, func(env *Env) (bson.RawValue, error) { return bsonx.DateTime(env.Now.UnixMilli()), nil }}, nil
+		return &envNode{keys, now}, nil
 	case "CLUSTER_TIME":
 		return &envNode{keys, clusterTime}, nil
 	case "USER_ROLES":
 		return constant{walkPath(bsonx.ArrayOf(), keys)}, nil
 	}
 	return nil, mongoerr.New(17276, "Use of undefined variable: %s", name)
+}
+
+func now(env *Env) (bson.RawValue, error) {
+	if env.Now.IsZero() {
+		return bsonx.Missing, mongoerr.New(51144, "Builtin variable '$$NOW' is not available")
+	}
+	return bsonx.DateTime(env.Now.UnixMilli()), nil
 }
 
 func clusterTime(env *Env) (bson.RawValue, error) {

@@ -80,7 +80,7 @@ type Deps struct {
 const (
 	maxStages  = 1000
 	maxNesting = 20
-	maxDepth   = 200
+	maxDepth   = 199
 )
 
 // Pipeline is a compiled pipeline. It may be run again once the iterator of the run before is closed; runs do not overlap.
