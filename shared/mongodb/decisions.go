@@ -27,8 +27,10 @@ type decisionDocument struct {
 	Decision policy.Record `bson:"decision"`
 }
 
-// Record stores a decision durably before it returns nil.
+// Record stores a decision durably before it returns nil. It does so outside the transaction that ctx may carry: a denial
+// makes that end without effect, and must be on record all the same.
 func (d *Decisions) Record(ctx context.Context, r policy.Record) error {
+	ctx = mongo.NewSessionContext(ctx, nil)
 	_, err := d.c.InsertOne(ctx, decisionDocument{r.ID, r.At, 1, r})
 	return Fault(err)
 }

@@ -76,8 +76,9 @@ func NewOutbox(db *DB, p bus.Publisher, o OutboxOptions) (*Outbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Outbox{db: db, documents: db.Collection(outboxCollection), publisher: p, o: o,
-		wake: make(chan struct{}, 1), holder: uuid.NewString(), metrics: metrics}, nil
+	outbox := &Outbox{db: db, documents: db.Collection(outboxCollection), publisher: p, o: o,
+		wake: make(chan struct{}, 1), holder: uuid.NewString(), metrics: metrics}
+	return outbox, outbox.observe(o.Meter)
 }
 
 // outboxDocument is what is stored. Changes allowed: new optional fields. due and since are there only while it is due.
