@@ -97,6 +97,9 @@ func (p *parts) ingest(h *collecting, validity ingest.Directives) error {
 	}
 	h.ready = append(h.ready, func(context.Context) service.Check { return service.Check{Name: "ingest", Err: h.sink.Ready()} })
 	h.watch = append(h.watch, h.progress)
+	if err := h.progress.Observe(p.d.Telemetry.Meter); err != nil {
+		return err
+	}
 	h.components = append(h.components, h.keeper, consumer{p.d.Bus, h.sink})
 	return nil
 }
