@@ -33,6 +33,7 @@ type rig struct {
 	db     *mongodb.DB
 	bus    *bustest.Bus
 	asked  asked
+	issuer *signin.Issuer
 	half   *collecting
 	server *httptest.Server
 	token  string
@@ -122,7 +123,7 @@ func newRig(t testing.TB, d host.Deps, a asked) *rig {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- svc.Run(ctx) }()
-	r := &rig{t: t, db: d.DB, asked: a, half: half, server: httptest.NewServer(svc.Handler()), token: token}
+	r := &rig{t: t, db: d.DB, asked: a, issuer: issuer, half: half, server: httptest.NewServer(svc.Handler()), token: token}
 	stopped := false
 	r.stop = func() {
 		if stopped {
@@ -275,7 +276,7 @@ func TestCollection(t *testing.T) {
 	if len(drops.Items) != 2 || drops.Items[0].Name != "coupon" || drops.Items[1].Name != "url" {
 		t.Errorf("dropped properties are %+v, want coupon and url", drops.Items)
 	}
-	r.do("POST", "/v1/track", "Bearer wk_wrong", order, 403, nil)
+	r.do("POST", "/v1/track", "Bearer wk_wrong", order, 401, nil)
 }
 
 func basic(key string) string {

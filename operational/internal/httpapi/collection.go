@@ -36,7 +36,7 @@ func (c *Collecting) openSource(next echo.HandlerFunc) echo.HandlerFunc {
 func (c *Collecting) collect(ctx context.Context, as string, r collect.Request) (Answers, error) {
 	s, ok := ctx.Value(openedSource{}).(source.Source)
 	if !ok {
-		return Answers{}, fault.New(fault.Denied, fault.UnknownSource, "send the source's write key")
+		return Answers{}, fault.New(fault.Denied, fault.NotSignedIn, "send the source's write key")
 	}
 	r.Source, r.As = s, as
 	answers, err := c.Gateway.Collect(ctx, r)

@@ -156,7 +156,7 @@ func (r *Registry) ByKey(ctx context.Context, key string) (Source, error) {
 }
 
 func noKey() error {
-	return fault.New(fault.Denied, fault.UnknownSource,
+	return fault.New(fault.Denied, fault.NotSignedIn,
 		"the write key opens no source: register one with POST /api/operational/v1/sources and send its key as the user name of Basic authentication")
 }
 
