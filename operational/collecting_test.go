@@ -109,7 +109,7 @@ func newRig(t testing.TB, d host.Deps, a asked) *rig {
 		t.Fatal(err)
 	}
 	e, err := httpx.New(httpx.Options{Name: "operational", Telemetry: d.Telemetry, Verifier: issuer.Verifier(), Logger: d.Telemetry.Logger, Now: d.Now,
-		Public: httpapi.PublicPaths, BodyLimits: httpapi.BodyLimits})
+		Public: httpapi.PublicPaths, Secret: httpapi.SecretPaths, BodyLimits: httpapi.BodyLimits, Idempotency: mongodb.NewIdempotency(d.DB)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func New(ctx context.Context, c Config, d host.Deps) (*service.Service, error) {
 func assemble(c Config, d host.Deps, collecting *collecting, directing *directing) (*service.Service, error) {
 	e, err := httpx.New(httpx.Options{
 		Name: string(contract.Operational), Telemetry: d.Telemetry, Verifier: d.Verifier, Logger: d.Telemetry.Logger, Now: d.Now,
-		Idempotency: mongodb.NewIdempotency(d.DB), SignIn: d.SignIn, Public: httpapi.PublicPaths, BodyLimits: httpapi.BodyLimits,
+		Idempotency: mongodb.NewIdempotency(d.DB), SignIn: d.SignIn, Public: httpapi.PublicPaths, Secret: httpapi.SecretPaths, BodyLimits: httpapi.BodyLimits,
 	})
 	if err != nil {
 		return nil, err

@@ -1,10 +1,15 @@
 package operational
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/operational/internal/mongostore"
@@ -125,4 +130,50 @@ func TestWhoMayDoWhat(t *testing.T) {
 		r.do("GET", api+path, "Bearer "+token, nil, want, nil)
 	}
 	r.do("POST", api+"/sources", "Bearer "+token, map[string]any{"id": "x", "name": "x", "owner": "x", "steward": "x", "offers": []string{"email"}, "format": "call"}, 403, nil)
+}
+
+// TestWriteKeysAreStoredNowhere registers a source twice under one idempotency key and looks through the whole database.
+func TestWriteKeysAreStoredNowhere(t *testing.T) {
+	t.Parallel()
+	r := memory(t)
+	register := func() string {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.server.URL+api+"/sources", strings.NewReader(
+			`{"id":"shop","name":"n","owner":"o","steward":"s","offers":["email"],"format":"call"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"Authorization": {"Bearer " + r.token}, "Content-Type": {"application/json"}, "Idempotency-Key": {"once"}}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusCreated {
+			t.Fatalf("status %d, %v: %s", res.StatusCode, err, body)
+		}
+		return string(body)
+	}
+	if first, second := register(), register(); !strings.Contains(first, "wk_") || second != "" {
+		t.Errorf("answers are %q and %q, want the key once and then nothing", first, second)
+	}
+	names, err := r.db.Database().ListCollectionNames(t.Context(), bson.D{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		cursor, err := r.db.Collection(name).Find(t.Context(), bson.D{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for cursor.Next(t.Context()) {
+			if bytes.Contains(cursor.Current, []byte("wk_")) {
+				t.Errorf("a write key is stored in %s", name)
+			}
+		}
+	}
+	if len(names) < 3 {
+		t.Errorf("only %v were looked through", names)
+	}
 }

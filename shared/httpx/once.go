@@ -84,7 +84,7 @@ type claim struct {
 // first does the work of a claimed key and stores the answer. Answers that blame our side or ask for another try
 // release the key, and so does a panic.
 func (s *server) first(c echo.Context, next echo.HandlerFunc, cl claim) error {
-	tape := &tape{ResponseWriter: c.Response().Writer}
+	tape := &tape{ResponseWriter: c.Response().Writer, over: matches(c.Request(), s.o.Secret)}
 	c.Response().Writer = tape
 	var answer StoredResponse
 	defer func() {

@@ -23,7 +23,10 @@ var _ StrictServerInterface = Server{}
 // PublicPaths are the routes without sign-in: collection, which has write keys of its own.
 var PublicPaths = []string{"/v1/*"}
 
-// Limits of bodies, where the default of 1 MiB does not fit.
+// SecretPaths are the routes whose answers hold a write key, which is stored nowhere but as a hash.
+var SecretPaths = []string{"/api/operational/v1/sources", "/api/operational/v1/sources/*"}
+
+// BodyLimits of requests, where the default of 1 MiB does not fit.
 var BodyLimits = map[string]int64{
 	"/v1/*":                         512 << 10,
 	"/api/operational/v1/imports/*": 8 << 20,
