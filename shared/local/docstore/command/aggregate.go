@@ -62,7 +62,7 @@ func (r *request) checkAggregate() error {
 	if bsonx.IsMissing(c) {
 		return nil
 	}
-	_, err := parseFields("aggregate.cursor", c.Value, fields{"batchSize": isCount})
+	_, err := parseFields("aggregate.cursor", c.Value, fields{"batchSize": isBatchSize})
 	return err
 }
 
@@ -148,9 +148,6 @@ func count(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		return nil, unsupported("collation")
 	}
 	limit, skip := r.number("limit", 0), r.number("skip", 0)
-	if skip < 0 {
-		return nil, mongoerr.New(51024, "BSON field 'skip' value must be >= 0, actual value '%d'", skip)
-	}
 	q := plan.Query{Raw: r.doc("query"), Hint: r.get("hint"), Skip: skip, Limit: max(limit, -limit)}
 	env := &expr.Env{Now: r.at}
 	if q.Filter, err = query.Compile(q.Raw, query.Options{Env: env}); err != nil {
@@ -195,7 +192,7 @@ func distinct(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	}
 	key := r.text("key")
 	if strings.ContainsRune(key, 0) {
-		return nil, mongoerr.New(mongoerr.BadValue, "key cannot contain an embedded null byte")
+		return nil, mongoerr.New(31032, "'key' cannot contain an embedded null byte")
 	}
 	env := &expr.Env{Now: r.at}
 	m, err := query.Compile(r.doc("query"), query.Options{Env: env})

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -18,16 +19,16 @@ import (
 
 func catalogCommands() map[string]*command {
 	return map[string]*command{
-		"create": {run: create, fields: createFields},
-		"drop":   {run: drop}, "dropDatabase": {run: dropDatabase},
-		"createIndexes":    {run: createIndexes, required: []string{"indexes"}, fields: fields{"indexes": isDocs, "commitQuorum": anything, "ignoreUnknownIndexOptions": isBool, "v": anything}},
-		"dropIndexes":      {run: dropIndexes, required: []string{"index"}, fields: fields{"index": anything}},
+		"create": {run: create, localReads: true, fields: createFields},
+		"drop":   {run: drop}, "dropDatabase": {run: dropDatabase, localReads: true},
+		"createIndexes":    {run: createIndexes, localReads: true, required: []string{"indexes"}, fields: fields{"indexes": isDocs, "commitQuorum": anything, "ignoreUnknownIndexOptions": isBool, "v": anything}},
+		"dropIndexes":      {run: dropIndexes, localReads: true, required: []string{"index"}, fields: fields{"index": anything}},
 		"deleteIndexes":    {run: dropIndexes, required: []string{"index"}, fields: fields{"index": anything}},
-		"listCollections":  {run: listCollections, fields: fields{"filter": isDoc, "nameOnly": isFlag, "authorizedCollections": isFlag, "cursor": isDoc}},
-		"listIndexes":      {run: listIndexes, fields: fields{"cursor": isDoc, "includeIndexBuildInfo": isFlag}},
-		"listDatabases":    {run: listDatabases, adminOnly: true, fields: fields{"filter": isDoc, "nameOnly": isFlag, "authorizedDatabases": isBool}},
-		"renameCollection": {run: rename, adminOnly: true, required: []string{"to"}, fields: fields{"to": isString, "dropTarget": isFlag, "stayTemp": isBool}},
-		"collMod":          {run: collMod, fields: collModFields},
+		"listCollections":  {run: listCollections, onlyReads: true, localReads: true, fields: fields{"filter": isDoc, "nameOnly": isFlag, "authorizedCollections": isFlag, "cursor": isDoc}},
+		"listIndexes":      {run: listIndexes, onlyReads: true, fields: fields{"cursor": isDoc, "includeIndexBuildInfo": isFlag, "includeBuildUUIDs": isFlag}},
+		"listDatabases":    {run: listDatabases, onlyReads: true, adminOnly: true, fields: fields{"filter": isDoc, "nameOnly": isFlag, "authorizedDatabases": isBool}},
+		"renameCollection": {keepNull: true, run: rename, localReads: true, adminOnly: true, required: []string{"to"}, fields: fields{"to": isString, "dropTarget": isFlag, "stayTemp": isBool, "collectionUUID": isUUID}},
+		"collMod":          {run: collMod, localReads: true, fields: collModFields},
 	}
 }
 
@@ -38,8 +39,11 @@ var createFields = fields{"capped": isFlag, "autoIndexId": isFlag, "size": isNum
 
 // create makes a collection. Creating one again with the same options succeeds.
 func create(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
-	ns, err := r.writableNamespace()
+	ns, err := r.namespace()
 	if err != nil {
+		return nil, err
+	}
+	if err := r.checkValidated(ns); err != nil {
 		return nil, err
 	}
 	options, err := r.createOptions()
@@ -69,14 +73,69 @@ func (r *request) createOptions() (bson.Raw, error) {
 			return nil, unsupported(name)
 		}
 	}
-	if r.flag("capped") {
+	for _, name := range []string{"storageEngine", "indexOptionDefaults"} {
+		if !bsonx.IsEmpty(r.doc(name)) {
+			return nil, unsupported(name)
+		}
+	}
+	switch {
+	case r.flag("capped"):
 		return nil, unsupported("capped collections")
+	case r.has("expireAfterSeconds"):
+		return nil, mongoerr.New(mongoerr.InvalidOptions, "'expireAfterSeconds' is only supported on time-series collections or when the 'clusteredIndex' option is specified")
+	case r.has("pipeline"):
+		return nil, mongoerr.New(mongoerr.InvalidOptions, "'pipeline' requires 'viewOn' to also be specified")
+	case r.has("changeStreamPreAndPostImages"), r.has("encryptedFields"):
+		return nil, mongoerr.New(missingField, "a required field of changeStreamPreAndPostImages or encryptedFields is missing")
+	}
+	if r.has("idIndex") {
+		if err := checkIDIndex(r.doc("idIndex")); err != nil {
+			return nil, err
+		}
 	}
 	out := bsonx.NewDoc(64)
 	for _, name := range []string{"validator", "validationLevel", "validationAction"} {
 		out.Append(name, r.get(name))
 	}
 	return out.Raw(), checkValidation(r.args)
+}
+
+// checkValidated refuses validators where documents are not the client's own.
+func (r *request) checkValidated(ns engine.Namespace) error {
+	if r.has("validator") && (ns.DB == "admin" || ns.DB == "local" || ns.DB == "config" || strings.HasPrefix(ns.Name, "system.")) {
+		return mongoerr.New(mongoerr.InvalidOptions, "Document validators are not allowed on collection %s", ns)
+	}
+	return nil
+}
+
+// checkIDIndex checks an index on _id given to create: it must be what every collection has.
+func checkIDIndex(spec bson.Raw) error {
+	known := map[string]check{"key": isDoc, "name": isString, "v": isNumber, "ns": anything, "collation": isDoc}
+	for it := bsonx.Elements(spec); it.Next(); {
+		chk := known[string(it.Key())]
+		if chk == nil {
+			return mongoerr.New(mongoerr.InvalidIndexSpecification, "The field '%s' is not valid for an _id index specification", it.Key())
+		}
+		if err := chk("idIndex."+string(it.Key()), it.Value()); err != nil {
+			return err
+		}
+	}
+	a, err := indexArgs(spec)
+	if err != nil {
+		return err
+	}
+	switch one, _ := bsonx.FloatOf(bsonx.Lookup(a.doc("key"), "_id")); {
+	case !isIDKey(a.doc("key")) || one != 1:
+		return mongoerr.New(mongoerr.BadValue, "The field 'key' for an _id index must be {_id: 1}")
+	case a.has("v") && !isWhole(a.get("v")):
+		return mongoerr.New(mongoerr.BadValue, "Index version must be representable as a 32-bit integer")
+	}
+	return checkIndexOptions(a)
+}
+
+func isWhole(v bson.RawValue) bool {
+	f, ok := bsonx.FloatOf(v)
+	return ok && f == math.Trunc(f)
 }
 
 func checkValidation(a args) error {
@@ -115,37 +174,28 @@ func dropDatabase(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if r.db == "admin" || r.db == "config" || r.db == "local" {
 		return nil, mongoerr.New(mongoerr.IllegalOperation, "Dropping the '%s' database is prohibited.", r.db)
 	}
-	out := bsonx.NewDoc(32)
-	dropped := false
 	for _, c := range r.engine.Collections(r.db) {
 		if _, err := r.engine.Drop(c.Namespace); err != nil && !errors.Is(err, engine.ErrNotFound) {
 			return nil, err
 		}
-		dropped = true
 	}
-	if dropped {
-		out.Append("dropped", bsonx.String(r.db))
-	}
-	return out, nil
+	return bsonx.NewDoc(16), nil
 }
 
 func rename(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
-	if v := r.get(r.name); v.Type != bson.TypeString {
-		return nil, wrongType("renameCollection", v, "string")
-	}
-	from, err := parseNamespace(r.text(r.name))
-	if err != nil {
-		return nil, err
-	}
-	to, err := parseNamespace(r.text("to"))
+	from, to, err := r.renamed()
 	if err != nil {
 		return nil, err
 	}
 	if from == to {
 		return nil, mongoerr.New(mongoerr.IllegalOperation, "Can't rename a collection to itself")
 	}
-	if r.engine.Collection(from) == nil {
+	c := r.engine.Collection(from)
+	if c == nil {
 		return nil, mongoerr.New(mongoerr.NamespaceNotFound, "Source collection %s does not exist", from)
+	}
+	if v := r.get("collectionUUID"); v.Type == bson.TypeBinary && !bsonx.Equal(v, binaryValue(c.UUID)) {
+		return nil, mongoerr.New(361, "Collection UUID does not match that specified")
 	}
 	err = r.engine.Rename(from, to, r.flag("dropTarget"))
 	switch {
@@ -157,13 +207,56 @@ func rename(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 	return bsonx.NewDoc(16), err
 }
 
+// renamed returns the two names of renameCollection. Names that no collection can have are IllegalOperation here.
+func (r *request) renamed() (from, to engine.Namespace, err error) {
+	for i, v := range []bson.RawValue{r.get(r.name), r.get("to")} {
+		name := []string{r.name, "to"}[i]
+		if v.Type == bson.TypeNull {
+			return from, to, mongoerr.New(missingField, "BSON field 'renameCollection.%s' is missing but a required field", name)
+		}
+		if err := isString("renameCollection."+name, v); err != nil {
+			return from, to, err
+		}
+		ns, err := parseNamespace(v.StringValue())
+		if err != nil {
+			return from, to, err
+		}
+		if from, to = to, ns; i == 0 {
+			to = ns
+		}
+	}
+	return from, to, nil
+}
+
 func parseNamespace(s string) (engine.Namespace, error) {
 	db, name, ok := strings.Cut(s, ".")
 	ns := engine.Namespace{DB: db, Name: name}
-	if !ok {
+	switch {
+	case !ok || name == "" || db == "":
 		return ns, mongoerr.New(mongoerr.InvalidNamespace, "Invalid namespace specified '%s'", s)
+	case strings.HasPrefix(name, "system."), strings.HasPrefix(s, "local.oplog."):
+		return ns, mongoerr.New(mongoerr.IllegalOperation, "Cannot rename the system collection '%s', nor to it", s)
+	case strings.Contains(s, "$"), len(s) > maxNamespace:
+		return ns, mongoerr.New(mongoerr.IllegalOperation, "'%s' is not a name that a collection may be renamed to or from", s)
 	}
 	return ns, checkNamespace(ns)
+}
+
+func isUUID(name string, v bson.RawValue) error {
+	if v.Type == bson.TypeNull {
+		return nil
+	}
+	if v.Type != bson.TypeBinary {
+		return wrongType(name, v, "UUID")
+	}
+	subtype, data := v.Binary()
+	if subtype != bson.TypeBinaryUUID {
+		return wrongType(name, v, "UUID")
+	}
+	if len(data) != 16 {
+		return mongoerr.New(207, "%s must be a 16-byte binary field with UUID (4) subtype", name)
+	}
+	return nil
 }
 
 func listCollections(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
@@ -230,9 +323,17 @@ func listIndexes(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if c == nil {
 		return nil, mongoerr.New(mongoerr.NamespaceNotFound, "ns does not exist: %s", ns)
 	}
+	if r.flag("includeIndexBuildInfo") && r.flag("includeBuildUUIDs") {
+		return nil, mongoerr.New(mongoerr.InvalidOptions, "The includeBuildUUIDs flag and includeIndexBuildInfo flag cannot both be set to true")
+	}
 	docs := []bson.Raw{idIndex}
 	for _, x := range c.Indexes {
 		docs = append(docs, x.Spec)
+	}
+	if r.flag("includeIndexBuildInfo") {
+		for i, d := range docs {
+			docs[i] = bsonx.NewDoc(len(d)+16).Append("spec", bsonx.Document(d)).Raw()
+		}
 	}
 	return r.listReply(ctx, ns, docs)
 }

@@ -22,6 +22,9 @@ func collMod(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 			return nil, unsupported("collMod with " + name)
 		}
 	}
+	if err := r.checkValidated(ns); err != nil {
+		return nil, err
+	}
 	if err := checkValidation(r.args); err != nil {
 		return nil, err
 	}

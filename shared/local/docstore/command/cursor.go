@@ -24,11 +24,11 @@ func (r *request) firstBatch(ctx context.Context, ns engine.Namespace, s session
 	if r.has("batchSize") {
 		size = r.number("batchSize", size)
 	} else if c := r.doc("cursor"); c != nil {
-		if v := bsonx.Lookup(c, "batchSize"); !bsonx.IsMissing(v) {
+		if v := bsonx.Lookup(c, "batchSize"); !bsonx.IsNullish(v) {
 			size, _ = wholeNumber(v)
 		}
 	}
-	c := &session.Cursor{Namespace: ns.String(), Stream: s, Done: done, TxnNumber: -1, Session: r.lsid}
+	c := &session.Cursor{Namespace: ns.String(), Stream: s, Done: done, TxnNumber: -1, Session: r.lsid, Collection: r.collectionID(ns)}
 	batch, more, err := fill(ctx, c, size)
 	if err == nil {
 		err = r.durable(ctx, t)
@@ -76,6 +76,9 @@ func fill(ctx context.Context, c *session.Cursor, size int64) (batch bson.RawVal
 
 func getMore(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	id, ok := r.get("getMore").Int64OK()
+	if r.get("getMore").Type == bson.TypeNull {
+		return nil, mongoerr.New(missingField, "BSON field 'getMore.getMore' is missing but a required field")
+	}
 	if !ok {
 		return nil, wrongType("getMore.getMore", r.get("getMore"), "long")
 	}
@@ -98,6 +101,10 @@ func getMore(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		r.cursors.Put(c)
 		return nil, err
 	}
+	if r.collectionID(ns) != c.Collection {
+		r.cursors.Drop(c)
+		return nil, mongoerr.New(queryPlanKilled, "collection dropped. UUID of %s has changed", ns)
+	}
 	batch, more, err := fill(ctx, c, size)
 	if err != nil || !more {
 		r.cursors.Drop(c)
@@ -110,6 +117,17 @@ func getMore(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	}
 	cursor := bsonx.NewDoc(128).Append("nextBatch", batch).Append("id", bsonx.Int64(id)).Append("ns", bsonx.String(c.Namespace))
 	return bsonx.NewDoc(256).Append("cursor", cursor.Value()), nil
+}
+
+// queryPlanKilled is the code of a cursor whose collection is gone.
+const queryPlanKilled = 175
+
+// collectionID tells a collection from another one that has its name later.
+func (r *request) collectionID(ns engine.Namespace) uint32 {
+	if c := r.engine.Collection(ns); c != nil {
+		return c.ID
+	}
+	return 0
 }
 
 func checkCursorNamespace(ns engine.Namespace) error {

@@ -79,6 +79,51 @@ func isCount(name string, v bson.RawValue) error {
 	return nil
 }
 
+// isBatchSize accepts numbers that do not round to less than 0.
+func isBatchSize(name string, v bson.RawValue) error {
+	if err := isNumber(name, v); err != nil {
+		return err
+	}
+	if f, _ := bsonx.FloatOf(v); math.RoundToEven(f) < 0 {
+		return mongoerr.New(mongoerr.BadValue, "BSON field '%s' must not be negative", name)
+	}
+	return nil
+}
+
+// isLimit and isSkip accept what count takes: any whole number, for skip not a negative one.
+func isLimit(name string, v bson.RawValue) error {
+	f, ok := bsonx.FloatOf(v)
+	switch {
+	case !ok || f == math.MinInt64 && v.Type != bson.TypeDouble:
+		return mongoerr.New(mongoerr.BadValue, "BSON field '%s' must be a number other than the smallest", name)
+	case f != math.Trunc(f) || f < math.MinInt64 || f >= math.MaxInt64 && v.Type != bson.TypeInt64:
+		return mongoerr.New(mongoerr.FailedToParse, "BSON field '%s' must be representable as a 64-bit integer", name)
+	}
+	return nil
+}
+
+func isSkip(name string, v bson.RawValue) error {
+	if f, ok := bsonx.FloatOf(v); ok && math.Trunc(f) < 0 {
+		return mongoerr.New(mongoerr.BadValue, "BSON field '%s' value must be >= 0", name)
+	}
+	return isCount(name, v)
+}
+
+// isParsedHint is isHint for the commands whose parser answers FailedToParse.
+func isParsedHint(name string, v bson.RawValue) error {
+	if isHint(name, v) != nil {
+		return mongoerr.New(mongoerr.FailedToParse, "BSON field '%s' must be either a string or an object", name)
+	}
+	return nil
+}
+
+func isUpdateSpec(name string, v bson.RawValue) error {
+	if v.Type != bson.TypeEmbeddedDocument && v.Type != bson.TypeArray {
+		return mongoerr.New(mongoerr.FailedToParse, "Update argument must be either an object or an array")
+	}
+	return nil
+}
+
 // wholeNumber returns the integer that v stands for; doubles and decimals are cut towards zero.
 func wholeNumber(v bson.RawValue) (int64, bool) {
 	if n, ok := bsonx.IntegerOf(v); ok {

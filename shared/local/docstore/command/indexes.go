@@ -375,10 +375,17 @@ func keyedIndex(c *engine.Collection, key bson.RawValue) ([]string, error) {
 	if isIDKey(key.Value) {
 		return nil, mongoerr.New(mongoerr.InvalidOptions, "cannot drop _id index")
 	}
+	var names []string
 	for _, x := range c.Indexes {
 		if bsonx.Equal(bsonx.Lookup(x.Spec, "key"), key) {
-			return []string{x.Name}, nil
+			names = append(names, x.Name)
 		}
+	}
+	if len(names) == 1 {
+		return names, nil
+	}
+	if len(names) > 1 {
+		return nil, mongoerr.New(181, "%d indexes found for key: %s, identify by name instead", len(names), key)
 	}
 	return nil, mongoerr.New(mongoerr.IndexNotFound, "can't find index with key: %s", key)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/strata-crm/strata/shared/local/docstore/query"
 )
 
-var modifyFields = fields{"query": isDoc, "sort": isDoc, "remove": isFlag, "update": ofType("object or array", bson.TypeEmbeddedDocument, bson.TypeArray), "new": isFlag, "fields": isDoc,
-	"upsert": isFlag, "bypassDocumentValidation": isFlag, "arrayFilters": isDocs, "hint": isHint, "let": isDoc, "collation": isDoc, "stmtId": isNumber}
+var modifyFields = fields{"query": isDoc, "sort": isDoc, "remove": isFlag, "update": isUpdateSpec, "new": isFlag, "fields": isDoc,
+	"upsert": isFlag, "bypassDocumentValidation": isFlag, "arrayFilters": isDocs, "hint": isParsedHint, "let": isDoc, "collation": isDoc, "stmtId": isNumber}
 
 func findAndModify(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	ns, err := r.writableNamespace()

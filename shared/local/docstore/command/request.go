@@ -44,6 +44,7 @@ type general struct {
 	maxTime     time.Duration
 
 	hasReadConcern, hasWriteConcern bool
+	apiVersion, apiStrict, apiGiven bool
 }
 
 // parse splits the message into the command's own fields and the general ones and checks both.
@@ -71,7 +72,10 @@ func (s *Server) parse(c *Conn, m *wire.Message) (*request, error) {
 	if r.db == "" {
 		return r, mongoerr.New(missingField, "OP_MSG requests require a $db argument")
 	}
-	return r, r.required()
+	if err := r.required(); err != nil {
+		return r, err
+	}
+	return r, r.checkGeneral()
 }
 
 func (r *request) required() error {
@@ -96,6 +100,11 @@ func (r *request) field(name string, v bson.RawValue) error {
 		}
 		r.args = append(r.args, arg{name, v})
 		return nil
+	}
+	if v.Type == bson.TypeEmbeddedDocument || v.Type == bson.TypeArray {
+		if depth(v.Value, maxCommandDepth+1) > maxCommandDepth {
+			return mongoerr.New(mongoerr.Overflow, "command field '%s' exceeds the nesting limit of %d levels", name, maxCommandDepth)
+		}
 	}
 	known, err := r.general.field(r, name, v)
 	if !known && !r.cmd.lenient {
@@ -135,6 +144,8 @@ func (g *general) field(r *request, name string, v bson.RawValue) (known bool, e
 			return true, mongoerr.New(mongoerr.InvalidOptions, "autocommit must be false: leave it out for a single write")
 		}
 		return true, isBool(name, v)
+	case "apiVersion", "apiStrict", "apiDeprecationErrors":
+		return true, g.setAPI(name, v)
 	case "readConcern":
 		return true, g.setReadConcern(v)
 	case "writeConcern":
@@ -160,15 +171,20 @@ func (g *general) setSession(v bson.RawValue) error {
 	if err := isDoc("lsid", v); err != nil {
 		return err
 	}
-	id, err := sessionID("lsid", bson.Raw(v.Value))
+	id, err := sessionID("lsid", v.Value)
 	g.lsid = id
 	return err
 }
 
 // sessionID reads {id: UUID}; the other fields that a server's own sessions have are accepted and not used.
 func sessionID(path string, doc bson.Raw) (*session.ID, error) {
+	for it := bsonx.Elements(doc); it.Next(); {
+		if name := string(it.Key()); name != "id" && name != "uid" && name != "txnNumber" && name != "txnUUID" {
+			return nil, mongoerr.New(unknownField, "BSON field '%s.%s' is an unknown field.", path, name)
+		}
+	}
 	v := bsonx.Lookup(doc, "id")
-	if bsonx.IsMissing(v) {
+	if bsonx.IsNullish(v) {
 		return nil, mongoerr.New(missingField, "BSON field '%s.id' is missing but a required field", path)
 	}
 	if v.Type != bson.TypeBinary {
@@ -183,82 +199,6 @@ func sessionID(path string, doc bson.Raw) (*session.ID, error) {
 	}
 	id := session.ID(data)
 	return &id, nil
-}
-
-var readConcernFields = fields{"level": isString, "afterClusterTime": ofType("timestamp", bson.TypeTimestamp),
-	"atClusterTime": ofType("timestamp", bson.TypeTimestamp), "provenance": isString, "afterOpTime": isDoc, "allowTransactionTableSnapshot": isBool}
-
-func (g *general) setReadConcern(v bson.RawValue) error {
-	if err := isDoc("readConcern", v); err != nil {
-		return err
-	}
-	g.hasReadConcern = true
-	a, err := parseFields("readConcern", bson.Raw(v.Value), readConcernFields)
-	if err != nil {
-		return err
-	}
-	g.readConcern = a.text("level")
-	switch g.readConcern {
-	case "", "local", "majority", "linearizable", "available", "snapshot":
-		return nil
-	}
-	return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'readConcern.level' is not a valid value.", g.readConcern)
-}
-
-var writeConcernFields = fields{"w": ofType("number, string or object", bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128, bson.TypeString, bson.TypeEmbeddedDocument),
-	"j": isFlag, "fsync": isFlag, "wtimeout": isNumber, "provenance": isString, "getLastError": anything, "wOpTime": anything, "wElectionId": anything}
-
-func (g *general) setWriteConcern(v bson.RawValue) error {
-	if err := isDoc("writeConcern", v); err != nil {
-		return err
-	}
-	g.hasWriteConcern = true
-	for it := bsonx.Elements(v.Value); it.Next(); {
-		name := string(it.Key())
-		chk := writeConcernFields[name]
-		if chk == nil {
-			return mongoerr.New(unknownField, "BSON field 'writeConcern.%s' is an unknown field.", name)
-		}
-		if it.Value().Type == bson.TypeNull {
-			if name == "w" {
-				return mongoerr.New(mongoerr.TypeMismatch, "w has to be a number, string, or object; found: null")
-			}
-			continue
-		}
-		if err := chk("writeConcern."+name, it.Value()); err != nil {
-			if name == "w" {
-				return mongoerr.New(mongoerr.FailedToParse, "w has to be a number, string, or object; found: %s", bsonx.TypeName(it.Value().Type))
-			}
-			return err
-		}
-		if err := g.concern(name, it.Value()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (g *general) concern(name string, v bson.RawValue) error {
-	switch {
-	case name == "w" && bsonx.IsNumber(v):
-		n, _ := wholeNumber(v)
-		if n < 0 || n > 50 {
-			return mongoerr.New(mongoerr.FailedToParse, "w has to be a non-negative number and not greater than 50; found: %d", n)
-		}
-		if n > 1 {
-			return mongoerr.New(100, "Not enough data-bearing nodes: this server is the only one")
-		}
-		g.noReplyWait = g.noReplyWait || n == 0
-	case name == "w" && v.Type == bson.TypeString:
-		if w := v.StringValue(); w != "majority" {
-			return mongoerr.New(79, "No write concern mode named '%s' found in replica set configuration", w)
-		}
-	case name == "w":
-		return mongoerr.New(mongoerr.FailedToParse, "tagged write concern is not supported")
-	case name == "j":
-		g.noReplyWait = g.noReplyWait || !bsonx.Truthy(v)
-	}
-	return nil
 }
 
 // maxTime reads a time limit in milliseconds; 0 means none.
@@ -276,6 +216,9 @@ func maxTime(name string, v bson.RawValue) (time.Duration, error) {
 	return time.Duration(f) * time.Millisecond, nil
 }
 
+// maxCommandDepth is how deep a field of a command may nest.
+const maxCommandDepth = 200
+
 // namespace returns the collection that the command's first field names.
 func (r *request) namespace() (engine.Namespace, error) {
 	v := r.get(r.name)
@@ -286,6 +229,9 @@ func (r *request) namespace() (engine.Namespace, error) {
 	return ns, checkNamespace(ns)
 }
 
+// maxNamespace is the length in bytes that db.collection may have.
+const maxNamespace = 255
+
 func checkNamespace(ns engine.Namespace) error {
 	if err := checkDatabase(ns.DB); err != nil {
 		return err
@@ -295,7 +241,7 @@ func checkNamespace(ns engine.Namespace) error {
 		return mongoerr.New(mongoerr.InvalidNamespace, "Invalid namespace specified '%s'", ns)
 	case strings.Contains(ns.Name, "$") && !strings.HasPrefix(ns.Name, "$cmd."):
 		return mongoerr.New(mongoerr.InvalidNamespace, "Invalid collection name: %s", ns.Name)
-	case len(ns.String()) > 255:
+	case len(ns.String()) > maxNamespace:
 		return mongoerr.New(mongoerr.InvalidNamespace, "Fully qualified namespace is too long: %d bytes, the limit is 255", len(ns.String()))
 	}
 	return nil

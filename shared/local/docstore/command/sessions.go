@@ -4,18 +4,21 @@ import (
 	"context"
 	"crypto/rand"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/engine"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 	"github.com/strata-crm/strata/shared/local/docstore/session"
 )
 
 func sessionCommands() map[string]*command {
 	return map[string]*command{
-		"startSession":      {run: startSession},
+		"startSession":      {run: startSession, onlyReads: true, localReads: true},
 		"endSessions":       {run: endSessions},
 		"refreshSessions":   {run: refreshSessions},
-		"killSessions":      {run: endSessions},
-		"killAllSessions":   {run: killAllSessions},
+		"killSessions":      {run: endSessions, onlyReads: true, localReads: true, lenient: true, keepNull: true},
+		"killAllSessions":   {run: killAllSessions, onlyReads: true, localReads: true, lenient: true},
 		"commitTransaction": {run: commitTransaction, adminOnly: true, endsTransaction: true, fields: fields{"commitTimestamp": anything}},
 		"abortTransaction":  {run: abortTransaction, adminOnly: true, endsTransaction: true},
 	}
@@ -37,11 +40,20 @@ func startSession(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 // sessionIDs reads the array of session ids that the command's first field holds.
 func (r *request) sessionIDs() ([]session.ID, error) {
 	v := r.get(r.name)
-	if err := isDocs(r.name+"."+r.name, v); err != nil {
+	if v.Type == bson.TypeNull {
+		return nil, mongoerr.New(missingField, "BSON field '%s.%s' is missing but a required field", r.name, r.name)
+	}
+	if err := isArray(r.name+"."+r.name, v); err != nil {
 		return nil, err
 	}
 	var ids []session.ID
 	for it := bsonx.Items(v); it.Next(); {
+		if it.Value().Type == bson.TypeNull {
+			continue
+		}
+		if err := isDoc(r.name+"."+r.name+"."+string(it.Key()), it.Value()); err != nil {
+			return nil, err
+		}
 		id, err := sessionID(r.name+"."+r.name+"."+string(it.Key()), it.Value().Value)
 		if err != nil {
 			return nil, err
@@ -78,10 +90,16 @@ func refreshSessions(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 
 func killAllSessions(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 	v := r.get(r.name)
-	if err := isDocs(r.name+"."+r.name, v); err != nil {
+	if err := isArray(r.name+"."+r.name, v); err != nil {
 		return nil, err
 	}
 	for it := bsonx.Items(v); it.Next(); {
+		if it.Value().Type == bson.TypeNull {
+			continue
+		}
+		if err := isDoc(r.name+"."+r.name+"."+string(it.Key()), it.Value()); err != nil {
+			return nil, err
+		}
 		a, err := parseFields(r.name, it.Value().Value, fields{"user": isString, "db": isString}, "user", "db")
 		if err != nil {
 			return nil, err

@@ -18,6 +18,8 @@ type command struct {
 	open            bool // needs no authentication
 	lenient         bool // unknown fields are ignored, as MongoDB does for these
 	keepNull        bool // null is a value like any other
+	onlyReads       bool // takes no writeConcern
+	localReads      bool // takes no readConcern but local
 	retryable       bool // may carry a txnNumber of its own
 	inTransaction   bool
 	endsTransaction bool

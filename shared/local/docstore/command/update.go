@@ -171,11 +171,13 @@ func (w *writer) target(filter bson.Raw, a args) (*target, bson.Raw, error) {
 		return nil, nil, err
 	}
 	t := &target{filter: filter, hint: a.get("hint"), env: env}
-	if t.sort, err = sortFields(a.doc("sort")); err != nil {
-		return nil, nil, err
-	}
 	if bsonx.IsMissing(t.hint) {
 		t.id = onlyID(filter)
+	}
+	if t.id == nil { // one document needs no order
+		if t.sort, err = sortFields(a.doc("sort")); err != nil {
+			return nil, nil, err
+		}
 	}
 	t.matcher, err = query.Compile(filter, query.Options{Scope: scope, Env: env})
 	return t, w.r.doc("let"), err

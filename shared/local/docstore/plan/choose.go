@@ -25,7 +25,7 @@ func Choose(t *engine.Tx, c *engine.Collection, q Query) (*Plan, error) {
 	if c == nil {
 		return p, nil
 	}
-	if !bsonx.IsMissing(q.Hint) {
+	if !bsonx.IsMissing(q.Hint) && !isEmptyHint(q.Hint) {
 		return p, p.follow()
 	}
 	candidates := p.candidates(t, q.Filter)
@@ -176,7 +176,9 @@ func (p *Plan) hinted() (x *engine.Index, natural float64, err error) {
 	h := p.Query.Hint
 	if doc, ok := h.DocumentOK(); ok {
 		if v := bsonx.Lookup(doc, "$natural"); !bsonx.IsMissing(v) {
-			natural, _ = bsonx.FloatOf(v)
+			if natural, _ = bsonx.FloatOf(v); natural != 1 && natural != -1 || bsonx.Len(doc) > 1 {
+				return nil, 0, mongoerr.New(mongoerr.BadValue, "$natural hint must be 1 or -1, and alone")
+			}
 			return nil, natural, nil
 		}
 		if isIDKey(doc) {
@@ -196,6 +198,10 @@ func (p *Plan) hinted() (x *engine.Index, natural float64, err error) {
 		}
 	}
 	return nil, 0, mongoerr.New(mongoerr.BadValue, "error processing query: planner returned error :: caused by :: hint provided does not correspond to an existing index")
+}
+
+func isEmptyHint(v bson.RawValue) bool {
+	return v.Type == bson.TypeEmbeddedDocument && bsonx.IsEmpty(v.Value)
 }
 
 func isIDKey(doc bson.Raw) bool { return bsonx.Len(doc) == 1 && bsonx.FirstKey(doc) == "_id" }

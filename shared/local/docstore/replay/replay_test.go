@@ -11,6 +11,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 )
 
 var (
@@ -96,20 +100,54 @@ func (c *testCase) replay(cl *client) (verdict, string) {
 	if err := cl.reset(); err != nil {
 		return wrong, "reset: " + err.Error()
 	}
+	cursor := int64(0)
 	for _, s := range c.Setup {
-		reply, err := cl.run(s.DB, s.Cmd)
+		reply, err := cl.run(s.DB, withCursor(s.Cmd, cursor))
 		if err != nil {
 			return wrong, fmt.Sprintf("set-up %s: %v", s.Cmd, err)
 		}
 		if code(reply) != 0 {
 			return silent, fmt.Sprintf("set-up %s: %s", s.Cmd, reply)
 		}
+		if id, ok := reply.Lookup("cursor", "id").Int64OK(); ok {
+			cursor = id
+		}
 	}
-	reply, err := cl.run(c.DB, c.Cmd)
+	reply, err := cl.run(c.DB, withCursor(c.Cmd, cursor))
 	if err != nil {
 		return wrong, err.Error()
 	}
-	return c.judge(reply)
+	judged := *c
+	judged.Expect.Reply.Value = withCursor(c.Expect.Reply.Value, cursor)
+	return judged.judge(reply)
+}
+
+// withCursor puts the cursor that the set-up opened where the cases have {} for its id.
+func withCursor(doc bson.Raw, id int64) bson.Raw {
+	out := bsonx.NewDoc(len(doc))
+	for it := bsonx.Elements(doc); it.Next(); {
+		name, v := string(it.Key()), it.Value()
+		switch {
+		case name == "getMore" && isPlaceholder(v):
+			v = bsonx.Int64(id)
+		case strings.HasPrefix(name, "cursors") && v.Type == bson.TypeArray:
+			ids := bsonx.NewArray(len(v.Value))
+			for at := bsonx.Items(v); at.Next(); {
+				if isPlaceholder(at.Value()) {
+					ids.Append(bsonx.Int64(id))
+				} else {
+					ids.Append(at.Value())
+				}
+			}
+			v = ids.Value()
+		}
+		out.AppendBytes(it.Key(), v)
+	}
+	return out.Raw()
+}
+
+func isPlaceholder(v bson.RawValue) bool {
+	return v.Type == bson.TypeEmbeddedDocument && bsonx.IsEmpty(v.Value)
 }
 
 func tally(results []result) baseline {

@@ -20,14 +20,14 @@ type Stream interface {
 
 // Cursor is an open cursor. Between Take and Put or Drop it belongs to the taker alone.
 type Cursor struct {
-	ID        int64
-	Namespace string
-	Stream    Stream
-	Pending   bson.Raw // read from the stream but not sent, because the batch was full
-	Session   *ID      // getMore must come from the same session
-	TxnNumber int64    // and transaction, where it is not negative
-	Durable   bool     // answers wait for durability
-	Done      func()   // frees what the cursor holds besides its stream; may be nil
+	ID         int64
+	Namespace  string
+	Stream     Stream
+	Pending    bson.Raw // read from the stream but not sent, because the batch was full
+	Session    *ID      // getMore must come from the same session
+	TxnNumber  int64    // and transaction, where it is not negative
+	Collection uint32   // the collection's id; another one means that it was dropped
+	Done       func()   // frees what the cursor holds besides its stream; may be nil
 
 	used time.Time
 	busy bool

@@ -1,0 +1,148 @@
+package command
+
+import (
+	"math"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+)
+
+var readConcernFields = fields{"level": isString, "afterClusterTime": ofType("timestamp", bson.TypeTimestamp),
+	"atClusterTime": ofType("timestamp", bson.TypeTimestamp), "provenance": isProvenance, "afterOpTime": isDoc, "allowTransactionTableSnapshot": isBool}
+
+func isProvenance(name string, v bson.RawValue) error {
+	if err := isString(name, v); err != nil {
+		return err
+	}
+	known := []string{"clientSupplied", "implicitDefault", "customDefault", "getLastErrorDefaults", "internalWriteDefault"}
+	if !slices.Contains(known, v.StringValue()) {
+		return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field '%s' is not a valid value.", v.StringValue(), name)
+	}
+	return nil
+}
+
+func (g *general) setReadConcern(v bson.RawValue) error {
+	if err := isDoc("readConcern", v); err != nil {
+		return err
+	}
+	g.hasReadConcern = true
+	a, err := parseFields("readConcern", v.Value, readConcernFields)
+	if err != nil {
+		return err
+	}
+	g.readConcern = a.text("level")
+	if a.has("level") && !slices.Contains([]string{"local", "majority", "linearizable", "available", "snapshot"}, g.readConcern) {
+		return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'readConcern.level' is not a valid value.", g.readConcern)
+	}
+	switch {
+	case a.has("atClusterTime") && (g.readConcern != "snapshot" || a.has("afterClusterTime")):
+		return mongoerr.New(mongoerr.InvalidOptions, "readConcern.atClusterTime may only be given with level 'snapshot', and without afterClusterTime")
+	case a.has("atClusterTime"):
+		return unsupported("reading at a cluster time")
+	case a.has("afterClusterTime"):
+		return mongoerr.New(mongoerr.IllegalOperation, "Cannot specify afterClusterTime: this server tells no cluster times")
+	}
+	return nil
+}
+
+var writeConcernFields = fields{"w": anything, "j": isFlag, "fsync": isFlag, "wtimeout": anything, "provenance": isProvenance,
+	"getLastError": anything, "wOpTime": anything, "wElectionId": anything}
+
+func (g *general) setWriteConcern(v bson.RawValue) error {
+	if err := isDoc("writeConcern", v); err != nil {
+		return err
+	}
+	g.hasWriteConcern = true
+	for it := bsonx.Elements(v.Value); it.Next(); {
+		name := string(it.Key())
+		chk := writeConcernFields[name]
+		if chk == nil {
+			return mongoerr.New(unknownField, "BSON field 'writeConcern.%s' is an unknown field.", name)
+		}
+		if it.Value().Type == bson.TypeNull && name != "w" {
+			continue
+		}
+		if err := chk("writeConcern."+name, it.Value()); err != nil {
+			return err
+		}
+		if err := g.concern(name, it.Value()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *general) concern(name string, v bson.RawValue) error {
+	switch name {
+	case "w":
+		return g.setW(v)
+	case "j":
+		g.noReplyWait = g.noReplyWait || !bsonx.Truthy(v)
+	case "wtimeout":
+		if f, ok := bsonx.FloatOf(v); ok && math.Abs(f) > math.MaxInt32 {
+			return mongoerr.New(mongoerr.FailedToParse, "wtimeout must be a 32-bit integer")
+		}
+	}
+	return nil
+}
+
+// setW reads the number of members to wait for: this is the only one, so more can never be had.
+func (g *general) setW(v bson.RawValue) error {
+	f, isNumber := bsonx.FloatOf(v)
+	f = math.RoundToEven(f)
+	switch {
+	case isNumber && (math.IsNaN(f) || f < 0 || f > 50):
+		return mongoerr.New(mongoerr.FailedToParse, "w has to be a non-negative number and not greater than 50; found: %v", f)
+	case isNumber && f > 1, v.Type == bson.TypeString && v.StringValue() != "majority", v.Type == bson.TypeNull:
+		return mongoerr.New(mongoerr.BadValue, "cannot wait for w: %s: this server is the only member; use 0, 1 or \"majority\"", v)
+	case isNumber:
+		g.noReplyWait = g.noReplyWait || f == 0
+	case v.Type != bson.TypeString && v.Type != bson.TypeEmbeddedDocument:
+		return mongoerr.New(mongoerr.FailedToParse, "w has to be a number, string, or object; found: %s", bsonx.TypeName(v.Type))
+	}
+	return nil
+}
+
+func (g *general) setAPI(name string, v bson.RawValue) error {
+	g.apiGiven = true
+	if name == "apiVersion" {
+		g.apiVersion = true
+		if err := isString(name, v); err != nil {
+			return err
+		}
+		if v.StringValue() != "1" {
+			return mongoerr.New(mongoerr.APIVersionError, "API version must be \"1\"")
+		}
+		return nil
+	}
+	if name == "apiStrict" {
+		g.apiStrict = bsonx.Truthy(v)
+	}
+	return isBool(name, v)
+}
+
+// needsAPIVersion is the code of a stable API field without apiVersion.
+const needsAPIVersion = 4886600
+
+// stable lists the commands of stable API version 1.
+var stable = []string{"abortTransaction", "aggregate", "collMod", "commitTransaction", "count", "create", "createIndexes", "delete", "drop", "dropDatabase",
+	"dropIndexes", "endSessions", "explain", "find", "findAndModify", "getMore", "hello", "insert", "killCursors", "listCollections", "listDatabases",
+	"listIndexes", "ping", "refreshSessions", "saslContinue", "saslStart", "update"}
+
+// checkGeneral refuses general fields that the command does not take.
+func (r *request) checkGeneral() error {
+	switch {
+	case r.apiGiven && !r.apiVersion:
+		return mongoerr.New(needsAPIVersion, "Provided apiStrict and/or apiDeprecationErrors without passing apiVersion")
+	case r.apiStrict && !slices.Contains(stable, r.name):
+		return mongoerr.New(mongoerr.APIStrictError, "Provided apiStrict:true, but the command %s is not in API Version 1", r.name)
+	case r.hasWriteConcern && r.cmd.onlyReads:
+		return mongoerr.New(mongoerr.InvalidOptions, "Command does not support writeConcern: %s", r.name)
+	case r.hasReadConcern && r.cmd.localReads && r.readConcern != "" && r.readConcern != "local":
+		return mongoerr.New(mongoerr.InvalidOptions, "%s does not support read concern level '%s'", r.name, r.readConcern)
+	}
+	return nil
+}
