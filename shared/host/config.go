@@ -6,6 +6,8 @@ package host
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/strata-crm/strata/shared/contract"
@@ -74,6 +76,8 @@ func (t Tenant) Location() (*time.Location, error) {
 	return zone, nil
 }
 
+var weekdays = []string{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"}
+
 // Validate checks what the tags cannot. config.Load calls it through the embedding service's configuration.
 func (c *Config) Validate() error {
 	if !c.Tenant.ID.Valid() {
@@ -81,6 +85,9 @@ func (c *Config) Validate() error {
 	}
 	if len(c.Tenant.Currency) != 3 {
 		return fault.New(fault.Invalid, fault.BadRequest, "tenant.currency %q must be an ISO 4217 code such as EUR", c.Tenant.Currency)
+	}
+	if !slices.Contains(weekdays, c.Tenant.WeekStart) {
+		return fault.New(fault.Invalid, fault.BadRequest, "tenant.weekstart %q must be one of %s", c.Tenant.WeekStart, strings.Join(weekdays, ", "))
 	}
 	if c.HTTP.Listen != "" {
 		if _, err := netip.ParseAddrPort(c.HTTP.Listen); err != nil {
