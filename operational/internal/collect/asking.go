@@ -53,8 +53,13 @@ func NewSet(revision int64, ds []contract.OperationalDirective) *Set {
 	return s
 }
 
-// Revision returns the set's revision.
-func (s *Set) Revision() int64 { return s.revision }
+// Revision returns the set's revision; -1 for nil.
+func (s *Set) Revision() int64 {
+	if s == nil {
+		return -1
+	}
+	return s.revision
+}
 
 // Wanted is what is asked of one kind of item: a call and, for track, an event. It is plain data, so that an import can
 // keep what its rows were judged by.

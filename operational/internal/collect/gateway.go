@@ -87,7 +87,11 @@ func (g *Gateway) Collect(ctx context.Context, r Request) ([]Answer, error) {
 		return nil, fault.New(fault.Invalid, fault.BadRequest, "the batch has %d items: send 1 to %d", len(r.Items), MaxItems)
 	}
 	received := g.received()
-	j := g.judge(r.Source, received, g.Finder(received))
+	find, err := g.Finder(received)
+	if err != nil {
+		return nil, err
+	}
+	j := g.judge(r.Source, received, find)
 	j.live, j.sentAt = true, r.SentAt
 	verdicts := make([]Verdict, len(r.Items))
 	for i, raw := range r.Items {
@@ -121,15 +125,13 @@ func (g *Gateway) Rows(s source.Source, run, idPrefix string, received time.Time
 	return verdicts
 }
 
-// Finder returns a look-up in the directives that are in force now.
-func (g *Gateway) Finder(at time.Time) func(call, event string) Wanted {
+// Finder returns a look-up in the directives that are in force now; fault.Transient while they are not known.
+func (g *Gateway) Finder(at time.Time) (func(call, event string) Wanted, error) {
 	set := g.o.Asking.InForce()
-	return func(call, event string) Wanted {
-		if set == nil {
-			return Wanted{Call: call, Event: event}
-		}
-		return set.Find(call, event, at)
+	if set == nil {
+		return nil, fault.New(fault.Transient, fault.Unavailable, "the service is starting and does not know yet what is asked for: send the same request again")
 	}
+	return func(call, event string) Wanted { return set.Find(call, event, at) }, nil
 }
 
 func (g *Gateway) received() time.Time { return g.o.Now().UTC().Truncate(time.Millisecond) }

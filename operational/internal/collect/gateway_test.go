@@ -24,7 +24,7 @@ var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 type fixed struct{ set *collect.Set }
 
-func (f fixed) InForce() *collect.Set { return f.set }
+func (f *fixed) InForce() *collect.Set { return f.set }
 
 type aside struct{ records []lake.Quarantined }
 
@@ -51,6 +51,7 @@ type stage struct {
 	gateway *collect.Gateway
 	bus     *bustest.Bus
 	aside   aside
+	asking  fixed
 }
 
 func parameter(name contract.ParameterName, v contract.ValueType, call, event, property string) contract.Collection {
@@ -70,7 +71,7 @@ func newStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	s := &stage{bus: bustest.Memory(t, contract.Specs()...)}
-	set := collect.NewSet(1, []contract.OperationalDirective{{
+	s.asking.set = collect.NewSet(1, []contract.OperationalDirective{{
 		Order: contract.Order{ID: "od-1", Revision: 4, Standing: contract.InForce, ValidFrom: now.Add(-time.Hour), Expires: now.Add(time.Hour)},
 		Collect: []contract.Collection{
 			parameter(contract.ParamOrderAmount, contract.AmountOf, "track", "Order Completed", "total"),
@@ -80,7 +81,7 @@ func newStage(t *testing.T) *stage {
 		},
 	}})
 	n := 0
-	s.gateway, err = collect.New(collect.Options{Tenant: "main", Currency: "EUR", Keys: keys, Asking: fixed{set}, Known: nothing{}, Quarantine: &s.aside,
+	s.gateway, err = collect.New(collect.Options{Tenant: "main", Currency: "EUR", Keys: keys, Asking: &s.asking, Known: nothing{}, Quarantine: &s.aside,
 		Publisher: s.bus, Dropped: dropped, Now: clock, NewID: func() string { n++; return fmt.Sprint("id-", n) }, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +169,11 @@ func TestFilesAreNotCorrected(t *testing.T) {
 		{Row: 1, Item: json.RawMessage(`{"type":"track","event":"Order Completed","userId":"u","timestamp":"1997-01-01T00:00:00Z","sentAt":"2020-01-01T00:00:00Z","properties":{"total":1}}`)},
 		{Row: 2, Item: json.RawMessage(`{"type":"track","event":"Order Completed","userId":"u","properties":{"total":1}}`)},
 	}
-	v := s.gateway.Rows(source.Source{Draft: source.Draft{ID: "shop"}}, "run", "0123456789abcdef", now, s.gateway.Finder(now), rows)
+	find, err := s.gateway.Finder(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := s.gateway.Rows(source.Source{Draft: source.Draft{ID: "shop"}}, "run", "0123456789abcdef", now, find, rows)
 	if v[0].Status != fault.Accepted || v[0].ID != "0123456789abcdef-1" || v[0].Event.Time.Year() != 1997 || v[0].Event.Import.Row != 1 {
 		t.Errorf("the row is judged %+v, want accepted at its own time under digest and row", v[0])
 	}
@@ -224,5 +229,14 @@ func TestNoAnswerBeforeItIsStored(t *testing.T) {
 	}
 	if n := len(s.published(t)); n != 1 {
 		t.Errorf("%d events are published, want 1", n)
+	}
+}
+
+func TestNothingIsTakenInBeforeTheDirectivesAreKnown(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.asking.set = nil
+	if _, err := s.collect(t, nil, `{"type":"identify","userId":"u","traits":{"subscribed":true}}`); !fault.Is(err, fault.Transient) {
+		t.Errorf("the request is answered %v, want a transient fault", err)
 	}
 }

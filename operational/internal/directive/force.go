@@ -28,7 +28,6 @@ const forceEvery = time.Second
 // NewForce returns an empty set that fills while Run works.
 func NewForce(s Store, l *slog.Logger) *Force {
 	f := &Force{store: s, logger: l, wake: make(chan struct{}, 1), ready: make(chan struct{})}
-	f.set.Store(collect.NewSet(0, nil))
 	f.orders.Store(&[]contract.OperationalDirective{})
 	return f
 }
@@ -39,7 +38,7 @@ func (f *Force) Name() string { return "directives_in_force" }
 // Started is closed when the set has been loaded once: before, the gateway would drop what is asked for.
 func (f *Force) Started() <-chan struct{} { return f.ready }
 
-// InForce implements collect.Asking.
+// InForce implements collect.Asking: nil until the set has been loaded.
 func (f *Force) InForce() *collect.Set { return f.set.Load() }
 
 // Orders returns the directives that are carried out.

@@ -7,7 +7,6 @@ package fact
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/strata-crm/strata/operational/internal/identity"
@@ -121,5 +120,3 @@ func (f *Fact) same() same {
 
 // ID names the fact within its tenant.
 func (f *Fact) ID() string { return string(f.Source) + "|" + f.Event }
-
-func compare(a, b Fact) int { return strings.Compare(a.ID(), b.ID()) }

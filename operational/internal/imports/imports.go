@@ -29,7 +29,7 @@ type Store interface {
 
 // Gateway judges and takes rows; collect.Gateway does.
 type Gateway interface {
-	Finder(at time.Time) func(call, event string) collect.Wanted
+	Finder(at time.Time) (func(call, event string) collect.Wanted, error)
 	Rows(s source.Source, run, idPrefix string, received time.Time, find func(call, event string) collect.Wanted, rows []collect.Row) []collect.Verdict
 	Seen(ctx context.Context, s contract.SourceID, verdicts []collect.Verdict) map[string]lake.Seen
 	Take(ctx context.Context, s contract.SourceID, verdicts []collect.Verdict) error
@@ -141,7 +141,10 @@ func (im *Imports) take(ctx context.Context, run Run, rows []collect.Row) (Answe
 	if run.Pending != nil && rows[len(rows)-1].Row > run.Pending.Last {
 		rows = rows[:run.Pending.Last-rows[0].Row+1] // those were judged before; the rest comes with the next request
 	}
-	f := im.finder(&run)
+	f, err := im.finder(&run)
+	if err != nil {
+		return Answer{}, err
+	}
 	verdicts := im.o.Gateway.Rows(src, string(run.ID), run.Digest[:prefixDigits], f.received, f.find, rows)
 	if run, err = im.prepare(ctx, run, f, rows); err != nil {
 		return Answer{}, err
@@ -175,13 +178,16 @@ type finder struct {
 	live     func(call, event string) collect.Wanted
 }
 
-func (im *Imports) finder(run *Run) *finder {
+func (im *Imports) finder(run *Run) (*finder, error) {
 	f := &finder{received: im.now()}
-	f.live = im.o.Gateway.Finder(f.received)
+	var err error
+	if f.live, err = im.o.Gateway.Finder(f.received); err != nil {
+		return nil, err
+	}
 	if run.Pending != nil {
 		f.received, f.used = run.Pending.Received, run.Pending.Wanted
 	}
-	return f
+	return f, nil
 }
 
 func (f *finder) find(call, event string) collect.Wanted {
