@@ -55,6 +55,14 @@ func (r *request) checkAggregate() error {
 	if !bsonx.IsEmpty(r.doc("collation")) {
 		return unsupported("collation")
 	}
+	if r.flag("explain") && r.hasWriteConcern {
+		return mongoerr.New(mongoerr.FailedToParse, "Aggregation explain does not support the 'writeConcern' option")
+	}
+	if stages := r.docs("pipeline"); r.readConcern == "linearizable" && len(stages) > 0 {
+		if last := bsonx.FirstKey(stages[len(stages)-1]); last == "$out" || last == "$merge" {
+			return mongoerr.New(mongoerr.InvalidOptions, "%s cannot be used with a 'linearizable' read concern level", last)
+		}
+	}
 	c := r.get("cursor")
 	if bsonx.IsMissing(c) && !r.flag("explain") {
 		return mongoerr.New(mongoerr.FailedToParse, "The 'cursor' option is required, except for aggregate with the explain argument")

@@ -27,7 +27,7 @@ func catalogCommands() map[string]*command {
 		"listCollections":  {run: listCollections, onlyReads: true, localReads: true, fields: fields{"filter": isDoc, "nameOnly": isFlag, "authorizedCollections": isFlag, "cursor": isDoc}},
 		"listIndexes":      {run: listIndexes, onlyReads: true, fields: fields{"cursor": isDoc, "includeIndexBuildInfo": isFlag, "includeBuildUUIDs": isFlag}},
 		"listDatabases":    {run: listDatabases, onlyReads: true, adminOnly: true, fields: fields{"filter": isDoc, "nameOnly": isFlag, "authorizedDatabases": isBool}},
-		"renameCollection": {keepNull: true, run: rename, localReads: true, adminOnly: true, required: []string{"to"}, fields: fields{"to": isString, "dropTarget": isFlag, "stayTemp": isBool, "collectionUUID": isUUID}},
+		"renameCollection": {run: rename, localReads: true, adminOnly: true, required: []string{"to"}, fields: fields{"to": isString, "dropTarget": isFlag, "stayTemp": isBool, "collectionUUID": isUUID}},
 		"collMod":          {run: collMod, localReads: true, fields: collModFields},
 	}
 }
@@ -42,6 +42,9 @@ func create(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 	ns, err := r.namespace()
 	if err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(ns.Name, "system.") && !slices.Contains([]string{"system.js", "system.profile", "system.users", "system.views"}, ns.Name) {
+		return nil, mongoerr.New(mongoerr.InvalidNamespace, "Invalid system namespace: %s", ns)
 	}
 	if err := r.checkValidated(ns); err != nil {
 		return nil, err
@@ -144,6 +147,9 @@ func checkValidation(a args) error {
 	}
 	if a.has("validationAction") && !slices.Contains([]string{"error", "warn"}, a.text("validationAction")) {
 		return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'validationAction' is not a valid value.", a.text("validationAction"))
+	}
+	if depth(a.doc("validator"), maxCommandDepth+1) > maxCommandDepth {
+		return mongoerr.New(mongoerr.Overflow, "the validator exceeds the nesting limit of %d levels", maxCommandDepth)
 	}
 	_, err := query.Compile(a.doc("validator"), query.Options{})
 	return err

@@ -29,6 +29,11 @@ func (g *general) setReadConcern(v bson.RawValue) error {
 		return err
 	}
 	g.hasReadConcern = true
+	for _, name := range []string{"atClusterTime", "afterClusterTime"} {
+		if t := bsonx.Lookup(v.Value, name); t.Type == bson.TypeNull {
+			return wrongType("readConcern."+name, t, "timestamp")
+		}
+	}
 	a, err := parseFields("readConcern", v.Value, readConcernFields)
 	if err != nil {
 		return err
@@ -42,6 +47,8 @@ func (g *general) setReadConcern(v bson.RawValue) error {
 		return mongoerr.New(mongoerr.InvalidOptions, "readConcern.atClusterTime may only be given with level 'snapshot', and without afterClusterTime")
 	case a.has("atClusterTime"):
 		return unsupported("reading at a cluster time")
+	case a.has("afterClusterTime") && bsonx.Equal(a.get("afterClusterTime"), bsonx.Timestamp(0, 0)):
+		return mongoerr.New(mongoerr.InvalidOptions, "readConcern.afterClusterTime cannot be a null timestamp")
 	case a.has("afterClusterTime"):
 		return mongoerr.New(mongoerr.IllegalOperation, "Cannot specify afterClusterTime: this server tells no cluster times")
 	}
@@ -92,7 +99,10 @@ func (g *general) concern(name string, v bson.RawValue) error {
 // setW reads the number of members to wait for: this is the only one, so more can never be had.
 func (g *general) setW(v bson.RawValue) error {
 	f, isNumber := bsonx.FloatOf(v)
-	f = math.RoundToEven(f)
+	if f = math.Trunc(f); v.Type == bson.TypeDecimal128 {
+		f, _ = bsonx.FloatOf(v)
+		f = math.RoundToEven(f)
+	}
 	switch {
 	case isNumber && (math.IsNaN(f) || f < 0 || f > 50):
 		return mongoerr.New(mongoerr.FailedToParse, "w has to be a non-negative number and not greater than 50; found: %v", f)
@@ -100,10 +110,23 @@ func (g *general) setW(v bson.RawValue) error {
 		return mongoerr.New(mongoerr.BadValue, "cannot wait for w: %s: this server is the only member; use 0, 1 or \"majority\"", v)
 	case isNumber:
 		g.noReplyWait = g.noReplyWait || f == 0
-	case v.Type != bson.TypeString && v.Type != bson.TypeEmbeddedDocument:
+	case v.Type != bson.TypeString && !isTags(v):
 		return mongoerr.New(mongoerr.FailedToParse, "w has to be a number, string, or object; found: %s", bsonx.TypeName(v.Type))
 	}
 	return nil
+}
+
+// isTags accepts {tag: number…}, which one member satisfies.
+func isTags(v bson.RawValue) bool {
+	if v.Type != bson.TypeEmbeddedDocument || bsonx.IsEmpty(v.Value) {
+		return false
+	}
+	for it := bsonx.Elements(v.Value); it.Next(); {
+		if !bsonx.IsNumber(it.Value()) {
+			return false
+		}
+	}
+	return true
 }
 
 func (g *general) setAPI(name string, v bson.RawValue) error {

@@ -156,16 +156,16 @@ func killCursors(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if _, err := r.namespace(); err != nil {
 		return nil, err
 	}
-	if bsonx.IsEmpty(r.get("cursors").Value) {
-		return nil, mongoerr.New(mongoerr.BadValue, "BSON field 'killCursors.cursors' must not be empty")
-	}
 	killed, missing := bsonx.NewArray(16), bsonx.NewArray(16)
 	for it := bsonx.Items(r.get("cursors")); it.Next(); {
-		if it.Value().Type != bson.TypeInt64 {
+		if t := it.Value().Type; t != bson.TypeInt64 && t != bson.TypeNull {
 			return nil, wrongType("killCursors.cursors."+string(it.Key()), it.Value(), "long")
 		}
 	}
 	for it := bsonx.Items(r.get("cursors")); it.Next(); {
+		if it.Value().Type == bson.TypeNull {
+			continue
+		}
 		if r.cursors.Kill(it.Value().Int64()) {
 			killed.Append(it.Value())
 		} else {

@@ -131,8 +131,11 @@ func sortFields(spec bson.Raw) ([]bsonx.IndexField, error) {
 			return nil, unsupported("sorting by $meta")
 		}
 		f, ok := bsonx.FloatOf(v)
-		if !ok || f != 1 && f != -1 {
-			return nil, mongoerr.New(mongoerr.BadValue, "Illegal key in $sort specification: %s: %s", name, v)
+		if !ok {
+			return nil, mongoerr.New(15974, "Illegal key in $sort specification: %s: %s", name, v)
+		}
+		if f != 1 && f != -1 {
+			return nil, mongoerr.New(15975, "$sort key ordering must be 1 (for ascending) or -1 (for descending)")
 		}
 		out = append(out, bsonx.IndexField{Path: name, Desc: f < 0})
 	}

@@ -79,6 +79,14 @@ func isCount(name string, v bson.RawValue) error {
 	return nil
 }
 
+// isAmount is isCount for the fields whose negative values are BadValue.
+func isAmount(name string, v bson.RawValue) error {
+	if f, ok := bsonx.FloatOf(v); ok && math.Trunc(f) < 0 {
+		return mongoerr.New(mongoerr.BadValue, "BSON field '%s' value must be >= 0", name)
+	}
+	return isCount(name, v)
+}
+
 // isBatchSize accepts numbers that do not round to less than 0.
 func isBatchSize(name string, v bson.RawValue) error {
 	if err := isNumber(name, v); err != nil {
@@ -103,7 +111,7 @@ func isLimit(name string, v bson.RawValue) error {
 }
 
 func isSkip(name string, v bson.RawValue) error {
-	if f, ok := bsonx.FloatOf(v); ok && math.Trunc(f) < 0 {
+	if f, ok := bsonx.FloatOf(v); ok && (math.Trunc(f) < 0 || v.Type == bson.TypeDecimal128 && math.RoundToEven(f) < 0) {
 		return mongoerr.New(mongoerr.BadValue, "BSON field '%s' value must be >= 0", name)
 	}
 	return isCount(name, v)

@@ -16,15 +16,15 @@ import (
 
 func queryCommands() map[string]*command {
 	return map[string]*command{
-		"find": {run: find, inTransaction: true, fields: fields{"filter": isDoc, "sort": isDoc, "projection": isDoc, "hint": isHint, "skip": isCount, "limit": isCount,
+		"find": {run: find, inTransaction: true, nulls: []string{"filter"}, fields: fields{"filter": isDoc, "sort": isDoc, "projection": isDoc, "hint": isHint, "skip": isAmount, "limit": isAmount,
 			"batchSize": isCount, "singleBatch": isFlag, "max": isDoc, "min": isDoc, "returnKey": isFlag, "showRecordId": isFlag, "tailable": isFlag, "oplogReplay": isFlag,
 			"noCursorTimeout": isFlag, "awaitData": isFlag, "allowPartialResults": isFlag, "allowDiskUse": isFlag, "collation": isDoc, "let": isDoc, "term": isNumber}},
 		"getMore":     {run: getMore, inTransaction: true, required: []string{"collection"}, fields: fields{"collection": isString, "batchSize": isCount, "term": isNumber, "lastKnownCommittedOpTime": anything}},
 		"killCursors": {run: killCursors, localReads: true, inTransaction: true, required: []string{"cursors"}, fields: fields{"cursors": isArray}},
-		"count":       {run: count, onlyReads: true, fields: fields{"query": isDoc, "limit": isLimit, "skip": isSkip, "hint": isParsedHint, "fields": anything, "collation": isDoc}},
+		"count":       {run: count, onlyReads: true, nulls: []string{"limit", "hint"}, fields: fields{"query": isDoc, "limit": isLimit, "skip": isSkip, "hint": isParsedHint, "fields": anything, "collation": isDoc}},
 		"distinct":    {run: distinct, onlyReads: true, inTransaction: true, required: []string{"key"}, fields: fields{"key": isString, "query": isDoc, "hint": isHint, "collation": isDoc}},
-		"aggregate": {run: aggregate, inTransaction: true, required: []string{"pipeline"}, fields: fields{"pipeline": isDocs, "cursor": isDoc, "explain": isBool, "allowDiskUse": isFlag,
-			"bypassDocumentValidation": isFlag, "hint": isHint, "collation": isDoc, "let": isDoc, "needsMerge": anything, "fromRouter": anything}},
+		"aggregate": {run: aggregate, inTransaction: true, nulls: []string{"cursor", "explain"}, required: []string{"pipeline"}, fields: fields{"pipeline": isDocs, "cursor": isDoc, "explain": isBool, "allowDiskUse": isFlag,
+			"bypassDocumentValidation": isFlag, "hint": isParsedHint, "collation": isDoc, "let": isDoc, "needsMerge": anything, "fromRouter": anything}},
 		"explain": {run: explain, fields: fields{"verbosity": isString}},
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func writeCommands() map[string]*command {
-	modify := &command{run: findAndModify, fields: modifyFields, retryable: true, inTransaction: true}
+	modify := &command{run: findAndModify, fields: modifyFields, nulls: []string{"hint"}, retryable: true, inTransaction: true}
 	return map[string]*command{
 		"insert": {run: insert, sequence: "documents", required: []string{"documents"}, retryable: true, inTransaction: true,
 			fields: fields{"documents": isDocs, "ordered": isBool, "bypassDocumentValidation": isFlag, "stmtIds": isArray, "stmtId": isNumber}},

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,7 +90,7 @@ func (r *request) required() error {
 
 func (r *request) field(name string, v bson.RawValue) error {
 	if chk, ok := r.cmd.fields[name]; ok {
-		if v.Type == bson.TypeNull && !r.cmd.keepNull {
+		if v.Type == bson.TypeNull && !r.cmd.keepNull && !slices.Contains(r.cmd.nulls, name) {
 			return nil
 		}
 		if r.has(name) {
@@ -207,7 +208,7 @@ func maxTime(name string, v bson.RawValue) (time.Duration, error) {
 		return 0, err
 	}
 	f, _ := bsonx.FloatOf(v)
-	if f != math.Trunc(f) || math.IsNaN(f) || math.IsInf(f, 0) {
+	if f != math.Trunc(f) || math.IsNaN(f) || math.Abs(f) > math.MaxInt64 {
 		return 0, mongoerr.New(mongoerr.FailedToParse, "%s has non-integral value", name)
 	}
 	if f < 0 || f > math.MaxInt32 {

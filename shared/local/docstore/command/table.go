@@ -15,12 +15,13 @@ type command struct {
 	sequence string // the field that may come as a document sequence
 
 	adminOnly       bool
-	open            bool // needs no authentication
-	lenient         bool // unknown fields are ignored, as MongoDB does for these
-	keepNull        bool // null is a value like any other
-	onlyReads       bool // takes no writeConcern
-	localReads      bool // takes no readConcern but local
-	retryable       bool // may carry a txnNumber of its own
+	open            bool     // needs no authentication
+	lenient         bool     // unknown fields are ignored, as MongoDB does for these
+	keepNull        bool     // null is a value like any other
+	nulls           []string // fields of which null is a value like any other
+	onlyReads       bool     // takes no writeConcern
+	localReads      bool     // takes no readConcern but local
+	retryable       bool     // may carry a txnNumber of its own
 	inTransaction   bool
 	endsTransaction bool
 }
