@@ -34,8 +34,8 @@ type collecting struct {
 	watch      []service.Progress
 }
 
-// newCollecting wires the half. asking and validity come from the directives in force.
-func newCollecting(ctx context.Context, c Config, d host.Deps, asking collect.Asking, validity ingest.Directives) (*collecting, error) {
+// newCollecting wires the half. asking and validity come from the directives in force, gate from policy.
+func newCollecting(ctx context.Context, c Config, d host.Deps, asking collect.Asking, validity ingest.Directives, gate httpapi.Gate) (*collecting, error) {
 	key, err := c.key()
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func newCollecting(ctx context.Context, c Config, d host.Deps, asking collect.As
 	}
 	p := &parts{c: c, d: d, keys: keys, fences: mongostore.NewFences(d.DB), lake: mongostore.NewLake(d.DB),
 		sources: mongostore.NewSources(d.DB), imports: mongostore.NewImports(d.DB), warehouse: mongostore.NewWarehouse(d.DB, c.Tenant.Currency)}
-	return p.collecting(asking, validity)
+	return p.collecting(asking, validity, gate)
 }
 
 // parts are the stores that the half is built on.
@@ -66,7 +66,7 @@ type parts struct {
 	warehouse *mongostore.Warehouse
 }
 
-func (p *parts) collecting(asking collect.Asking, validity ingest.Directives) (*collecting, error) {
+func (p *parts) collecting(asking collect.Asking, validity ingest.Directives, gate httpapi.Gate) (*collecting, error) {
 	h := &collecting{warehouse: p.warehouse, progress: ingest.NewProgress(p.fences, p.d.Bus)}
 	var err error
 	if h.registry, err = source.NewRegistry(p.c.Tenant.ID, p.sources, p.d.Now, nil); err != nil {
@@ -79,7 +79,7 @@ func (p *parts) collecting(asking collect.Asking, validity ingest.Directives) (*
 	if err := p.ingest(h, validity); err != nil {
 		return nil, err
 	}
-	return h, p.serve(h, asking)
+	return h, p.serve(h, asking, gate)
 }
 
 func (p *parts) ingest(h *collecting, validity ingest.Directives) error {
@@ -104,7 +104,7 @@ func (p *parts) ingest(h *collecting, validity ingest.Directives) error {
 	return nil
 }
 
-func (p *parts) serve(h *collecting, asking collect.Asking) error {
+func (p *parts) serve(h *collecting, asking collect.Asking, gate httpapi.Gate) error {
 	dropped, err := collect.NewDropped(p.c.Tenant.ID, mongostore.NewDrops(p.d.DB), p.d.Now, p.d.Telemetry.Logger)
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func (p *parts) serve(h *collecting, asking collect.Asking) error {
 	}
 	h.components = append(h.components, dropped, account)
 	h.api = &httpapi.Collecting{Tenant: p.c.Tenant.ID, Zone: zone, Currency: p.c.Tenant.Currency, Registry: h.registry, Keeper: h.keeper,
-		Gateway: gateway, Dropped: dropped, Imports: runs, Runs: p.imports, Account: account, Aside: p.lake, Now: p.d.Now}
+		Gateway: gateway, Dropped: dropped, Imports: runs, Runs: p.imports, Account: account, Aside: p.lake, Gate: gate, Now: p.d.Now}
 	return h.api.Check()
 }
 

@@ -14,14 +14,17 @@ import (
 	"time"
 
 	"github.com/strata-crm/strata/operational/internal/collect"
+	"github.com/strata-crm/strata/operational/internal/govern"
 	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/operational/internal/ingest"
+	rules "github.com/strata-crm/strata/operational/policy"
 	"github.com/strata-crm/strata/shared/bus/bustest"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/host"
 	"github.com/strata-crm/strata/shared/httpx"
 	"github.com/strata-crm/strata/shared/mongodb"
 	"github.com/strata-crm/strata/shared/mongodb/mongotest"
+	"github.com/strata-crm/strata/shared/policy"
 	"github.com/strata-crm/strata/shared/service"
 	"github.com/strata-crm/strata/shared/signin"
 	"github.com/strata-crm/strata/shared/telemetry"
@@ -94,9 +97,20 @@ func settings() Config {
 	return c
 }
 
+// gate is the shipped policy.
+func gate(t testing.TB, d host.Deps) httpapi.Gate {
+	t.Helper()
+	engine, err := policy.New(t.Context(), policy.Options{Layer: string(contract.Operational), Files: rules.Files, Inputs: rules.Inputs(),
+		Canaries: rules.Canaries(), Record: func(context.Context, policy.Record) error { return nil }, Now: d.Now, Logger: d.Telemetry.Logger, Meter: d.Telemetry.Meter})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return govern.Policy{Engine: engine}.Gate
+}
+
 func newRig(t testing.TB, d host.Deps, a asked) *rig {
 	t.Helper()
-	half, err := newCollecting(t.Context(), settings(), d, a, a)
+	half, err := newCollecting(t.Context(), settings(), d, a, a, gate(t, d))
 	if err != nil {
 		t.Fatal(err)
 	}

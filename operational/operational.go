@@ -60,7 +60,7 @@ func New(ctx context.Context, c Config, d host.Deps) (*service.Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("operational service: %w", err)
 	}
-	collecting, err := newCollecting(ctx, c, d, directing.force, directing.directives)
+	collecting, err := newCollecting(ctx, c, d, directing.force, directing.directives, directing.policy.Gate)
 	if err != nil {
 		return nil, fmt.Errorf("operational service: %w", err)
 	}

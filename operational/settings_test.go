@@ -29,7 +29,7 @@ func TestSettingsAreFixedByTheFirstEvent(t *testing.T) {
 	start := func(change func(*Config)) error {
 		c := settings()
 		change(&c)
-		_, err := newCollecting(t.Context(), c, d, a, a)
+		_, err := newCollecting(t.Context(), c, d, a, a, gate(t, d))
 		return err
 	}
 	if err := start(func(c *Config) { c.Tenant.Zone = "Europe/Vienna" }); err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/strata-crm/strata/operational/internal/source"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
-	"github.com/strata-crm/strata/shared/signin"
 )
 
 // Runs lists imports, the latest first, that began before an instant.
@@ -37,25 +36,23 @@ type Collecting struct {
 	Runs     Runs
 	Account  *ingest.Account
 	Aside    Aside
+	Gate     Gate
 	Now      func() time.Time
 }
 
 // Check returns fault.Invalid when a field is missing.
 func (c *Collecting) Check() error {
 	if !c.Tenant.Valid() || c.Zone == nil || c.Currency == "" || c.Registry == nil || c.Keeper == nil || c.Gateway == nil || c.Dropped == nil ||
-		c.Imports == nil || c.Runs == nil || c.Account == nil || c.Aside == nil || c.Now == nil {
+		c.Imports == nil || c.Runs == nil || c.Account == nil || c.Aside == nil || c.Gate == nil || c.Now == nil {
 		return fault.New(fault.Invalid, fault.BadDefinition, "httpapi.Collecting needs all its fields")
 	}
 	return nil
 }
 
-// Who may do what. Nobody reads items back: they are personal data.
-var (
-	mayRead    = []signin.Role{signin.Steward, signin.Manager, signin.Executive, signin.Machine}
-	mayManage  = []signin.Role{signin.Steward}
-	mayCollect = []signin.Role{signin.Collector, signin.Steward}
-	mayFollow  = []signin.Role{signin.Collector, signin.Steward, signin.Manager}
-)
+// may returns fault.Denied unless policy allows the caller one of the actions.
+func (c *Collecting) may(ctx context.Context, actions ...string) error {
+	return may(ctx, c.Tenant, c.Gate, actions...)
+}
 
 // instant reads a time, or a day in the tenant's zone.
 func (c *Collecting) instant(s string) (time.Time, error) {

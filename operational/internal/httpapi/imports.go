@@ -21,7 +21,7 @@ type importCursor struct {
 
 // ListImports implements StrictServerInterface.
 func (c *Collecting) ListImports(ctx context.Context, r ListImportsRequestObject) (ListImportsResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayFollow...); err != nil {
+	if err := c.may(ctx, actionImport, actionRead); err != nil {
 		return nil, err
 	}
 	limit, err := httpx.Limit(r.Params.Limit)
@@ -55,7 +55,7 @@ func (c *Collecting) ListImports(ctx context.Context, r ListImportsRequestObject
 
 // StartImport implements StrictServerInterface.
 func (c *Collecting) StartImport(ctx context.Context, r StartImportRequestObject) (StartImportResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayCollect...); err != nil {
+	if err := c.may(ctx, actionImport); err != nil {
 		return nil, err
 	}
 	draft := imports.Run{Source: contract.SourceID(r.Body.Source), FileName: r.Body.FileName, Digest: r.Body.Digest, Rows: r.Body.Rows}
@@ -71,7 +71,7 @@ func (c *Collecting) StartImport(ctx context.Context, r StartImportRequestObject
 
 // ImportRows implements StrictServerInterface.
 func (c *Collecting) ImportRows(ctx context.Context, r ImportRowsRequestObject) (ImportRowsResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayCollect...); err != nil {
+	if err := c.may(ctx, actionImport); err != nil {
 		return nil, err
 	}
 	rows, err := rowsOf(&r)
@@ -127,7 +127,7 @@ func lines(body io.Reader) ([]collect.Row, error) {
 
 // GetImport implements StrictServerInterface.
 func (c *Collecting) GetImport(ctx context.Context, r GetImportRequestObject) (GetImportResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayFollow...); err != nil {
+	if err := c.may(ctx, actionImport, actionRead); err != nil {
 		return nil, err
 	}
 	s, err := c.statement(ctx, imports.RunID(r.Run))
@@ -139,13 +139,16 @@ func (c *Collecting) GetImport(ctx context.Context, r GetImportRequestObject) (G
 
 // FinishImport implements StrictServerInterface.
 func (c *Collecting) FinishImport(ctx context.Context, r FinishImportRequestObject) (FinishImportResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayCollect...); err != nil {
+	if err := c.may(ctx, actionImport); err != nil {
 		return nil, err
 	}
 	var until time.Time
 	if r.Body != nil && r.Body.CompleteUntil != nil {
 		var err error
 		if until, err = c.instant(*r.Body.CompleteUntil); err != nil {
+			return nil, err
+		}
+		if err := c.may(ctx, actionDeclare); err != nil {
 			return nil, err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 // GetConservation implements StrictServerInterface.
 func (c *Collecting) GetConservation(ctx context.Context, _ GetConservationRequestObject) (GetConservationResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayRead...); err != nil {
+	if err := c.may(ctx, actionRead); err != nil {
 		return nil, err
 	}
 	balances, err := c.Account.Balances(ctx)
@@ -35,7 +35,7 @@ func balanceDocument(b *ingest.Balance) Balance {
 
 // ListQuarantine implements StrictServerInterface.
 func (c *Collecting) ListQuarantine(ctx context.Context, _ ListQuarantineRequestObject) (ListQuarantineResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayRead...); err != nil {
+	if err := c.may(ctx, actionRead); err != nil {
 		return nil, err
 	}
 	counts, err := c.Aside.CountAside(ctx, c.Tenant)

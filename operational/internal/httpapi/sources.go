@@ -14,7 +14,7 @@ import (
 
 // ListSources implements StrictServerInterface.
 func (c *Collecting) ListSources(ctx context.Context, _ ListSourcesRequestObject) (ListSourcesResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayRead...); err != nil {
+	if err := c.may(ctx, actionRead); err != nil {
 		return nil, err
 	}
 	all, err := c.Registry.List(ctx)
@@ -36,7 +36,7 @@ func (c *Collecting) ListSources(ctx context.Context, _ ListSourcesRequestObject
 
 // RegisterSource implements StrictServerInterface.
 func (c *Collecting) RegisterSource(ctx context.Context, r RegisterSourceRequestObject) (RegisterSourceResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayManage...); err != nil {
+	if err := c.may(ctx, actionRegister); err != nil {
 		return nil, err
 	}
 	d, err := draft(r.Body)
@@ -73,7 +73,7 @@ func draft(b *SourceDraft) (source.Draft, error) {
 
 // GetSource implements StrictServerInterface.
 func (c *Collecting) GetSource(ctx context.Context, r GetSourceRequestObject) (GetSourceResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayRead...); err != nil {
+	if err := c.may(ctx, actionRead); err != nil {
 		return nil, err
 	}
 	s, err := c.Registry.Get(ctx, contract.SourceID(r.Source))
@@ -85,7 +85,7 @@ func (c *Collecting) GetSource(ctx context.Context, r GetSourceRequestObject) (G
 
 // ChangeSource implements StrictServerInterface.
 func (c *Collecting) ChangeSource(ctx context.Context, r ChangeSourceRequestObject) (ChangeSourceResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayManage...); err != nil {
+	if err := c.may(ctx, actionRegister); err != nil {
 		return nil, err
 	}
 	header := ""
@@ -114,7 +114,7 @@ func (c *Collecting) ChangeSource(ctx context.Context, r ChangeSourceRequestObje
 
 // RenewKey implements StrictServerInterface.
 func (c *Collecting) RenewKey(ctx context.Context, r RenewKeyRequestObject) (RenewKeyResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayManage...); err != nil {
+	if err := c.may(ctx, actionRegister); err != nil {
 		return nil, err
 	}
 	s, key, err := c.Registry.NewKey(ctx, contract.SourceID(r.Source))
@@ -126,7 +126,7 @@ func (c *Collecting) RenewKey(ctx context.Context, r RenewKeyRequestObject) (Ren
 
 // ListDropped implements StrictServerInterface.
 func (c *Collecting) ListDropped(ctx context.Context, r ListDroppedRequestObject) (ListDroppedResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayRead...); err != nil {
+	if err := c.may(ctx, actionRead); err != nil {
 		return nil, err
 	}
 	drops, err := c.Dropped.Of(ctx, contract.SourceID(r.Source))
@@ -142,7 +142,7 @@ func (c *Collecting) ListDropped(ctx context.Context, r ListDroppedRequestObject
 
 // GetWatermark implements StrictServerInterface.
 func (c *Collecting) GetWatermark(ctx context.Context, r GetWatermarkRequestObject) (GetWatermarkResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayFollow...); err != nil {
+	if err := c.may(ctx, actionDeclare, actionRead); err != nil {
 		return nil, err
 	}
 	if _, err := c.Registry.Get(ctx, contract.SourceID(r.Source)); err != nil {
@@ -157,7 +157,7 @@ func (c *Collecting) GetWatermark(ctx context.Context, r GetWatermarkRequestObje
 
 // DeclareComplete implements StrictServerInterface.
 func (c *Collecting) DeclareComplete(ctx context.Context, r DeclareCompleteRequestObject) (DeclareCompleteResponseObject, error) {
-	if err := allow(ctx, c.Tenant, mayCollect...); err != nil {
+	if err := c.may(ctx, actionDeclare); err != nil {
 		return nil, err
 	}
 	until, err := c.instant(r.Body.CompleteUntil)
