@@ -74,6 +74,9 @@ func Test(t *testing.T, open func(t *testing.T) Harness) {
 	}
 }
 
+// Restarts is the part of Test that restarts the broker, alone: for a broker that other tests use too.
+func Restarts(t *testing.T, h Harness) { restart(t, h) }
+
 // bench is what most tests begin with: a client, a topic, a deadline.
 type bench struct {
 	Harness

@@ -2,8 +2,10 @@ package kafkabus_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -96,19 +98,56 @@ func TestBus(t *testing.T) {
 // TestBusOnKafka runs the suite on a real cluster, whose brokers STRATA_TEST_KAFKA_BROKERS names (host:port,…).
 func TestBusOnKafka(t *testing.T) {
 	t.Parallel()
+	brokers := realBrokers(t)
+	bustest.Test(t, func(t *testing.T) bustest.Harness { return realHarness(brokers) })
+}
+
+// TestBusOnRestartedKafka restarts that cluster, through the address that STRATA_TEST_KAFKA_CONTROL names. It is not
+// parallel, so that no other test meets the restarts.
+func TestBusOnRestartedKafka(t *testing.T) {
+	brokers, control := realBrokers(t), os.Getenv("STRATA_TEST_KAFKA_CONTROL")
+	if control == "" {
+		t.Skip("set STRATA_TEST_KAFKA_CONTROL to restart the real Kafka, or run `make test-kafka`")
+	}
+	for _, how := range []string{"restart", "crash"} {
+		t.Run(how, func(t *testing.T) {
+			h := realHarness(brokers)
+			h.Restart = func(t *testing.T) { post(t, control+"/"+how) }
+			bustest.Restarts(t, h)
+		})
+	}
+}
+
+func realBrokers(t *testing.T) []string {
+	t.Helper()
 	named := os.Getenv("STRATA_TEST_KAFKA_BROKERS")
 	if named == "" {
-		t.Skip("set STRATA_TEST_KAFKA_BROKERS to run the suite on a real Kafka")
+		t.Skip("set STRATA_TEST_KAFKA_BROKERS to run the suite on a real Kafka, or run `make test-kafka`")
 	}
-	brokers := strings.Split(named, ",")
-	bustest.Test(t, func(t *testing.T) bustest.Harness {
-		network := bustest.NewNetwork(nil)
-		return bustest.Harness{
-			Open:        func(t *testing.T) bustest.Client { return connect(t, brokers, network.Dial) },
-			LoseReplies: network.LoseReplies,
-			Truncate: func(t *testing.T, topic string, partition int, before int64) {
-				truncate(t, brokers, new(net.Dialer).DialContext, topic, partition, before)
-			},
-		}
-	})
+	return strings.Split(named, ",")
+}
+
+func realHarness(brokers []string) bustest.Harness {
+	network := bustest.NewNetwork(nil)
+	return bustest.Harness{
+		Open:        func(t *testing.T) bustest.Client { return connect(t, brokers, network.Dial) },
+		LoseReplies: network.LoseReplies,
+		Truncate: func(t *testing.T, topic string, partition int, before int64) {
+			truncate(t, brokers, new(net.Dialer).DialContext, topic, partition, before)
+		},
+	}
+}
+
+func post(t *testing.T, address string) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Post(address, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusNoContent {
+		text, _ := io.ReadAll(answer.Body)
+		t.Fatalf("restarting the broker answered %d: %s", answer.StatusCode, text)
+	}
 }

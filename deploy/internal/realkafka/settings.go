@@ -1,0 +1,84 @@
+package realkafka
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// Settings reads a file of broker settings: lines `name=value`, comments with #. No continuation lines, no escapes.
+func Settings(file string) (map[string]string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("read broker settings: %w", err)
+	}
+	defer f.Close()
+	settings := map[string]string{}
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		if _, twice := settings[name]; !ok || twice {
+			return nil, fault.New(fault.Invalid, fault.BadRequest, "%s: %q is not a setting, or is there twice", file, line)
+		}
+		settings[name] = value
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read broker settings: %w", err)
+	}
+	return settings, nil
+}
+
+// network is where a node listens: a port for clients, and one that a KRaft controller needs for itself.
+type network struct{ clients, controller string }
+
+// freePorts returns two loopback addresses that are free now. Nothing keeps others from taking them before the broker
+// does; its start then fails and says so.
+func freePorts() (network, error) {
+	var n network
+	for _, address := range []*string{&n.clients, &n.controller} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return network{}, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close() // only after both, so that they differ
+		*address = l.Addr().String()
+	}
+	return n, nil
+}
+
+// writeSettings writes what the broker is started with: the given settings and those that only this node has.
+func writeSettings(file, dir string, n network, given map[string]string) error {
+	all := maps.Clone(given)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, map[string]string{
+		"process.roles": "broker,controller", "node.id": "1",
+		"listeners":                      "CLIENTS://" + n.clients + ",CONTROLLER://" + n.controller,
+		"advertised.listeners":           "CLIENTS://" + n.clients,
+		"listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"inter.broker.listener.name":     "CLIENTS",
+		"controller.listener.names":      "CONTROLLER",
+		"controller.quorum.voters":       "1@" + n.controller,
+		"log.dirs":                       filepath.Join(dir, "log"),
+	})
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&text, "%s=%s\n", name, all[name])
+	}
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		return fmt.Errorf("write broker settings: %w", err)
+	}
+	return nil
+}
