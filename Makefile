@@ -1,0 +1,57 @@
+# Strata. Every target that has a ## comment is listed by `make`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Modules are derived from the workspace, never typed.
+MODULES := $(shell sed -n 's/^[[:space:]]*\.\///p' go.work)
+TOOL := cd shared && GOWORK=off go tool -modfile=../.ci/tools.mod
+ARGS ?=
+export GOFLAGS ?= -mod=readonly
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "%-10s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build strata and the three services into ./bin
+	@mkdir -p bin
+	go build -o bin/ ./deploy/strata ./strategic/cmd/strategic ./functional/cmd/functional ./operational/cmd/operational
+
+.PHONY: demo
+demo: ## Tell the loop as it happens; ARGS="--once --orders FILE --expect FILE", see ARGS=--help
+	@mkdir -p bin && go build -o bin/ ./deploy/strata
+	@bin/strata demo $(ARGS)
+
+.PHONY: test
+test: ## Run all tests, at the length that fits into CI
+	go test -count=1 -p 2 $(addsuffix /...,$(addprefix ./,$(MODULES)))
+
+.PHONY: full
+full: ## Run the long version of every proof, with the race detector, and the benchmarks
+	STRATA_FULL=1 go test -count=1 -p 2 -timeout 60m $(addsuffix /...,$(addprefix ./,$(MODULES)))
+	go test -count=1 -p 2 -race -shuffle=on -timeout 60m $(addsuffix /...,$(addprefix ./,$(filter-out deploy,$(MODULES))))
+	$(MAKE) bench
+	$(MAKE) demo ARGS="--once --listen 127.0.0.1:0"
+
+.PHONY: bench
+bench: ## Print the benchmarks as ratios of one run
+	STRATA_BENCH=1 go test -count=1 -v -run TestBench -timeout 30m ./deploy/bench | grep -v '^=== '
+
+.PHONY: generate
+generate: ## Generate server code from the OpenAPI files
+	@for m in $(MODULES); do if [ -f $$m/api/codegen.yaml ]; then \
+		echo "$$m/api/openapi.yaml"; (cd $$m && GOWORK=off go tool -modfile=../.ci/tools.mod oapi-codegen -config api/codegen.yaml api/openapi.yaml); fi; done
+
+.PHONY: lint
+lint: ## Check formatting, vet, staticcheck and the rules of the house
+	@test -z "$$(gofmt -l $(MODULES))" || { echo "not formatted (run gofmt -w):"; gofmt -l $(MODULES); exit 1; }
+	go vet work
+	@.ci/rules
+	@root=$$PWD; for m in $(MODULES); do echo "staticcheck $$m"; (cd $$m && GOWORK=off go tool -modfile=../.ci/tools.mod staticcheck ./...); done
+
+.PHONY: check
+check: lint ## Lint, and check that each module builds alone and that generated code is current
+	@for m in $(MODULES); do echo "build $$m alone"; (cd $$m && GOWORK=off go build ./... && GOWORK=off go vet ./...); done
+	@.ci/current

@@ -1,0 +1,106 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/strata-crm/strata/deploy/e2e/oracle"
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// The metrics that are held against the months' table.
+const (
+	Retention = contract.MetricID("month_on_month_retention")
+	Repeat    = contract.MetricID("repeat_rate")
+	Value     = contract.MetricID("predicted_value_52w")
+)
+
+// Months compares the closed windows of the three metrics with the table of months, standard errors included.
+func Months(measured []contract.Measurement, e oracle.Expectation) []string {
+	by := map[contract.MetricID]map[string]contract.Measurement{}
+	for _, m := range measured {
+		if !m.Closed {
+			continue
+		}
+		if by[m.Metric] == nil {
+			by[m.Metric] = map[string]contract.Measurement{}
+		}
+		by[m.Metric][m.Window.End.Add(-time.Nanosecond).Format("2006-01")] = m
+	}
+	var wrong []string
+	for _, want := range e.Months {
+		if by[Retention] != nil {
+			wrong = append(wrong, retention(by[Retention][want.Month], want)...)
+		}
+		if by[Repeat] != nil {
+			wrong = append(wrong, repeat(by[Repeat][want.Month], want)...)
+		}
+		if by[Value] != nil {
+			wrong = append(wrong, value(by[Value][want.Month], want, e.ValueWithin)...)
+		}
+	}
+	if len(by) == 0 {
+		wrong = append(wrong, "no closed window was measured")
+	}
+	return wrong
+}
+
+func line(metric contract.MetricID, month, format string, args ...any) []string {
+	return []string{fmt.Sprintf("%s in %s: ", metric, month) + fmt.Sprintf(format, args...)}
+}
+
+func retention(m contract.Measurement, want oracle.Month) []string {
+	v, se, ok := want.Retention()
+	switch {
+	case !ok && m.Value != nil:
+		return line(Retention, want.Month, "%.4f, expected none", *m.Value)
+	case !ok:
+		return nil
+	case m.Value == nil || m.Numerator == nil || m.Denominator == nil:
+		return line(Retention, want.Month, "no value, expected %.4f", v)
+	case int64(*m.Numerator) != want.Again || int64(*m.Denominator) != want.Before:
+		return line(Retention, want.Month, "%.0f of %.0f, expected %d of %d", *m.Numerator, *m.Denominator, want.Again, want.Before)
+	case math.Abs(*m.Value-v) > 1e-9:
+		return line(Retention, want.Month, "%.6f, expected %.6f", *m.Value, v)
+	}
+	return stdErr(Retention, m, want.Month, 1, &se)
+}
+
+func repeat(m contract.Measurement, want oracle.Month) []string {
+	if m.Value == nil || math.Abs(*m.Value-want.Repeat) > .00005+1e-9 {
+		return line(Repeat, want.Month, "%v, expected %.4f", number(m.Value), want.Repeat)
+	}
+	return nil
+}
+
+func value(m contract.Measurement, want oracle.Month, within float64) []string {
+	switch {
+	case want.Value == nil && m.Value != nil:
+		return line(Value, want.Month, "%.2f, expected to be refused", *m.Value/100)
+	case want.Value == nil && (m.Reason == nil || string(m.Reason.Code) != "model_not_identified"):
+		return line(Value, want.Month, "refused for %v, expected model_not_identified", m.Reason)
+	case want.Value == nil:
+		return nil
+	case m.Value == nil || math.Abs(*m.Value/100-*want.Value) > within:
+		return line(Value, want.Month, "%v minor units, expected %.2f ± %.2f whole ones", number(m.Value), *want.Value, within)
+	}
+	return stdErr(Value, m, want.Month, 100, want.ValueError)
+}
+
+func stdErr(metric contract.MetricID, m contract.Measurement, month string, scale float64, want *float64) []string {
+	if want == nil {
+		return nil
+	}
+	if m.StdErr == nil || math.Abs(*m.StdErr/scale-*want) > errorWithin**want {
+		return line(metric, month, "standard error %v, expected %.4f within a quarter", number(m.StdErr), *want)
+	}
+	return nil
+}
+
+func number(v *float64) string {
+	if v == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%.5g", *v)
+}

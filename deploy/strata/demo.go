@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/strata-crm/strata/deploy/e2e/oracle"
+	"github.com/strata-crm/strata/deploy/internal/client"
+	"github.com/strata-crm/strata/deploy/internal/demo"
+	"github.com/strata-crm/strata/deploy/internal/orderfile"
+	"github.com/strata-crm/strata/deploy/internal/simulate"
+	"github.com/strata-crm/strata/deploy/internal/suite"
+	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/host"
+	"github.com/strata-crm/strata/shared/signin"
+)
+
+// resamples of the customers give the oracle its standard error of a simulated shop's value.
+const resamples = 30
+
+type demoCommand struct {
+	columns
+	Orders    string `help:"File of real orders: customer, date, items, amount; or other columns, with the flags of a mapping." type:"existingfile" placeholder:"FILE"`
+	Expect    string `help:"File that says what must come out; without it, a naive oracle works it out from the orders." type:"existingfile" placeholder:"FILE"`
+	Customers int    `help:"Customers of the simulated shop, where no file is given." default:"3000"`
+	Seed      uint64 `help:"Seed of the simulated shop." default:"1"`
+	Once      bool   `help:"End with the story; exit status 0 only if every step came true."`
+	Data      string `help:"Data folder; empty: a new one, removed at the end." placeholder:"DIR"`
+	Listen    string `help:"Address to serve at, on loopback." default:"127.0.0.1:7070"`
+	LogLevel  string `help:"debug, info, warn or error; the log goes to demo.log in the data folder." default:"info" enum:"debug,info,warn,error"`
+}
+
+// Run tells the story on a suite of its own.
+func (c *demoCommand) Run(ctx context.Context, t terminal) (err error) {
+	orders, about, text, err := c.orders()
+	if err != nil {
+		return err
+	}
+	dir, remove, err := c.folder()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	log, err := os.OpenFile(filepath.Join(dir, "demo.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("the log: %w", err)
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	expected, err := c.expectations(orders, text)
+	if err != nil {
+		return err
+	}
+	s, err := suite.Open(ctx, suite.Options{Dir: dir, Layers: suite.Layers(), Environ: t.environ, Cadence: time.Second, Log: log, LogLevel: c.LogLevel, Now: t.now})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(ctx))) }()
+	told := errTold
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	err = serve(serving, s, c.Listen, func(url string) error {
+		fmt.Fprintf(t.out, "Strata %s runs at %s (log in %s)\n", host.Version(), url, log.Name())
+		links(t.out, s, url)
+		told = tell(serving, s, url, demo.Options{Orders: orders, About: about, Expected: expected, Out: t.out, Terminal: t.tty, Now: t.now})
+		if c.Once || ctx.Err() != nil {
+			stop()
+			return nil
+		}
+		if told != nil {
+			fmt.Fprintln(t.out, "\nstrata:", told)
+		}
+		fmt.Fprintf(t.out, "\nEverything goes on running at %s; the links above still work once each. Press Ctrl-C to stop.\n", url)
+		return nil
+	})
+	if !c.Once && ctx.Err() != nil {
+		return err
+	}
+	return errors.Join(told, err)
+}
+
+// errTold stays if the suite never came up.
+var errTold = errors.New("the story was not told")
+
+func tell(ctx context.Context, s *suite.Suite, url string, o demo.Options) error {
+	cl, err := client.New(url, "")
+	if err != nil {
+		return err
+	}
+	o.Client = cl
+	o.Token = func(subject string, roles ...signin.Role) (string, error) {
+		return s.Issuer().Token(subject, roles, time.Hour)
+	}
+	return demo.Tell(ctx, o)
+}
+
+// orders returns the orders with what they are, and the file's text for the oracle.
+func (c *demoCommand) orders() (*orderfile.File, string, []byte, error) {
+	if c.Orders == "" {
+		shop := simulate.Default(c.Customers, c.Seed)
+		if err := shop.Check(); err != nil {
+			return nil, "", nil, err
+		}
+		var text bytes.Buffer
+		if err := simulate.Write(&text, shop.Orders()); err != nil {
+			return nil, "", nil, err
+		}
+		f, err := orderfile.Read("simulated-shop.csv", text.Bytes(), orderfile.Mapping{})
+		return f, "A simulated shop whose truth is known. " + shop.How(), text.Bytes(), err
+	}
+	m, err := c.mapping()
+	if err != nil {
+		return nil, "", nil, err
+	}
+	text, err := os.ReadFile(c.Orders)
+	if err != nil {
+		return nil, "", nil, fault.Wrap(fault.Invalid, fault.BadRequest, err, "the file "+c.Orders+" cannot be read")
+	}
+	f, err := orderfile.Read(filepath.Base(c.Orders), text, m)
+	return f, "Real orders.", text, err
+}
+
+// expectations returns what must come out: read at once, or being worked out by the oracle meanwhile.
+func (c *demoCommand) expectations(f *orderfile.File, text []byte) (func() oracle.Expectation, error) {
+	if c.Expect != "" {
+		file, err := os.Open(c.Expect)
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, fault.BadRequest, err, "the file of expectations cannot be read")
+		}
+		defer file.Close()
+		e, err := oracle.ReadExpectation(file)
+		return func() oracle.Expectation { return e }, err
+	}
+	orders, err := oracle.Read(bytes.NewReader(text))
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, fault.BadRequest, err,
+			"the oracle reads files of customer, date, items, amount: give what is expected with --expect, or bring the file into that form")
+	}
+	calendar, ok := demo.CalendarOf(f.Months())
+	if !ok {
+		return func() oracle.Expectation { return oracle.Expectation{} }, nil // the story says that the months are too few
+	}
+	work := sync.OnceValue(func() oracle.Expectation {
+		e := oracle.Expect(orders, oracle.Options{Last: calendar.LastDay(), Goals: calendar.Expected(), Bootstrap: resamples, Seed: c.Seed})
+		e.Goals = append(e.Goals, oracle.Course{Name: "G3", Metric: "nps_month", Refused: "no_source nps"})
+		return e
+	})
+	go work()
+	return work, nil
+}
+
+func (c *demoCommand) folder() (dir string, remove func(), err error) {
+	if c.Data != "" {
+		return c.Data, func() {}, os.MkdirAll(c.Data, 0o700)
+	}
+	dir, err = os.MkdirTemp("", "strata-demo-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err // a folder that stays is in the system's folder of temporary files
+}

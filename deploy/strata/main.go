@@ -1,0 +1,78 @@
+// Command strata runs Strata on one machine, tells its story, and speaks to a running suite.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// terminal is the process's surroundings, for the commands.
+type terminal struct {
+	out, err io.Writer
+	tty      bool // out is a terminal
+	environ  []string
+	now      func() time.Time
+}
+
+// cli is every command with its flags.
+type cli struct {
+	Up      upCommand      `cmd:"" help:"Run all services, or some, in one process on an embedded broker and document store."`
+	Demo    demoCommand    `cmd:"" help:"Tell the loop as it happens: three goals, their directives, the purchases, the scorecard."`
+	Setup   setupCommand   `cmd:"" help:"Set a data folder up: topics, indexes, migrations."`
+	Import  importCommand  `cmd:"" help:"Import a file of orders into a running suite."`
+	Status  statusCommand  `cmd:"" help:"Show the scorecard, and every directive with its state and answer."`
+	Link    linkCommand    `cmd:"" help:"Make a one-time sign-in link for a person of a running suite."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], terminal{
+		out: os.Stdout, err: os.Stderr, tty: term.IsTerminal(int(os.Stdout.Fd())), environ: os.Environ(), now: time.Now,
+	})
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "strata:", told(err))
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, t terminal) error {
+	var c cli
+	code := -1
+	parser, err := kong.New(&c, kong.Name("strata"), kong.Description("A customer relationship suite in three layers that speak through Kafka only."),
+		kong.Writers(t.out, t.err), kong.Exit(func(n int) { code = n }), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	if code == 0 {
+		return nil // help was asked for and printed
+	}
+	if err != nil {
+		return fmt.Errorf("%w: see strata --help", err)
+	}
+	command.BindTo(ctx, (*context.Context)(nil))
+	command.Bind(t)
+	return command.Run()
+}
+
+// told is an error as a person reads it: the text of the fault in it, which says what to do, if it has one.
+func told(err error) string {
+	var f *fault.Error
+	if errors.As(err, &f) && f.Kind != fault.Internal && f.Text != "" {
+		return f.Text + " (" + err.Error() + ")"
+	}
+	return err.Error()
+}
