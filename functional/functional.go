@@ -98,7 +98,7 @@ func build(ctx context.Context, c Config, d host.Deps) (*graph, error) {
 	}
 	if g.directives, err = directive.NewService(directive.Options{
 		Tenant: c.Tenant.ID, Store: g.stores, Library: g.library, Policy: govern.Plans{Engine: g.engine},
-		AutoApprove: c.Approval == "policy", Now: d.Now, NewID: d.NewID, Trace: traceID,
+		AutoApprove: c.Approval == "policy", Now: d.Now, NewID: d.NewID, Logger: d.Telemetry.Logger, Trace: traceID,
 	}); err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func build(ctx context.Context, c Config, d host.Deps) (*graph, error) {
 }
 
 func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
-	watch := &govern.Watch{Store: g.stores, Engine: g.engine, Definitions: g.stores, Library: g.library, Logger: d.Telemetry.Logger}
+	watch := govern.NewWatch(g.stores, g.engine, g.stores, g.library)
 	e, err := httpx.New(httpx.Options{
 		Name: string(contract.Functional), Telemetry: d.Telemetry, Verifier: d.Verifier, Logger: d.Telemetry.Logger, Now: d.Now,
 		Idempotency: mongodb.NewIdempotency(d.DB), SignIn: d.SignIn,

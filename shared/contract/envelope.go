@@ -135,3 +135,11 @@ func Unknown[T any](data []byte) []string {
 	}
 	return names
 }
+
+// Same reports whether two values are the same on the wire. Stores give lists and numbers back in other types than the
+// wire does, so comparing values in memory would find differences where there are none.
+func Same[T any](a, b T) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}

@@ -76,7 +76,7 @@ func All(d Deps) []*Consumer {
 		return &Consumer{name: name, topic: topic, bus: d.Bus, aside: d.Aside, asker: d.Asker, logger: d.Logger, handle: h}
 	}
 	return []*Consumer{
-		c("strategic_directives", contract.TopicStrategicDirectives, strategicDirectives(d.Directives)),
+		c("strategic_directives", contract.TopicStrategicDirectives, strategicDirectives(d.Directives, d.Measuring)),
 		c("operational_acks", contract.TopicOperationalAcks, operationalAcks(d.Directives, d.Measuring, d.Logger)),
 		c("measurements", contract.TopicMeasurements, measurements(d.Measuring, d.Logger)),
 		c("requests", contract.TopicFunctionalRequests, requests(d.Republish)),

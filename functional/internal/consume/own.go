@@ -26,6 +26,15 @@ func Restore(s directive.Store) func(context.Context, bus.Message) error {
 				directive.RestoreOrder(r, o)
 				return nil
 			})
+		case contract.TypeGovernance:
+			_, g, err := contract.Decode[contract.GovernanceDirective](m)
+			if err != nil {
+				return nil
+			}
+			return s.Update(ctx, g.ID, func(r *directive.Record) error {
+				directive.RestoreGovernance(r, g)
+				return nil
+			})
 		case contract.TypeFunctionalAck:
 			_, a, err := contract.Decode[contract.Acknowledgement](m)
 			if err != nil {

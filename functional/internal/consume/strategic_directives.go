@@ -14,7 +14,7 @@ type Directives interface {
 	Answered(ctx context.Context, a contract.Acknowledgement) error
 }
 
-func strategicDirectives(d Directives) bus.Handler {
+func strategicDirectives(d Directives, info Measuring) bus.Handler {
 	return func(ctx context.Context, m bus.Message) error {
 		switch m.Header("ce_type") {
 		case contract.TypeStrategicDirective:
@@ -22,7 +22,10 @@ func strategicDirectives(d Directives) bus.Handler {
 			if err != nil {
 				return err
 			}
-			return d.Receive(ctx, order)
+			if err := d.Receive(ctx, order); err != nil {
+				return err
+			}
+			return info.Inform(ctx, order.ID) // measurements may have come before the plan that they belong to
 		case contract.TypeGovernance:
 			_, g, err := contract.Decode[contract.GovernanceDirective](m)
 			if err != nil {

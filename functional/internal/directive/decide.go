@@ -1,16 +1,15 @@
 package directive
 
 import (
-	"reflect"
-
 	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 )
 
 // Received returns the record after a strategic directive's revision has arrived: a new order is answered received and
-// a plan is drafted, or it is refused with reasons; a changed order supersedes its plan; an ended one ends everything
-// below it. A revision that is not newer changes nothing and is answered again as before.
+// a plan is drafted, or it is refused with reasons; a changed order supersedes its plan; one that was refused is asked
+// anew; an ended one ends everything below it. A revision that is not newer changes nothing and is answered again as
+// before.
 func Received(r *Record, d *contract.StrategicDirective, l plan.Library, id contract.PlanID, t Turn) {
 	if r.Strategic != nil && d.Revision <= r.Strategic.Revision {
 		return
@@ -23,33 +22,35 @@ func Received(r *Record, d *contract.StrategicDirective, l plan.Library, id cont
 	case changed:
 		r.answer(contract.Received, nil, t)
 		r.draft(l, id, t)
+	default:
+		r.judge(t) // a restored record may have been answered from below while it waited for its directive
 	}
 	r.sealed(t)
 }
 
 // answers reports whether the record's plan and answer are already those to what d asks.
 func (r *Record) answers(d *contract.StrategicDirective) bool {
-	if r.Strategic == nil {
-		return len(r.Answer.History) > 0 && r.Answer.DirectiveRevision == d.Revision
+	if r.Strategic == nil { // restored, perhaps
+		kept := r.Plan != nil || r.Answer.State == contract.Refused // a draft is not restored
+		return kept && len(r.Answer.History) > 0 && r.Answer.DirectiveRevision == d.Revision
 	}
-	return sameOrder(r.Strategic, d)
+	return r.Answer.State != contract.Refused && sameOrder(r.Strategic, d)
 }
 
 // sameOrder reports whether two revisions ask for the same, so that a mere re-issue does not throw the plan away.
 func sameOrder(a, b *contract.StrategicDirective) bool {
-	x, y := *a, *b
-	x.Order, y.Order = contract.Order{Standing: x.Standing, Expires: x.Expires}, contract.Order{Standing: y.Standing, Expires: y.Expires}
-	x.Goal.Revision, y.Goal.Revision = 0, 0
-	return reflect.DeepEqual(x, y)
+	return contract.Same(asked(*a), asked(*b))
+}
+
+// asked returns d without what every revision changes.
+func asked(d contract.StrategicDirective) contract.StrategicDirective {
+	d.Order = contract.Order{Standing: d.Standing, Expires: d.Expires, Requires: d.Requires}
+	d.Goal.Revision = 0
+	return d
 }
 
 func (r *Record) draft(l plan.Library, id contract.PlanID, t Turn) {
-	if r.Plan != nil && (r.Plan.State == plan.Active || r.Plan.State == plan.Drafted) {
-		// Errors are impossible here: both states allow it.
-		_ = r.Plan.Move(plan.Supersede, plan.ByDirective, plan.Change{At: t.Now, By: "directive", Trace: t.Trace})
-		r.Past = append(r.Past, *r.Plan)
-		r.Plan = nil
-	}
+	r.retire(t)
 	p, why := plan.Draft(id, r.Strategic, l, t.Now)
 	if len(why) > 0 {
 		r.withdraw(contract.WithdrawnEnd, t)
@@ -59,6 +60,19 @@ func (r *Record) draft(l plan.Library, id contract.PlanID, t Turn) {
 	p.Revision = contract.NextRevision(0, t.Now)
 	r.Plan = &p
 	r.answer(contract.Received, []contract.Reason{{Code: fault.AwaitingApproval, Item: string(p.ID)}}, t)
+}
+
+// retire makes room for another plan.
+func (r *Record) retire(t Turn) {
+	if r.Plan == nil {
+		return
+	}
+	if r.Plan.State == plan.Active || r.Plan.State == plan.Drafted {
+		// Errors are impossible here: both states allow it.
+		_ = r.Plan.Move(plan.Supersede, plan.ByDirective, plan.Change{At: t.Now, By: "directive", Trace: t.Trace})
+	}
+	r.Past = append(r.Past, *r.Plan)
+	r.Plan = nil
 }
 
 // Approved returns the record after its plan was approved by an actor: the operational directives are issued.
@@ -175,17 +189,35 @@ func Answered(r *Record, a contract.Acknowledgement, t Turn) bool {
 	switch {
 	case r.Governance != nil:
 		r.answerGovernance(a, t)
-	case r.Strategic.Standing.Ended() || r.Plan == nil || r.Plan.State != plan.Active:
-		r.summarise()
+	case r.Strategic == nil: // restored: judged when its directive has been published again
+		return true
 	default:
-		if s, why, ok := plan.Answer(r.Plan, r.Answers, r.orderIDs()); ok {
-			r.answer(s, why, t)
-		} else {
-			r.summarise()
-		}
+		r.judge(t)
 	}
 	r.sealed(t)
 	return true
+}
+
+// judge answers by what the operational layer said, as soon as that decides anything.
+func (r *Record) judge(t Turn) {
+	if !r.Strategic.Standing.Ended() && r.Plan != nil && r.Plan.State == plan.Active {
+		if s, why, ok := plan.Answer(r.Plan, r.current(), r.orderIDs()); ok {
+			r.answer(s, why, t)
+			return
+		}
+	}
+	r.answer(r.Answer.State, r.Answer.Reasons, t)
+}
+
+// current returns the answers to the orders as they are now; one to an earlier revision answers nothing.
+func (r *Record) current() map[contract.DirectiveID]contract.Acknowledgement {
+	answers := map[contract.DirectiveID]contract.Acknowledgement{}
+	for _, o := range r.Orders {
+		if a, ok := r.Answers[o.ID]; ok && a.DirectiveRevision >= o.Revision {
+			answers[o.ID] = a
+		}
+	}
+	return answers
 }
 
 func (r *Record) answerGovernance(a contract.Acknowledgement, t Turn) {
@@ -197,7 +229,7 @@ func (r *Record) answerGovernance(a contract.Acknowledgement, t Turn) {
 
 // Governed returns the record after a governance directive's revision has arrived; false if it is old.
 func Governed(r *Record, g *contract.GovernanceDirective, t Turn) bool {
-	if r.Governance != nil && g.Revision <= r.Governance.Revision {
+	if r.Governance != nil && g.Revision <= r.Governance.Revision && r.Answer.AckRevision > 0 {
 		return false
 	}
 	r.Governance = g

@@ -91,6 +91,7 @@ func sameFigure(a, b *float64) bool { return (a == nil) == (b == nil) && (a == n
 func (r *Record) summarise() {
 	p := r.Plan
 	if p == nil {
+		r.Answer.Plan = nil
 		return
 	}
 	p.Missing = plan.Lacking(r.Answers, r.orderIDs())

@@ -33,6 +33,14 @@ func RestoreOrder(r *Record, o contract.OperationalDirective) {
 	r.restorePlan()
 }
 
+// RestoreGovernance puts a governance directive that this layer once passed on back into the record, if it is newer than
+// what is there.
+func RestoreGovernance(r *Record, g contract.GovernanceDirective) {
+	if r.Governance == nil || g.Revision > r.Governance.Revision {
+		r.Governance = &g
+	}
+}
+
 func (r *Record) restorePlan() {
 	if r.Strategic != nil || len(r.Orders) == 0 || r.Answer.Plan == nil {
 		return

@@ -6,7 +6,7 @@ package govern
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/strata-crm/strata/functional/internal/directive"
@@ -64,16 +64,26 @@ type Definitions interface {
 	Defined(ctx context.Context) ([]contract.Definition, error)
 }
 
-// Watch keeps the engine's data and the library in line with the database, which other replicas change too.
+// Watch keeps the engine's data and the library in line with the database, which other replicas change too. Consumers
+// start after it, since whatever is decided before it has loaded is denied.
 type Watch struct {
-	Store       Governance
-	Engine      *policy.Engine
-	Definitions Definitions
-	Library     *playbook.Library
-	Logger      *slog.Logger
+	store       Governance
+	engine      *policy.Engine
+	definitions Definitions
+	library     *playbook.Library
+	once        sync.Once
+	started     chan struct{}
+}
+
+// NewWatch returns a watch; all its parts are required.
+func NewWatch(s Governance, e *policy.Engine, d Definitions, l *playbook.Library) *Watch {
+	return &Watch{store: s, engine: e, definitions: d, library: l, started: make(chan struct{})}
 }
 
 const watchEvery = 2 * time.Second
+
+// Started implements service.Starter: it is closed once what is in force has been loaded.
+func (w *Watch) Started() <-chan struct{} { return w.started }
 
 // Name implements service.Component.
 func (w *Watch) Name() string { return "governance" }
@@ -86,6 +96,7 @@ func (w *Watch) Run(ctx context.Context) error {
 		if err := w.load(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
+		w.once.Do(func() { close(w.started) })
 		select {
 		case <-ctx.Done():
 			return nil
@@ -95,22 +106,22 @@ func (w *Watch) Run(ctx context.Context) error {
 }
 
 func (w *Watch) load(ctx context.Context) error {
-	g, err := w.Store.Governance(ctx)
+	g, err := w.store.Governance(ctx)
 	switch {
 	case fault.Is(err, fault.NotFound): // nothing is allowed until there is one
 	case err != nil:
 		return fmt.Errorf("load governance: %w", err)
 	default:
-		if err := w.Engine.SetData(ctx, g.Revision, g); err != nil && !fault.Is(err, fault.Conflict) {
+		if err := w.engine.SetData(ctx, g.Revision, g); err != nil && !fault.Is(err, fault.Conflict) {
 			return fmt.Errorf("govern: %w", err)
 		}
 	}
-	defs, err := w.Definitions.Defined(ctx)
+	defs, err := w.definitions.Defined(ctx)
 	if err != nil {
 		return fmt.Errorf("load definitions: %w", err)
 	}
 	for i := len(defs) - 1; i >= 0; i-- { // oldest first, so that the newest is in use
-		w.Library.Adopt(defs[i])
+		w.library.Adopt(defs[i])
 	}
 	return nil
 }
@@ -125,12 +136,15 @@ type Directives struct {
 	watch *Watch
 }
 
-// Govern applies a governance directive, passes it on, and loads it.
+// Govern applies a governance directive, passes it on, loads it, and lets policy decide on what waited for it.
 func (d Directives) Govern(ctx context.Context, g contract.GovernanceDirective) error {
 	if err := d.Service.Govern(ctx, g); err != nil {
 		return err
 	}
-	return d.watch.load(ctx)
+	if err := d.watch.load(ctx); err != nil {
+		return err
+	}
+	return d.ApproveDrafts(ctx)
 }
 
 // Adder stores a new version of a definition; Conflict if the version exists.

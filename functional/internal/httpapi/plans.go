@@ -30,7 +30,7 @@ func (s *Server) EditPlan(ctx context.Context, r EditPlanRequestObject) (EditPla
 	if err != nil {
 		return nil, err
 	}
-	rec, err := s.d.Plans.Edit(ctx, id, revision, r.Body.Parts, r.Body.Constraints, who.Subject)
+	rec, err := s.d.Plans.Edit(ctx, id, revision, r.Body.Parts, r.Body.Constraints, directive.Approver{Subject: who.Subject, Roles: roles(who)})
 	if err != nil {
 		return nil, err
 	}

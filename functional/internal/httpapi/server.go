@@ -21,7 +21,7 @@ import (
 // Plans changes plans.
 type Plans interface {
 	Approve(ctx context.Context, id contract.DirectiveID, revision int64, by directive.Approver) (directive.Record, error)
-	Edit(ctx context.Context, id contract.DirectiveID, revision int64, parts []plan.Part, c contract.Constraints, who string) (directive.Record, error)
+	Edit(ctx context.Context, id contract.DirectiveID, revision int64, parts []plan.Part, c contract.Constraints, by directive.Approver) (directive.Record, error)
 }
 
 // Reader reads what the layer stores. Every method returns NotFound for what is not there.

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/strata-crm/strata/functional/internal/directive"
+	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/mongodb"
@@ -65,13 +66,13 @@ func (s *Stores) Update(ctx context.Context, id contract.DirectiveID, change fun
 }
 
 func (s *Stores) put(ctx context.Context, before, after directive.Record) error {
-	same, err := equal(before, after)
-	if err != nil || same {
-		return err
+	if contract.Same(before, after) {
+		return nil
 	}
 	after.Version = before.Version + 1
 	doc := s.recordDoc(after)
 	c := s.o.DB.Collection(directives)
+	var err error
 	if before.Version == 0 {
 		_, err = c.InsertOne(ctx, doc)
 	} else {
@@ -107,18 +108,6 @@ func (s *Stores) news(before, after directive.Record) []mongodb.Entry {
 		}
 	}
 	return es
-}
-
-func equal(a, b directive.Record) (bool, error) {
-	x, err := bson.Marshal(a)
-	if err != nil {
-		return false, fmt.Errorf("encode record: %w", err)
-	}
-	y, err := bson.Marshal(b)
-	if err != nil {
-		return false, fmt.Errorf("encode record: %w", err)
-	}
-	return bytes.Equal(x, y), nil
 }
 
 func (s *Stores) read(ctx context.Context, id contract.DirectiveID) (directive.Record, bson.Raw, error) {
@@ -220,6 +209,25 @@ func (s *Stores) List(ctx context.Context, after string, limit int) ([]directive
 		rs = append(rs, r)
 	}
 	return rs, mongodb.Fault(cur.Err())
+}
+
+// Drafted implements directive.Store.
+func (s *Stores) Drafted(ctx context.Context) ([]contract.DirectiveID, error) {
+	cur, err := s.o.DB.Collection(directives).Find(ctx, bson.D{
+		{Key: "tenant", Value: s.o.Tenant}, {Key: "record.answer.state", Value: contract.Received}, {Key: "record.plan.state", Value: plan.Drafted},
+	}, options.Find().SetProjection(bson.D{{Key: "record.answer.directive", Value: 1}}))
+	if err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	var docs []recordDoc
+	if err := cur.All(ctx, &docs); err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	var ids []contract.DirectiveID
+	for _, d := range docs {
+		ids = append(ids, d.Record.Answer.Directive)
+	}
+	return ids, nil
 }
 
 // Unanswered returns how many directives have neither been accepted nor refused.

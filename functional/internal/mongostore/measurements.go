@@ -3,7 +3,6 @@ package mongostore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -115,8 +114,8 @@ func (s *Stores) putInformation(ctx context.Context, next contract.Information) 
 		return err
 	}
 	next.Revision = old.Revision
-	if same, err := sameInformation(old, next); err != nil || same {
-		return err
+	if contract.Same(old, next) {
+		return nil
 	}
 	next.Revision = contract.NextRevision(old.Revision, s.now())
 	id := s.id(string(next.Goal))
@@ -126,18 +125,6 @@ func (s *Stores) putInformation(ctx context.Context, next contract.Information) 
 		return mongodb.Fault(err)
 	}
 	return s.o.Outbox.Put(ctx, s.entry(contract.TopicInformation, string(next.Goal), "information", contract.TypeInformation, next.Strategic, next.Strategic, &next))
-}
-
-func sameInformation(a, b contract.Information) (bool, error) {
-	x, err := bson.Marshal(a)
-	if err != nil {
-		return false, fmt.Errorf("encode information: %w", err)
-	}
-	y, err := bson.Marshal(b)
-	if err != nil {
-		return false, fmt.Errorf("encode information: %w", err)
-	}
-	return string(x) == string(y), nil
 }
 
 // Information returns the information of a goal; NotFound if nothing has been measured for it.

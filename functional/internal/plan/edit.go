@@ -13,12 +13,15 @@ func Edited(p Plan, parts []Part, c contract.Constraints, d *contract.StrategicD
 	if err := Narrows(c, d.Constraints); err != nil {
 		return p, err
 	}
-	for _, part := range parts {
+	for n, part := range parts {
+		if slices.ContainsFunc(parts[:n], func(o Part) bool { return o.Unit == part.Unit }) {
+			return p, fault.New(fault.Invalid, fault.BadRequest, "/parts: %s is there twice", part.Unit)
+		}
 		i := slices.IndexFunc(p.Parts, func(o Part) bool { return o.Unit == part.Unit })
 		if i < 0 {
 			return p, widens("/parts/"+part.Unit, "the plan has no such part")
 		}
-		if err := within(part, p.Parts[i]); err != nil {
+		if err := within(part, p.Parts[i], c.Purposes); err != nil {
 			return p, err
 		}
 	}
@@ -48,27 +51,43 @@ func Narrows(c, limit contract.Constraints) error {
 		return widens("/constraints/requiredCoverage", "may not be smaller than the directive's")
 	case limit.RetentionDays > 0 && (c.RetentionDays == 0 || c.RetentionDays > limit.RetentionDays):
 		return widens("/constraints/retentionDays", "may not be longer than the directive's")
+	case limit.Tolerance > 0 && (c.Tolerance <= 0 || c.Tolerance > limit.Tolerance):
+		return widens("/constraints/tolerance", "may not be larger than the directive's")
 	case limit.Budget != nil && (c.Budget == nil || c.Budget.Currency != limit.Budget.Currency || c.Budget.Minor > limit.Budget.Minor):
 		return widens("/constraints/budget", "may not be larger than the directive's")
 	}
 	return nil
 }
 
-func within(n, o Part) error {
+// within returns nil if everything in n is in the draft o as it is there: a definition or a method in other words would
+// be another one. Only a parameter's coverage may be asked higher.
+func within(n, o Part, purposes []contract.Purpose) error {
+	at := "/parts/" + n.Unit
 	for _, m := range n.Metrics {
-		if !slices.ContainsFunc(o.Metrics, func(x Metric) bool {
-			return x.Definition.ID == m.Definition.ID && x.Definition.Version == m.Definition.Version && x.Required == m.Required
-		}) {
-			return widens("/parts/"+n.Unit+"/metrics", string(m.Definition.ID)+" is not in the draft")
+		if !slices.ContainsFunc(o.Metrics, func(x Metric) bool { return contract.Same(x, m) }) {
+			return widens(at+"/metrics", string(m.Definition.ID)+" is not in the draft in this form")
+		}
+		for _, name := range m.Definition.Parameters {
+			if !slices.ContainsFunc(n.Collect, func(c contract.Collection) bool { return c.Parameter.Name == name }) {
+				return fault.New(fault.Invalid, fault.BadRequest, "%s/collect: %s needs %s: leave out both or neither", at, m.Definition.ID, name)
+			}
 		}
 	}
 	for _, c := range n.Collect {
-		i := slices.IndexFunc(o.Collect, func(x contract.Collection) bool { return x.Parameter.Name == c.Parameter.Name })
-		if i < 0 || o.Collect[i].Required != c.Required || o.Collect[i].Parameter.Purpose != c.Parameter.Purpose {
-			return widens("/parts/"+n.Unit+"/collect", string(c.Parameter.Name)+" is not in the draft in this form")
+		if !slices.ContainsFunc(o.Collect, func(x contract.Collection) bool { return covers(x, c) }) {
+			return widens(at+"/collect", string(c.Parameter.Name)+" is not in the draft in this form")
+		}
+		if !slices.Contains(purposes, c.Parameter.Purpose) {
+			return fault.New(fault.Invalid, fault.BadRequest, "/constraints/purposes: %s is collected for %s", c.Parameter.Name, c.Parameter.Purpose)
 		}
 	}
 	return nil
+}
+
+func covers(draft, c contract.Collection) bool {
+	higher := c.Parameter.Coverage >= draft.Parameter.Coverage && c.Parameter.Coverage <= 1
+	draft.Parameter.Coverage = c.Parameter.Coverage
+	return higher && contract.Same(draft, c)
 }
 
 func keepsRequired(o Part, i int, parts []Part) error {

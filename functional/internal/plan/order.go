@@ -19,7 +19,7 @@ func Orders(tenant contract.TenantID, p *Plan, d *contract.StrategicDirective) [
 			Order: contract.Order{
 				ID: contract.OperationalIdentity(tenant, d.ID, part.Unit), ValidFrom: d.ValidFrom, Expires: d.Expires,
 				Standing: contract.InForce,
-				Requires: []contract.Feature{contract.FeaturePurposes, contract.FeatureMinimumGroup, contract.FeatureCoverage},
+				Requires: features(p.Constraints, d.Goal.Scope),
 			},
 			Strategic: d.ID, Goal: d.Goal.ID, Plan: p.ID, Part: part.Unit,
 			Collect: part.Collect, Constraints: p.Constraints, TimeZone: d.TimeZone, Currency: d.Currency,
@@ -32,4 +32,21 @@ func Orders(tenant contract.TenantID, p *Plan, d *contract.StrategicDirective) [
 		orders = append(orders, o)
 	}
 	return orders
+}
+
+// features returns what an operational directive needs its receiver to understand.
+func features(c contract.Constraints, scope *contract.Condition) []contract.Feature {
+	fs := []contract.Feature{contract.FeaturePurposes, contract.FeatureMinimumGroup, contract.FeatureCoverage}
+	for _, f := range []struct {
+		used bool
+		name contract.Feature
+	}{
+		{scope != nil, contract.FeatureScope}, {c.RetentionDays > 0, contract.FeatureRetention},
+		{c.MinimumN > 0 || c.Tolerance > 0, contract.FeatureEvidence}, {c.Budget != nil, contract.FeatureBudget},
+	} {
+		if f.used {
+			fs = append(fs, f.name)
+		}
+	}
+	return fs
 }

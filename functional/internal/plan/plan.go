@@ -145,7 +145,7 @@ func (p *Part) ask(name contract.ParameterName, required bool, b playbook.Playbo
 	if !ok {
 		return []contract.Reason{{Code: fault.UnknownParameter, Item: string(name)}}
 	}
-	def.Purpose = b.Purpose
+	def.Purpose, def.Coverage = b.Purpose, min(def.Coverage, b.Coverage)
 	p.Collect = append(p.Collect, contract.Collection{Parameter: def, Required: required})
 	return nil
 }

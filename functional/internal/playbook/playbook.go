@@ -5,6 +5,7 @@ package playbook
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -87,12 +88,19 @@ func Load(own fs.FS) (*Library, error) {
 }
 
 func (l *Library) add(own fs.FS) error {
-	if b, err := fs.ReadFile(own, "parameters.yaml"); err == nil {
+	if _, err := fs.Stat(own, "."); err != nil {
+		return fault.New(fault.Invalid, fault.BadDefinition, "library.folder cannot be read: make the folder, or leave the setting empty: %v", err)
+	}
+	if b, ok, err := optional(own, "parameters.yaml"); err != nil {
+		return err
+	} else if ok {
 		if l.parameters, err = l.parameters.With(b); err != nil {
 			return fmt.Errorf("parameters.yaml: %w", err)
 		}
 	}
-	if b, err := fs.ReadFile(own, "metrics.yaml"); err == nil {
+	if b, ok, err := optional(own, "metrics.yaml"); err != nil {
+		return err
+	} else if ok {
 		defs, err := metric.Read(b)
 		if err != nil {
 			return fmt.Errorf("metrics.yaml: %w", err)
@@ -100,6 +108,18 @@ func (l *Library) add(own fs.FS) error {
 		l.Adopt(defs...)
 	}
 	return l.read(own, "playbooks")
+}
+
+// optional returns a file's content; false if there is none.
+func optional(files fs.FS, name string) ([]byte, bool, error) {
+	b, err := fs.ReadFile(files, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read %s: %w", name, err)
+	}
+	return b, true, nil
 }
 
 func (l *Library) read(files fs.FS, dir string) error {
@@ -131,6 +151,12 @@ func (l *Library) check() error {
 		if err := l.checkPlaybook(&l.playbooks[i]); err != nil {
 			return fmt.Errorf("playbook %s: %w", l.playbooks[i].ID, err)
 		}
+		for _, o := range l.playbooks[:i] {
+			if o.Variable == l.playbooks[i].Variable {
+				return fault.New(fault.Invalid, fault.BadDefinition,
+					"playbooks %s and %s both are for %s: give the new one the id of the one it replaces", o.ID, l.playbooks[i].ID, o.Variable)
+			}
+		}
 	}
 	return nil
 }
@@ -142,12 +168,29 @@ func (l *Library) checkPlaybook(p *Playbook) error {
 	if p.ID == "" || p.Variable == "" || p.Purpose == "" || p.Version < 1 {
 		return bad("needs id, version, variable and purpose")
 	}
+	if p.Coverage <= 0 || p.Coverage > 1 || p.Tolerance <= 0 || p.Tolerance >= 1 {
+		return bad("coverage must lie above 0 and up to 1, tolerance between 0 and 1")
+	}
+	if len(p.Units) == 0 {
+		return bad("needs at least one unit")
+	}
+	for i, u := range p.Units {
+		if u.Name == "" || u.Owner == "" {
+			return bad("unit %d needs a name and an owner", i)
+		}
+		if slices.ContainsFunc(p.Units[:i], func(o Unit) bool { return o.Name == u.Name }) {
+			return bad("unit %s is there twice", u.Name)
+		}
+	}
 	unit := func(name string) bool {
 		return slices.ContainsFunc(p.Units, func(u Unit) bool { return u.Name == name })
 	}
 	for _, u := range p.Metrics {
 		if _, ok := l.Metric(u.Metric); !ok || !unit(u.Unit) {
 			return bad("metric %q of unit %q: both must be defined", u.Metric, u.Unit)
+		}
+		if u.Spread <= 0 {
+			return bad("metric %q needs a spread above 0: how much one customer differs from another", u.Metric)
 		}
 	}
 	for _, w := range p.Wishes {
