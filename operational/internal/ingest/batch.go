@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -76,6 +77,9 @@ func (s *Sink) read(ctx context.Context, epoch int64, partition int, batch []bus
 		if err == nil && envelope.Tenant != s.o.Tenant {
 			err = fault.New(fault.Invalid, fault.Poison, "the record belongs to another tenant")
 		}
+		if err == nil {
+			err = named(e.Parameters)
+		}
 		if r.poison = err; err != nil {
 			continue
 		}
@@ -99,6 +103,16 @@ func (s *Sink) read(ctx context.Context, epoch int64, partition int, batch []bus
 		}
 	}
 	return records, nil
+}
+
+// named refuses parameters whose names are none: they become field names in the stores.
+func named(ps map[contract.ParameterName]json.RawMessage) error {
+	for name := range ps {
+		if _, ok := contract.FieldOf(contract.Profile, string(name)); !ok {
+			return fault.New(fault.Invalid, fault.Poison, "a parameter's name is not snake case")
+		}
+	}
+	return nil
 }
 
 func inForce(e *lake.Event, validity map[contract.DirectiveID]Validity) bool {

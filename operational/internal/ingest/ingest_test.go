@@ -180,14 +180,17 @@ func TestPoison(t *testing.T) {
 	wrong := order("7", "ada", begin, 1)
 	wrong.Parameters[contract.ParamOrderItems] = mustJSON("two")
 	batch[7] = message(t, 0, 7, wrong)
+	unnamed := order("8", "ada", begin, 1)
+	unnamed.Parameters["$where"] = mustJSON(1)
+	batch[8] = message(t, 0, 8, unnamed)
 	if next := s.apply(t, sink, 0, batch); next != 10 {
 		t.Errorf("goes on at %d, want 10", next)
 	}
-	if b := s.balance(t); b.Stored != 7 || b.Counts.Quarantined != 3 {
-		t.Errorf("the account is %+v, want 7 stored and 3 quarantined", b)
+	if b := s.balance(t); b.Stored != 6 || b.Counts.Quarantined != 4 {
+		t.Errorf("the account is %+v, want 6 stored and 4 quarantined", b)
 	}
-	if n := s.count(t, "quarantine"); n != 3 {
-		t.Errorf("%d records are set aside, want 3", n)
+	if n := s.count(t, "quarantine"); n != 4 {
+		t.Errorf("%d records are set aside, want 4", n)
 	}
 	if calls < 2 {
 		t.Error("the batch was never split: the test shows nothing")

@@ -107,7 +107,7 @@ func (s *Lake) Keep(ctx context.Context, events []lake.Event) ([]lake.Kept, erro
 	}
 	res, err := s.events.BulkWrite(ctx, writes) // in order: of two with one id the first counts
 	if err != nil {
-		return nil, fmt.Errorf("keep events: %w", mongodb.Fault(err))
+		return nil, fmt.Errorf("keep events: %w", refused(err))
 	}
 	kept := make([]lake.Kept, len(events))
 	var taken []string
@@ -250,7 +250,7 @@ func (s *Lake) SetAside(ctx context.Context, records []lake.Quarantined) error {
 		writes[i] = mongo.NewUpdateOneModel().SetFilter(byID(doc.ID)).SetUpdate(bson.D{{Key: "$setOnInsert", Value: doc}}).SetUpsert(true)
 	}
 	if _, err := s.aside.BulkWrite(ctx, writes); err != nil {
-		return fmt.Errorf("set aside: %w", mongodb.Fault(err))
+		return fmt.Errorf("set aside: %w", refused(err))
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -19,6 +19,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/mongodb"
 )
 
@@ -89,13 +90,35 @@ func replacement(id string, doc any) mongo.WriteModel {
 
 func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
+// refusals are the server's codes for documents that it will never take (MongoDB's error_codes.yml): BadValue,
+// FailedToParse, TypeMismatch, Overflow, InvalidBSON, DollarPrefixedFieldName, EmptyFieldName, DottedFieldName,
+// DocumentValidationFailure.
+var refusals = []int{2, 9, 14, 15, 22, 52, 56, 57, 121}
+
+// refused gives a driver's error its kind. A document that the server or the driver will never take is fault.Invalid,
+// code poison: ingest then looks for the record that it comes from instead of trying for ever.
+func refused(err error) error {
+	var server mongo.ServerError
+	var kind *fault.Error
+	switch {
+	case err == nil || errors.As(err, &kind):
+		return err
+	case errors.As(err, &server) && !slices.ContainsFunc(refusals, server.HasErrorCode):
+		return mongodb.Fault(err)
+	case errors.As(err, &server), errors.As(err, &mongo.MarshalError{}):
+		return fault.Wrap(fault.Invalid, fault.Poison, err, "the document cannot be stored")
+	default:
+		return mongodb.Fault(err)
+	}
+}
+
 // values are parameters as they are stored: typed, in the order of their names.
 func values(m map[contract.ParameterName]json.RawMessage) (bson.D, error) {
 	d := make(bson.D, 0, len(m))
 	for _, name := range sorted(m) {
 		v, err := toBSON(m[name])
 		if err != nil {
-			return nil, fmt.Errorf("parameter %s: %w", name, err)
+			return nil, fault.Wrap(fault.Invalid, fault.Poison, err, "the value of "+string(name)+" is not JSON")
 		}
 		d = append(d, bson.E{Key: string(name), Value: v})
 	}
@@ -158,19 +181,4 @@ func plain(v any) any {
 	default:
 		return v
 	}
-}
-
-func parameters(d bson.D) (map[contract.ParameterName]json.RawMessage, error) {
-	if len(d) == 0 {
-		return nil, nil
-	}
-	m := make(map[contract.ParameterName]json.RawMessage, len(d))
-	for _, e := range d {
-		raw, err := toJSON(e.Value)
-		if err != nil {
-			return nil, fmt.Errorf("parameter %s: %w", e.Key, err)
-		}
-		m[contract.ParameterName(e.Key)] = raw
-	}
-	return m, nil
 }

@@ -186,7 +186,7 @@ func (s *Warehouse) Save(ctx context.Context, t contract.TenantID, c ingest.Chan
 			_, err = step.collection.BulkWrite(ctx, writes, unordered())
 		}
 		if err != nil {
-			return fmt.Errorf("save %s: %w", step.collection.Name(), mongodb.Fault(err))
+			return fmt.Errorf("save %s: %w", step.collection.Name(), refused(err))
 		}
 	}
 	return nil
@@ -281,7 +281,7 @@ type touchDoc struct {
 // Touched returns, by day, the latest position of each partition at which facts of the day arrived, for the days from
 // first to last. A measurement that contains positions at least as high as these is current.
 func (s *Warehouse) Touched(ctx context.Context, t contract.TenantID, first, last contract.Day) (map[contract.Day]map[int]int64, error) {
-	filter := bson.D{{Key: "tenant", Value: t}, {Key: "month", Value: bson.D{{Key: "$gte", Value: month(first)}, {Key: "$lte", Value: month(last)}}}}
+	filter := bson.D{{Key: "tenant", Value: t}, {Key: "month", Value: bson.D{{Key: "$gte", Value: monthOf(first)}, {Key: "$lte", Value: monthOf(last)}}}}
 	var docs []touchDoc
 	if err := all(ctx, s.touches, filter, &docs, options.Find()); err != nil {
 		return nil, fmt.Errorf("touches: %w", err)
@@ -302,4 +302,4 @@ func (s *Warehouse) Touched(ctx context.Context, t contract.TenantID, first, las
 	return out, nil
 }
 
-func month(d contract.Day) string { return string(d[:min(len(d), 7)]) }
+func monthOf(d contract.Day) string { return string(d[:min(len(d), 7)]) }
