@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/strategic/internal/goal"
@@ -59,6 +61,7 @@ type Options struct {
 	Now       func() time.Time
 	NewID     func() string
 	Trace     func(context.Context) string // the trace id in a context; empty if none
+	Tracer    trace.Tracer
 }
 
 // Service changes records as people, answers and the clock ask.
@@ -66,8 +69,8 @@ type Service struct{ o Options }
 
 // NewService returns a service, or an error naming what is missing.
 func NewService(o Options) (*Service, error) {
-	if !o.Tenant.ID.Valid() || o.Tenant.Zone == nil || o.Store == nil || o.Policy == nil || o.Defaults == nil || o.Variables == nil || o.Now == nil || o.NewID == nil || o.Trace == nil {
-		return nil, errors.New("directive service: tenant, store, policy, defaults, variables, now, newID and trace are required")
+	if !o.Tenant.ID.Valid() || o.Tenant.Zone == nil || o.Store == nil || o.Policy == nil || o.Defaults == nil || o.Variables == nil || o.Now == nil || o.NewID == nil || o.Trace == nil || o.Tracer == nil {
+		return nil, errors.New("directive service: tenant, store, policy, defaults, variables, now, newID, trace and tracer are required")
 	}
 	return &Service{o}, nil
 }
@@ -245,6 +248,8 @@ const attempts = 5
 func (s *Service) decided(ctx context.Context, id contract.DirectiveID, who Person, e Event,
 	ask func(context.Context, Question) (contract.Decision, error), change func(*Record, lifecycle.Turn) error,
 ) (Directive, error) {
+	ctx, span := s.o.Tracer.Start(ctx, "strategic.directive."+string(e))
+	defer span.End()
 	owner, err := s.o.Store.Owner(ctx, id)
 	if err != nil {
 		return Directive{}, err

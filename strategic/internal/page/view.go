@@ -1,0 +1,379 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/signin"
+	"github.com/strata-crm/strata/strategic/internal/board"
+	"github.com/strata-crm/strata/strategic/internal/directive"
+	"github.com/strata-crm/strata/strategic/internal/figure"
+	"github.com/strata-crm/strata/strategic/internal/governance"
+	"github.com/strata-crm/strata/strategic/internal/scorecard"
+)
+
+// input is what a view is made of.
+type input struct {
+	records    []directive.Record
+	governance governance.Record
+	who        signin.Identity
+	zone       *time.Location
+	now        time.Time
+	asOf       time.Time
+	asOfText   string
+}
+
+// View is the page's content, written out.
+type View struct {
+	Who        string // the reader's roles
+	AsOf       string // as it was asked for
+	Rendered   string
+	Asked      []Asked // of the reader, the most urgent first
+	Goals      []GoalView
+	Governance GovernanceView
+	Data       []DataView
+}
+
+// Asked is one decision asked of the reader.
+type Asked struct{ Goal, Anchor, Text string }
+
+// Badge is a status as word and symbol, with the class that colours it.
+type Badge struct{ Symbol, Word, Class string }
+
+// Figure is one number with all that it rests on.
+type Figure struct {
+	Label, Text, Short string
+	Facts              []Fact
+}
+
+// Fact is one line under a number.
+type Fact struct{ Name, Text string }
+
+// GoalView is one goal.
+type GoalView struct {
+	Anchor, Name, Owner, Variable, Relevance, State string
+	Kind, Window                                    string
+	Status                                          Badge
+	BackTest                                        bool
+	Value, Baseline, Target, Projection             Figure
+	Deadline, Proof, ProofClass, Why, Moved         string
+	Ask, AskOf                                      string
+	Chart                                           *Chart
+	History                                         []HistoryRow
+	Directive                                       *DirectiveView
+}
+
+// HistoryRow is the goal at one closed window.
+type HistoryRow struct {
+	Window, Value, N, Coverage, Why string
+	Status                          Badge
+}
+
+var badges = map[scorecard.Status]Badge{
+	scorecard.OnTrack: {"●", "", "good"}, scorecard.Achieved: {"✔", "", "good"}, scorecard.AtRisk: {"▲", "", "warn"},
+	scorecard.OffTrack: {"▼", "", "bad"}, scorecard.Missed: {"✖", "", "bad"}, scorecard.NoDataYet: {"○", "", "none"}, scorecard.NotMeasurable: {"?", "", "none"},
+}
+
+func badge(s scorecard.State) Badge {
+	b := badges[s.Status]
+	b.Word = s.Status.Words()
+	if s.Cause != "" {
+		b.Word += " (" + strings.ReplaceAll(string(s.Cause), "_", " ") + ")"
+	}
+	return b
+}
+
+func viewOf(in input) View {
+	v := View{AsOf: in.asOfText, Rendered: in.now.In(in.zone).Format("2 January 2006, 15:04:05"), Governance: governanceView(in.governance, in.zone)}
+	for _, r := range in.who.Roles {
+		v.Who = strings.TrimPrefix(v.Who+", "+string(r), ", ")
+	}
+	cards := board.Of(in.records, in.zone, in.asOf)
+	type urgent struct {
+		Asked
+		urgency board.Urgency
+	}
+	var asked []urgent
+	if text := in.governanceAsk(); text != "" {
+		asked = append(asked, urgent{Asked{"Governance directive", "governance", text}, board.Blocked})
+	}
+	byID := map[contract.GoalID]*directive.Record{}
+	for i := range in.records {
+		byID[in.records[i].Goal.ID] = &in.records[i]
+	}
+	for _, c := range cards.Items {
+		g := goalView(byID[c.Goal.ID], c, in)
+		v.Goals = append(v.Goals, g)
+		if c.Ask.Role != "" && in.who.Has(c.Ask.Role) && in.asOf.IsZero() {
+			asked = append(asked, urgent{Asked{g.Name, g.Anchor, c.Ask.Text}, c.Ask.Urgency})
+		}
+	}
+	slices.SortStableFunc(asked, func(a, b urgent) int { return cmp.Compare(a.urgency, b.urgency) })
+	for _, a := range asked {
+		v.Asked = append(v.Asked, a.Asked)
+	}
+	v.Data = dataView(in.records)
+	return v
+}
+
+// governanceAsk is what the reader is asked about the governance directive.
+func (in input) governanceAsk() string {
+	p := in.governance.Pending()
+	if p == nil || !in.who.Has(signin.Executive) {
+		return ""
+	}
+	if _, err := p.NextApproval(in.who.Subject); err != nil {
+		return ""
+	}
+	text := fmt.Sprintf("Approve version %d of the governance directive, or propose another.", p.Number)
+	if in.governance.Sent() == nil {
+		text += " Until two different executives have approved one, nothing may be ordered or collected."
+	}
+	return text
+}
+
+func goalView(r *directive.Record, c board.Card, in input) GoalView {
+	s, u := c.Standing, figure.Unit{Unit: c.Standing.Unit, Currency: c.Standing.Currency}
+	g := GoalView{
+		Anchor: "goal-" + string(c.Goal.ID), Name: c.Goal.Name, Owner: c.Goal.Owner, Variable: strings.ReplaceAll(string(c.Goal.Variable), "_", " "),
+		Relevance: c.Goal.Relevance, State: string(c.Goal.State), Status: badge(s), BackTest: s.BackTest, Deadline: day(c.Goal.Deadline),
+		Why: s.Why, Moved: c.Moved, Ask: c.Ask.Text, AskOf: string(c.Ask.Role), Kind: "a level to hold at the deadline",
+	}
+	if c.Goal.Kind == contract.Reach {
+		g.Kind = "a total to reach by the deadline"
+	}
+	if !in.asOf.IsZero() {
+		g.Ask, g.AskOf = "Nothing: this is a look back.", ""
+	}
+	g.Proof, g.ProofClass = proof(s)
+	n := numbers{r, s, u, in.zone}
+	g.Value, g.Baseline, g.Target, g.Projection = n.value(), n.baseline(), n.target(), n.projection()
+	if s.Point != nil {
+		g.Window = window(s.Point.Window, c.Goal.Grain, in.zone)
+	}
+	judging := r.Judging(in.zone, in.asOf)
+	g.Chart = chartOf(judging, s, u)
+	history := scorecard.History(judging)
+	for i := len(history) - 1; i >= 0; i-- {
+		g.History = append(g.History, historyRow(history[i], u, c.Goal.Grain, in.zone))
+	}
+	g.Directive = directiveView(r, in.zone)
+	return g
+}
+
+func proof(s scorecard.State) (text, class string) {
+	switch {
+	case s.Proof == scorecard.Proven:
+		return "Proven: the 95 % interval lies wholly beyond the target", "good"
+	case s.Proof == scorecard.NotYet:
+		return "Not yet: nothing is decided", "none"
+	case s.Against == scorecard.Short:
+		return "Not proven: the 95 % interval lies wholly short of the target", "none"
+	case s.Against == scorecard.Around:
+		return "Not proven: the target lies within the 95 % interval", "warn"
+	}
+	return "Not proven", "warn"
+}
+
+func historyRow(s scorecard.State, u figure.Unit, g contract.Grain, zone *time.Location) HistoryRow {
+	p := s.Point
+	row := HistoryRow{Window: window(p.Window, g, zone), N: figure.Count(p.N), Value: "no value", Why: s.Why, Status: badge(s), Coverage: coverage(p)}
+	if p.Value != nil {
+		row.Value = plusMinus(*p, u)
+	}
+	return row
+}
+
+// numbers writes the numbers of one goal, each with what it rests on.
+type numbers struct {
+	r    *directive.Record
+	s    scorecard.State
+	u    figure.Unit
+	zone *time.Location
+}
+
+func (n numbers) value() Figure {
+	p := n.s.Point
+	if p == nil {
+		return Figure{Label: "Value", Text: "no closed window yet"}
+	}
+	f := pointFigure("Value", *p, n.u, n.r.Goal.Grain, n.zone)
+	f.Facts = append([]Fact{{"Definition", n.definition()}}, f.Facts...)
+	return f
+}
+
+func (n numbers) definition() string {
+	text := string(n.r.Goal.Metric)
+	if i := n.r.Information; i != nil {
+		text += " " + i.Version
+	}
+	if d := n.r.Current(); d != nil && d.Answer != nil && d.Answer.Plan != nil {
+		for _, m := range d.Answer.Plan.Metrics {
+			if m.ID == n.r.Goal.Metric {
+				return m.Label + " (" + text + "), defined by the functional layer; owner: " + m.Owner
+			}
+		}
+	}
+	return text
+}
+
+func (n numbers) baseline() Figure {
+	b := n.s.Baseline
+	if b == nil {
+		return Figure{Label: "Baseline", Text: "measured until " + day(n.r.Goal.Baseline.MeasureUntil)}
+	}
+	f := Figure{Label: "Baseline", Text: n.u.Value(b.Value)}
+	if b.Window == nil {
+		f.Facts, f.Short = []Fact{{"Origin", "given when the goal was set"}}, "given"
+		return f
+	}
+	f.Short = window(*b.Window, n.r.Goal.Grain, n.zone) + ", n " + figure.Count(b.N)
+	f.Facts = []Fact{
+		{"Window", window(*b.Window, n.r.Goal.Grain, n.zone)}, {"n", figure.Count(b.N)},
+		{"Frozen", fmt.Sprintf("with revision %d of measurement %s", b.Revision, b.Measurement)},
+	}
+	if b.StdErr != nil {
+		f.Facts = append(f.Facts, Fact{"Standard error", n.u.Width(*b.StdErr)})
+	}
+	return f
+}
+
+func (n numbers) target() Figure {
+	g := n.r.Goal
+	said := ""
+	switch t := g.Target; {
+	case t.Relative != nil:
+		said = figure.Relative(1, 1+*t.Relative) + " on the baseline"
+	case t.Delta != nil:
+		said = n.u.Change(*t.Delta) + " on the baseline"
+	default:
+		said = "as given"
+	}
+	f := Figure{Label: "Target", Text: said, Facts: []Fact{{"Set as", said}, {"Better", string(g.Direction)}, {"Judged", "in the window that ends on " + day(g.Deadline)}}}
+	if n.s.Target != nil {
+		f.Text, f.Short = n.u.Value(*n.s.Target), said
+	}
+	if n.s.Progress != nil {
+		f.Facts = append(f.Facts, Fact{"Progress", figure.Percent(*n.s.Progress) + " of the way, after " + figure.Percent(*n.s.Elapsed) + " of the time"})
+	}
+	return f
+}
+
+func (n numbers) projection() Figure {
+	p := n.s.Projection
+	if p == nil {
+		text := "none: too few windows"
+		if n.s.Status.Decided() || n.s.AsOf != nil && !n.s.AsOf.Before(n.r.Goal.Deadline.End(n.zone)) {
+			text = "none: the deadline has passed"
+		}
+		return Figure{Label: "Projection", Text: text}
+	}
+	half := (p.High - p.Low) / 2
+	return Figure{Label: "Projection", Text: n.u.Value(p.Value) + " ± " + n.u.Width(half), Short: "at " + day(p.At), Facts: []Fact{
+		{"At", "the window that ends on " + day(p.At)}, {"95 % prediction interval", n.u.Value(p.Low) + " to " + n.u.Value(p.High)},
+		{"How", "a straight line through the last windows up to six; shown, never used to judge"},
+	}}
+}
+
+// pointFigure writes a window's value with window, n, standard error, interval and coverage.
+func pointFigure(label string, p contract.Point, u figure.Unit, g contract.Grain, zone *time.Location) Figure {
+	w := window(p.Window, g, zone)
+	f := Figure{Label: label, Text: "no value", Short: w + ", n " + figure.Count(p.N)}
+	if p.Value != nil {
+		f.Text = plusMinus(p, u)
+	} else if p.Reason != nil {
+		f.Text = "no value: " + scorecard.Reason(*p.Reason)
+	}
+	f.Facts = []Fact{{"Window", w}, {"n", figure.Count(p.N) + validN(p.N)}}
+	if p.StdErr != nil {
+		f.Facts = append(f.Facts, Fact{"Standard error", u.Width(*p.StdErr)})
+	}
+	if low, high, ok := scorecard.Interval(p); ok {
+		f.Facts = append(f.Facts, Fact{"95 % interval", u.Value(low) + " to " + u.Value(high)})
+	}
+	f.Facts = append(f.Facts, Fact{"Coverage", coverage(&p)}, Fact{"As of", p.AsOf.In(zone).Format("2 January 2006, 15:04")},
+		Fact{"Measurement", fmt.Sprintf("%s, revision %d", p.Measurement, p.Revision)})
+	return f
+}
+
+func validN(n int64) string {
+	if n < 30 {
+		return " (fewer than 30: shown, decides nothing)"
+	}
+	return ""
+}
+
+func plusMinus(p contract.Point, u figure.Unit) string {
+	text := u.Value(*p.Value)
+	if low, high, ok := scorecard.Interval(p); ok {
+		width := u.Width((high - low) / 2)
+		if u.Unit == contract.Ratio {
+			width = strings.TrimSuffix(width, " percentage points")
+		}
+		text += " ± " + width
+	}
+	return text
+}
+
+func coverage(p *contract.Point) string {
+	if len(p.Coverage) == 0 {
+		return "not stated"
+	}
+	var parts []string
+	for name, share := range p.Coverage {
+		parts = append(parts, strings.ReplaceAll(string(name), "_", " ")+" "+figure.Percent(share))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}
+
+func day(d contract.Day) string {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return string(d)
+	}
+	return t.Format("2 January 2006")
+}
+
+// window names a window as people do.
+func window(w contract.Window, g contract.Grain, zone *time.Location) string {
+	start, last := w.Start.In(zone), w.End.In(zone).AddDate(0, 0, -1)
+	switch g {
+	case contract.GrainMonth:
+		return start.Format("January 2006")
+	case contract.GrainQuarter:
+		return fmt.Sprintf("quarter %d of %d", (int(start.Month())+2)/3, start.Year())
+	case contract.GrainYear:
+		return start.Format("2006")
+	case contract.GrainDay:
+		return start.Format("2 January 2006")
+	}
+	return start.Format("2 January") + " to " + last.Format("2 January 2006")
+}
+
+// Figures returns the numbers of the goal in the order in which they are read.
+func (g GoalView) Figures() []Figure {
+	return []Figure{g.Value, g.Baseline, g.Target, g.Projection}
+}
+
+// placed is a figure with an id of its own, so that what was open stays open when the page renews itself.
+type placed struct {
+	ID string
+	Figure
+}
+
+// On places the figure on a part of the page.
+func (f Figure) On(anchor string, n int) placed { return placed{fmt.Sprintf("%s-f%d", anchor, n), f} }
+
+// owned is a directive with the part of the page that it is on.
+type owned struct {
+	Anchor    string
+	Directive *DirectiveView
+}
+
+// On places the directive on a part of the page.
+func (d *DirectiveView) On(anchor string) owned { return owned{anchor, d} }

@@ -1,0 +1,99 @@
+package strategic
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/strata-crm/strata/shared/host"
+	"github.com/strata-crm/strata/strategic/internal/directive"
+	"github.com/strata-crm/strata/strategic/internal/governance"
+)
+
+// beginning proposes the default governance directive once the layer's own state has been read back.
+type beginning struct{ governance *governance.Service }
+
+// Name implements service.Component.
+func (b *beginning) Name() string { return "default_governance" }
+
+// Run proposes and then waits.
+func (b *beginning) Run(ctx context.Context) error {
+	if err := b.governance.Begin(ctx); err != nil {
+		return fmt.Errorf("propose the default governance directive: %w", err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// lapse ends directives whose time is over by the wall clock.
+type lapse struct {
+	directives *directive.Service
+	every      time.Duration
+	logger     *slog.Logger
+}
+
+// Name implements service.Component.
+func (l *lapse) Name() string { return "expiry" }
+
+// Run looks now and again until ctx ends. What fails is tried at the next look.
+func (l *lapse) Run(ctx context.Context) error {
+	tick := time.NewTicker(l.every)
+	defer tick.Stop()
+	for {
+		if err := l.directives.Lapse(ctx); err != nil && ctx.Err() == nil {
+			l.logger.WarnContext(ctx, "directives whose time is over could not be ended; trying again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// scope names what this service measures and traces.
+const scope = "github.com/strata-crm/strata/strategic"
+
+// observe reports what an operator is alerted by: how old the oldest unpublished change is, and how many directives were
+// sent without an answer.
+func (g *graph) observe(d host.Deps) error {
+	meter := d.Telemetry.Meter.Meter(scope)
+	age, err := meter.Float64ObservableGauge("strata.outbox.age", metric.WithUnit("s"), metric.WithDescription("Age of the oldest change that is not published."))
+	if err != nil {
+		return fmt.Errorf("strategic metrics: %w", err)
+	}
+	unanswered, err := meter.Int64ObservableGauge("strata.directives.unanswered", metric.WithDescription("Directives that were sent down and not answered."))
+	if err != nil {
+		return fmt.Errorf("strategic metrics: %w", err)
+	}
+	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		_, oldest, err := g.outbox.Status(ctx)
+		if err != nil {
+			return err
+		}
+		o.ObserveFloat64(age, oldest.Seconds())
+		n, err := g.unanswered(ctx)
+		if err != nil {
+			return err
+		}
+		o.ObserveInt64(unanswered, n)
+		return nil
+	}, age, unanswered)
+	return err
+}
+
+func (g *graph) unanswered(ctx context.Context) (int64, error) {
+	rs, err := g.stores.List(ctx, "", 0)
+	var n int64
+	for i := range rs {
+		for _, d := range rs[i].Directives {
+			if d.State == directive.Issued && d.Answer == nil {
+				n++
+			}
+		}
+	}
+	return n, err
+}
