@@ -108,9 +108,9 @@ func (v *validator) shape() {
 		f := err.(*fault.Error)
 		v.add("/"+strings.ReplaceAll(strings.TrimPrefix(f.At, "metric."), ".", "/"), "%s", f.Text)
 	}
-	for at, s := range map[string]string{"/label": v.d.Label, "/owner": v.d.Owner, "/steward": v.d.Steward, "/description": v.d.Description} {
-		if s == "" {
-			v.add(at, "is missing: every metric says what it is and who answers for it")
+	for _, text := range [][2]string{{"/label", v.d.Label}, {"/description", v.d.Description}, {"/owner", v.d.Owner}, {"/steward", v.d.Steward}} {
+		if text[1] == "" {
+			v.add(text[0], "is missing: every metric says what it is and who answers for it")
 		}
 	}
 	if !slices.Contains([]contract.Unit{contract.Ratio, contract.Money, contract.Count, contract.Points, contract.PerPerson}, v.d.Unit) {
@@ -208,9 +208,9 @@ func (v *validator) byType() {
 			v.add("/measures", "a %s metric has exactly one measure; this one has %d", d.Type, len(d.Measures))
 		}
 	case contract.RatioOf:
-		for at, name := range map[string]string{"/numerator": d.Numerator, "/denominator": d.Denominator} {
-			if !slices.ContainsFunc(d.Measures, func(m contract.Measure) bool { return m.Name == name }) {
-				v.add(at, "names no measure: %q", name)
+		for _, part := range [][2]string{{"/numerator", d.Numerator}, {"/denominator", d.Denominator}} {
+			if !slices.ContainsFunc(d.Measures, func(m contract.Measure) bool { return m.Name == part[1] }) {
+				v.add(part[0], "names no measure: %q", part[1])
 			}
 		}
 	case contract.Derived:

@@ -36,19 +36,42 @@ func Read(file []byte) (*Catalogue, error) {
 
 func (c *Catalogue) add(list []contract.Parameter) error {
 	for _, p := range list {
-		switch {
-		case p.Name == "" || p.DataType == "" || p.Value == "":
-			return fault.New(fault.Invalid, fault.BadDefinition, "parameter %q needs name, dataType and valueType", p.Name)
-		case p.Owner == "" || p.Steward == "":
-			return fault.New(fault.Invalid, fault.BadDefinition, "parameter %s needs an owner and a steward", p.Name)
-		case p.Method.Call == "" || p.Method.Property == "":
-			return fault.New(fault.Invalid, fault.BadDefinition, "parameter %s needs a method with call and property", p.Name)
-		case c.Has(p.Name):
+		if text := wrong(&p); text != "" {
+			return fault.New(fault.Invalid, fault.BadDefinition, "parameter %q %s", p.Name, text)
+		}
+		if c.Has(p.Name) {
 			return fault.New(fault.Invalid, fault.BadDefinition, "parameter %s is defined twice", p.Name)
 		}
 		c.byName[p.Name] = p
 	}
 	return nil
+}
+
+var (
+	dataTypes = []contract.DataType{contract.Identification, contract.Descriptive, contract.Probe, contract.Transactional, contract.Conversed}
+	values    = []contract.ValueType{contract.Text, contract.Integer, contract.Decimal, contract.AmountOf, contract.Boolean, contract.Timestamp, contract.Score}
+	calls     = []string{"identify", "track"}
+)
+
+// wrong says what a parameter lacks; empty if nothing.
+func wrong(p *contract.Parameter) string {
+	switch _, ok := contract.FieldOf(contract.Profile, string(p.Name)); {
+	case !ok: // every parameter may be a field of the profile
+		return "needs a name in snake case, such as order_amount"
+	case !slices.Contains(dataTypes, p.DataType):
+		return fmt.Sprintf("needs a dataType: one of %v", dataTypes)
+	case !slices.Contains(values, p.Value):
+		return fmt.Sprintf("needs a valueType: one of %v", values)
+	case p.Coverage <= 0 || p.Coverage > 1:
+		return "needs a requiredCoverage above 0 and up to 1"
+	case p.Owner == "" || p.Steward == "":
+		return "needs an owner and a steward"
+	case !slices.Contains(calls, p.Method.Call) || p.Method.Property == "":
+		return fmt.Sprintf("needs a method with a call, one of %v, and a property", calls)
+	case (p.Method.Call == "track") != (p.Method.Event != ""):
+		return "needs a method with an event if, and only if, its call is track"
+	}
+	return ""
 }
 
 // With returns a catalogue with the parameters of a further YAML list added.
