@@ -2,9 +2,13 @@ package operational
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -195,5 +199,42 @@ func TestImportAfterLostReplies(t *testing.T) {
 	}
 	if duplicate != 198 {
 		t.Errorf("%d records of the log were duplicates, want the 198 that were published twice: the test shows nothing", duplicate)
+	}
+}
+
+// TestRowsAsLines sends rows as NDJSON.
+func TestRowsAsLines(t *testing.T) {
+	t.Parallel()
+	r := memory(t)
+	r.register("shop")
+	rows, digest := cdnow(t, "cdnow/CDNOW_sample.txt", 4)
+	run := r.start(digest)
+	var body bytes.Buffer
+	for _, row := range rows[:50] {
+		if err := json.NewEncoder(&body).Encode(row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send := func(body string, want int) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.server.URL+api+"/imports/"+run.Run+"/rows", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"Authorization": {"Bearer " + r.token}, "Content-Type": {"application/x-ndjson"}}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if answer, err := io.ReadAll(res.Body); err != nil || res.StatusCode != want {
+			t.Errorf("status %d, want %d: %s %v", res.StatusCode, want, answer, err)
+		}
+	}
+	send(body.String(), 200)
+	send("{\"row\": 51}\n", 400)
+	send("not JSON\n", 400)
+	if s := r.caughtUp(run.Run); s.Stored != 50 {
+		t.Errorf("the statement is %+v, want 50 stored", s)
 	}
 }
