@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/text/currency"
 
@@ -48,12 +49,40 @@ func (u Unit) Width(v float64) string {
 	return u.Value(v)
 }
 
+// Bare returns v as Value does but without its unit, for a second number beside one that has it.
+func (u Unit) Bare(v float64) string {
+	switch u.Unit {
+	case contract.Ratio:
+		return Decimal(v, 2, 1)
+	case contract.Money:
+		return digits(v, u.Currency)
+	case contract.Count:
+		return Decimal(v, 0, 0)
+	case contract.Points:
+		return Decimal(v, 0, 1)
+	}
+	return Decimal(v, 0, 2)
+}
+
+// Day writes a day as people do; one that is none is written as it is.
+func Day(d contract.Day) string {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return string(d)
+	}
+	return t.Format("2 January 2006")
+}
+
 // Change returns a difference with its sign; that of ratios is in percentage points.
 func (u Unit) Change(v float64) string {
-	if v >= 0 {
-		return "+" + u.Width(v)
+	text := u.Width(math.Abs(v))
+	switch {
+	case !strings.ContainsAny(text, "123456789"):
+		return text // rounds to nothing, which has no sign
+	case v > 0:
+		return "+" + text
 	}
-	return Minus + u.Width(-v)
+	return Minus + text
 }
 
 // Relative returns the change from a baseline to v as a percentage, or "new" for a baseline of zero, from which there
@@ -77,15 +106,20 @@ func Percent(share float64) string { return Decimal(share, 2, 1) + " %" }
 func Count(n int64) string { return Decimal(float64(n), 0, 0) }
 
 func (u Unit) money(minor float64) string {
-	digits := 2
-	if c, err := currency.ParseISO(u.Currency); err == nil {
-		digits, _ = currency.Standard.Rounding(c)
-	}
-	text := Decimal(minor, -digits, digits)
+	text := digits(minor, u.Currency)
 	if u.Currency == "" {
 		return text
 	}
 	return u.Currency + " " + text
+}
+
+// digits writes minor units in major ones, with the decimals of the currency; two where it is not known.
+func digits(minor float64, code string) string {
+	decimals := 2
+	if c, err := currency.ParseISO(code); err == nil {
+		decimals, _ = currency.Standard.Rounding(c)
+	}
+	return Decimal(minor, -decimals, decimals)
 }
 
 // Decimal returns v times ten to the power of shift with so many decimals, rounded half to even in decimal, thousands

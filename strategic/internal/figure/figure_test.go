@@ -43,7 +43,7 @@ func TestChange(t *testing.T) {
 	if got := u.Change(-0.032); got != "−3.2 percentage points" {
 		t.Error(got)
 	}
-	if got := u.Change(0); got != "+0.0 percentage points" {
+	if got := u.Change(0); got != "0.0 percentage points" {
 		t.Error(got)
 	}
 	if got := (Unit{contract.Money, "EUR"}).Change(250); got != "+EUR 2.50" {
@@ -60,6 +60,19 @@ func TestRelativeFromZeroIsNew(t *testing.T) { // business-areas section 9, chec
 		t.Error(got)
 	}
 	if got := Relative(20, 19); got != "−5.0 %" {
+		t.Error(got)
+	}
+}
+
+func TestBesideAnotherNumber(t *testing.T) {
+	t.Parallel()
+	if got := (Unit{contract.Money, "JPY"}).Bare(255); got != "255" {
+		t.Error(got)
+	}
+	if got := (Unit{Unit: contract.Ratio}).Bare(.0216); got != "2.2" {
+		t.Error(got)
+	}
+	if got := Day("1998-03-31"); got != "31 March 1998" {
 		t.Error(got)
 	}
 }

@@ -59,8 +59,9 @@ type GoalView struct {
 	Kind, Window                                    string
 	Status                                          Badge
 	BackTest                                        bool
-	Value, Baseline, Target, Projection             Figure
-	Deadline, Proof, ProofClass, Why, Moved         string
+	Value, Decided, Baseline, Target, Projection    Figure
+	Deadline, Proof, ProofShort, ProofClass         string
+	Why, Moved                                      string
 	Ask, AskOf                                      string
 	Chart                                           *Chart
 	History                                         []HistoryRow
@@ -140,7 +141,7 @@ func goalView(r *directive.Record, c board.Card, in input) GoalView {
 	s, u := c.Standing, figure.Unit{Unit: c.Standing.Unit, Currency: c.Standing.Currency}
 	g := GoalView{
 		Anchor: "goal-" + string(c.Goal.ID), Name: c.Goal.Name, Owner: c.Goal.Owner, Variable: strings.ReplaceAll(string(c.Goal.Variable), "_", " "),
-		Relevance: c.Goal.Relevance, State: string(c.Goal.State), Status: badge(s), BackTest: s.BackTest, Deadline: day(c.Goal.Deadline),
+		Relevance: c.Goal.Relevance, State: string(c.Goal.State), Status: badge(s), BackTest: s.BackTest, Deadline: figure.Day(c.Goal.Deadline),
 		Why: s.Why, Moved: c.Moved, Ask: c.Ask.Text, AskOf: string(c.Ask.Role), Kind: "a level to hold at the deadline",
 	}
 	if c.Goal.Kind == contract.Reach {
@@ -150,8 +151,9 @@ func goalView(r *directive.Record, c board.Card, in input) GoalView {
 		g.Ask, g.AskOf = "Nothing: this is a look back.", ""
 	}
 	g.Proof, g.ProofClass = proof(s)
+	g.ProofShort, _, _ = strings.Cut(g.Proof, ":")
 	n := numbers{r, s, u, in.zone}
-	g.Value, g.Baseline, g.Target, g.Projection = n.value(), n.baseline(), n.target(), n.projection()
+	g.Value, g.Decided, g.Baseline, g.Target, g.Projection = n.value(), n.decided(), n.baseline(), n.target(), n.projection()
 	if s.Point != nil {
 		g.Window = window(s.Point.Window, c.Goal.Grain, in.zone)
 	}
@@ -201,9 +203,29 @@ func (n numbers) value() Figure {
 	if p == nil {
 		return Figure{Label: "Value", Text: "no closed window yet"}
 	}
-	f := pointFigure("Value", *p, n.u, n.r.Goal.Grain, n.zone)
+	f := pointFigure("Latest value", *p, n.u, n.r.Goal.Grain, n.zone)
 	f.Facts = append([]Fact{{"Definition", n.definition()}}, f.Facts...)
 	return f
+}
+
+// decided is the value that the goal was decided with; empty before.
+func (n numbers) decided() Figure {
+	v := n.s.Decided
+	if v == nil {
+		return Figure{}
+	}
+	label := "Decided on " + figure.Day(v.On)
+	if i := n.r.Information; i != nil {
+		for _, p := range i.Series {
+			if p.Window.Start.Equal(v.Window.Start) && p.Revision == v.Revision && p.Value != nil {
+				return pointFigure(label, p, n.u, n.r.Goal.Grain, n.zone)
+			}
+		}
+	}
+	w := window(v.Window, n.r.Goal.Grain, n.zone)
+	return Figure{Label: label, Text: n.u.Value(v.Value), Short: w, Facts: []Fact{
+		{"Window", w}, {"Measurement", fmt.Sprintf("%s, revision %d, since measured again", v.Measurement, v.Revision)},
+	}}
 }
 
 func (n numbers) definition() string {
@@ -224,7 +246,7 @@ func (n numbers) definition() string {
 func (n numbers) baseline() Figure {
 	b := n.s.Baseline
 	if b == nil {
-		return Figure{Label: "Baseline", Text: "measured until " + day(n.r.Goal.Baseline.MeasureUntil)}
+		return Figure{Label: "Baseline", Text: "measured until " + figure.Day(n.r.Goal.Baseline.MeasureUntil)}
 	}
 	f := Figure{Label: "Baseline", Text: n.u.Value(b.Value)}
 	if b.Window == nil {
@@ -253,7 +275,7 @@ func (n numbers) target() Figure {
 	default:
 		said = "as given"
 	}
-	f := Figure{Label: "Target", Text: said, Facts: []Fact{{"Set as", said}, {"Better", string(g.Direction)}, {"Judged", "in the window that ends on " + day(g.Deadline)}}}
+	f := Figure{Label: "Target", Text: said, Facts: []Fact{{"Set as", said}, {"Better", string(g.Direction)}, {"Judged", "in the window that ends on " + figure.Day(g.Deadline)}}}
 	if n.s.Target != nil {
 		f.Text, f.Short = n.u.Value(*n.s.Target), said
 	}
@@ -273,8 +295,8 @@ func (n numbers) projection() Figure {
 		return Figure{Label: "Projection", Text: text}
 	}
 	half := (p.High - p.Low) / 2
-	return Figure{Label: "Projection", Text: n.u.Value(p.Value) + " ± " + n.u.Width(half), Short: "at " + day(p.At), Facts: []Fact{
-		{"At", "the window that ends on " + day(p.At)}, {"95 % prediction interval", n.u.Value(p.Low) + " to " + n.u.Value(p.High)},
+	return Figure{Label: "Projection", Text: n.u.Value(p.Value) + " ± " + n.u.Bare(half), Short: "at " + figure.Day(p.At), Facts: []Fact{
+		{"At", "the window that ends on " + figure.Day(p.At)}, {"95 % prediction interval", n.u.Value(p.Low) + " to " + n.u.Value(p.High)},
 		{"How", "a straight line through the last windows up to six; shown, never used to judge"},
 	}}
 }
@@ -310,11 +332,7 @@ func validN(n int64) string {
 func plusMinus(p contract.Point, u figure.Unit) string {
 	text := u.Value(*p.Value)
 	if low, high, ok := scorecard.Interval(p); ok {
-		width := u.Width((high - low) / 2)
-		if u.Unit == contract.Ratio {
-			width = strings.TrimSuffix(width, " percentage points")
-		}
-		text += " ± " + width
+		text += " ± " + u.Bare((high-low)/2)
 	}
 	return text
 }
@@ -323,20 +341,18 @@ func coverage(p *contract.Point) string {
 	if len(p.Coverage) == 0 {
 		return "not stated"
 	}
-	var parts []string
+	byShare := map[string][]string{}
 	for name, share := range p.Coverage {
-		parts = append(parts, strings.ReplaceAll(string(name), "_", " ")+" "+figure.Percent(share))
+		text := figure.Percent(share)
+		byShare[text] = append(byShare[text], words(string(name)))
+	}
+	var parts []string
+	for share, names := range byShare {
+		slices.Sort(names)
+		parts = append(parts, strings.Join(names, ", ")+" "+share)
 	}
 	slices.Sort(parts)
-	return strings.Join(parts, ", ")
-}
-
-func day(d contract.Day) string {
-	t, err := time.Parse(time.DateOnly, string(d))
-	if err != nil {
-		return string(d)
-	}
-	return t.Format("2 January 2006")
+	return strings.Join(parts, "; ")
 }
 
 // window names a window as people do.
@@ -357,6 +373,9 @@ func window(w contract.Window, g contract.Grain, zone *time.Location) string {
 
 // Figures returns the numbers of the goal in the order in which they are read.
 func (g GoalView) Figures() []Figure {
+	if g.Decided.Label != "" {
+		return []Figure{g.Decided, g.Value, g.Baseline, g.Target}
+	}
 	return []Figure{g.Value, g.Baseline, g.Target, g.Projection}
 }
 

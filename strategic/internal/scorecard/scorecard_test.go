@@ -49,7 +49,7 @@ func TestRetentionMonthByMonth(t *testing.T) {
 		t.Errorf("end: %+v", end)
 	}
 	march := asOf(in, "1998-03-31")
-	if march.Status != OnTrack || !strings.Contains(march.Why, "Target touched on 1998-03-31") || march.Proof != NotYet {
+	if march.Status != OnTrack || !strings.Contains(march.Why, "Target touched on 31 March 1998") || march.Proof != NotYet {
 		t.Errorf("March: %s %s %q", march.Status, march.Proof, march.Why)
 	}
 }

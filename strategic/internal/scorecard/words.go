@@ -34,7 +34,7 @@ func why(s State) string {
 	case s.Progress == nil:
 		return "No window has closed since the baseline."
 	}
-	text := fmt.Sprintf("%s of the way from baseline to target after %s of the time", figure.Percent(*s.Progress), figure.Percent(*s.Elapsed))
+	text := way(*s.Progress) + " after " + figure.Percent(*s.Elapsed) + " of the time"
 	switch s.Status {
 	case OnTrack:
 		text += "."
@@ -44,14 +44,25 @@ func why(s State) string {
 		text += fmt.Sprintf("; at risk from %s, on track from %s.", figure.Percent(*s.Elapsed-atRiskSlack), figure.Percent(*s.Elapsed-onTrackSlack))
 	}
 	if n := len(s.Touched); n > 0 {
-		text += fmt.Sprintf(" Target touched on %s; a level goal is decided only in its deadline's window.", s.Touched[n-1])
+		text += fmt.Sprintf(" Target touched on %s; a level goal is decided only in its deadline's window.", figure.Day(s.Touched[n-1]))
 	}
 	return text
 }
 
+// way says how far a goal has come.
+func way(progress float64) string {
+	switch {
+	case progress < 0:
+		return "Worse than the baseline, by " + figure.Percent(-progress) + " of the way to the target,"
+	case progress >= 1:
+		return "At or beyond the target (" + figure.Percent(progress) + " of the way)"
+	}
+	return figure.Percent(progress) + " of the way from baseline to target"
+}
+
 func decidedWords(s State) string {
 	v, u := s.Decided, s.unit()
-	text := fmt.Sprintf("%s on %s with %s", s.Status.Words(), v.On, u.Value(v.Value))
+	text := fmt.Sprintf("%s on %s with %s", s.Status.Words(), figure.Day(v.On), u.Value(v.Value))
 	if s.Target != nil {
 		text += " against a target of " + u.Value(*s.Target)
 	}
@@ -112,7 +123,7 @@ func Drivers(c contract.Change, u figure.Unit) string {
 	var parts []string
 	for _, d := range ds {
 		name := strings.ReplaceAll(d.Key, "_", " ")
-		parts = append(parts, fmt.Sprintf("%s %s because their own value changed and %s because their share did", name, u.Change(d.Rate), u.Change(d.Mix)))
+		parts = append(parts, fmt.Sprintf("%s %s (%s as their own value changed, %s as their share did)", name, u.Change(d.Rate+d.Mix), u.Change(d.Rate), u.Change(d.Mix)))
 	}
 	return strings.Join(parts, "; ")
 }
