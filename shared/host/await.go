@@ -14,7 +14,7 @@ const awaitEvery = 2 * time.Second
 
 // await returns nil once ready does. Until then it serves on addr that the process lives and is not ready, and why: a
 // service never sets up what it needs, it says which command does.
-func await(ctx context.Context, addr string, ready func(context.Context) error, log *slog.Logger) error {
+func await(ctx context.Context, addr string, ready func(context.Context) error, log *slog.Logger, opts ...service.ListenOption) error {
 	err := ready(ctx)
 	if err == nil {
 		return nil
@@ -23,7 +23,7 @@ func await(ctx context.Context, addr string, ready func(context.Context) error, 
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
-	go func() { ended <- service.ListenAndServe(serving, addr, unready(ready)) }()
+	go func() { ended <- service.ListenAndServe(serving, addr, unready(ready), opts...) }()
 	ticker := time.NewTicker(awaitEvery)
 	defer ticker.Stop()
 	for {

@@ -65,7 +65,7 @@ type Spec[C any] struct {
 
 // Main is the whole of a service's main but for signals: it loads the configuration, connects, verifies that the
 // database and the topics are set up, builds the service and serves it until ctx ends. With the argument "setup" it
-// sets up instead, and ends.
+// sets up instead, and ends; with "health" it asks the running service whether it lives, for images without a shell.
 func Main[C any](ctx context.Context, s Spec[C], args, environ []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet(string(s.Layer), flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -84,11 +84,13 @@ func Main[C any](ctx context.Context, s Spec[C], args, environ []string, stderr 
 	switch flags.Arg(0) {
 	case "", "setup":
 		return run(ctx, s, c, h, flags.Arg(0) == "setup", stderr)
+	case "health":
+		return alive(ctx, h.listen(s.Layer))
 	case "version":
 		_, err := fmt.Fprintln(stderr, Version())
 		return err
 	}
-	return fault.New(fault.Invalid, fault.BadRequest, "%q is not a command: use setup, version, or none to serve", flags.Arg(0))
+	return fault.New(fault.Invalid, fault.BadRequest, "%q is not a command: use setup, version, health, or none to serve", flags.Arg(0))
 }
 
 func run[C any](ctx context.Context, s Spec[C], c C, h *Config, setup bool, stderr io.Writer) (err error) {
@@ -125,16 +127,16 @@ func serve[C any](ctx context.Context, s Spec[C], c C, h *Config, d Deps) error 
 	ready := func(ctx context.Context) error {
 		return errors.Join(d.Bus.(bus.Admin).VerifyTopics(ctx, contract.Specs()...), mongodb.Verify(ctx, d.DB, s.Indexes(), s.Migrations()))
 	}
-	if err := await(ctx, h.listen(s.Layer), ready, d.Telemetry.Logger); err != nil || ctx.Err() != nil {
+	var opts []service.ListenOption
+	if h.HTTP.Beyond {
+		opts = append(opts, service.BeyondLoopback())
+	}
+	if err := await(ctx, h.listen(s.Layer), ready, d.Telemetry.Logger, opts...); err != nil || ctx.Err() != nil {
 		return err
 	}
 	svc, err := s.New(ctx, c, d)
 	if err != nil {
 		return err
-	}
-	var opts []service.ListenOption
-	if h.HTTP.Beyond {
-		opts = append(opts, service.BeyondLoopback())
 	}
 	d.Telemetry.Logger.InfoContext(ctx, "serving", "layer", s.Layer, "address", h.listen(s.Layer), "version", Version())
 	return svc.Serve(ctx, h.listen(s.Layer), opts...)
