@@ -72,6 +72,9 @@ func writeSettings(file, dir string, n network, given map[string]string) error {
 		"controller.listener.names":      "CONTROLLER",
 		"controller.quorum.voters":       "1@" + n.controller,
 		"log.dirs":                       filepath.Join(dir, "log"),
+		// A broker that crashed is let in again when its session is over. Others take over meanwhile in a cluster; here
+		// the tests would wait for the usual 9 seconds.
+		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500",
 	})
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(all)) {
