@@ -83,7 +83,7 @@ func id(t contract.TenantID, parts ...string) string {
 	return s
 }
 
-// replacements are upserts of whole documents.
+// replacement is the upsert of a whole document.
 func replacement(id string, doc any) mongo.WriteModel {
 	return mongo.NewReplaceOneModel().SetFilter(byID(id)).SetReplacement(doc).SetUpsert(true)
 }

@@ -130,11 +130,12 @@ func (s *Warehouse) Known(ctx context.Context, t contract.TenantID, customers []
 	if len(links) == 0 {
 		return k, nil
 	}
+	stored := make([]string, len(links))
 	for i, l := range links {
-		links[i] = id(t, l)
+		stored[i] = id(t, l)
 	}
 	var found []linkDoc
-	if err := all(ctx, s.links, in("_id", links), &found); err != nil {
+	if err := all(ctx, s.links, in("_id", stored), &found); err != nil {
 		return k, fmt.Errorf("identities: %w", err)
 	}
 	for _, d := range found {
