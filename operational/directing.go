@@ -75,7 +75,7 @@ func (h *directing) complete(col *collecting) error {
 	}
 	answering, err := directive.NewService(directive.Options{
 		Store: h.directives, Policy: h.policy, Sources: offers{col.registry}, Coverage: warehouse, Compiles: metric.Supported,
-		Changed: h.force.Wake, Now: h.d.Now, Trace: traceID,
+		Changed: h.force.Wake, Now: h.d.Now, Trace: traceID, Logger: h.d.Telemetry.Logger,
 	})
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (h *directing) complete(col *collecting) error {
 	if err != nil {
 		return err
 	}
-	watch := &govern.Watch{Store: h.directives, Engine: h.policy.Engine}
+	watch := govern.NewWatch(h.directives, h.policy.Engine, observer.Wake)
 	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine}
 	for _, c := range consume.All(consume.Deps{
 		Bus: h.d.Bus, Aside: mongodb.NewAside(h.d.DB, h.d.Now), Asker: again, Logger: h.d.Telemetry.Logger,
@@ -129,8 +129,13 @@ var weekdays = map[string]time.Weekday{
 	"friday": time.Friday, "saturday": time.Saturday,
 }
 
-func (h *directing) inForce(id contract.DirectiveID) bool {
-	return slices.ContainsFunc(h.force.Orders(), func(o contract.OperationalDirective) bool { return o.ID == id })
+func (h *directing) inForce(id contract.DirectiveID) (contract.OperationalDirective, bool) {
+	orders := h.force.Orders()
+	i := slices.IndexFunc(orders, func(o contract.OperationalDirective) bool { return o.ID == id })
+	if i < 0 {
+		return contract.OperationalDirective{}, false
+	}
+	return orders[i], true
 }
 
 // republish publishes again whatever is current for the layer above.
@@ -166,32 +171,37 @@ type completeness struct {
 	keeper   *source.Keeper
 }
 
-// Complete implements metric.Completeness.
-func (c completeness) Complete(ctx context.Context, ps []contract.ParameterName) (time.Time, error) {
+// Complete implements metric.Completeness. Who a customer is comes with every fact, from whoever sends it: a source that
+// tells only that has no facts whose completeness could be waited for.
+func (c completeness) Complete(ctx context.Context, ps []contract.ParameterName) (until time.Time, offered bool, err error) {
 	by, err := offers{c.registry}.Offers(ctx)
 	if err != nil {
-		return time.Time{}, err
+		return until, false, err
 	}
 	marks, err := c.keeper.Of(ctx)
 	if err != nil {
-		return time.Time{}, err
+		return until, false, err
 	}
-	var until time.Time
+	declared := true
 	for _, p := range ps {
 		if len(by[p]) == 0 {
-			return time.Time{}, nil
+			return time.Time{}, false, nil
+		}
+		if p == contract.ParamCustomerID && len(ps) > 1 {
+			continue
 		}
 		for _, s := range by[p] {
 			m := marks[s].Until
-			if m.IsZero() {
-				return time.Time{}, nil
-			}
+			declared = declared && !m.IsZero()
 			if until.IsZero() || m.Before(until) {
 				until = m
 			}
 		}
 	}
-	return until, nil
+	if !declared {
+		until = time.Time{}
+	}
+	return until, true, nil
 }
 
 // positions tells how far ingest has come and which days changed when.

@@ -40,9 +40,9 @@ type DirectiveInput struct {
 type EgressInput struct {
 	Metric        string `json:"metric"`
 	InForce       bool   `json:"inForce"`
-	HasValue      bool   `json:"hasValue"`
 	HasWindow     bool   `json:"hasWindow"`
-	SmallestGroup int64  `json:"smallestGroup"` // customers in the smallest group that can be read from the message
+	SmallestGroup int64  `json:"smallestGroup"` // customers in the smallest group that can be read from the message; 0: it tells of nobody
+	MinimumGroup  int64  `json:"minimumGroup"`  // that the directive wants
 }
 
 // ActionInput is what the rule action reads.
@@ -69,7 +69,7 @@ func Canaries() []policy.Canary {
 	directive := DirectiveInput{"canary", "d", []string{"retention_analysis"}, []string{"transactional"}, 10, 365}
 	long := directive
 	long.RetentionDays = 366
-	number := EgressInput{"canary", true, true, true, 10}
+	number := EgressInput{"canary", true, true, 10, 10}
 	small := number
 	small.SmallestGroup = 9
 	return []policy.Canary{

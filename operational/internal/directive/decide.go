@@ -35,7 +35,11 @@ func Received(r *Record, d *contract.OperationalDirective, v Verdict, w World, t
 	if err := r.step(contract.Received, nil, t); err != nil {
 		return err
 	}
-	t.Decision = &v.Decision
+	if !t.Now.Before(d.Expires) {
+		r.stop()
+		return r.step(contract.Expired, nil, t)
+	}
+	t.Decision, r.Bundle = &v.Decision, v.Decision.Bundle
 	if why := objections(d, v, w); len(why) > 0 {
 		r.stop()
 		return r.step(contract.Refused, why, t)
@@ -44,7 +48,40 @@ func Received(r *Record, d *contract.OperationalDirective, v Verdict, w World, t
 	if err := r.step(contract.Accepted, wishes(d, w), t); err != nil {
 		return err
 	}
-	return r.judge(wishes(d, w), t)
+	return r.judge(w, t)
+}
+
+// Ruled returns the record after policy has spoken again, under other rules than before. A running directive that they
+// do not allow any more is refused: nothing is collected without a purpose that governance allows. It reports whether
+// there is anything to say upward.
+func Ruled(r *Record, v Verdict, t Turn) (bool, error) {
+	if !r.Running() {
+		return false, nil
+	}
+	r.Bundle = v.Decision.Bundle
+	why := forbidden(v)
+	if len(why) == 0 {
+		return false, nil
+	}
+	t.Decision = &v.Decision
+	r.stop()
+	if err := r.step(contract.Refused, why, t); err != nil {
+		return false, err
+	}
+	r.seal(t)
+	return true, nil
+}
+
+// forbidden returns what policy objects to.
+func forbidden(v Verdict) []contract.Reason {
+	var why []contract.Reason
+	for _, p := range v.Purposes {
+		why = append(why, contract.Reason{Code: fault.PurposeNotAllowed, Item: string(p)})
+	}
+	if !v.Allowed && len(v.Purposes) == 0 {
+		why = append(why, contract.Reason{Code: fault.PolicyDenied, Item: v.Decision.Rule})
+	}
+	return why
 }
 
 // objections returns why the directive must be refused.
@@ -53,43 +90,37 @@ func objections(d *contract.OperationalDirective, v Verdict, w World) []contract
 	for _, f := range contract.Unsupported(d.Requires) {
 		why = append(why, contract.Reason{Code: fault.UnsupportedFeature, Item: string(f)})
 	}
-	for _, p := range v.Purposes {
-		why = append(why, contract.Reason{Code: fault.PurposeNotAllowed, Item: string(p)})
-	}
-	if !v.Allowed && len(v.Purposes) == 0 {
-		why = append(why, contract.Reason{Code: fault.PolicyDenied, Item: v.Decision.Rule})
+	why = append(why, forbidden(v)...)
+	return append(why, lacking(d, w, true)...)
+}
+
+// lacking returns, of what was asked for as required or as a mere wish, what cannot be had, each item once.
+func lacking(d *contract.OperationalDirective, w World, required bool) []contract.Reason {
+	var why []contract.Reason
+	add := func(r contract.Reason) {
+		r.Optional = !required
+		if !slices.ContainsFunc(why, func(o contract.Reason) bool { return o.Code == r.Code && o.Item == r.Item }) {
+			why = append(why, r)
+		}
 	}
 	for _, c := range d.Collect {
-		if c.Required && len(w.Offers(c.Parameter.Name)) == 0 {
-			why = append(why, contract.Reason{Code: fault.NoSource, Item: string(c.Parameter.Name)})
+		if c.Required == required && len(w.Offers(c.Parameter.Name)) == 0 {
+			add(contract.Reason{Code: fault.NoSource, Item: string(c.Parameter.Name)})
 		}
 	}
 	for i := range d.Compute {
-		if reason := w.Compiles(&d.Compute[i]); reason != nil && d.Compute[i].Required {
-			why = append(why, *reason)
+		if reason := w.Compiles(&d.Compute[i]); reason != nil && d.Compute[i].Required == required {
+			add(*reason)
 		}
 	}
 	return why
 }
 
 // wishes returns what was asked for beside the required, and cannot be had.
-func wishes(d *contract.OperationalDirective, w World) []contract.Reason {
-	var why []contract.Reason
-	for _, c := range d.Collect {
-		if !c.Required && len(w.Offers(c.Parameter.Name)) == 0 {
-			why = append(why, contract.Reason{Code: fault.NoSource, Item: string(c.Parameter.Name), Optional: true})
-		}
-	}
-	for i := range d.Compute {
-		if reason := w.Compiles(&d.Compute[i]); reason != nil && !d.Compute[i].Required {
-			reason.Optional = true
-			why = append(why, *reason)
-		}
-	}
-	return why
-}
+func wishes(d *contract.OperationalDirective, w World) []contract.Reason { return lacking(d, w, false) }
 
-// plan makes the jobs anew, keeping what is known of those that stay.
+// plan makes the jobs anew, keeping what is known of those that stay. A metric that cannot be computed here has no job;
+// one whose data nobody offers waits.
 func (r *Record) plan(w World) {
 	jobs := job.Plan(r.Order, w.Offers)
 	for i := range jobs {
@@ -98,7 +129,7 @@ func (r *Record) plan(w World) {
 		}
 	}
 	for i := range r.Order.Compute {
-		if w.Compiles(&r.Order.Compute[i]) != nil {
+		if why := w.Compiles(&r.Order.Compute[i]); why != nil && why.Code != fault.NoSource {
 			id := string(r.Order.Compute[i].Metric.ID)
 			jobs = slices.DeleteFunc(jobs, func(j job.Job) bool { return j.Kind == job.Compute && j.Item == id })
 		}
@@ -112,27 +143,33 @@ func (r *Record) stop() {
 	}
 }
 
-// judge brings the state in line with the coverage of what is required.
-func (r *Record) judge(wishes []contract.Reason, t Turn) error {
+// judge brings the state in line with what can be delivered of what is required.
+func (r *Record) judge(w World, t Turn) error {
+	why := append(lacking(r.Order, w, true), r.uncovered()...)
+	state := contract.Executing
+	if len(why) > 0 {
+		state = contract.Degraded
+	}
+	why = append(why, wishes(r.Order, w)...)
+	if r.Answer.State == state && same(r.Answer.Reasons, why) {
+		return nil
+	}
+	return r.step(state, why, t)
+}
+
+// uncovered returns the required parameters whose coverage is known and too low, with the figures.
+func (r *Record) uncovered() []contract.Reason {
 	var low []contract.Reason
 	for _, c := range r.Order.Collect {
 		i := slices.IndexFunc(r.Jobs, func(j job.Job) bool { return j.Kind == job.Collect && j.Item == string(c.Parameter.Name) })
-		if !c.Required || i < 0 || r.Jobs[i].Coverage == nil {
+		if !c.Required || i < 0 || r.Jobs[i].Coverage == nil || r.Jobs[i].State != job.Running {
 			continue
 		}
 		if have, need := *r.Jobs[i].Coverage, c.Parameter.Coverage; have < need {
 			low = append(low, contract.Reason{Code: fault.LowCoverage, Item: string(c.Parameter.Name)}.Figures(have, need))
 		}
 	}
-	state := contract.Executing
-	if len(low) > 0 {
-		state = contract.Degraded
-	}
-	why := append(low, wishes...)
-	if r.Answer.State == state && same(r.Answer.Reasons, why) {
-		return nil
-	}
-	return r.step(state, why, t)
+	return low
 }
 
 // same reports whether two lists of reasons say the same, coverage to the percent: a figure that moves by less is no
@@ -155,7 +192,7 @@ func Observed(r *Record, coverage map[contract.ParameterName]float64, w World, t
 	if !r.Running() {
 		return false, nil
 	}
-	before := len(r.Answer.History)
+	state, why := r.Answer.State, r.Answer.Reasons
 	jobs := slices.Clone(r.Jobs)
 	r.plan(w)
 	for i := range r.Jobs {
@@ -163,10 +200,10 @@ func Observed(r *Record, coverage map[contract.ParameterName]float64, w World, t
 			r.Jobs[i].Coverage = &c
 		}
 	}
-	if err := r.judge(wishes(r.Order, w), t); err != nil {
+	if err := r.judge(w, t); err != nil {
 		return false, err
 	}
-	if len(r.Answer.History) == before && sameJobs(jobs, r.Jobs) {
+	if r.Answer.State == state && same(r.Answer.Reasons, why) && sameJobs(jobs, r.Jobs) {
 		r.Jobs = jobs
 		return false, nil
 	}
@@ -190,13 +227,11 @@ var ends = map[contract.Standing]contract.State{
 	contract.WithdrawnEnd: contract.Withdrawn, contract.SupersededEnd: contract.Withdrawn, contract.ExpiredEnd: contract.Expired,
 }
 
+// end answers a revision that says that the directive is over.
 func (r *Record) end(t Turn) error {
 	r.stop()
 	s := ends[r.Order.Standing]
-	if r.Answer.State == s {
-		return nil
-	}
-	if r.Answer.State == "" { // a tombstone of something never seen alive
+	if !slices.Contains(Transitions[r.Answer.State], s) { // over already, or a tombstone of something never seen alive
 		if err := r.step(contract.Received, nil, t); err != nil {
 			return err
 		}

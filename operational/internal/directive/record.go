@@ -21,6 +21,7 @@ type Record struct {
 	Governance *contract.GovernanceDirective  `json:"governance,omitempty"`
 	Answer     contract.Acknowledgement       `json:"answer"`
 	Jobs       []job.Job                      `json:"jobs"`
+	Bundle     string                         `json:"bundle,omitempty"` // the rules under which policy last allowed it
 }
 
 // ID returns the directive's id.
@@ -54,17 +55,17 @@ type Turn struct {
 }
 
 // Transitions is the life cycle of an operational directive as answered: what is not here does not happen. A newer
-// revision of the directive starts again at received.
+// revision of the directive starts again at received, from wherever it was.
 var Transitions = map[contract.State][]contract.State{
 	"":                 {contract.Received},
-	contract.Received:  {contract.Accepted, contract.Refused, contract.Withdrawn, contract.Expired},
-	contract.Accepted:  {contract.Executing, contract.Withdrawn, contract.Expired, contract.Received},
-	contract.Executing: {contract.Degraded, contract.Completed, contract.Expired, contract.Withdrawn, contract.Received, contract.Executing},
-	contract.Degraded:  {contract.Executing, contract.Expired, contract.Withdrawn, contract.Received, contract.Degraded},
-	contract.Refused:   {contract.Withdrawn, contract.Expired, contract.Received},
-	contract.Withdrawn: {contract.Received},
+	contract.Received:  {contract.Received, contract.Accepted, contract.Refused, contract.Withdrawn, contract.Expired},
+	contract.Accepted:  {contract.Received, contract.Executing, contract.Degraded, contract.Refused, contract.Withdrawn, contract.Expired},
+	contract.Executing: {contract.Received, contract.Executing, contract.Degraded, contract.Refused, contract.Completed, contract.Withdrawn, contract.Expired},
+	contract.Degraded:  {contract.Received, contract.Executing, contract.Degraded, contract.Refused, contract.Withdrawn, contract.Expired},
+	contract.Refused:   {contract.Received, contract.Withdrawn, contract.Expired},
+	contract.Completed: {contract.Received},
 	contract.Expired:   {contract.Received},
-	contract.Completed: {contract.Received, contract.Withdrawn, contract.Expired},
+	contract.Withdrawn: {contract.Received},
 }
 
 // step moves the answer to a state. A move that the table lacks is a defect, and an Internal fault.

@@ -1,13 +1,18 @@
 package directive
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/strata-crm/strata/operational/internal/job"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
 )
 
 // Store keeps records.
@@ -26,6 +31,8 @@ type Store interface {
 type Policy interface {
 	// Directive decides whether a directive may be carried out under the governance in force.
 	Directive(ctx context.Context, d *contract.OperationalDirective) (Verdict, error)
+	// Bundle names the rules in force, as decisions made by them do.
+	Bundle() string
 }
 
 // Sources tells who offers what.
@@ -51,6 +58,7 @@ type Options struct {
 	Changed  func() // called after the set in force may have changed; must not block
 	Now      func() time.Time
 	Trace    func(context.Context) string
+	Logger   *slog.Logger
 }
 
 // Service applies what arrives, and what the layer notices by itself, to the records.
@@ -58,8 +66,8 @@ type Service struct{ o Options }
 
 // NewService returns a service, or an error naming what is missing.
 func NewService(o Options) (*Service, error) {
-	if o.Store == nil || o.Policy == nil || o.Sources == nil || o.Coverage == nil || o.Compiles == nil || o.Changed == nil || o.Now == nil || o.Trace == nil {
-		return nil, errors.New("directive service: store, policy, sources, coverage, compiles, changed, now and trace are required")
+	if o.Store == nil || o.Policy == nil || o.Sources == nil || o.Coverage == nil || o.Compiles == nil || o.Changed == nil || o.Now == nil || o.Trace == nil || o.Logger == nil {
+		return nil, errors.New("directive service: store, policy, sources, coverage, compiles, changed, now, trace and logger are required")
 	}
 	return &Service{o}, nil
 }
@@ -84,13 +92,13 @@ func (s *Service) compiles(offers map[contract.ParameterName][]contract.SourceID
 	return func(c *contract.Computation) *contract.Reason {
 		lack := job.Lacking(&c.Metric, func(p contract.ParameterName) []contract.SourceID { return offers[p] })
 		if len(lack) > 0 {
-			return &contract.Reason{Code: "no_source", Item: string(lack[0])}
+			return &contract.Reason{Code: fault.NoSource, Item: string(lack[0])}
 		}
 		return s.o.Compiles(c)
 	}
 }
 
-// Receive applies an operational directive.
+// Receive applies an operational directive. One that is not newer is answered again as before.
 func (s *Service) Receive(ctx context.Context, d contract.OperationalDirective) error {
 	w, err := s.world(ctx)
 	if err != nil {
@@ -100,13 +108,17 @@ func (s *Service) Receive(ctx context.Context, d contract.OperationalDirective) 
 	if err != nil {
 		return fmt.Errorf("decide on directive %s: %w", d.ID, err)
 	}
-	fresh := false
+	fresh, clash := false, false
 	err = s.o.Store.Update(ctx, d.ID, func(r *Record) error {
-		fresh = r.Order == nil || d.Revision > r.Order.Revision
+		fresh, clash = r.Order == nil || d.Revision > r.Order.Revision, clashes(r.Order, &d)
 		return Received(r, &d, v, w, s.turn(ctx))
 	})
 	if err != nil {
 		return fmt.Errorf("receive directive %s: %w", d.ID, err)
+	}
+	if clash {
+		s.o.Logger.ErrorContext(ctx, "two different directives have one revision; the first one stays",
+			"code", fault.RevisionConflict, "directive", d.ID, "revision", d.Revision)
 	}
 	if !fresh {
 		return s.o.Store.Repeat(ctx, d.ID)
@@ -115,7 +127,17 @@ func (s *Service) Receive(ctx context.Context, d contract.OperationalDirective) 
 	return nil
 }
 
-// Govern applies a governance directive.
+// clashes reports whether two directives of one revision say different things.
+func clashes(a, b *contract.OperationalDirective) bool {
+	if a == nil || a.Revision != b.Revision {
+		return false
+	}
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX != nil || errY != nil || !bytes.Equal(x, y)
+}
+
+// Govern applies a governance directive. What it changes for running directives, Look finds.
 func (s *Service) Govern(ctx context.Context, g contract.GovernanceDirective) error {
 	fresh := false
 	err := s.o.Store.Update(ctx, g.ID, func(r *Record) (err error) {
@@ -128,12 +150,16 @@ func (s *Service) Govern(ctx context.Context, g contract.GovernanceDirective) er
 	return err
 }
 
-// Look brings every running directive in line with the sources, the coverage and the wall clock as they are now, and
-// returns how many answers changed.
+// Look brings every running directive in line with the rules, the sources, the coverage and the wall clock as they are
+// now, and returns how many answers changed.
 func (s *Service) Look(ctx context.Context) (int, error) {
 	records, err := s.o.Store.All(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("look at directives: %w", err)
+	}
+	records = slices.DeleteFunc(records, func(r Record) bool { return !r.Running() })
+	if len(records) == 0 {
+		return 0, nil
 	}
 	w, err := s.world(ctx)
 	if err != nil {
@@ -145,12 +171,9 @@ func (s *Service) Look(ctx context.Context) (int, error) {
 	}
 	changed := 0
 	for i := range records {
-		if !records[i].Running() {
-			continue
-		}
-		moved, err := s.look(ctx, records[i].ID(), coverage, w)
+		moved, err := s.look(ctx, &records[i], coverage, w)
 		if err != nil {
-			return changed, err
+			return changed, fmt.Errorf("look at directive %s: %w", records[i].ID(), err)
 		}
 		if moved {
 			changed++
@@ -162,13 +185,28 @@ func (s *Service) Look(ctx context.Context) (int, error) {
 	return changed, nil
 }
 
-func (s *Service) look(ctx context.Context, id contract.DirectiveID, coverage map[contract.ParameterName]float64, w World) (moved bool, err error) {
-	err = s.o.Store.Update(ctx, id, func(r *Record) error {
+func (s *Service) look(ctx context.Context, seen *Record, coverage map[contract.ParameterName]float64, w World) (moved bool, err error) {
+	var ruled *Verdict
+	if seen.Bundle != s.o.Policy.Bundle() {
+		v, err := s.o.Policy.Directive(ctx, seen.Order)
+		if err != nil {
+			return false, err
+		}
+		ruled = &v
+	}
+	err = s.o.Store.Update(ctx, seen.ID(), func(r *Record) (err error) {
+		moved = false
 		t := s.turn(ctx)
-		over, err := Overdue(r, t)
-		if err != nil || over {
-			moved = over
+		if r.Order == nil || r.Order.Revision != seen.Order.Revision {
+			return nil // it changed meanwhile, and was judged as it is now
+		}
+		if moved, err = Overdue(r, t); err != nil || moved {
 			return err
+		}
+		if ruled != nil {
+			if moved, err = Ruled(r, *ruled, t); err != nil || moved {
+				return err
+			}
 		}
 		moved, err = Observed(r, coverage, w, t)
 		return err
@@ -181,9 +219,6 @@ func asked(records []Record) []contract.Parameter {
 	var ps []contract.Parameter
 	seen := map[contract.ParameterName]bool{}
 	for i := range records {
-		if !records[i].Running() {
-			continue
-		}
 		for _, c := range records[i].Order.Collect {
 			if !seen[c.Parameter.Name] {
 				seen[c.Parameter.Name] = true

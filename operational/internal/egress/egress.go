@@ -14,15 +14,16 @@ import (
 
 // Policy decides whether a measurement may go up.
 type Policy interface {
-	// Egress reports whether policy allows it; smallest is the number of customers in the smallest group that can be read
-	// from the measurement.
-	Egress(ctx context.Context, m *contract.Measurement, inForce bool, smallest int64) (bool, error)
+	// Egress reports whether policy allows it. smallest is the number of customers in the smallest group that can be read
+	// from the measurement, 0 if it tells of nobody; least is how many the directive wants at least.
+	Egress(ctx context.Context, m *contract.Measurement, inForce bool, smallest, least int64) (bool, error)
 }
 
 // Store keeps the current revision of every measurement.
 type Store interface {
 	// Replace runs change on the stored measurement (the zero value if there is none) and, unless change returns false,
-	// stores what it leaves and publishes it, in one transaction; the basis is stored in any case.
+	// stores what it leaves and publishes it, in one transaction; the basis is stored in any case. It does nothing if the
+	// stored one was made from something that b lacks: of two replicas that measure at once, the one that saw more wins.
 	Replace(ctx context.Context, id contract.MeasurementID, b Basis, change func(*contract.Measurement) bool) error
 	// Known returns what the stored measurement contains; see metric.Sink.
 	Known(ctx context.Context, id contract.MeasurementID) (contains map[int]int64, revision int64, ok bool, err error)
@@ -35,11 +36,22 @@ type Basis struct {
 	Closed   bool          // whether its window was closed
 }
 
+// Lacks reports whether other was made from anything that b was not made from.
+func (b Basis) Lacks(other Basis) bool {
+	for partition, at := range other.Contains {
+		if at > b.Contains[partition] {
+			return true
+		}
+	}
+	return other.Revision > b.Revision
+}
+
 // Options are what Egress needs.
 type Options struct {
-	Policy  Policy
-	Store   Store
-	InForce func(contract.DirectiveID) bool
+	Policy Policy
+	Store  Store
+	// InForce returns the directive if it is being carried out.
+	InForce func(contract.DirectiveID) (contract.OperationalDirective, bool)
 	Now     func() time.Time
 }
 
@@ -61,22 +73,15 @@ func (e *Egress) Known(ctx context.Context, id contract.MeasurementID) (map[int]
 
 // Put publishes m as the next revision if it says something else than the last one. Where a group in it is too small, or
 // policy denies, what goes up has no value and says so: that takes an earlier value back. A measurement that no directive
-// in force asks for does not go up at all.
+// in force asks for does not go up at all. It fails, Denied, where policy does not even let that go up.
 func (e *Egress) Put(ctx context.Context, m contract.Measurement, contains map[int]int64, smallest int64) error {
-	if !e.o.InForce(m.Directive) {
+	order, ok := e.o.InForce(m.Directive)
+	if !ok {
 		return nil
 	}
-	allowed, err := e.o.Policy.Egress(ctx, &m, true, smallest)
+	m, err := e.permitted(ctx, m, smallest, int64(order.Constraints.MinimumGroup))
 	if err != nil {
 		return err
-	}
-	if !allowed {
-		m = suppressed(m)
-		if allowed, err = e.o.Policy.Egress(ctx, &m, true, smallest); err != nil {
-			return err
-		} else if !allowed {
-			return fault.New(fault.Denied, fault.PolicyDenied, "policy lets nothing go up: is a governance directive in force?")
-		}
 	}
 	now := e.o.Now().UTC().Truncate(time.Millisecond)
 	err = e.o.Store.Replace(ctx, m.ID, Basis{contains, m.DirectiveRevision, m.Closed}, func(stored *contract.Measurement) bool {
@@ -93,11 +98,28 @@ func (e *Egress) Put(ctx context.Context, m contract.Measurement, contains map[i
 	return nil
 }
 
-// suppressed returns m with everything removed that tells of its customers.
+// permitted returns of m what policy lets go up.
+func (e *Egress) permitted(ctx context.Context, m contract.Measurement, smallest, least int64) (contract.Measurement, error) {
+	allowed, err := e.o.Policy.Egress(ctx, &m, true, smallest, least)
+	if err != nil || allowed {
+		return m, err
+	}
+	m = suppressed(m)
+	if allowed, err = e.o.Policy.Egress(ctx, &m, true, 0, least); err == nil && !allowed {
+		err = fault.New(fault.Denied, fault.PolicyDenied, "policy lets nothing go up: is a governance directive in force?")
+	}
+	return m, err
+}
+
+// suppressed returns m with everything removed that tells of its customers. A reason that it had already stays.
 func suppressed(m contract.Measurement) contract.Measurement {
+	why := m.Reason
+	if why == nil {
+		why = &contract.Reason{Code: fault.GroupTooSmall, Item: string(m.Metric)}
+	}
 	return contract.Measurement{
 		ID: m.ID, Directive: m.Directive, DirectiveRevision: m.DirectiveRevision, Strategic: m.Strategic, Goal: m.Goal, Metric: m.Metric,
 		Version: m.Version, Scope: m.Scope, Grain: m.Grain, Window: m.Window, Closed: m.Closed, AsOf: m.AsOf, Unit: m.Unit, Currency: m.Currency,
-		Reason: &contract.Reason{Code: fault.GroupTooSmall, Item: string(m.Metric)}, Quality: contract.Quality{Coverage: map[contract.ParameterName]float64{}},
+		Reason: why, Quality: contract.Quality{Coverage: map[contract.ParameterName]float64{}},
 	}
 }

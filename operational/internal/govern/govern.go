@@ -5,6 +5,9 @@ package govern
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/strata-crm/strata/operational/internal/directive"
@@ -18,30 +21,26 @@ import (
 // Policy asks the engine.
 type Policy struct{ Engine *policy.Engine }
 
-// Directive implements directive.Policy: every use must be allowed, and the directive as a whole.
+// Directive implements directive.Policy: every use must be allowed, and the directive as a whole. The end of a directive
+// needs nobody's leave.
 func (p Policy) Directive(ctx context.Context, d *contract.OperationalDirective) (directive.Verdict, error) {
+	var v directive.Verdict
+	if d.Standing.Ended() {
+		v.Allowed = true
+		return v, nil
+	}
 	in := rules.DirectiveInput{
 		ID: string(d.ID), Decision: string(d.Decision.ID), MinimumGroup: d.Constraints.MinimumGroup, RetentionDays: d.Constraints.RetentionDays,
 		Purposes: []string{}, DataTypes: []string{},
 	}
-	var v directive.Verdict
-	seen := map[rules.UseInput]bool{}
-	for _, c := range d.Collect {
-		use := rules.UseInput{Purpose: string(c.Parameter.Purpose), DataType: string(c.Parameter.DataType)}
-		if seen[use] {
-			continue
-		}
-		seen[use] = true
+	for _, use := range uses(d) {
 		in.Purposes, in.DataTypes = add(in.Purposes, use.Purpose), add(in.DataTypes, use.DataType)
-		if d.Standing.Ended() {
-			continue // an end needs nobody's leave
-		}
 		u, err := p.Engine.Decide(ctx, rules.Use, use)
 		if err != nil {
 			return v, fmt.Errorf("decide on %s for %s: %w", use.DataType, use.Purpose, err)
 		}
-		if !u.Allowed {
-			v.Purposes = append(v.Purposes, c.Parameter.Purpose)
+		if !u.Allowed && !slices.Contains(v.Purposes, contract.Purpose(use.Purpose)) {
+			v.Purposes = append(v.Purposes, contract.Purpose(use.Purpose))
 		}
 	}
 	whole, err := p.Engine.Decide(ctx, rules.Directive, in)
@@ -53,20 +52,32 @@ func (p Policy) Directive(ctx context.Context, d *contract.OperationalDirective)
 	return v, nil
 }
 
-func add(list []string, s string) []string {
-	for _, have := range list {
-		if have == s {
-			return list
+// Bundle implements directive.Policy.
+func (p Policy) Bundle() string { return p.Engine.Bundle() }
+
+// uses returns each pair of a purpose and a type of data that a directive asks for, once.
+func uses(d *contract.OperationalDirective) []rules.UseInput {
+	var all []rules.UseInput
+	for _, c := range d.Collect {
+		use := rules.UseInput{Purpose: string(c.Parameter.Purpose), DataType: string(c.Parameter.DataType)}
+		if !slices.Contains(all, use) {
+			all = append(all, use)
 		}
+	}
+	return all
+}
+
+func add(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
 	}
 	return append(list, s)
 }
 
-// Egress decides whether a measurement may go up. smallest is the number of customers in the smallest group that can be
-// read from it.
-func (p Policy) Egress(ctx context.Context, m *contract.Measurement, inForce bool, smallest int64) (bool, error) {
+// Egress implements egress.Policy.
+func (p Policy) Egress(ctx context.Context, m *contract.Measurement, inForce bool, smallest, least int64) (bool, error) {
 	d, err := p.Engine.Decide(ctx, rules.Egress, rules.EgressInput{
-		Metric: string(m.Metric), InForce: inForce, HasValue: m.Value != nil, HasWindow: m.Window.End.After(m.Window.Start), SmallestGroup: smallest,
+		Metric: string(m.Metric), InForce: inForce, HasWindow: m.Window.End.After(m.Window.Start), SmallestGroup: smallest, MinimumGroup: least,
 	})
 	if err != nil {
 		return false, fmt.Errorf("decide on measurement %s: %w", m.ID, err)
@@ -87,28 +98,41 @@ func (p Policy) Gate(ctx context.Context, who signin.Identity, action string) er
 	return d.Err()
 }
 
-// Governance reads the governance directive in force; NotFound if there is none.
+// Governance reads the governance directive of the highest version, whatever its standing; NotFound if there is none.
 type Governance interface {
 	Governance(ctx context.Context) (contract.GovernanceDirective, error)
 }
 
 // Watch keeps the engine's data in line with the database, which other replicas change too; it is a component.
 type Watch struct {
-	Store  Governance
-	Engine *policy.Engine
+	store   Governance
+	engine  *policy.Engine
+	changed func()
+	loaded  atomic.Int64 // revision
+	once    sync.Once
+	ready   chan struct{}
 }
+
+// NewWatch returns the component. changed is called after other rules came into force, and must not block.
+func NewWatch(s Governance, e *policy.Engine, changed func()) *Watch {
+	return &Watch{store: s, engine: e, changed: changed, ready: make(chan struct{})}
+}
+
+// Started is closed when the rules have been loaded once: whoever asks before would be denied what is allowed.
+func (w *Watch) Started() <-chan struct{} { return w.ready }
 
 const watchEvery = 2 * time.Second
 
 // Name implements service.Component.
 func (w *Watch) Name() string { return "governance" }
 
-// Run loads what is in force, now and every two seconds, until ctx ends.
+// Run loads what is in force, now and every two seconds, until ctx ends. It fails only after it has loaded once: as long
+// as the rules cannot be read, nobody may be told what they are.
 func (w *Watch) Run(ctx context.Context) error {
 	t := time.NewTicker(watchEvery)
 	defer t.Stop()
 	for {
-		if err := w.Load(ctx); err != nil && ctx.Err() == nil {
+		if err := w.Load(ctx); err != nil && ctx.Err() == nil && w.up() {
 			return err
 		}
 		select {
@@ -119,18 +143,37 @@ func (w *Watch) Run(ctx context.Context) error {
 	}
 }
 
-// Load loads what is in force now; without a governance directive nothing is allowed.
+func (w *Watch) up() bool {
+	select {
+	case <-w.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// Load loads what is in force now. Without a governance directive, or after the latest has ended without another one in
+// its place, nothing is allowed; one that was superseded stays until the other one is here.
 func (w *Watch) Load(ctx context.Context) error {
-	g, err := w.Store.Governance(ctx)
+	g, err := w.store.Governance(ctx)
 	if fault.Is(err, fault.NotFound) {
+		w.once.Do(func() { close(w.ready) })
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("load governance: %w", err)
 	}
-	if err := w.Engine.SetData(ctx, g.Revision, g); err != nil && !fault.Is(err, fault.Conflict) {
+	var data any = g
+	if g.Standing == contract.WithdrawnEnd || g.Standing == contract.ExpiredEnd {
+		data = struct{}{}
+	}
+	if err := w.engine.SetData(ctx, g.Revision, data); err != nil && !fault.Is(err, fault.Conflict) {
 		return fmt.Errorf("govern: %w", err)
 	}
+	if w.loaded.Swap(g.Revision) != g.Revision {
+		w.changed()
+	}
+	w.once.Do(func() { close(w.ready) })
 	return nil
 }
 

@@ -18,9 +18,9 @@ type Orders interface {
 
 // Completeness tells how far the data of a metric is complete.
 type Completeness interface {
-	// Complete returns the instant until which every source that offers any of the parameters is complete; the zero time
-	// if one of them has never said so, or nobody offers one.
-	Complete(ctx context.Context, ps []contract.ParameterName) (time.Time, error)
+	// Complete returns the instant until which every source that offers any of the parameters is complete, zero if one of
+	// them has never said so; and whether each of the parameters is offered at all.
+	Complete(ctx context.Context, ps []contract.ParameterName) (until time.Time, offered bool, err error)
 }
 
 // Positions tells how far the log of events has been ingested, and when days last changed.
@@ -34,7 +34,6 @@ type Positions interface {
 // Sink takes measurements up.
 type Sink interface {
 	// Put publishes a measurement if it says something new. contains are the positions that it was computed at, smallest
-	// the customers in the smallest group that can be read from it.
 	Put(ctx context.Context, m contract.Measurement, contains map[int]int64, smallest int64) error
 	// Known returns the positions that the measurement contains and the directive's revision that it was made for; false
 	// if it was never measured, or was measured while its window was open.
@@ -53,7 +52,7 @@ type Options struct {
 	Sink      Sink
 	Gates     btyd.Gates
 	Cadence   time.Duration // an open window is measured at most so often
-	MinChange int           // and only after so many days of customers changed
+	MinChange int           // and only after so many days of partitions changed
 	Now       func() time.Time
 	Logger    *slog.Logger
 }
@@ -85,24 +84,30 @@ func (e *Engine) Wake() {
 	}
 }
 
-// Run measures until ctx ends.
+// retryEvery is how long after a failure it looks again, if the cadence is not shorter.
+const retryEvery = 5 * time.Second
+
+// Run measures until ctx ends. What failed is logged and tried again; it holds up nothing else.
 func (e *Engine) Run(ctx context.Context) error {
-	t := time.NewTicker(e.o.Cadence)
+	t := time.NewTimer(0)
 	defer t.Stop()
 	for {
-		if err := e.Round(ctx); err != nil && ctx.Err() == nil {
-			return err
-		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-e.wake:
 		case <-t.C:
 		}
+		next := e.o.Cadence
+		if err := e.Round(ctx); err != nil && ctx.Err() == nil {
+			e.o.Logger.ErrorContext(ctx, "not everything could be measured", "error", err)
+			next = min(next, retryEvery)
+		}
+		t.Reset(next)
 	}
 }
 
-// Round measures whatever is due now.
+// Round measures whatever is due now. The error joins those of every metric that failed.
 func (e *Engine) Round(ctx context.Context) error {
 	orders := e.o.Orders.Orders()
 	if len(orders) == 0 {
@@ -112,11 +117,12 @@ func (e *Engine) Round(ctx context.Context) error {
 	if err != nil || r.first == "" {
 		return err
 	}
-	var failed []error // one metric's failure holds up no other
+	var failed []error
 	for i := range orders {
 		for j := range orders[i].Compute {
-			if err := r.compute(ctx, &orders[i], &orders[i].Compute[j]); err != nil {
-				failed = append(failed, fmt.Errorf("measure for %s: %w", orders[i].ID, err))
+			c := &orders[i].Compute[j]
+			if err := r.compute(ctx, &orders[i], c); err != nil {
+				failed = append(failed, fmt.Errorf("measure %s for %s: %w", c.Metric.ID, orders[i].ID, err))
 			}
 		}
 	}
@@ -134,12 +140,13 @@ type round struct {
 	last     contract.Day
 	position map[int]int64
 	touched  map[contract.Day]map[int]int64
-	open     bool // whether open windows are due
+	latest   map[int]int64 // by partition, when any day last changed
+	open     bool          // whether open windows are due
 	quality  map[Span]Quality
 }
 
 func (e *Engine) round(ctx context.Context) (*round, error) {
-	r := &round{Engine: e, now: e.o.Now(), quality: map[Span]Quality{}}
+	r := &round{Engine: e, now: e.o.Now(), latest: map[int]int64{}, quality: map[Span]Quality{}}
 	var err error
 	if r.first, err = e.o.Warehouse.FirstDay(ctx); err != nil {
 		return nil, fmt.Errorf("first day of data: %w", err)
@@ -151,8 +158,11 @@ func (e *Engine) round(ctx context.Context) (*round, error) {
 	if r.touched, err = e.o.Positions.Touched(ctx); err != nil {
 		return nil, fmt.Errorf("touched days: %w", err)
 	}
-	for d := range r.touched {
+	for d, at := range r.touched {
 		r.last = max(r.last, d)
+		for part, pos := range at {
+			r.latest[part] = max(r.latest[part], pos)
+		}
 	}
 	r.open = r.now.Sub(e.lastOpen) >= e.o.Cadence
 	return r, nil
@@ -163,9 +173,12 @@ func (r *round) compute(ctx context.Context, o *contract.OperationalDirective, c
 	if why != nil {
 		return nil // the directive's answer says so
 	}
-	complete, err := r.o.Complete.Complete(ctx, c.Metric.Parameters)
+	complete, offered, err := r.o.Complete.Complete(ctx, c.Metric.Parameters)
 	if err != nil {
-		return fmt.Errorf("completeness for %s: %w", c.Metric.ID, err)
+		return fmt.Errorf("completeness: %w", err)
+	}
+	if !offered {
+		return nil // the directive's answer says so, too
 	}
 	first := max(r.first, c.From)
 	last := min(c.Until, max(r.last, contract.DayOf(complete, r.o.Zone)))
@@ -202,6 +215,9 @@ func (r *round) window(ctx context.Context, p *Program, o *contract.OperationalD
 
 // changedSince counts the days and partitions of a span in which facts arrived after the given positions.
 func (r *round) changedSince(s Span, contains map[int]int64) int {
+	if !later(r.latest, contains) {
+		return 0
+	}
 	n := 0
 	for d, at := range r.touched {
 		if d < s.From || d >= s.Until {
@@ -216,8 +232,19 @@ func (r *round) changedSince(s Span, contains map[int]int64) int {
 	return n
 }
 
+// later reports whether a goes beyond b anywhere.
+func later(a, b map[int]int64) bool {
+	for part, pos := range a {
+		if pos > b[part] {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *round) measure(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, closed bool, complete time.Time) error {
-	result, err := p.Measure(ctx, r.o.Warehouse, w, r.o.Gates)
+	group := max(SmallestGroup, int64(o.Constraints.MinimumGroup))
+	result, err := p.Measure(ctx, r.o.Warehouse, w, r.o.Gates, group)
 	if err != nil {
 		return err
 	}
@@ -228,7 +255,7 @@ func (r *round) measure(ctx context.Context, p *Program, o *contract.Operational
 		}
 		r.quality[w] = q
 	}
-	m := p.measurement(r.o.Tenant, o, w, r.o.Zone, result, q)
+	m := p.measurement(r.o.Tenant, o, w, r.o.Zone, result, quality(&p.c.Metric, q, group))
 	m.Closed, m.AsOf = closed, complete.UTC()
 	if !closed {
 		m.AsOf = r.last.End(r.o.Zone).UTC()

@@ -7,17 +7,22 @@ import (
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
 )
 
-// Measure computes the metric for a window, from one snapshot of the warehouse.
-func (p *Program) Measure(ctx context.Context, w Warehouse, at Span, gates btyd.Gates) (Result, error) {
+// SmallestGroup is the fewest customers that anything that goes up may tell about; a directive may ask for more.
+const SmallestGroup = 10
+
+// Measure computes the metric for a window, from one snapshot of the warehouse. group is the fewest customers that a
+// breakdown may name.
+func (p *Program) Measure(ctx context.Context, w Warehouse, at Span, gates btyd.Gates, group int64) (Result, error) {
 	switch {
 	case p.c.Metric.Model != nil:
 		customers, err := w.Summaries(ctx, at, p.c.Scope)
 		if err != nil {
 			return Result{}, fmt.Errorf("summaries for %s: %w", p.c.Metric.ID, err)
 		}
-		return p.modelled(customers, gates)
+		return p.modelled(customers, gates, group)
 	case p.order != nil:
 		return p.statisticOf(ctx, w, at)
 	}
@@ -26,12 +31,13 @@ func (p *Program) Measure(ctx context.Context, w Warehouse, at Span, gates btyd.
 		return Result{}, fmt.Errorf("moments for %s: %w", p.c.Metric.ID, err)
 	}
 	r := p.valued(whole[0])
+	r.coarsen(group)
 	if by := p.c.Metric.Dimension; by != "" && r.Value != nil {
 		groups, err := w.Moments(ctx, p.query(at, by))
 		if err != nil {
 			return Result{}, fmt.Errorf("parts of %s: %w", p.c.Metric.ID, err)
 		}
-		r.Parts = p.parts(groups)
+		r.Parts = parts(groups, group)
 	}
 	return r, nil
 }
@@ -39,25 +45,41 @@ func (p *Program) Measure(ctx context.Context, w Warehouse, at Span, gates btyd.
 func (p *Program) statisticOf(ctx context.Context, w Warehouse, at Span) (Result, error) {
 	o := *p.order
 	o.Query = p.query(at, "")
-	v, n, err := w.Order(ctx, o)
+	s, err := w.Order(ctx, o)
 	if err != nil {
 		return Result{}, fmt.Errorf("%s: %w", p.c.Metric.ID, err)
 	}
-	r := Result{Value: v, N: n, Smallest: n}
-	if v == nil {
-		r.Reason = &contract.Reason{Code: "no_data_yet", Item: string(p.c.Metric.ID)}
+	r := Result{Value: s.Value, N: s.Customers, Smallest: s.Customers}
+	if s.Value == nil {
+		return Result{Reason: &contract.Reason{Code: fault.NoData, Item: string(p.c.Metric.ID)}}, nil
+	}
+	if tail := beyond(s.Customers, o.Percentile); tail < r.Smallest {
+		r.Smallest = max(1, tail) // whoever lies beyond is told about, too
 	}
 	return r, nil
 }
 
+// beyond returns how many of n customers lie on the smaller side of a percentile.
+func beyond(n int64, at float64) int64 { return int64(min(at, 1-at)*float64(n) + 1e-9) }
+
+// coarsen takes away a median or percentile beyond which fewer customers lie than a group must have.
+func (r *Result) coarsen(group int64) {
+	if beyond(r.N, .5) < group {
+		r.Median = nil
+	}
+	if beyond(r.N, .9) < group {
+		r.P90 = nil
+	}
+}
+
 // measurement dresses a result as a measurement; the revision is egress's to set.
-func (p *Program) measurement(t contract.TenantID, o *contract.OperationalDirective, at Span, zone *time.Location, r Result, q Quality) contract.Measurement {
+func (p *Program) measurement(t contract.TenantID, o *contract.OperationalDirective, at Span, zone *time.Location, r Result, q contract.Quality) contract.Measurement {
 	d := &p.c.Metric
 	m := contract.Measurement{
 		Directive: o.ID, DirectiveRevision: o.Revision, Strategic: o.Strategic, Goal: o.Goal, Metric: d.ID, Version: d.Version,
 		Scope: p.c.Scope, Grain: p.c.Grain, Window: at.Window(zone), Value: r.Value, Reason: r.Reason, Unit: d.Unit, N: r.N,
 		Numerator: r.Numerator, Denominator: r.Denominator, StdErr: r.StdErr, Low: r.Low, High: r.High, Median: r.Median, P90: r.P90,
-		Parts: r.Parts, Model: r.Model, Quality: quality(d, q),
+		Parts: r.Parts, Model: r.Model, Quality: q,
 	}
 	m.ID = contract.MeasurementIdentity(t, o.ID, d.ID, d.Major(), p.c.Scope, p.c.Grain, m.Window.Start)
 	if d.Unit == contract.Money {
@@ -66,29 +88,39 @@ func (p *Program) measurement(t contract.TenantID, o *contract.OperationalDirect
 	return m
 }
 
-// quality tells how many orders of the window have what the metric needs, and what is odd about them.
-func quality(d *contract.Definition, q Quality) contract.Quality {
+// quality tells which share of the window's orders has what the metric needs, and what is odd about them. Like every
+// other number, none of these tells of fewer than a group: a share of which so few lack is told as if a whole group
+// lacked it, a share that so few have as none, and so few oddities are not told.
+func quality(d *contract.Definition, q Quality, group int64) contract.Quality {
 	out := contract.Quality{Coverage: map[contract.ParameterName]float64{}}
-	if q.Orders == 0 {
+	if q.Orders < group {
 		return out
 	}
-	share := func(n int64) float64 { return float64(n) / float64(q.Orders) }
 	for _, p := range d.Parameters {
 		switch p {
 		case contract.ParamCustomerID, contract.ParamOrderTime:
 			out.Coverage[p] = 1
 		case contract.ParamOrderAmount:
-			out.Coverage[p] = share(q.WithAmount)
+			out.Coverage[p] = share(q.WithAmount, q.Orders, group)
 		case contract.ParamOrderItems:
-			out.Coverage[p] = share(q.WithItems)
+			out.Coverage[p] = share(q.WithItems, q.Orders, group)
 		}
 	}
 	out.Suspects = map[string]int64{}
-	if q.ZeroAmount > 0 {
-		out.Suspects["zero_amount"] = q.ZeroAmount
-	}
-	if q.Identical > 0 {
-		out.Suspects["identical_rows"] = q.Identical
+	for name, n := range map[string]int64{"zero_amount": q.ZeroAmount, "identical_rows": q.Identical} {
+		if n >= group {
+			out.Suspects[name] = n
+		}
 	}
 	return out
+}
+
+func share(have, of, group int64) float64 {
+	switch lack := of - have; {
+	case have < group:
+		return 0
+	case lack > 0 && lack < group:
+		have = of - group
+	}
+	return float64(have) / float64(of)
 }

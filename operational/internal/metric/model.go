@@ -3,6 +3,7 @@ package metric
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
@@ -27,7 +28,7 @@ func checkModel(m *contract.ModelSpec) error {
 
 // modelled fits the definition's model to the customers' summaries. A model that the data do not identify gives a result
 // without a value, with the reason.
-func (p *Program) modelled(customers []btyd.Summary, gates btyd.Gates) (Result, error) {
+func (p *Program) modelled(customers []btyd.Summary, gates btyd.Gates, group int64) (Result, error) {
 	if len(customers) == 0 {
 		return Result{Reason: &contract.Reason{Code: fault.NoData, Item: string(p.c.Metric.ID)}}, nil
 	}
@@ -40,10 +41,13 @@ func (p *Program) modelled(customers []btyd.Summary, gates btyd.Gates) (Result, 
 	if p.c.Metric.Model.Name == aliveModel {
 		err = r.alive(population, gates)
 	} else {
-		err = r.worth(population, customers, gates, float64(p.c.Metric.Model.Horizon), p.c.Metric.Dimension)
+		err = r.worth(population, customers, gates, float64(p.c.Metric.Model.Horizon), p.c.Metric.Dimension, group)
+	}
+	if r.Model != nil {
+		r.Smallest = min(r.Smallest, cell(float64(r.Model.Repeaters), float64(n)))
 	}
 	if fault.CodeOf(err) == fault.ModelNotIdentified {
-		return Result{N: r.N, Smallest: r.N, Reason: &contract.Reason{Code: fault.ModelNotIdentified, Item: p.c.Metric.Model.Name}}, nil
+		return Result{N: n, Smallest: n, Reason: &contract.Reason{Code: fault.ModelNotIdentified, Item: p.c.Metric.Model.Name}}, nil
 	}
 	return r, err
 }
@@ -63,7 +67,7 @@ func (r *Result) alive(p *btyd.Population, gates btyd.Gates) error {
 	return nil
 }
 
-func (r *Result) worth(p *btyd.Population, customers []btyd.Summary, gates btyd.Gates, weeks float64, by string) error {
+func (r *Result) worth(p *btyd.Population, customers []btyd.Summary, gates btyd.Gates, weeks float64, by string, group int64) error {
 	purchases, err := btyd.FitBGNBD(p, gates)
 	if err != nil {
 		return err
@@ -81,7 +85,7 @@ func (r *Result) worth(p *btyd.Population, customers []btyd.Summary, gates btyd.
 	r.Model = describe(valueModel, p, purchases.LogLikelihood, map[string]float64{
 		"r": b.R, "alpha": b.Alpha, "a": b.A, "b": b.B, "p": g.P, "q": g.Q, "gamma": g.Gamma, "spend_log_likelihood": spend.LogLikelihood,
 	})
-	r.individuals(customers, by, func(s btyd.Summary) float64 {
+	r.individuals(customers, by, group, func(s btyd.Summary) float64 {
 		return b.ExpectedGiven(s.X, s.Tx, s.T, weeks) * g.ExpectedSpend(s.X, s.Spend)
 	})
 	return nil
@@ -99,44 +103,43 @@ func describe(name string, p *btyd.Population, ll float64, parameters map[string
 }
 
 // individuals adds what only the customers' own predictions tell: median, 90th percentile, and the mean by kind of buyer.
-func (r *Result) individuals(customers []btyd.Summary, by string, predict func(btyd.Summary) float64) {
-	type one struct {
-		value float64
-		count int64
-	}
-	var all []one
-	kinds := map[string]*contract.Part{"one_time": {Key: "one_time"}, "repeat": {Key: "repeat"}}
-	for _, s := range customers {
-		v, n := predict(s), max(1, int64(s.Count))
-		all = append(all, one{v, n})
-		k := kinds["one_time"]
+func (r *Result) individuals(customers []btyd.Summary, by string, group int64, predict func(btyd.Summary) float64) {
+	all := make([]prediction, len(customers))
+	kinds := []contract.Part{{Key: "one_time"}, {Key: "repeat"}}
+	for i, s := range customers {
+		all[i] = prediction{predict(s), max(1, int64(s.Count))}
+		k := &kinds[0]
 		if s.X > 0 {
-			k = kinds["repeat"]
+			k = &kinds[1]
 		}
-		k.N += n
-		k.Value += v * float64(n)
+		k.N += all[i].count
+		k.Value += all[i].value * float64(all[i].count)
 	}
-	slices.SortFunc(all, func(a, b one) int { return cmp.Compare(a.value, b.value) })
-	at := func(q float64) *float64 {
-		want, seen := int64(q*float64(r.N)), int64(0)
-		for _, o := range all {
-			if seen += o.count; seen > want {
-				return &o.value
-			}
-		}
-		return nil
-	}
-	r.Median, r.P90 = at(.5), at(.9)
-	if by != "buyer_kind" {
+	slices.SortFunc(all, func(a, b prediction) int { return cmp.Compare(a.value, b.value) })
+	r.Median, r.P90 = quantile(all, .5, r.N), quantile(all, .9, r.N)
+	r.coarsen(group)
+	if by != ByBuyerKind || kinds[0].N < group || kinds[1].N < group {
 		return
 	}
-	for _, key := range []string{"one_time", "repeat"} {
-		k := kinds[key]
-		if k.N < minPart {
-			r.Parts = nil
-			return
-		}
+	for _, k := range kinds {
 		k.Value /= float64(k.N)
-		r.Parts = append(r.Parts, *k)
+		r.Parts = append(r.Parts, k)
 	}
+}
+
+// prediction is of count customers with one history.
+type prediction struct {
+	value float64
+	count int64
+}
+
+// quantile returns the value at rank ⌈q n⌉ of n customers, whose predictions are sorted.
+func quantile(sorted []prediction, q float64, n int64) *float64 {
+	want, seen := int64(math.Ceil(q*float64(n)-1e-9)), int64(0)
+	for i := range sorted {
+		if seen += sorted[i].count; seen >= want {
+			return &sorted[i].value
+		}
+	}
+	return nil
 }

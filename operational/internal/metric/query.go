@@ -16,12 +16,12 @@ type Query struct {
 	Before   Span // what active_before means; may be empty
 	Measures []Measure
 	Scope    *contract.Condition // selects customers: fields of the customer entity, or parameters of the profile
-	By       string              // a dimension: tenure, cohort or buyer_kind; empty for the whole alone
+	By       string              // a dimension, for the customer entity; empty for the whole alone
 	Spread   bool                // also the median and the 90th percentile of the customers' own z[0]/z[1]
 }
 
 // Measure is an additive measure: the sum over a customer's rows that match a filter of a field, of 1 (Field empty), or
-// of 1 at most once (Once).
+// of 1 at most once (Once). A row without the field, or in whose profile it is no number, adds 0.
 type Measure struct {
 	Name   string
 	Field  string
@@ -39,11 +39,17 @@ type Group struct {
 	P90      *float64
 }
 
-// Order is an order statistic over rows: median, percentile, min or max.
+// Order is a percentile over rows, of the first measure's field where its filter holds.
 type Order struct {
 	Query
-	Agg        contract.Aggregation
-	Percentile float64
+	Percentile float64 // between 0 and 1
+}
+
+// Statistic is the value of an order statistic, and what it was taken from.
+type Statistic struct {
+	Value     *float64 // nil if there are no rows
+	Rows      int64    // with a number
+	Customers int64    // whose rows those are
 }
 
 // Quality counts the orders of a window and what is odd about them.
@@ -57,8 +63,8 @@ type Warehouse interface {
 	FirstDay(ctx context.Context) (contract.Day, error)
 	// Moments returns one group per key, sorted by key; without a dimension exactly one, of zeros if nobody matches.
 	Moments(ctx context.Context, q Query) ([]Group, error)
-	// Order returns an order statistic and the number of rows it was taken from; nil if there are none.
-	Order(ctx context.Context, q Order) (*float64, int64, error)
+	// Order returns an order statistic.
+	Order(ctx context.Context, q Order) (Statistic, error)
 	// Summaries returns the purchase summary of every customer who bought before the end of the window, as of its last day.
 	Summaries(ctx context.Context, w Span, scope *contract.Condition) ([]btyd.Summary, error)
 	// Quality counts over the orders of the window.

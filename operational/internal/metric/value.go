@@ -19,7 +19,9 @@ type Result struct {
 	Reason                   *contract.Reason
 	Parts                    []contract.Part
 	Model                    *contract.ModelFit
-	Smallest                 int64 // customers in the smallest group that can be read from it
+	// Smallest is how many customers are in the smallest group that can be read from the whole; 0 if it tells of nobody.
+	// Parts are of a group or more.
+	Smallest int64
 }
 
 // valued turns the moments of the whole into a result.
@@ -29,24 +31,23 @@ type Result struct {
 // sums, whose gradient is orthogonal to Σz, it is the linearised ratio variance Σ (y − R x)²/(Σ x)² with customers as
 // clusters (Cochran, Sampling Techniques, 1977, eq. 2.46 and section 6.4).
 func (p *Program) valued(g Group) Result {
-	r := Result{N: g.N, Median: g.Median, P90: g.P90, Smallest: g.N}
-	if p.ratio {
-		r.Numerator, r.Denominator = &g.Sums[0], &g.Sums[1]
-	}
 	v, ok := p.value(g.Sums)
 	if !ok {
-		r.Reason = &contract.Reason{Code: fault.ZeroDenominator, Item: string(p.c.Metric.ID)}
-		return r
+		return Result{N: g.N, Smallest: g.N, Reason: &contract.Reason{Code: fault.ZeroDenominator, Item: string(p.c.Metric.ID)}}
 	}
-	r.Value = &v
+	r := Result{Value: &v, N: g.N, Median: g.Median, P90: g.P90, Smallest: g.N}
 	se := math.Sqrt(max(0, quadratic(gradient(p.value, g.Sums), g.Products)))
-	r.StdErr = &se
 	low, high := v-z95*se, v+z95*se
-	if proportion(g) && p.ratio {
-		low, high = Wilson(g.Sums[0], g.Sums[1])
-		r.Smallest = min(r.Smallest, cell(g.Sums[0], g.Sums[1]))
+	if p.ratio {
+		r.Numerator, r.Denominator = &g.Sums[0], &g.Sums[1]
+		if proportion(g) {
+			low, high = Wilson(g.Sums[0], g.Sums[1])
+		}
+		if proportion(g) || p.c.Metric.Unit == contract.Ratio {
+			r.Smallest = min(r.Smallest, cell(g.Sums[0], g.Sums[1]))
+		}
 	}
-	r.Low, r.High = &low, &high
+	r.StdErr, r.Low, r.High = &se, &low, &high
 	return r
 }
 
@@ -101,35 +102,38 @@ func quadratic(g []float64, m [][]float64) float64 {
 	return s
 }
 
-// minPart is the smallest group that a breakdown names; smaller ones are counted as "other".
-const minPart = 10
-
 // parts returns the groups of a dimension as parts whose n sum to the whole's. Groups that are too small to show are
-// merged; if what remains is itself too small, there are no parts.
-func (p *Program) parts(groups []Group) []contract.Part {
+// merged as "other"; if that is itself too small, there are no parts.
+func parts(groups []Group, least int64) []contract.Part {
 	var out []contract.Part
 	other := Group{Key: "other", Sums: []float64{0, 0}}
 	for _, g := range groups {
-		if g.N == 0 {
-			continue
-		}
-		if small(g) {
+		switch {
+		case g.N == 0:
+		case small(g, least):
 			other.N += g.N
 			other.Sums[0] += g.Sums[0]
 			other.Sums[1] += g.Sums[1]
-			continue
+		default:
+			out = append(out, part(g))
 		}
-		out = append(out, contract.Part{Key: g.Key, N: g.N, Value: g.Sums[0] / g.Sums[1]})
 	}
-	if other.N == 0 {
+	switch {
+	case other.N == 0:
 		return out
-	}
-	if small(other) {
+	case small(other, least):
 		return nil
 	}
-	return append(out, contract.Part{Key: other.Key, N: other.N, Value: other.Sums[0] / other.Sums[1]})
+	return append(out, part(other))
 }
 
-func small(g Group) bool { return g.N < minPart || cell(g.Sums[0], g.Sums[1]) < minPart }
+func part(g Group) contract.Part {
+	return contract.Part{Key: g.Key, N: g.N, Value: g.Sums[0] / g.Sums[1]}
+}
+
+// small reports whether a group, or one that can be read from it, has too few customers; also where it has no quotient.
+func small(g Group, least int64) bool {
+	return g.N < least || g.Sums[1] == 0 || cell(g.Sums[0], g.Sums[1]) < least
+}
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -99,7 +99,7 @@ func (s *Directives) put(ctx context.Context, before, after directiveDoc) error 
 		after.Kind, after.Number = kindGovernance, r.Governance.Version
 	}
 	after.Version = before.Version + 1
-	after.validity()
+	after.validity(&before.Record)
 	var err error
 	if before.Version == 0 {
 		_, err = s.c.InsertOne(ctx, after)
@@ -119,21 +119,23 @@ func (s *Directives) put(ctx context.Context, before, after directiveDoc) error 
 	return s.outbox.Put(ctx, s.answer(r))
 }
 
-// validity notes when the directive was in force.
-func (d *directiveDoc) validity() {
+// validity notes when the directive was in force. An end that is told again does not move.
+func (d *directiveDoc) validity(before *directive.Record) {
 	r := &d.Record
-	if r.Order == nil {
-		return
+	switch {
+	case r.Running():
+		if d.From == nil {
+			from := r.Order.ValidFrom
+			d.From = &from
+		}
+		until := r.Order.Expires
+		d.Until = &until
+	case before.Running():
+		if r.Answer.At.Before(*d.Until) {
+			until := r.Answer.At
+			d.Until = &until
+		}
 	}
-	if r.Running() && d.From == nil {
-		from := r.Order.ValidFrom
-		d.From = &from
-	}
-	until := r.Order.Expires
-	if !r.Running() && r.Answer.At.Before(until) {
-		until = r.Answer.At
-	}
-	d.Until = &until
 }
 
 func (s *Directives) answer(r *directive.Record) mongodb.Entry {
@@ -200,19 +202,18 @@ func (s *Directives) Repeat(ctx context.Context, id contract.DirectiveID) error 
 	return err
 }
 
-// Governance returns the governance directive of the highest version in force, or fault.NotFound.
+// Governance returns the governance directive of the highest version, whatever its standing, or fault.NotFound.
 func (s *Directives) Governance(ctx context.Context) (contract.GovernanceDirective, error) {
-	var docs []directiveDoc
+	var d directiveDoc
 	filter := bson.D{{Key: "tenant", Value: s.tenant}, {Key: "kind", Value: kindGovernance}}
-	if err := all(ctx, s.c, filter, &docs, options.Find().SetSort(bson.D{{Key: "number", Value: -1}})); err != nil {
-		return contract.GovernanceDirective{}, fmt.Errorf("governance: %w", err)
+	err := s.c.FindOne(ctx, filter, options.FindOne().SetSort(bson.D{{Key: "number", Value: -1}})).Decode(&d)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return contract.GovernanceDirective{}, fault.New(fault.NotFound, "", "no governance directive is in force: two executives approve one in the strategic layer")
 	}
-	for i := range docs {
-		if g := docs[i].Record.Governance; g.Standing == contract.InForce {
-			return *g, nil
-		}
+	if err != nil {
+		return contract.GovernanceDirective{}, fmt.Errorf("governance: %w", mongodb.Fault(err))
 	}
-	return contract.GovernanceDirective{}, fault.New(fault.NotFound, "", "no governance directive is in force: two executives approve one in the strategic layer")
+	return *d.Record.Governance, nil
 }
 
 // Validity implements ingest.Directives.

@@ -57,8 +57,13 @@ func NewMeasurements(t contract.TenantID, db *mongodb.DB, o *mongodb.Outbox, new
 func (s *Measurements) Replace(ctx context.Context, m contract.MeasurementID, b egress.Basis, change func(*contract.Measurement) bool) error {
 	news := false
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		news = false
 		d, _, err := s.read(ctx, m)
 		if err != nil {
+			return err
+		}
+		made, err := d.basis()
+		if err != nil || b.Lacks(made) {
 			return err
 		}
 		news = change(&d.Measurement)
@@ -94,21 +99,27 @@ func (s *Measurements) read(ctx context.Context, m contract.MeasurementID) (meas
 	return d, err == nil, mongodb.Fault(err)
 }
 
+// basis returns what the measurement was made from.
+func (d *measurementDoc) basis() (egress.Basis, error) {
+	b := egress.Basis{Contains: make(map[int]int64, len(d.Contains)), Revision: d.Directive, Closed: d.Closed}
+	for p, at := range d.Contains {
+		n, err := strconv.Atoi(p)
+		if err != nil {
+			return b, fmt.Errorf("partition %q of measurement %s: %w", p, d.ID, err)
+		}
+		b.Contains[n] = at
+	}
+	return b, nil
+}
+
 // Known implements egress.Store.
 func (s *Measurements) Known(ctx context.Context, m contract.MeasurementID) (map[int]int64, int64, bool, error) {
 	d, ok, err := s.read(ctx, m)
 	if err != nil || !ok {
 		return nil, 0, false, err
 	}
-	contains := map[int]int64{}
-	for p, at := range d.Contains {
-		n, err := strconv.Atoi(p)
-		if err != nil {
-			return nil, 0, false, fmt.Errorf("partition %q of measurement %s: %w", p, m, err)
-		}
-		contains[n] = at
-	}
-	return contains, d.Directive, d.Closed, nil
+	b, err := d.basis()
+	return b.Contains, b.Revision, b.Closed, err
 }
 
 // Series returns the measurements of a metric as last published, by window; of all metrics if it is empty.

@@ -149,47 +149,36 @@ func (s *Metrics) run(ctx context.Context, collection string, stages []stage) ([
 }
 
 // Order implements metric.Warehouse.
-func (s *Metrics) Order(ctx context.Context, q metric.Order) (*float64, int64, error) {
-	m := q.Measures[0]
-	p, err := path(q.Entity, m.Field)
+func (s *Metrics) Order(ctx context.Context, q metric.Order) (metric.Statistic, error) {
+	var out metric.Statistic
+	stages, err := ordered(s.tenant, q)
 	if err != nil {
-		return nil, 0, err
+		return out, err
 	}
-	stages := []stage{op("$match", doc{{Key: "tenant", Value: s.tenant}, {Key: "day", Value: between(q.Window.From, q.Window.Until)}})}
-	if q.Entity == contract.Customer {
-		stages = history(s.tenant, q.Window, q.Before)
-	}
-	if m.Filter != nil {
-		test, err := condition(m.Filter, of(q.Entity))
-		if err != nil {
-			return nil, 0, err
-		}
-		stages = append(stages, op("$match", op("$expr", test)))
-	}
-	how := op("$percentile", doc{{Key: "input", Value: field(p)}, {Key: "p", Value: list(q.Percentile)}, {Key: "method", Value: "approximate"}})
-	stages = append(stages, op("$group", doc{{Key: "_id", Value: nil}, {Key: "n", Value: op("$sum", 1)}, {Key: "v", Value: how}}))
 	raws, err := s.run(ctx, collectionOf(q.Entity), stages)
 	if err != nil || len(raws) == 0 {
-		return nil, 0, err
+		return out, err
 	}
-	n, err := number(raws[0], "n")
-	return element(raws[0], "v", 0), int64(n), err
+	rows, err := number(raws[0], "n")
+	if err != nil {
+		return out, err
+	}
+	customers, err := number(raws[0], "customers")
+	return metric.Statistic{Value: element(raws[0], "v", 0), Rows: int64(rows), Customers: int64(customers)}, err
 }
 
 // Summaries implements metric.Warehouse. A row is a purchase day; the mean spend is over the days after the first.
 func (s *Metrics) Summaries(ctx context.Context, w metric.Span, scope *contract.Condition) ([]btyd.Summary, error) {
-	stages := history(s.tenant, w, metric.Span{From: w.From, Until: w.From})
 	first := op("$top", doc{{Key: "sortBy", Value: op("day", 1)}, {Key: "output", Value: "$revenueMinor"}})
-	group := stages[1][0].Value.(doc)
-	stages[1] = op("$group", append(group, bson.E{Key: "firstRevenue", Value: first}))
-	kept, err := scoped(s.tenant, scope, true)
+	stages := history(s.tenant, w, metric.Span{From: w.From, Until: w.From}, bson.E{Key: "firstRevenue", Value: first})
+	kept, err := scoped(s.tenant, contract.Customer, scope)
 	if err != nil {
 		return nil, err
 	}
 	stages = append(append(stages, kept...), op("$project", doc{
 		{Key: "_id", Value: 0}, {Key: "days", Value: 1}, {Key: "first", Value: 1}, {Key: "last", Value: 1}, {Key: "revenue", Value: 1}, {Key: "firstRevenue", Value: 1},
 	}))
-	cur, err := s.db.Collection(rowsCollection).Aggregate(ctx, stages, options.Aggregate().SetBatchSize(10_000))
+	cur, err := s.db.Collection(rowsCollection).Aggregate(ctx, stages, options.Aggregate().SetBatchSize(summaryBatch))
 	if err != nil {
 		return nil, fmt.Errorf("summaries: %w", mongodb.Fault(err))
 	}
@@ -205,6 +194,9 @@ func (s *Metrics) Summaries(ctx context.Context, w metric.Span, scope *contract.
 	}
 	return out, mongodb.Fault(cur.Err())
 }
+
+// summaryBatch is how many customers come in one answer of the database; each takes some 80 bytes.
+const summaryBatch = 10_000
 
 const week = 7 * 24 * time.Hour
 
@@ -249,63 +241,4 @@ func (s *Metrics) Quality(ctx context.Context, w metric.Span) (metric.Quality, e
 		*into = int64(v)
 	}
 	return q, nil
-}
-
-// minKnown is the fewest customers (or orders) from which a coverage is told.
-const minKnown = 30
-
-// Coverage implements directive.Coverage: for transactional parameters the share of orders that have them, for all others
-// the share of customers.
-func (s *Metrics) Coverage(ctx context.Context, ps []contract.Parameter) (map[contract.ParameterName]float64, error) {
-	out := map[contract.ParameterName]float64{}
-	if len(ps) == 0 {
-		return out, nil
-	}
-	q, err := s.Quality(ctx, metric.Span{From: "0000-01-01", Until: "9999-12-31"})
-	if err != nil {
-		return nil, err
-	}
-	customers, err := s.db.Collection(profilesCollection).CountDocuments(ctx, bson.D{{Key: "tenant", Value: s.tenant}})
-	if err != nil {
-		return nil, mongodb.Fault(err)
-	}
-	for _, p := range ps {
-		have, of, err := s.covered(ctx, p, q, customers)
-		if err != nil {
-			return nil, err
-		}
-		if of >= minKnown {
-			out[p.Name] = float64(have) / float64(of)
-		}
-	}
-	return out, nil
-}
-
-func (s *Metrics) covered(ctx context.Context, p contract.Parameter, q metric.Quality, customers int64) (have, of int64, err error) {
-	switch p.Name {
-	case contract.ParamCustomerID:
-		return customers, customers, nil
-	case contract.ParamOrderTime:
-		return q.Orders, q.Orders, nil
-	case contract.ParamOrderAmount:
-		return q.WithAmount, q.Orders, nil
-	case contract.ParamOrderItems:
-		return q.WithItems, q.Orders, nil
-	}
-	if p.DataType == contract.Transactional {
-		n, err := s.db.Collection(factsCollection).CountDocuments(ctx, bson.D{{Key: "tenant", Value: s.tenant}, {Key: "more." + string(p.Name), Value: op("$exists", true)}})
-		return n, q.Orders, mongodb.Fault(err)
-	}
-	if p.Name == contract.ParamNPS {
-		raws, err := s.run(ctx, factsCollection, []stage{
-			op("$match", doc{{Key: "tenant", Value: s.tenant}, {Key: "kind", Value: "answer"}}), op("$group", op("_id", "$customer")), op("$count", "n"),
-		})
-		if err != nil || len(raws) == 0 {
-			return 0, customers, err
-		}
-		n, err := number(raws[0], "n")
-		return int64(n), customers, err
-	}
-	n, err := s.db.Collection(profilesCollection).CountDocuments(ctx, bson.D{{Key: "tenant", Value: s.tenant}, {Key: "values." + string(p.Name), Value: op("$exists", true)}})
-	return n, customers, mongodb.Fault(err)
 }

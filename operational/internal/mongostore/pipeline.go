@@ -2,7 +2,7 @@ package mongostore
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -12,127 +12,46 @@ import (
 	"github.com/strata-crm/strata/shared/fault"
 )
 
-// This file compiles queries to aggregation pipelines. Field names come from closed tables and values go in as values,
-// through $literal, so that no text of a definition can become an operator.
+// This file compiles queries to aggregation pipelines: first one document per customer with what each measure gets from
+// them, then the customers in scope, then the sums.
 
-type (
-	doc   = bson.D
-	stage = bson.D
-)
-
-func op(name string, v any) doc   { return doc{{Key: name, Value: v}} }
-func list(vs ...any) bson.A       { return bson.A(vs) }
-func cond(test, yes, no any) doc  { return op("$cond", list(test, yes, no)) }
-func literal(v any) doc           { return op("$literal", v) }
-func between(from, until any) doc { return doc{{Key: "$gte", Value: from}, {Key: "$lt", Value: until}} }
-func inSpan(s metric.Span) doc {
-	return op("$and", list(op("$gte", list("$day", literal(s.From))), op("$lt", list("$day", literal(s.Until)))))
-}
-func field(name string) string { return "$" + name }
-
-// rowFields maps the fields of a row-wise entity to the documents' own.
-var rowFields = map[contract.Entity]map[string]string{
-	contract.CustomerDay: {
-		"customer": "customer", "orders": "orders", "revenue": "revenueMinor", "units": "units", "zero_orders": "zeroOrders",
-	},
-	contract.Answer: {"customer": "customer", "score": "score"},
-}
-
-// customerFields are those of the documents that the first stage of a customer's history makes.
-var customerFields = map[string]string{
-	"customer": "_id", "orders": "orders", "purchase_days": "days", "revenue": "revenue", "units": "units",
-	"new": "new", "active": "active", "active_before": "before",
-}
-
-// path returns where a field of an entity is found in the documents at hand.
-func path(e contract.Entity, name string) (string, error) {
+// collectionOf returns the collection that an entity's rows are in.
+func collectionOf(e contract.Entity) string {
 	switch e {
+	case contract.Answer:
+		return factsCollection
 	case contract.Profile:
-		if strings.ContainsAny(name, "$.") || name == "" {
-			return "", unknownField(e, name)
-		}
-		return "values." + name + ".value", nil
-	case contract.Customer:
-		if f, ok := customerFields[name]; ok {
-			return f, nil
-		}
-	default:
-		if f, ok := rowFields[e][name]; ok {
-			return f, nil
-		}
+		return profilesCollection
 	}
-	return "", unknownField(e, name)
+	return rowsCollection
 }
 
-func unknownField(e contract.Entity, name string) error {
-	return fault.New(fault.Invalid, fault.BadDefinition, "%s has no field %q", e, name)
-}
-
-// resolver returns the path of a condition's field.
-type resolver func(name string) (string, error)
-
-func of(e contract.Entity) resolver {
-	return func(name string) (string, error) { return path(e, name) }
-}
-
-// comparisons maps operators; exists and in are made apart.
-var comparisons = map[contract.Operator]string{
-	contract.Eq: "$eq", contract.Ne: "$ne", contract.Gt: "$gt", contract.Gte: "$gte", contract.Lt: "$lt", contract.Lte: "$lte",
-}
-
-// condition compiles a condition tree to an expression. A field that is absent satisfies nothing but ne and not.
-func condition(c *contract.Condition, at resolver) (any, error) {
-	switch {
-	case len(c.All) > 0:
-		return connective("$and", c.All, at)
-	case len(c.Any) > 0:
-		return connective("$or", c.Any, at)
-	case c.Not != nil:
-		e, err := condition(c.Not, at)
-		return op("$not", list(e)), err
-	}
-	p, err := at(c.Field)
+// compile returns the pipeline of a query and the collection that it runs over.
+func compile(t contract.TenantID, q metric.Query) (string, []stage, error) {
+	stages, err := contributions(t, q)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	present := op("$ne", list(op("$type", field(p)), "missing"))
-	if c.Op == contract.Exists {
-		if want, ok := c.Value.(bool); ok && !want {
-			return op("$not", list(present)), nil
-		}
-		return present, nil
-	}
-	if c.Op == contract.In {
-		values, ok := c.List()
-		if !ok {
-			return nil, fault.New(fault.Invalid, fault.BadDefinition, "in needs a list of values")
-		}
-		return op("$in", list(field(p), literal(values))), nil
-	}
-	name, ok := comparisons[c.Op]
-	if !ok {
-		return nil, fault.New(fault.Invalid, fault.BadDefinition, "%q is not an operator", c.Op)
-	}
-	e := op(name, list(field(p), literal(c.Value)))
-	if c.Op == contract.Ne || c.Op == contract.Eq {
-		return e, nil
-	}
-	return op("$and", list(present, e)), nil
+	scope, err := scoped(t, q.Entity, q.Scope)
+	return collectionOf(q.Entity), append(append(stages, scope...), moments(q)...), err
 }
 
-func connective(name string, cs []contract.Condition, at resolver) (any, error) {
-	var all bson.A
-	for i := range cs {
-		e, err := condition(&cs[i], at)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, e)
+func contributions(t contract.TenantID, q metric.Query) ([]stage, error) {
+	switch q.Entity {
+	case contract.Customer:
+		return perCustomer(t, q)
+	case contract.Profile:
+		return perProfile(t, q)
+	case contract.CustomerDay, contract.Answer:
+		return perRow(t, q)
 	}
-	return op(name, all), nil
+	return nil, fault.New(fault.Invalid, fault.BadDefinition, "%q is not an entity", q.Entity)
 }
 
-// contribution compiles one measure over the document at hand: its field, or 1, where the filter holds, else 0.
+func z(i int) string { return fmt.Sprintf("z%d", i) }
+
+// contribution compiles one measure over the document at hand: its field where that is a number, or 1, where the filter
+// holds, else 0.
 func contribution(m metric.Measure, e contract.Entity) (any, error) {
 	var value any = 1
 	if m.Field != "" {
@@ -141,6 +60,9 @@ func contribution(m metric.Measure, e contract.Entity) (any, error) {
 			return nil, err
 		}
 		value = op("$ifNull", list(field(p), 0))
+		if e == contract.Profile {
+			value = cond(op("$isNumber", field(p)), field(p), 0)
+		}
 	}
 	if m.Filter == nil {
 		return value, nil
@@ -149,114 +71,129 @@ func contribution(m metric.Measure, e contract.Entity) (any, error) {
 	return cond(test, value, 0), err
 }
 
-func z(i int) string { return fmt.Sprintf("z%d", i) }
-
-// perRow is the first stages for entities whose rows belong to a day: each customer's contributions, summed.
-func perRow(t contract.TenantID, q metric.Query) ([]stage, error) {
-	match := doc{{Key: "tenant", Value: t}, {Key: "day", Value: between(q.Window.From, q.Window.Until)}}
-	if q.Entity == contract.Answer {
-		match = append(match, bson.E{Key: "kind", Value: fact.Answer})
-	}
-	group := doc{{Key: "_id", Value: "$customer"}}
+// contributed returns the fields z0, z1, … that hold the measures' contributions.
+func contributed(q metric.Query) (doc, error) {
+	set := doc{}
 	for i, m := range q.Measures {
 		e, err := contribution(m, q.Entity)
 		if err != nil {
 			return nil, err
 		}
+		set = append(set, bson.E{Key: z(i), Value: e})
+	}
+	return set, nil
+}
+
+// perRow is the first stages for entities whose rows belong to a day: each customer's contributions, summed. Where the
+// scope asks for the past, the customers' whole histories are read, and only the window's rows contribute.
+func perRow(t contract.TenantID, q metric.Query) ([]stage, error) {
+	set, err := contributed(q)
+	if err != nil {
+		return nil, err
+	}
+	past := metric.Past(q.Scope)
+	for i, m := range q.Measures {
+		if past {
+			set[i].Value = cond(inSpan(q.Window), set[i].Value, 0)
+		}
 		sum := "$sum"
 		if m.Once {
 			sum = "$max"
 		}
-		group = append(group, bson.E{Key: z(i), Value: op(sum, e)})
+		set[i].Value = op(sum, set[i].Value)
 	}
-	return []stage{op("$match", match), op("$group", group)}, nil
+	if past {
+		return history(t, q.Window, q.Before, set...), nil
+	}
+	return []stage{op("$match", rows(t, q)), op("$group", append(doc{{Key: "_id", Value: "$customer"}}, set...))}, nil
 }
 
-// history is the first stage for entities that need a customer's whole history up to the end of the window.
-func history(t contract.TenantID, window, before metric.Span) []stage {
+// rows selects the rows of an entity that lie in the query's window.
+func rows(t contract.TenantID, q metric.Query) doc {
+	match := doc{{Key: "tenant", Value: t}, {Key: "day", Value: between(q.Window.From, q.Window.Until)}}
+	if q.Entity == contract.Answer {
+		match = append(match, bson.E{Key: "kind", Value: fact.Answer})
+	}
+	return match
+}
+
+// history is the first stages for whatever needs a customer's whole history up to the end of the window: one document per
+// customer, with more accumulators if wanted.
+func history(t contract.TenantID, window, before metric.Span, more ...bson.E) []stage {
 	flag := func(s metric.Span) doc { return op("$max", cond(inSpan(s), true, false)) }
 	return []stage{
 		op("$match", doc{{Key: "tenant", Value: t}, {Key: "day", Value: op("$lt", window.Until)}}),
-		op("$group", doc{
+		op("$group", append(doc{
 			{Key: "_id", Value: "$customer"},
 			{Key: "orders", Value: op("$sum", "$orders")}, {Key: "revenue", Value: op("$sum", "$revenueMinor")},
 			{Key: "units", Value: op("$sum", "$units")}, {Key: "days", Value: op("$sum", 1)},
 			{Key: "first", Value: op("$min", "$day")}, {Key: "last", Value: op("$max", "$day")},
 			{Key: "active", Value: flag(window)}, {Key: "before", Value: flag(before)},
-		}),
+		}, more...)),
 		op("$set", doc{{Key: "new", Value: op("$gte", list("$first", literal(window.From)))}}),
 	}
 }
 
-// dimensions maps a dimension to the expression of its key, over the documents of a customer's history.
+// dimension compiles a dimension to the expression of its key, over the documents of a customer's history.
 func dimension(by string, q metric.Query) (any, error) {
 	switch by {
 	case "":
 		return nil, nil
-	case "cohort":
+	case metric.ByCohort:
 		return op("$substrBytes", list("$first", 0, 7)), nil
-	case "tenure":
+	case metric.ByTenure:
 		return cond(op("$gte", list("$first", literal(q.Before.From))), "newcomers", "established"), nil
-	case "buyer_kind":
+	case metric.ByBuyerKind:
 		return cond(op("$gt", list("$days", 1)), "repeat", "one_time"), nil
 	}
 	return nil, fault.New(fault.Invalid, fault.BadDefinition, "%q is not a dimension", by)
 }
 
 func perCustomer(t contract.TenantID, q metric.Query) ([]stage, error) {
-	stages := history(t, q.Window, q.Before)
-	set := doc{}
-	for i, m := range q.Measures {
-		e, err := contribution(m, contract.Customer)
-		if err != nil {
-			return nil, err
-		}
-		set = append(set, bson.E{Key: z(i), Value: e})
+	set, err := contributed(q)
+	if err != nil {
+		return nil, err
 	}
 	key, err := dimension(q.By, q)
 	if err != nil {
 		return nil, err
 	}
-	return append(stages, op("$set", append(set, bson.E{Key: "key", Value: key}))), nil
+	return append(history(t, q.Window, q.Before), op("$set", append(set, bson.E{Key: "key", Value: key}))), nil
 }
 
 func perProfile(t contract.TenantID, q metric.Query) ([]stage, error) {
-	set := doc{}
-	for i, m := range q.Measures {
-		e, err := contribution(m, contract.Profile)
-		if err != nil {
-			return nil, err
-		}
-		set = append(set, bson.E{Key: z(i), Value: e})
-	}
-	return []stage{op("$match", doc{{Key: "tenant", Value: t}}), op("$set", set)}, nil
+	set, err := contributed(q)
+	return []stage{op("$match", doc{{Key: "tenant", Value: t}}), op("$set", set)}, err
 }
 
-// scoped adds the stages that keep only customers in the scope, on documents whose _id is the customer. Conditions on the
-// history need the documents of history; all others are about the profile.
-func scoped(t contract.TenantID, scope *contract.Condition, hasHistory bool) ([]stage, error) {
+// scoped adds the stages that keep only customers in the scope. The documents at hand are profiles, or have the customer
+// as _id and, if the scope asks for the past, the fields of history.
+func scoped(t contract.TenantID, e contract.Entity, scope *contract.Condition) ([]stage, error) {
 	if scope == nil {
 		return nil, nil
 	}
 	joined := false
-	at := func(name string) (string, error) {
-		if p, ok := customerFields[name]; ok && hasHistory {
+	test, err := condition(scope, func(name string) (string, error) {
+		if e == contract.Profile {
+			return path(e, name)
+		}
+		if p, ok := customerFields[name]; ok {
 			return p, nil
 		}
 		joined = true
 		p, err := path(contract.Profile, name)
 		return "profile." + p, err
-	}
-	test, err := condition(scope, at)
+	})
 	if err != nil {
 		return nil, err
 	}
 	var stages []stage
 	if joined {
-		stages = append(stages,
+		stages = []stage{
 			op("$set", op("pid", op("$concat", list(literal(string(t)+"|"), "$_id")))),
-			op("$lookup", doc{{Key: "from", Value: profilesCollection}, {Key: "localField", Value: "pid"}, {Key: "foreignField", Value: "_id"}, {Key: "as", Value: "profile"}}),
-			op("$set", op("profile", op("$arrayElemAt", list("$profile", 0)))))
+			op("$lookup", doc{{Key: "from", Value: profilesCollection}, {Key: "localField", Value: "pid"}, {Key: "foreignField", Value: "_id"}, {Key: "as", Value: "known"}}),
+			op("$set", op("profile", op("$first", "$known"))),
+		}
 	}
 	return append(stages, op("$match", op("$expr", test))), nil
 }
@@ -276,43 +213,56 @@ func moments(q metric.Query) []stage {
 	}
 	if q.Spread {
 		own := cond(op("$ne", list("$z1", 0)), op("$divide", list("$z0", cond(op("$eq", list("$z1", 0)), 1, "$z1"))), nil)
-		group = append(group, bson.E{Key: "spread", Value: op("$percentile", doc{
-			{Key: "input", Value: own}, {Key: "p", Value: list(.5, .9)}, {Key: "method", Value: "approximate"},
-		})})
+		group = append(group, bson.E{Key: "spread", Value: percentiles(own, .5, .9)})
 	}
 	return []stage{op("$group", group), op("$sort", op("_id", 1))}
 }
 
 func product(i, j int) string { return fmt.Sprintf("p%d_%d", i, j) }
 
-// collectionOf returns the collection that an entity's rows are in.
-func collectionOf(e contract.Entity) string {
-	switch e {
-	case contract.Answer:
-		return factsCollection
-	case contract.Profile:
-		return profilesCollection
-	}
-	return rowsCollection
+func percentiles(of any, at ...any) doc {
+	return op("$percentile", doc{{Key: "input", Value: of}, {Key: "p", Value: list(at...)}, {Key: "method", Value: "approximate"}})
 }
 
-// compile returns the pipeline of a query and the collection that it runs over.
-func compile(t contract.TenantID, q metric.Query) (string, []stage, error) {
-	var stages []stage
-	var err error
-	switch q.Entity {
-	case contract.Customer:
-		stages, err = perCustomer(t, q)
-	case contract.Profile:
-		stages, err = perProfile(t, q)
-	case contract.CustomerDay, contract.Answer:
-		stages, err = perRow(t, q)
-	default:
-		err = fault.New(fault.Invalid, fault.BadDefinition, "%q is not an entity", q.Entity)
-	}
+// ordered compiles an order statistic: each customer's values, the customers in scope, and the percentile of all values.
+func ordered(t contract.TenantID, q metric.Order) ([]stage, error) {
+	m := q.Measures[0]
+	p, err := path(q.Entity, m.Field)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	scope, err := scoped(t, q.Scope, q.Entity == contract.Customer)
-	return collectionOf(q.Entity), append(append(stages, scope...), moments(q)...), err
+	var value any = cond(op("$isNumber", field(p)), field(p), "$$REMOVE")
+	if m.Filter != nil {
+		test, err := condition(m.Filter, of(q.Entity))
+		if err != nil {
+			return nil, err
+		}
+		value = cond(test, value, "$$REMOVE")
+	}
+	scope, err := scoped(t, q.Entity, q.Scope)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(valued(t, q.Query, value), scope, []stage{
+		op("$unwind", "$values"),
+		op("$group", doc{
+			{Key: "_id", Value: nil}, {Key: "n", Value: op("$sum", 1)}, {Key: "who", Value: op("$addToSet", "$_id")},
+			{Key: "v", Value: percentiles("$values", q.Percentile)},
+		}),
+		op("$project", doc{{Key: "n", Value: 1}, {Key: "v", Value: 1}, {Key: "customers", Value: op("$size", "$who")}}),
+	}), nil
+}
+
+// valued is the stages that leave one document per customer with the list of their values.
+func valued(t contract.TenantID, q metric.Query, value any) []stage {
+	one := op("$set", op("values", value))
+	switch {
+	case q.Entity == contract.Customer:
+		return append(history(t, q.Window, q.Before), one)
+	case q.Entity == contract.Profile:
+		return []stage{op("$match", op("tenant", t)), one}
+	case metric.Past(q.Scope):
+		return history(t, q.Window, q.Before, bson.E{Key: "values", Value: op("$push", cond(inSpan(q.Window), value, "$$REMOVE"))})
+	}
+	return []stage{op("$match", rows(t, q)), op("$group", doc{{Key: "_id", Value: "$customer"}, {Key: "values", Value: op("$push", value)}})}
 }

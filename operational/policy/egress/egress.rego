@@ -5,19 +5,23 @@ default allow := false
 
 allow if {
 	input.inForce == true
-	input.smallestGroup >= data.governance.minimumGroup
 	input.hasWindow == true
+	input.smallestGroup >= data.governance.minimumGroup
+	input.smallestGroup >= input.minimumGroup
 }
 
-# A message without any value tells nothing about anybody: it says why there is none, and takes an earlier value back.
+# A message that tells of nobody says why there is no value, or that there is exactly none; it takes an earlier value back.
 allow if {
 	input.inForce == true
-	input.hasValue == false
 	input.hasWindow == true
+	input.smallestGroup == 0
+	data.governance.minimumGroup > 0
 }
 
-reasons contains sprintf("the smallest group has %d customers, fewer than %d", [input.smallestGroup, data.governance.minimumGroup]) if {
-	input.smallestGroup < data.governance.minimumGroup
+reasons contains sprintf("the smallest group has %d customers, fewer than %d", [input.smallestGroup, least]) if {
+	some least in [data.governance.minimumGroup, input.minimumGroup]
+	input.smallestGroup > 0
+	input.smallestGroup < least
 }
 
 reasons contains "no directive in force asks for it" if input.inForce == false

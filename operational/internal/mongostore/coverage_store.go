@@ -1,0 +1,74 @@
+package mongostore
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/operational/internal/directive"
+	"github.com/strata-crm/strata/operational/internal/fact"
+	"github.com/strata-crm/strata/operational/internal/metric"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/mongodb"
+)
+
+var _ directive.Coverage = (*Metrics)(nil)
+
+// minKnown is the fewest customers (or orders) from which a coverage is told.
+const minKnown = 30
+
+// Coverage implements directive.Coverage: for transactional parameters the share of orders that have them, for all others
+// the share of customers.
+func (s *Metrics) Coverage(ctx context.Context, ps []contract.Parameter) (map[contract.ParameterName]float64, error) {
+	out := map[contract.ParameterName]float64{}
+	if len(ps) == 0 {
+		return out, nil
+	}
+	q, err := s.Quality(ctx, metric.Span{From: "0000-01-01", Until: "9999-12-31"})
+	if err != nil {
+		return nil, err
+	}
+	customers, err := s.db.Collection(profilesCollection).CountDocuments(ctx, bson.D{{Key: "tenant", Value: s.tenant}})
+	if err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	for _, p := range ps {
+		have, of, err := s.covered(ctx, p, q, customers)
+		if err != nil {
+			return nil, err
+		}
+		if of >= minKnown {
+			out[p.Name] = float64(have) / float64(of)
+		}
+	}
+	return out, nil
+}
+
+func (s *Metrics) covered(ctx context.Context, p contract.Parameter, q metric.Quality, customers int64) (have, of int64, err error) {
+	switch p.Name {
+	case contract.ParamCustomerID:
+		return customers, customers, nil
+	case contract.ParamOrderTime:
+		return q.Orders, q.Orders, nil
+	case contract.ParamOrderAmount:
+		return q.WithAmount, q.Orders, nil
+	case contract.ParamOrderItems:
+		return q.WithItems, q.Orders, nil
+	}
+	if p.DataType == contract.Transactional {
+		n, err := s.db.Collection(factsCollection).CountDocuments(ctx, bson.D{{Key: "tenant", Value: s.tenant}, {Key: "kind", Value: fact.Order}, {Key: "more." + string(p.Name), Value: op("$exists", true)}})
+		return n, q.Orders, mongodb.Fault(err)
+	}
+	if p.Name == contract.ParamNPS {
+		raws, err := s.run(ctx, factsCollection, []stage{
+			op("$match", doc{{Key: "tenant", Value: s.tenant}, {Key: "kind", Value: fact.Answer}}), op("$group", op("_id", "$customer")), op("$count", "n"),
+		})
+		if err != nil || len(raws) == 0 {
+			return 0, customers, err
+		}
+		n, err := number(raws[0], "n")
+		return int64(n), customers, err
+	}
+	n, err := s.db.Collection(profilesCollection).CountDocuments(ctx, bson.D{{Key: "tenant", Value: s.tenant}, {Key: "values." + string(p.Name), Value: op("$exists", true)}})
+	return n, customers, mongodb.Fault(err)
+}
