@@ -155,8 +155,11 @@ func (r *Record) expiry(d *Directive, zone *time.Location, now time.Time) time.T
 	if from.Before(now) {
 		from = now
 	}
-	window := scorecard.Next(scorecard.Next(scorecard.Floor(from, r.Goal.Grain, zone), r.Goal.Grain, zone), r.Goal.Grain, zone)
-	return window.Add(Lateness).UTC()
+	end := scorecard.Floor(from, r.Goal.Grain, zone)
+	if end.Before(from) {
+		end = scorecard.Next(end, r.Goal.Grain, zone)
+	}
+	return scorecard.Next(end, r.Goal.Grain, zone).Add(Lateness).UTC()
 }
 
 // features returns what the layer below must understand to carry a directive out.
@@ -252,7 +255,7 @@ func (r *Record) Answered(a contract.Acknowledgement, zone *time.Location, t lif
 	if last := len(a.History); last > 0 {
 		t.Decision, t.Trace = a.History[last-1].Decision, cmp.Or(a.History[last-1].Trace, t.Trace)
 	}
-	t.By, t.Reason = string(a.Layer), scorecardReasons(a.Reasons)
+	t.By, t.Reason = string(contract.Functional), scorecardReasons(a.Reasons)
 	event, known := answers[a.State]
 	if to, err := LifeCycle.Next(d.State, event, lifecycle.Functional); known && err == nil && to != d.State {
 		if err := d.move(event, lifecycle.Functional, t); err != nil {

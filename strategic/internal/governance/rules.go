@@ -25,7 +25,7 @@ func Default() Rules {
 			purpose("retention_analysis", "legitimate_interest", append([]contract.DataType{contract.Descriptive, contract.Probe, contract.Conversed}, behaviour...)...),
 			purpose("value_analysis", "legitimate_interest", behaviour...),
 			purpose("acquisition_analysis", "legitimate_interest", append([]contract.DataType{contract.Descriptive, contract.Probe}, behaviour...)...),
-			purpose("satisfaction_analysis", "consent", contract.Identification, contract.Conversed, contract.Transactional),
+			purpose("satisfaction_analysis", "consent", contract.Identification, contract.Conversed, contract.Probe, contract.Transactional),
 			purpose("service_improvement", "legitimate_interest", dataTypes...),
 		},
 		Retention: map[contract.DataType]int{
