@@ -25,8 +25,8 @@ func catalogCommands() map[string]*command {
 		"dropIndexes":      {run: dropIndexes, localReads: true, required: []string{"index"}, fields: fields{"index": anything}},
 		"deleteIndexes":    {run: dropIndexes, required: []string{"index"}, fields: fields{"index": anything}},
 		"listCollections":  {run: listCollections, onlyReads: true, localReads: true, fields: fields{"filter": isDoc, "nameOnly": isFlag, "authorizedCollections": isFlag, "cursor": isDoc}},
-		"listIndexes":      {run: listIndexes, onlyReads: true, fields: fields{"cursor": isDoc, "includeIndexBuildInfo": isFlag, "includeBuildUUIDs": isFlag}},
-		"listDatabases":    {run: listDatabases, onlyReads: true, adminOnly: true, fields: fields{"filter": isDoc, "nameOnly": isFlag, "authorizedDatabases": isBool}},
+		"listIndexes":      {run: listIndexes, localReads: true, onlyReads: true, fields: fields{"cursor": isDoc, "includeIndexBuildInfo": isFlag, "includeBuildUUIDs": isFlag}},
+		"listDatabases":    {run: listDatabases, localReads: true, onlyReads: true, adminOnly: true, fields: fields{"filter": isDoc, "nameOnly": isFlag, "authorizedDatabases": isBool}},
 		"renameCollection": {run: rename, localReads: true, adminOnly: true, required: []string{"to"}, fields: fields{"to": isString, "dropTarget": isFlag, "stayTemp": isBool, "collectionUUID": isUUID}},
 		"collMod":          {run: collMod, localReads: true, fields: collModFields},
 	}

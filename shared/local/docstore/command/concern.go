@@ -164,7 +164,12 @@ func (r *request) checkGeneral() error {
 		return mongoerr.New(mongoerr.APIStrictError, "Provided apiStrict:true, but the command %s is not in API Version 1", r.name)
 	case r.hasWriteConcern && r.cmd.onlyReads:
 		return mongoerr.New(mongoerr.InvalidOptions, "Command does not support writeConcern: %s", r.name)
-	case r.hasReadConcern && r.cmd.localReads && r.readConcern != "" && r.readConcern != "local":
+	case r.readConcern == "snapshot" && !r.autocommit && r.cmd.retryable:
+		return mongoerr.New(mongoerr.InvalidOptions, "Command %s does not support {readConcern: {level: \"snapshot\"}} outside of a transaction", r.name)
+	case r.readConcern == "snapshot" && !r.autocommit && !r.cmd.localReads:
+		// Answering from a snapshot of now would be wrong: the driver wants the same one for the next command.
+		return unsupported("snapshot reads outside of a transaction")
+	case r.hasReadConcern && !r.autocommit && r.cmd.localReads && r.readConcern != "" && r.readConcern != "local":
 		return mongoerr.New(mongoerr.InvalidOptions, "%s does not support read concern level '%s'", r.name, r.readConcern)
 	}
 	return nil

@@ -24,9 +24,15 @@ type failPoint struct {
 }
 
 // failure is what a fail point adds to the reply of a command that was carried out.
-type failure struct{ writeConcern bson.RawValue }
+type failure struct {
+	writeConcern bson.RawValue
+	labels       []string
+}
 
 func (f failure) amend(out *bsonx.DocBuilder) *bsonx.DocBuilder {
+	if len(f.labels) > 0 {
+		out.Append("errorLabels", labelArray(f.labels))
+	}
 	return out.Append("writeConcernError", f.writeConcern)
 }
 
@@ -85,7 +91,14 @@ func (f *failPoints) match(ctx context.Context, r *request) (failure, error) {
 		}
 		return failure{}, e
 	}
-	return failure{writeConcern: bsonx.Lookup(data, "writeConcernError")}, nil
+	failed := failure{writeConcern: bsonx.Lookup(data, "writeConcernError")}
+	if code, ok := wholeNumber(bsonx.Lookup(failed.writeConcern.Value, "code")); ok {
+		failed.labels = r.naturalLabels(mongoerr.New(int32(code), "")).Labels
+	}
+	for it := bsonx.Items(bsonx.Lookup(data, "errorLabels")); it.Next(); {
+		failed.labels = append(failed.labels, string(bsonx.StringBytes(it.Value())))
+	}
+	return failed, nil
 }
 
 // naturalLabels adds what a server adds to an error of that code by itself.

@@ -194,10 +194,14 @@ func appendError(out *bsonx.DocBuilder, e *mongoerr.Error) {
 	out.Append("ok", bsonx.Double(0)).Append("errmsg", bsonx.String(e.Message)).
 		Append("code", bsonx.Int32(e.Code)).Append("codeName", bsonx.String(e.Name))
 	if len(e.Labels) > 0 {
-		labels := bsonx.NewArray(32)
-		for _, l := range e.Labels {
-			labels.Append(bsonx.String(l))
-		}
-		out.Append("errorLabels", labels.Value())
+		out.Append("errorLabels", labelArray(e.Labels))
 	}
+}
+
+func labelArray(labels []string) bson.RawValue {
+	out := bsonx.NewArray(32)
+	for _, l := range labels {
+		out.Append(bsonx.String(l))
+	}
+	return out.Value()
 }
