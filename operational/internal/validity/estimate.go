@@ -78,15 +78,20 @@ func (e Estimate) beyond(center, band float64, l Level) float64 {
 	return l.LogE(math.Abs(e.Value-center)-band, e.SD, float64(e.N))
 }
 
-// Peak is the largest share of one influence in the sum of their squares: 0 for none or all zero.
+// Peak is the largest share of one influence in the sum of their squares. It is 1 where all are zero: among customers who
+// are all alike, the first one who is not would hold all of the variance, and nothing is known about how many there are.
 func Peak(influences []float64) float64 {
 	var largest, sum float64
 	for _, psi := range influences {
 		sum += psi * psi
 		largest = math.Max(largest, psi*psi)
 	}
+	return peakOf(largest, sum)
+}
+
+func peakOf(largest, sum float64) float64 {
 	if sum == 0 {
-		return 0
+		return 1
 	}
 	return largest / sum
 }

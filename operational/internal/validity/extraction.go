@@ -65,51 +65,45 @@ func (x *Extraction) Add(u Priority, t Term) error {
 	return nil
 }
 
-// Answer is the state after the customers read so far. Its cost is O(1) for means, and O(customers read) for others once
-// the interval is narrow enough, for the guard.
+// Answer is the state after the customers read so far. It costs O(1) for means and O(customers read) for others, whose
+// largest influence changes with the value.
 func (x *Extraction) Answer() Extract {
-	trait, _ := x.kind.trait()
-	e, l, _ := Quotient{Num: []int64{1, 0}, Den: []int64{0, 1}, Scale: trait.scale}.Of(x.moments, x.of, trait.bounded)
-	a := Extract{Estimate: e, HalfWidth: e.Today(Holding())}
-	narrow := a.HalfWidth <= x.tolerance.Band(e.Value)
-	if narrow || x.plain {
-		a.Peak = x.peak(l, e.SD)
-	}
+	a, l := x.interval()
+	a.Peak = x.peak(l, a.SD)
 	a.Withheld = a.ShownToday()
-	if a.Withheld == Released && !narrow && !x.plain {
-		a.Peak = x.peak(l, e.SD)
-		a.Withheld = a.ShownToday()
-	}
-	a.Met = a.Withheld == Released && (narrow || a.Exact())
+	a.Met = a.Withheld == Released && (a.Exact() || x.narrow(a))
 	return a
 }
 
-// Done reports whether to stop reading: the tolerance is met, or nobody is left.
-func (x *Extraction) Done() bool { return x.moments.n >= x.of || x.quick() && x.Answer().Met }
-
-// quick is a cheap necessary condition for Met.
-func (x *Extraction) quick() bool {
-	trait, _ := x.kind.trait()
-	e, _, _ := Quotient{Num: []int64{1, 0}, Den: []int64{0, 1}, Scale: trait.scale}.Of(x.moments, x.of, trait.bounded)
-	return e.Today(Holding()) <= x.tolerance.Band(e.Value)
+// Done reports whether to stop reading: the tolerance is met, or nobody is left. It is cheap while the interval is wide.
+func (x *Extraction) Done() bool {
+	if x.moments.n >= x.of {
+		return true
+	}
+	a, _ := x.interval()
+	return x.narrow(a) && x.Answer().Met
 }
+
+func (x *Extraction) interval() (Extract, Linear) {
+	trait, _ := x.kind.trait()
+	e, l, _ := Quotient{Num: []int64{1, 0}, Den: []int64{0, 1}, Scale: trait.scale}.Of(x.moments, x.of, trait.bounded)
+	return Extract{Estimate: e, HalfWidth: e.Today(Holding())}, l
+}
+
+func (x *Extraction) narrow(a Extract) bool { return a.HalfWidth <= x.tolerance.Band(a.Value) }
 
 func (x *Extraction) peak(l Linear, sd float64) float64 {
 	if sd == 0 {
-		return 0
+		return 1
+	}
+	terms := x.terms
+	if x.plain {
+		terms = []Term{{x.least, 1}, {x.most, 1}}
 	}
 	largest := 0.0
-	at := func(t Term) {
+	for _, t := range terms {
 		psi := l.Coef[0]*float64(t.Num) + l.Coef[1]*float64(t.Den)
 		largest = math.Max(largest, psi*psi)
-	}
-	if x.plain {
-		at(Term{x.least, 1})
-		at(Term{x.most, 1})
-	} else {
-		for _, t := range x.terms {
-			at(t)
-		}
 	}
 	return largest / (sd * sd * float64(x.moments.n))
 }

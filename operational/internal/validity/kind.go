@@ -66,6 +66,15 @@ func (k Kind) DefaultTolerance() Tolerance {
 // a customer who does not count.
 type Term struct{ Num, Den int64 }
 
+// sums adds the terms exactly.
+func sums(terms []Term) (num, den float64) {
+	var n, d int128
+	for _, t := range terms {
+		n, d = n.add(wide(t.Num)), d.add(wide(t.Den))
+	}
+	return n.float(), d.float()
+}
+
 // Number is the term of a mean, in whole units (cents, counts, [Fixed] numbers).
 func Number(y int64) Term { return Term{y, 1} }
 

@@ -16,8 +16,8 @@ type Priority int64
 // Unit is the priority as a number in [0, 1); near 1 it rounds to 1.
 func (u Priority) Unit() float64 { return float64(u) / (1 << 63) }
 
-// Below is the first priority that is not in the sample of share p: [InSample] is u < Below(p). p is cut to [0, 1]. It
-// never falls when p grows, so that samples are nested.
+// ThresholdOf is the first priority that is not in the sample of share p, for a range scan; p is cut to [0, 1]. It never
+// falls when p grows, so that samples are nested.
 func ThresholdOf(p float64) Priority {
 	switch {
 	case !(p > 0):

@@ -34,10 +34,7 @@ func (l Linear) Peak(vectors [][]int64) float64 {
 		sum += psi * psi
 		largest = math.Max(largest, psi*psi)
 	}
-	if sum == 0 {
-		return 0
-	}
-	return largest / sum
+	return peakOf(largest, sum)
 }
 
 // SD is the standard deviation of the influence over the customers in the moments, divisor n.

@@ -1,0 +1,157 @@
+package validity
+
+import (
+	"math"
+	"slices"
+
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+const leastBaseline = 13 // windows: fewer do not tell the noise of a window from what customers differ by
+
+// Shift is how far a closed window lies from the baseline.
+type Shift struct {
+	Effect float64 // relative for a value, of the natural log for a spread
+	StdErr float64 // of Effect, paired: the same customer's baseline is subtracted
+	N      int64   // customers in either
+}
+
+// Baseline is what customers contributed in the windows before publication: the yardstick of later windows. It is
+// immutable and safe for concurrent use.
+type Baseline struct {
+	windows int
+	ratio   float64   // ΣNum/ΣDen over all customers and windows
+	usual   []float64 // per customer, the mean over windows of the influence on ln ratio
+	noise   float64   // mean over customers of the variance between their windows
+}
+
+// NewBaseline takes terms[w][i] of window w and customer i: at least 13 windows of equal length, the same customers in
+// the same order in each (the zero [Term] where one was not there). It fails (Invalid) on fewer, on windows with
+// different numbers of customers, and (zero_denominator) when nothing is left to compare with: no denominator, or a value
+// of 0, around which a relative tolerance has no meaning.
+func NewBaseline(terms [][]Term) (*Baseline, error) {
+	if err := checkWindows(len(terms), func(w int) int { return len(terms[w]) }); err != nil {
+		return nil, err
+	}
+	num, den := sums(slices.Concat(terms...))
+	if num == 0 || den == 0 {
+		return nil, fault.New(fault.Invalid, fault.ZeroDenominator, "the baseline's value is 0 or has no denominator: there is nothing to compare with")
+	}
+	n, b := len(terms[0]), len(terms)
+	ratio, scale := num/den, num/float64(n*b) // scale: the mean numerator of one customer and window
+	base := &Baseline{windows: b, ratio: ratio}
+	var err error
+	base.usual, base.noise, err = between(n, b, func(w, i int) float64 {
+		t := terms[w][i]
+		return (float64(t.Num) - ratio*float64(t.Den)) / scale
+	})
+	return base, err
+}
+
+func checkWindows(windows int, customers func(w int) int) error {
+	if windows < leastBaseline {
+		return fault.New(fault.Invalid, fault.LowSample, "a baseline of %d windows: need %d; wait, or use shorter windows", windows, leastBaseline)
+	}
+	for w := range windows {
+		if customers(w) != customers(0) || customers(0) == 0 {
+			return fault.New(fault.Invalid, fault.InvalidItem, "window %d of the baseline has %d customers, window 0 has %d: need the same, at least one",
+				w, customers(w), customers(0))
+		}
+	}
+	return nil
+}
+
+// between returns each customer's mean over windows, and the mean over customers of the variance between a customer's
+// windows, divisor b-1. Standard deviations are rounded to 2^-20 before their squares are summed.
+func between(customers, windows int, at func(w, i int) float64) (means []float64, noise float64, err error) {
+	means = make([]float64, customers)
+	sum, err := NewMoments(1)
+	if err != nil {
+		return nil, 0, err
+	}
+	for i := range customers {
+		for w := range windows {
+			means[i] += at(w, i) / float64(windows)
+		}
+		squares := 0.0
+		for w := range windows {
+			squares += (at(w, i) - means[i]) * (at(w, i) - means[i])
+		}
+		units, err := Fixed(math.Sqrt(squares / float64(windows-1)))
+		if err != nil {
+			return nil, 0, err
+		}
+		if err := sum.Add([]int64{units}); err != nil {
+			return nil, 0, err
+		}
+	}
+	return means, sum.product(0, 0).float() / (fixedPoint * fixedPoint) / float64(customers), nil
+}
+
+// StdErr is s0, the standard error of the baseline's window noise, relative to its value: the band of V2 is widened by
+// it, since the baseline is itself only measured.
+func (b *Baseline) StdErr() float64 {
+	return math.Sqrt(b.noise / float64(b.windows) / float64(len(b.usual)))
+}
+
+// Value is the baseline's value, in units of Num per Den.
+func (b *Baseline) Value() float64 { return b.ratio }
+
+// WindowError is the standard error to expect of the effect of a window as long as length baseline windows, with
+// customers as many as in the baseline.
+func (b *Baseline) WindowError(length int) float64 {
+	return math.Sqrt(b.noise * (1/float64(length) + 1/float64(b.windows)) / float64(len(b.usual)))
+}
+
+// WindowLength chooses the window for V2, in baseline windows: the shortest whose expected error is at most a quarter of
+// the tolerance. It is chosen at publication and kept. ok is false when none up to a whole baseline is long enough: more
+// customers are needed.
+func (b *Baseline) WindowLength(tolerance float64) (length int, ok bool) {
+	for length = 1; length <= b.windows; length++ {
+		if b.WindowError(length) <= tolerance/4 {
+			return length, true
+		}
+	}
+	return 0, false
+}
+
+// Compare is how far a closed window lies from the baseline: the ratio of its value to the baseline's, minus 1. terms are
+// of the baseline's customers in the same order; customers who came since follow them. It fails (Invalid) when baseline
+// customers are missing, and (zero_denominator) on a window without a denominator.
+func (b *Baseline) Compare(terms []Term) (Shift, error) {
+	if len(terms) < len(b.usual) {
+		return Shift{}, fault.New(fault.Invalid, fault.InvalidItem, "a window of %d customers against a baseline of %d: give those who are gone the zero term",
+			len(terms), len(b.usual))
+	}
+	num, den := sums(terms)
+	if den == 0 {
+		return Shift{}, fault.New(fault.Invalid, fault.ZeroDenominator, "a window without a denominator has no value")
+	}
+	ratio, n := num/den, float64(len(terms))
+	grown := ratio / b.ratio
+	return b.shift(grown-1, len(terms), func(i int) float64 {
+		t := terms[i]
+		psi := (float64(t.Num) - ratio*float64(t.Den)) / (den / n * b.ratio)
+		return psi - grown*b.usualOf(i, n)
+	})
+}
+
+// usualOf is the baseline influence of customer i among n: 0 for one who came since.
+func (b *Baseline) usualOf(i int, n float64) float64 {
+	if i >= len(b.usual) {
+		return 0
+	}
+	return b.usual[i] * n / float64(len(b.usual))
+}
+
+func (b *Baseline) shift(effect float64, customers int, influence func(i int) float64) (Shift, error) {
+	psi := make([]float64, customers)
+	for i := range psi {
+		psi[i] = influence(i)
+	}
+	e, err := FromInfluences(effect, psi, 0, false)
+	if err != nil {
+		return Shift{}, err
+	}
+	return Shift{Effect: effect, StdErr: e.SD / math.Sqrt(float64(customers)), N: int64(customers)}, nil
+}

@@ -1,0 +1,33 @@
+package validity
+
+import (
+	"math"
+
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// Volume (V1) asks whether the value stays when more data arrives: now is the value on all data read so far, published
+// the value of the statement and band its tolerance in the same unit (see [Tolerance.Band]). windows is 0 for a
+// cumulative value; for one over rolling windows it is the number of non-overlapping windows since publication, counted
+// from 1, over which the error probability of "fails" is spent. "holds" is about the current look and is not spent.
+//
+// It holds when the current interval for customers to come lies inside the band: never the running intersection of
+// intervals, which goes on saying "holds" in 16 % of the looks at which the true value has left. It fails when the 1 %
+// interval no longer touches the band. Ask it of a candidate with its own value as published.
+func Volume(now Estimate, published, band float64, windows int) Finding {
+	level := Failing()
+	if windows > 0 {
+		level = level.Spend(windows)
+	}
+	f := Finding{Effect: now.Value - published, Margin: now.Newcomers(Holding()), Band: band}
+	if w := now.Withheld(); w != Released {
+		return notEnough(f, Reason(w))
+	}
+	// Weighted by its window's share of the budget, so that proof is 1/.01 in every window and evidence stays an e-value.
+	f.LogE = now.beyond(published, band, level) - level.threshold() + Failing().threshold()
+	f = judge(f, Failing())
+	if f.Verdict == contract.Weakening && now.Exact() && math.Abs(f.Effect) <= band && f.Margin > band {
+		f.Reason = Newcomers
+	}
+	return f
+}

@@ -1,0 +1,139 @@
+package validity
+
+import (
+	"math"
+	"testing"
+
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// walk reads a population in random order and calls look at every 100 customers until it says stop or "most" are read.
+func walk(t *testing.T, l law, tau Tolerance, seed uint64, most int, look func(n int, x *Extraction) (stop bool)) {
+	t.Helper()
+	b, r := million(l), random(seed, "walk "+l.name)
+	x := must(NewExtraction(kindOf(l), tau, int64(len(b.values))))
+	for n := 1; n <= most; n++ {
+		if err := x.Add(Priority(n), Number(b.next(n-1, r))); err != nil {
+			t.Fatal(err)
+		}
+		if n%100 == 0 && look(n, x) {
+			return
+		}
+	}
+}
+
+// A2 and A3: no released interval misses the truth over 1,000 looks; and the raw mean of very heavy tails never "holds".
+func TestA2A3PublishedIntervalsCover(t *testing.T) {
+	tau := Tolerance{Size: .05}
+	r := runs(500, 40)
+	for _, l := range eightLaws {
+		truth := million(l).truth * fixedPoint
+		missed, held, released := 0, 0, 0
+		for seed := range r {
+			var miss, holds, shown bool
+			walk(t, l, tau, uint64(seed+1), 100_000, func(_ int, x *Extraction) bool {
+				a := x.Answer()
+				if a.Withheld == Released {
+					shown = true
+					miss = miss || math.Abs(a.Value-truth) > a.HalfWidth
+					holds = holds || Volume(a.Estimate, a.Value, tau.Band(a.Value), 0).Verdict == contract.Holds
+				}
+				return false
+			})
+			missed, held, released = missed+count(miss), held+count(holds), released+count(shown)
+		}
+		t.Logf("%s: an interval was released in %d of %d runs", l.name, released, r)
+		atMost(t, "A2 "+l.name+" ever misses", missed, r, .065)
+		switch l.name {
+		case "Pareto 1.5", "log-normal s=2":
+			atMost(t, "A3 "+l.name+" ever holds", held, r, .01)
+		case "log-normal s=1", "Poisson-gamma", "rate 0.2", "NPS":
+			atLeast(t, l.name+" holds at some look", held, r, .99)
+		}
+	}
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// A4: how many of a million are read for 2 % and 5 %, and how far off the answer is then.
+func TestA4CustomersReadForATolerance(t *testing.T) {
+	r := runs(500, 60)
+	for _, c := range []struct {
+		law
+		at2, at5 float64 // medians of insight-validity.md 3.1
+	}{{lognormal(1), 42750, 6400}, {spending, 72400, 10600}, {rate(.2), 101600, 15300}, {scores, 11500, 1900}} {
+		truth := million(c.law).truth * fixedPoint
+		for _, tau := range []struct{ size, want float64 }{{.02, c.at2}, {.05, c.at5}} {
+			var read []float64
+			wrong := 0
+			for seed := range r {
+				walk(t, c.law, Tolerance{Size: tau.size}, uint64(seed+1), 200_000, func(n int, x *Extraction) bool {
+					if !x.Done() {
+						return false
+					}
+					read = append(read, float64(n))
+					wrong += count(math.Abs(x.Answer().Value-truth) > tau.size*truth)
+					return true
+				})
+			}
+			if len(read) != r {
+				t.Errorf("A4 %s at %g: stopped in %d of %d runs", c.name, tau.size, len(read), r)
+			}
+			near(t, "A4 "+c.name+" median read", medianOf(read), tau.want, .15*tau.want)
+			atMost(t, "A4 "+c.name+" error > tolerance", wrong, r, .01)
+		}
+	}
+}
+
+// A5: newcomers who are 15 % above (or no different), after publication at h <= tau/2.
+func TestA5Newcomers(t *testing.T) {
+	tau, l := Tolerance{Size: .05}, lognormal(1)
+	for _, c := range []struct{ gamma, failsAtLeast, failsAtMost float64 }{{.15, .95, 1}, {0, 0, .01}} {
+		r := runs(200, 25)
+		failed, sticky, looks, held := 0, 0, 0, 0
+		for seed := range r {
+			s, x, published := Standing{}, must(NewExtraction(Mean, tau, 1_000_000)), 0
+			b, rnd := million(l), random(uint64(seed+1), "newcomers")
+			for n := 1; published == 0 || n <= 4*published; n++ {
+				y := float64(b.next(n-1, rnd))
+				if published > 0 {
+					y *= 1 + c.gamma
+				}
+				if err := x.Add(Priority(n), Number(int64(y))); err != nil {
+					t.Fatal(err)
+				}
+				if n%100 != 0 {
+					continue
+				}
+				a := x.Answer()
+				if published == 0 {
+					if next, err := Publish(a.Estimate, tau); err == nil {
+						s, published = next, n
+					}
+					continue
+				}
+				f := s.Volume(a.Estimate, 0)
+				s = s.Judge(contract.Verdicts{Volume: f.Verdict})
+				if moved := c.gamma * float64(n-published) / float64(n); moved > tau.Size {
+					looks++
+					sticky += count(f.Verdict == contract.Holds)
+				}
+				held += count(f.Verdict == contract.Holds)
+			}
+			near(t, "published at", float64(published), 27_700, 3000)
+			failed += count(s.Verdicts.Volume == contract.Fails)
+		}
+		atLeast(t, "A5 fails by 4 n_pub", failed, r, c.failsAtLeast)
+		atMost(t, "A5 fails by 4 n_pub", failed, r, c.failsAtMost)
+		if c.gamma > 0 {
+			atMost(t, "A5 holds while moved", sticky, looks, .01)
+		} else {
+			atLeast(t, "A5 null holds in nearly all looks", min(held, r*800), r*800, .95)
+		}
+	}
+}
