@@ -56,7 +56,7 @@ func (c *demoCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := suite.Open(ctx, suite.Options{Dir: dir, Layers: suite.Layers(), Environ: t.environ, Cadence: time.Second, Log: log, LogLevel: c.LogLevel, Now: t.now})
+	s, err := suite.Open(ctx, suite.Options{Dir: dir, Layers: suite.Layers(), Environ: t.environ, Log: log, LogLevel: c.LogLevel, Now: t.now})
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,8 @@ import (
 // Waits of the story: how long something may take before it has failed.
 const (
 	answerWithin = 30 * time.Second
-	monthWithin  = 60 * time.Second
-	lookEvery    = 30 * time.Millisecond
+	monthWithin  = 5 * time.Minute
+	lookEvery    = 100 * time.Millisecond
 )
 
 // Options is what the story needs.
