@@ -1,0 +1,140 @@
+package kafka_test
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/strata-crm/strata/deploy/e2e/oracle"
+	"github.com/strata-crm/strata/deploy/internal/client"
+	"github.com/strata-crm/strata/deploy/internal/demo"
+	"github.com/strata-crm/strata/deploy/internal/orderfile"
+	"github.com/strata-crm/strata/deploy/internal/simulate"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/signin"
+)
+
+const customers = 1500
+
+// TestKafkaLoop tells the whole loop of the demo over real processes and a real broker: directives down, purchases in,
+// measurements up, statuses as a naive oracle says.
+func TestKafkaLoop(t *testing.T) {
+	r := startRig(t, settings()...)
+	tell(t, r, 1)
+	conserved(t, r)
+}
+
+// TestKafkaLoopUnderKills tells the loop again while every process, the broker included, is killed in turn.
+func TestKafkaLoopUnderKills(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := startRig(t, settings()...)
+	kills := 0
+	stop := background(t, func(ctx context.Context) { kills = r.killInTurn(ctx, t, rand.New(rand.NewPCG(seed, 1))) })
+	tell(t, r, 2)
+	stop()
+	if kills < len(r.services)+1 {
+		t.Errorf("the loop was over after %d kills: not every process was killed", kills)
+	}
+	conserved(t, r)
+}
+
+// killInTurn kills one process after the other, once directives are executed, and starts each again at once.
+func (r *rig) killInTurn(ctx context.Context, t *testing.T, rng *rand.Rand) (kills int) {
+	if !r.executing(ctx, t) {
+		return 0
+	}
+	victims := []contract.Layer{contract.Operational, "", contract.Functional, contract.Strategic} // "" is the broker
+	for {
+		select {
+		case <-ctx.Done():
+			return kills
+		case <-time.After(time.Second + time.Duration(rng.Int64N(int64(2*time.Second)))):
+		}
+		if p := r.services[victims[kills%len(victims)]]; p != nil {
+			p.kill(t)
+			p.start(t)
+		} else if err := r.broker.Kill(); err != nil {
+			t.Error(err)
+		} else if err := r.broker.Start(t.Context()); err != nil {
+			t.Error(err)
+			return kills
+		}
+		kills++
+	}
+}
+
+// executing returns true once a directive is executed, false if ctx ends before.
+func (r *rig) executing(ctx context.Context, t *testing.T) bool {
+	token, err := r.token("executive-1", signin.Executive)
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	who := r.client.As(token)
+	for ctx.Err() == nil {
+		all, err := who.Directives(ctx)
+		if err == nil && len(all) > 2 && slices.ContainsFunc(all, func(d client.Directive) bool {
+			return d.Answer != nil && d.Answer.State == contract.Executing
+		}) {
+			return true
+		}
+		time.Sleep(lookEvery)
+	}
+	return false
+}
+
+// tell tells the demo's story of a simulated shop and fails the test when a step does not come true.
+func tell(t *testing.T, r *rig, seed uint64) {
+	t.Helper()
+	shop := simulate.Default(customers, seed)
+	var text bytes.Buffer
+	if err := simulate.Write(&text, shop.Orders()); err != nil {
+		t.Fatal(err)
+	}
+	orders, err := orderfile.Read("shop.csv", text.Bytes(), orderfile.Mapping{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	truth, err := oracle.Read(bytes.NewReader(text.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	calendar, ok := demo.CalendarOf(orders.Months())
+	if !ok {
+		t.Fatal("the shop has too few months")
+	}
+	want := oracle.Expect(truth, oracle.Options{Last: calendar.LastDay(), Goals: calendar.Expected(), Seed: seed})
+	want.Goals = append(want.Goals, oracle.Course{Name: "G3", Metric: "nps_month", Refused: "no_source nps"})
+	var story bytes.Buffer
+	err = demo.Tell(t.Context(), demo.Options{
+		Client: r.client, Token: r.token, Orders: orders, About: shop.How(), Expected: func() oracle.Expectation { return want },
+		Out: &story, Now: time.Now,
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, story.String())
+	}
+}
+
+// conserved fails the test when a record of the event log is not accounted for, or was lost.
+func conserved(t *testing.T, r *rig) {
+	t.Helper()
+	token, err := r.token("steward-1", signin.Steward)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := r.client.As(token).Conservation(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stored, lost int64
+	for _, p := range account.Partitions {
+		stored, lost = stored+p.Stored, lost+p.Lost
+	}
+	if account.Unaccounted != 0 || lost != 0 || stored == 0 {
+		t.Errorf("stored %d, lost %d, unaccounted %d; want all stored", stored, lost, account.Unaccounted)
+	}
+}
