@@ -118,8 +118,17 @@ func (h *handler) show(c echo.Context) error {
 		return err
 	}
 	v := viewOf(input{records: rs, governance: g, who: who, zone: h.d.Zone, now: h.d.Now(), asOf: asOf, asOfText: c.QueryParam("asOf")})
+	if c.Request().Header.Get(partHeader) == livePart {
+		return h.write(c, http.StatusOK, "live.html", v)
+	}
 	return h.render(c, http.StatusOK, shell{Title: "Scorecard", Who: v.Who, View: &v})
 }
+
+// The script asks for the part of the page that changes by a header, at the page's own address.
+const (
+	partHeader = "Strata-Part"
+	livePart   = "live"
+)
 
 // caller returns who asks, by bearer token or by the cookie that a sign-in link set. Only a page is shown for it, so a
 // cookie from anywhere will do.
@@ -148,8 +157,12 @@ func (h *handler) refuse(c echo.Context, err error) error {
 
 func (h *handler) render(c echo.Context, status int, s shell) error {
 	s.Nonce, s.Style, s.Script = httpx.Nonce(c), template.CSS(h.style), template.JS(h.script) //nolint:gosec // our own files
+	return h.write(c, status, "page.html", s)
+}
+
+func (h *handler) write(c echo.Context, status int, name string, content any) error {
 	var b bytes.Buffer
-	if err := h.page.ExecuteTemplate(&b, "page.html", s); err != nil {
+	if err := h.page.ExecuteTemplate(&b, name, content); err != nil {
 		return fmt.Errorf("render the page: %w", err)
 	}
 	return c.HTMLBlob(status, b.Bytes())

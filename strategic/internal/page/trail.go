@@ -47,7 +47,7 @@ type OperationalView struct{ Part, State, Reasons, Jobs, At, ID string }
 // StepView is one step of the trail.
 type StepView struct{ At, Layer, What, By, Why, Decision, Trace string }
 
-func directiveView(r *directive.Record, zone *time.Location) *DirectiveView {
+func directiveView(r *directive.Record, zone *time.Location, lookBack bool) *DirectiveView {
 	d := r.Current()
 	if d == nil {
 		return nil
@@ -75,6 +75,9 @@ func directiveView(r *directive.Record, zone *time.Location) *DirectiveView {
 	}
 	if t.Plan != nil {
 		v.Plan = planView(t.Plan, zone)
+	}
+	if lookBack {
+		t.Latest = nil // they are of now
 	}
 	for _, l := range t.Latest {
 		f := pointFigure(cmp.Or(l.Label, words(string(l.Metric))), l.Point, figure.Unit{Unit: l.Unit, Currency: l.Currency}, r.Goal.Grain, zone)

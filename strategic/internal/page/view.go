@@ -163,7 +163,7 @@ func goalView(r *directive.Record, c board.Card, in input) GoalView {
 	for i := len(history) - 1; i >= 0; i-- {
 		g.History = append(g.History, historyRow(history[i], u, c.Goal.Grain, in.zone))
 	}
-	g.Directive = directiveView(r, in.zone)
+	g.Directive = directiveView(r, in.zone, !in.asOf.IsZero())
 	return g
 }
 

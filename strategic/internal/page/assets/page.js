@@ -39,11 +39,12 @@
   function renew() {
     if (running) { again = true; return; }
     running = true;
-    fetch(location.href, { credentials: "same-origin", headers: { Accept: "text/html" } })
+    fetch(location.href, { credentials: "same-origin", headers: { "Strata-Part": "live" } })
       .then(function (r) { if (!r.ok) throw new Error(String(r.status)); return r.text(); })
       .then(function (html) {
-        var fresh = new DOMParser().parseFromString(html, "text/html").getElementById("live");
-        if (fresh) put(fresh);
+        var holder = document.createElement("template");
+        holder.innerHTML = html;
+        put(holder.content);
       })
       .catch(function () { said.textContent = "The page could not be renewed; it tries again with the next change."; })
       .then(function () { running = false; if (again) { again = false; renew(); } });
