@@ -23,14 +23,14 @@ func checkGrain(g contract.Grain) error {
 	return nil
 }
 
-// checkDimension lets only ratios over customers be broken up: the parts of anything else do not add up to the whole.
+// checkDimension lets only shares of customers be broken up: the parts of anything else do not add up to the whole.
 func (p *Program) checkDimension() error {
 	by := p.c.Metric.Dimension
 	known := slices.Contains([]string{ByTenure, ByCohort, ByBuyerKind}, by)
 	switch {
 	case by == "", p.c.Metric.Model != nil && by == ByBuyerKind:
 		return nil
-	case known && p.ratio && p.entity == contract.Customer:
+	case known && p.ratio && p.entity == contract.Customer && p.c.Metric.Unit == contract.Ratio:
 		return nil
 	}
 	return fmt.Errorf("dimension %q", by)

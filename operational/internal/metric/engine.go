@@ -143,10 +143,11 @@ type round struct {
 	latest   map[int]int64 // by partition, when any day last changed
 	open     bool          // whether open windows are due
 	quality  map[Span]Quality
+	models   *remembering
 }
 
 func (e *Engine) round(ctx context.Context) (*round, error) {
-	r := &round{Engine: e, now: e.o.Now(), latest: map[int]int64{}, quality: map[Span]Quality{}}
+	r := &round{Engine: e, now: e.o.Now(), latest: map[int]int64{}, quality: map[Span]Quality{}, models: remember(e.o.Warehouse)}
 	var err error
 	if r.first, err = e.o.Warehouse.FirstDay(ctx); err != nil {
 		return nil, fmt.Errorf("first day of data: %w", err)
@@ -244,7 +245,7 @@ func later(a, b map[int]int64) bool {
 
 func (r *round) measure(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, closed bool, complete time.Time) error {
 	group := max(SmallestGroup, int64(o.Constraints.MinimumGroup))
-	result, err := p.Measure(ctx, r.o.Warehouse, w, r.o.Gates, group)
+	result, err := p.Measure(ctx, r.models, w, r.o.Gates, group)
 	if err != nil {
 		return err
 	}

@@ -26,20 +26,44 @@ func (p *Program) Measure(ctx context.Context, w Warehouse, at Span, gates btyd.
 	case p.order != nil:
 		return p.statisticOf(ctx, w, at)
 	}
-	whole, err := w.Moments(ctx, p.query(at, ""))
+	return p.momentary(ctx, w, at, group)
+}
+
+// momentary values the moments. A breakdown adds up to the whole, so that one query answers both.
+func (p *Program) momentary(ctx context.Context, w Warehouse, at Span, group int64) (Result, error) {
+	q := p.query(at, p.c.Metric.Dimension)
+	groups, err := w.Moments(ctx, q)
 	if err != nil {
 		return Result{}, fmt.Errorf("moments for %s: %w", p.c.Metric.ID, err)
 	}
-	r := p.valued(whole[0])
+	whole := total(groups, len(p.measures))
+	r := p.valued(whole)
 	r.coarsen(group)
-	if by := p.c.Metric.Dimension; by != "" && r.Value != nil {
-		groups, err := w.Moments(ctx, p.query(at, by))
-		if err != nil {
-			return Result{}, fmt.Errorf("parts of %s: %w", p.c.Metric.ID, err)
-		}
+	if q.By != "" && r.Value != nil {
 		r.Parts = parts(groups, group)
 	}
 	return r, nil
+}
+
+// total adds groups up. Only a single group keeps its median and percentile.
+func total(groups []Group, measures int) Group {
+	if len(groups) == 1 {
+		return groups[0]
+	}
+	t := Group{Sums: make([]float64, measures), Products: make([][]float64, measures)}
+	for i := range t.Products {
+		t.Products[i] = make([]float64, measures)
+	}
+	for _, g := range groups {
+		t.N += g.N
+		for i := range t.Sums {
+			t.Sums[i] += g.Sums[i]
+			for j := range t.Sums {
+				t.Products[i][j] += g.Products[i][j]
+			}
+		}
+	}
+	return t
 }
 
 func (p *Program) statisticOf(ctx context.Context, w Warehouse, at Span) (Result, error) {

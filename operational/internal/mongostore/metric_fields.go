@@ -1,6 +1,7 @@
 package mongostore
 
 import (
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -129,4 +130,49 @@ func connective(name string, cs []contract.Condition, at resolver) (any, error) 
 		all = append(all, e)
 	}
 	return op(name, all), nil
+}
+
+// Two fields of a customer's history that dimensions and models need and definitions cannot name.
+const (
+	firstDay = "first"
+	lastDay  = "last"
+)
+
+// fieldSet is fields of the customer entity.
+type fieldSet map[string]bool
+
+func (s fieldSet) any(names ...string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return s[n] })
+}
+
+// needs returns the fields of customers' histories that a query rests on.
+func needs(q metric.Query) fieldSet {
+	s := fieldSet{}
+	s.named(q.Scope)
+	switch q.By {
+	case metric.ByCohort, metric.ByTenure:
+		s[firstDay] = true
+	case metric.ByBuyerKind:
+		s["purchase_days"] = true
+	}
+	if q.Entity == contract.Customer {
+		for _, m := range q.Measures {
+			s[m.Field] = true
+			s.named(m.Filter)
+		}
+	}
+	return s
+}
+
+func (s fieldSet) named(c *contract.Condition) {
+	if c == nil {
+		return
+	}
+	s[c.Field] = true
+	for _, children := range [][]contract.Condition{c.All, c.Any} {
+		for i := range children {
+			s.named(&children[i])
+		}
+	}
+	s.named(c.Not)
 }

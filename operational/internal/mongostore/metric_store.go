@@ -61,7 +61,7 @@ func (s *Metrics) Moments(ctx context.Context, q metric.Query) ([]metric.Group, 
 	if err != nil {
 		return nil, err
 	}
-	raws, err := s.run(ctx, collection, stages)
+	raws, err := s.run(ctx, collection, stages, hint(q))
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +136,19 @@ func element(raw bson.Raw, name string, i uint) *float64 {
 	return nil
 }
 
-func (s *Metrics) run(ctx context.Context, collection string, stages []stage) ([]bson.Raw, error) {
-	cur, err := s.db.Collection(collection).Aggregate(ctx, stages)
+// wholeScan makes the database read all rows as they lie: a history needs most of them, and looking each up in the index
+// by day costs several times as much.
+var wholeScan = bson.D{{Key: "$natural", Value: 1}}
+
+func hint(q metric.Query) *options.AggregateOptionsBuilder {
+	if q.Entity == contract.Customer || q.Entity == contract.CustomerDay && metric.Past(q.Scope) {
+		return options.Aggregate().SetHint(wholeScan)
+	}
+	return options.Aggregate()
+}
+
+func (s *Metrics) run(ctx context.Context, collection string, stages []stage, o ...options.Lister[options.AggregateOptions]) ([]bson.Raw, error) {
+	cur, err := s.db.Collection(collection).Aggregate(ctx, stages, o...)
 	if err != nil {
 		return nil, fmt.Errorf("aggregate %s: %w", collection, mongodb.Fault(err))
 	}
@@ -155,7 +166,7 @@ func (s *Metrics) Order(ctx context.Context, q metric.Order) (metric.Statistic, 
 	if err != nil {
 		return out, err
 	}
-	raws, err := s.run(ctx, collectionOf(q.Entity), stages)
+	raws, err := s.run(ctx, collectionOf(q.Entity), stages, hint(q.Query))
 	if err != nil || len(raws) == 0 {
 		return out, err
 	}
@@ -170,7 +181,9 @@ func (s *Metrics) Order(ctx context.Context, q metric.Order) (metric.Statistic, 
 // Summaries implements metric.Warehouse. A row is a purchase day; the mean spend is over the days after the first.
 func (s *Metrics) Summaries(ctx context.Context, w metric.Span, scope *contract.Condition) ([]btyd.Summary, error) {
 	first := op("$top", doc{{Key: "sortBy", Value: op("day", 1)}, {Key: "output", Value: "$revenueMinor"}})
-	stages := history(s.tenant, w, metric.Span{From: w.From, Until: w.From}, bson.E{Key: "firstRevenue", Value: first})
+	needed := fieldSet{"purchase_days": true, "revenue": true, firstDay: true, lastDay: true}
+	needed.named(scope)
+	stages := history(s.tenant, w, metric.Span{}, needed, bson.E{Key: "firstRevenue", Value: first})
 	kept, err := scoped(s.tenant, contract.Customer, scope)
 	if err != nil {
 		return nil, err
@@ -178,7 +191,7 @@ func (s *Metrics) Summaries(ctx context.Context, w metric.Span, scope *contract.
 	stages = append(append(stages, kept...), op("$project", doc{
 		{Key: "_id", Value: 0}, {Key: "days", Value: 1}, {Key: "first", Value: 1}, {Key: "last", Value: 1}, {Key: "revenue", Value: 1}, {Key: "firstRevenue", Value: 1},
 	}))
-	cur, err := s.db.Collection(rowsCollection).Aggregate(ctx, stages, options.Aggregate().SetBatchSize(summaryBatch))
+	cur, err := s.db.Collection(rowsCollection).Aggregate(ctx, stages, options.Aggregate().SetBatchSize(summaryBatch).SetHint(wholeScan))
 	if err != nil {
 		return nil, fmt.Errorf("summaries: %w", mongodb.Fault(err))
 	}

@@ -103,7 +103,7 @@ func perRow(t contract.TenantID, q metric.Query) ([]stage, error) {
 		set[i].Value = op(sum, set[i].Value)
 	}
 	if past {
-		return history(t, q.Window, q.Before, set...), nil
+		return history(t, q.Window, q.Before, needs(q), set...), nil
 	}
 	return []stage{op("$match", rows(t, q)), op("$group", append(doc{{Key: "_id", Value: "$customer"}}, set...))}, nil
 }
@@ -117,21 +117,40 @@ func rows(t contract.TenantID, q metric.Query) doc {
 	return match
 }
 
-// history is the first stages for whatever needs a customer's whole history up to the end of the window: one document per
-// customer, with more accumulators if wanted.
-func history(t contract.TenantID, window, before metric.Span, more ...bson.E) []stage {
-	flag := func(s metric.Span) doc { return op("$max", cond(inSpan(s), true, false)) }
-	return []stage{
-		op("$match", doc{{Key: "tenant", Value: t}, {Key: "day", Value: op("$lt", window.Until)}}),
-		op("$group", append(doc{
-			{Key: "_id", Value: "$customer"},
-			{Key: "orders", Value: op("$sum", "$orders")}, {Key: "revenue", Value: op("$sum", "$revenueMinor")},
-			{Key: "units", Value: op("$sum", "$units")}, {Key: "days", Value: op("$sum", 1)},
-			{Key: "first", Value: op("$min", "$day")}, {Key: "last", Value: op("$max", "$day")},
-			{Key: "active", Value: flag(window)}, {Key: "before", Value: flag(before)},
-		}, more...)),
-		op("$set", doc{{Key: "new", Value: op("$gte", list("$first", literal(window.From)))}}),
+// history is the first stages for whatever needs customers' histories up to the end of the window: one document per
+// customer, with those fields of the customer entity that are needed, and more accumulators if wanted.
+func history(t contract.TenantID, window, before metric.Span, needed fieldSet, more ...bson.E) []stage {
+	group, set := doc{{Key: "_id", Value: "$customer"}}, doc{}
+	for _, f := range []struct {
+		names       []string
+		accumulator bson.E
+	}{
+		{[]string{"orders"}, bson.E{Key: "orders", Value: op("$sum", "$orders")}},
+		{[]string{"revenue"}, bson.E{Key: "revenue", Value: op("$sum", "$revenueMinor")}},
+		{[]string{"units"}, bson.E{Key: "units", Value: op("$sum", "$units")}},
+		{[]string{"purchase_days"}, bson.E{Key: "days", Value: op("$sum", 1)}},
+		{[]string{"new", firstDay}, bson.E{Key: "first", Value: op("$min", "$day")}},
+		{[]string{"active", lastDay}, bson.E{Key: "last", Value: op("$max", "$day")}},
+		{[]string{"active_before"}, bson.E{Key: "earlier", Value: op("$max", cond(op("$lt", list("$day", literal(before.Until))), "$day", nil))}},
+	} {
+		if needed.any(f.names...) {
+			group = append(group, f.accumulator)
+		}
 	}
+	for _, f := range []struct{ name, field, from string }{
+		{"new", "first", string(window.From)}, {"active", "last", string(window.From)}, {"active_before", "earlier", string(before.From)},
+	} {
+		if needed[f.name] { // null, where there is no day, is less than every day
+			set = append(set, bson.E{Key: customerFields[f.name], Value: op("$gte", list(field(f.field), literal(f.from)))})
+		}
+	}
+	stages := []stage{
+		op("$match", doc{{Key: "tenant", Value: t}, {Key: "day", Value: op("$lt", window.Until)}}), op("$group", append(group, more...)),
+	}
+	if len(set) > 0 {
+		stages = append(stages, op("$set", set))
+	}
+	return stages
 }
 
 // dimension compiles a dimension to the expression of its key, over the documents of a customer's history.
@@ -158,7 +177,7 @@ func perCustomer(t contract.TenantID, q metric.Query) ([]stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(history(t, q.Window, q.Before), op("$set", append(set, bson.E{Key: "key", Value: key}))), nil
+	return append(history(t, q.Window, q.Before, needs(q)), op("$set", append(set, bson.E{Key: "key", Value: key}))), nil
 }
 
 func perProfile(t contract.TenantID, q metric.Query) ([]stage, error) {
@@ -258,11 +277,11 @@ func valued(t contract.TenantID, q metric.Query, value any) []stage {
 	one := op("$set", op("values", value))
 	switch {
 	case q.Entity == contract.Customer:
-		return append(history(t, q.Window, q.Before), one)
+		return append(history(t, q.Window, q.Before, needs(q)), one)
 	case q.Entity == contract.Profile:
 		return []stage{op("$match", op("tenant", t)), one}
 	case metric.Past(q.Scope):
-		return history(t, q.Window, q.Before, bson.E{Key: "values", Value: op("$push", cond(inSpan(q.Window), value, "$$REMOVE"))})
+		return history(t, q.Window, q.Before, needs(q), bson.E{Key: "values", Value: op("$push", cond(inSpan(q.Window), value, "$$REMOVE"))})
 	}
 	return []stage{op("$match", rows(t, q)), op("$group", doc{{Key: "_id", Value: "$customer"}, {Key: "values", Value: op("$push", value)}})}
 }
