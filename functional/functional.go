@@ -70,6 +70,7 @@ type graph struct {
 	outbox     *mongodb.Outbox
 	stores     *mongostore.Stores
 	engine     *policy.Engine
+	watch      *govern.Watch
 	directives *directive.Service
 	recovery   *recovery.Recovery
 }
@@ -96,8 +97,9 @@ func build(ctx context.Context, c Config, d host.Deps) (*graph, error) {
 	}); err != nil {
 		return nil, err
 	}
+	g.watch = govern.NewWatch(g.stores, g.engine, g.stores, g.library)
 	if g.directives, err = directive.NewService(directive.Options{
-		Tenant: c.Tenant.ID, Store: g.stores, Library: g.library, Policy: govern.Plans{Engine: g.engine},
+		Tenant: c.Tenant.ID, Store: g.stores, Library: g.library, Policy: govern.Plans{Engine: g.engine, Watch: g.watch},
 		AutoApprove: c.Approval == "policy", Now: d.Now, NewID: d.NewID, Logger: d.Telemetry.Logger, Trace: traceID,
 	}); err != nil {
 		return nil, err
@@ -111,7 +113,6 @@ func build(ctx context.Context, c Config, d host.Deps) (*graph, error) {
 }
 
 func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
-	watch := govern.NewWatch(g.stores, g.engine, g.stores, g.library)
 	e, err := httpx.New(httpx.Options{
 		Name: string(contract.Functional), Telemetry: d.Telemetry, Verifier: d.Verifier, Logger: d.Telemetry.Logger, Now: d.Now,
 		Idempotency: mongodb.NewIdempotency(d.DB), SignIn: d.SignIn,
@@ -124,10 +125,10 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 	}); err != nil {
 		return nil, err
 	}
-	components := []service.Component{g.recovery, watch, g.outbox}
+	components := []service.Component{g.recovery, g.watch, g.outbox}
 	for _, consumer := range consume.All(consume.Deps{
 		Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger,
-		Directives: watch.Governed(g.directives), Measuring: g.stores, Republish: g.republish,
+		Directives: g.watch.Governed(g.directives), Measuring: g.stores, Republish: g.republish,
 	}) {
 		components = append(components, consumer)
 	}

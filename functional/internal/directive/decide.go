@@ -201,12 +201,24 @@ func Answered(r *Record, a contract.Acknowledgement, t Turn) bool {
 // judge answers by what the operational layer said, as soon as that decides anything.
 func (r *Record) judge(t Turn) {
 	if !r.Strategic.Standing.Ended() && r.Plan != nil && r.Plan.State == plan.Active {
-		if s, why, ok := plan.Answer(r.Plan, r.current(), r.orderIDs()); ok {
+		if s, why, ok := plan.Answer(r.Plan, r.current(), r.standing()); ok {
 			r.answer(s, why, t)
 			return
 		}
 	}
 	r.answer(r.Answer.State, r.Answer.Reasons, t)
+}
+
+// standing returns the ids of the orders in force, which are one for each part of the active plan, in the same order. A
+// part that an edit left out is withdrawn and waited for no more.
+func (r *Record) standing() []contract.DirectiveID {
+	var ids []contract.DirectiveID
+	for _, o := range r.Orders {
+		if !o.Standing.Ended() {
+			ids = append(ids, o.ID)
+		}
+	}
+	return ids
 }
 
 // current returns the answers to the orders as they are now; one to an earlier revision answers nothing.

@@ -284,6 +284,8 @@ func TestAnEditOfAnActivePlanIsIssuedAtOnce(t *testing.T) {
 			t.Errorf("marketing's order: %+v", o)
 		}
 	}
+	Answered(r, ack(r, 0, contract.Executing, 1), at(3)) // sales is left out and waited for no more
+	wantAnswer(t, r, contract.Executing)
 }
 
 func TestAnEditThatWidensLeavesTheRecord(t *testing.T) {

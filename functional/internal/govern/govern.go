@@ -19,8 +19,11 @@ import (
 	"github.com/strata-crm/strata/shared/signin"
 )
 
-// Plans asks policy about plans; it is directive.Policy.
-type Plans struct{ Engine *policy.Engine }
+// Plans asks policy about plans, by the rules in force at that moment; it is directive.Policy.
+type Plans struct {
+	Engine *policy.Engine
+	Watch  *Watch
+}
 
 // Plan implements directive.Policy.
 func (p Plans) Plan(ctx context.Context, _ *contract.StrategicDirective, pl *plan.Plan, by directive.Approver) (contract.Decision, bool, error) {
@@ -34,6 +37,9 @@ func (p Plans) Plan(ctx context.Context, _ *contract.StrategicDirective, pl *pla
 				Parameter: string(c.Parameter.Name), DataType: string(c.Parameter.DataType), Purpose: string(c.Parameter.Purpose),
 			})
 		}
+	}
+	if err := p.Watch.load(ctx); err != nil { // another consumer or replica may just have stored newer rules
+		return contract.Decision{}, false, err
 	}
 	d, err := p.Engine.Decide(ctx, rules.Plan, in)
 	return contract.Decision{ID: contract.DecisionID(d.ID), Rule: "functional." + d.Rule, Bundle: d.Bundle}, d.Allowed, err
