@@ -74,12 +74,24 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 	}
 }
 
-func medianOf(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
+// medianNear fails when the median is not within a share of what is wanted. For a reduced R the 99.9 % interval of the
+// median (order statistics) must touch that range.
+func medianNear(t *testing.T, what string, values []float64, want, share float64) {
+	t.Helper()
+	s, slack := slices.Sorted(slices.Values(values)), 0
 	if len(s) == 0 {
-		return math.NaN()
+		t.Errorf("%s: no values", what)
+		return
 	}
-	return s[len(s)/2]
+	if !full() {
+		slack = int(math.Ceil(1.65 * math.Sqrt(float64(len(s)))))
+	}
+	mid := len(s) / 2
+	low, high := s[max(0, mid-slack)], s[min(len(s)-1, mid+slack)]
+	t.Logf("%s: median %g of %d, want %g ± %.0f %%", what, s[mid], len(s), want, 100*share)
+	if high < want*(1-share) || low > want*(1+share) {
+		t.Errorf("%s: median %g (%g to %g), want %g ± %.0f %%", what, s[mid], low, high, want, 100*share)
+	}
 }
 
 func mustFixed(x float64) int64 {
@@ -172,10 +184,9 @@ var scores = law{"NPS", true, func(r *rand.Rand) float64 {
 
 var eightLaws = []law{lognormal(1), lognormal(2), spending, pareto(2.5), pareto(1.5), rate(.2), rate(.01), scores}
 
-// base is a finite population: values in units of 2^-20, and an order that is shuffled further in every run.
+// base is a finite population: values in units of 2^-20, shuffled further in every run.
 type base struct {
 	values []int64
-	order  []int32
 	truth  float64
 }
 
@@ -193,10 +204,9 @@ func million(l law) *base {
 	}
 	const n = 1_000_000
 	r, sum := random(7, l.name), 0.0
-	b := &base{values: make([]int64, n), order: make([]int32, n)}
+	b := &base{values: make([]int64, n)}
 	for i := range n {
 		b.values[i] = mustFixed(min(l.draw(r), 1<<27-1))
-		b.order[i] = int32(i)
 		sum += Float(b.values[i])
 	}
 	b.truth = sum / n
@@ -204,11 +214,34 @@ func million(l law) *base {
 	return b
 }
 
-// next is the i-th value of a walk without repetition; the walk must ask for 0, 1, 2 ... in turn.
-func (b *base) next(i int, r *rand.Rand) int64 {
-	j := i + r.IntN(len(b.order)-i)
-	b.order[i], b.order[j] = b.order[j], b.order[i]
-	return b.values[b.order[i]]
+// walker draws from a base without repetition, and after all of it begins again. It moves the values themselves, many
+// at a time, because in a million of them the memory is what costs.
+type walker struct {
+	*base
+	r    *rand.Rand
+	at   int
+	jump [256]int32
+}
+
+func (b *base) walk(r *rand.Rand) *walker { return &walker{base: b, r: r} }
+
+func (w *walker) next() int64 {
+	n := len(w.values)
+	if w.at == n {
+		w.at = 0
+	}
+	k := w.at % len(w.jump)
+	if k == 0 {
+		for i := range min(len(w.jump), n-w.at) {
+			w.jump[i] = int32(w.at + i + w.r.IntN(n-w.at-i))
+		}
+		for i := range min(len(w.jump), n-w.at) {
+			j := w.jump[i]
+			w.values[w.at+i], w.values[j] = w.values[j], w.values[w.at+i]
+		}
+	}
+	w.at++
+	return w.values[w.at-1]
 }
 
 func kindOf(l law) Kind {
@@ -216,4 +249,11 @@ func kindOf(l law) Kind {
 		return Share
 	}
 	return Mean
+}
+
+func middle(values []float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	return slices.Sorted(slices.Values(values))[len(values)/2]
 }

@@ -1,0 +1,226 @@
+package validity
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+const panelSize, panelBaseline = 4000, 13 // customers, windows of four weeks
+
+// panel is the V2 population of section 3.0: fixed customers with their own rate and basket. For windows of four weeks
+// the weekly counts are drawn together: lambda ~ Gamma(1, 1) a window.
+type panel struct {
+	r       *rand.Rand
+	rate    [panelSize]float64
+	basket  [panelSize]float64
+	terms   [panelSize]Term
+	scores  [panelSize]Score
+	spread  float64 // standard deviation of the log of a customer's window
+	level   float64
+	ownMean float64
+}
+
+func newPanel(seed uint64) *panel {
+	p := &panel{r: random(seed, "panel"), spread: .3, level: 1}
+	p.ownMean = math.Exp(p.spread * p.spread / 2)
+	for i := range panelSize {
+		p.rate[i] = gamma(p.r, 1, 1)
+		p.basket[i] = math.Exp(3 + .6*p.r.NormFloat64())
+	}
+	return p
+}
+
+// window draws the next one; the mean is kept whatever the spread.
+func (p *panel) window() ([]Term, []Score) {
+	for i := range panelSize {
+		p.terms[i], p.scores[i] = Term{0, 1}, Score{}
+		if k := poisson(p.r, p.rate[i]); k > 0 {
+			y := p.level * p.ownMean * float64(k) * p.basket[i] * math.Exp(p.spread*p.r.NormFloat64()-p.spread*p.spread/2)
+			p.terms[i].Num = int64(math.Round(100 * y))
+			p.scores[i] = LogMoney(p.terms[i].Num)
+		}
+	}
+	return p.terms[:], p.scores[:]
+}
+
+func (p *panel) baseline(t *testing.T) (*Baseline, *SpreadBaseline) {
+	t.Helper()
+	terms, scores := make([][]Term, panelBaseline), make([][]Score, panelBaseline)
+	for w := range panelBaseline {
+		a, b := p.window()
+		terms[w], scores[w] = append([]Term(nil), a...), append([]Score(nil), b...)
+	}
+	return must(NewBaseline(terms)), must(NewSpreadBaseline(scores))
+}
+
+func close(t *testing.T, v *Velocity, s Shift, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Close(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A8: a true shift of exactly the tolerance is no failure, and is rarely said to hold; and what a stationary panel says.
+func TestA8VelocityAtTheEdge(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		level            float64
+		fails            float64
+		holds, holdsLess float64
+	}{{"stationary", 1, .01, .98, 1}, {"exactly +10 %", 1.10, .03, 0, .08}} {
+		r, failed, held, windows := runs(200, 8), 0, 0, 0
+		for seed := range r {
+			p := newPanel(uint64(seed + 1))
+			b, _ := p.baseline(t)
+			v := must(NewVelocity(.10, b.StdErr()))
+			if length, ok := b.WindowLength(.10); !ok || length != 1 {
+				t.Errorf("seed %d: window of %d, %v; four weeks suffice for this panel", seed+1, length, ok)
+			}
+			p.level = c.level
+			failing := false
+			for range 260 {
+				terms, _ := p.window()
+				s, err := b.Compare(terms)
+				close(t, v, s, err)
+				f := v.Finding()
+				failing = failing || f.Verdict == contract.Fails
+				held += count(f.Verdict == contract.Holds)
+				windows++
+			}
+			failed += count(failing)
+		}
+		atMost(t, "A8 "+c.name+" ever fails", failed, r, c.fails)
+		atMost(t, "A8 "+c.name+" holds in windows", held, windows, c.holdsLess)
+		atLeast(t, "A8 "+c.name+" holds in windows", held, windows, c.holds)
+	}
+}
+
+// A9: shifts of twice and one and a half times the tolerance, from week 200 on.
+func TestA9VelocityFindsShifts(t *testing.T) {
+	for _, c := range []struct {
+		level float64
+		weeks float64
+	}{{1.20, 12}, {.85, 50}} {
+		r := runs(200, 12)
+		failed, held, windows := 0, 0, 0
+		var delay []float64
+		for seed := range r {
+			p := newPanel(uint64(seed + 1))
+			b, _ := p.baseline(t)
+			v := must(NewVelocity(.10, b.StdErr()))
+			for w := 1; w <= 260; w++ {
+				if w > 50 {
+					p.level = c.level
+				}
+				terms, _ := p.window()
+				s, err := b.Compare(terms)
+				close(t, v, s, err)
+				f := v.Finding()
+				if w <= 50 && f.Verdict == contract.Fails {
+					t.Errorf("A9 %g, seed %d: fails before the shift", c.level, seed+1)
+				}
+				if w > 52 {
+					held += count(f.Verdict == contract.Holds)
+					windows++
+				}
+				if f.Verdict == contract.Fails {
+					delay = append(delay, float64(4*(w-50)))
+					failed++
+					break
+				}
+			}
+		}
+		atLeast(t, "A9 fails", failed, r, 1)
+		atMost(t, "A9 holds later than two windows after the shift", held, max(windows, 1), .01)
+		if m := middle(delay); !(m <= c.weeks) {
+			t.Errorf("A9 %g: median delay %g weeks, at most %g", c.level, m, c.weeks)
+		} else {
+			t.Logf("A9 %g: median delay %g weeks", c.level, m)
+		}
+	}
+}
+
+// A14: the variance of ln y among contributors times 2.5, mean kept: V4b sees it and V2 does not; and at exactly 2 neither does.
+func TestA14Spread(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		ratio            float64
+		atLeast, atMost_ float64
+	}{{"x2.5", 2.5, .99, 1}, {"x2 (edge)", 2, 0, .03}, {"x1", 1, 0, .01}} {
+		r, fails4, fails2 := runs(100, 8), 0, 0
+		for seed := range r {
+			p := newPanel(uint64(seed + 1))
+			b, spread := p.baseline(t)
+			v2, v4 := must(NewVelocity(.10, b.StdErr())), must(NewSpread(spread.StdErr()))
+			// The variance of ln y is that of the window's own noise plus the rest, which stays.
+			p.spread = math.Sqrt(.3*.3 + (c.ratio-1)*spread.Variance())
+			for range 26 {
+				terms, scores := p.window()
+				s, err := b.Compare(terms)
+				close(t, v2, s, err)
+				s, err = spread.Compare(scores)
+				close(t, v4, s, err)
+				if v4.Finding().Verdict == contract.Fails {
+					fails4++
+					break
+				}
+			}
+			fails2 += count(v2.Finding().Verdict == contract.Fails)
+		}
+		atLeast(t, "A14 "+c.name+" V4b fails", fails4, r, c.atLeast)
+		atMost(t, "A14 "+c.name+" V4b fails", fails4, r, c.atMost_)
+		atMost(t, "A14 "+c.name+" V2 fails", fails2, r, .01)
+	}
+}
+
+func TestShelfLife(t *testing.T) {
+	t.Parallel()
+	v := must(NewVelocity(.10, 0))
+	if _, ok := v.ShelfLife(); ok {
+		t.Error("a shelf life without windows")
+	}
+	for _, d := range []float64{.09, .01, -.02, .03, -.04, .05, .06} {
+		if err := v.Close(Shift{d, .001, 4000}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Over the last six windows the absolute effect grows by .01 a window: .04 of the band are left.
+	windows, ok := v.ShelfLife()
+	if near(t, "shelf life", windows, 4, 1e-9); !ok {
+		t.Error("no shelf life")
+	}
+	if err := v.Close(Shift{.11, .001, 4000}); err != nil {
+		t.Fatal(err)
+	}
+	if windows, ok := v.ShelfLife(); windows != 0 || !ok {
+		t.Errorf("beyond the band: %g windows, want 0", windows)
+	}
+}
+
+func TestVelocityRefuses(t *testing.T) {
+	t.Parallel()
+	v := must(NewVelocity(.10, 0))
+	if f := v.Finding(); f.Verdict != contract.NotEnoughData || f.Reason != NoWindow {
+		t.Errorf("before the first window: %+v", f)
+	}
+	for name, s := range map[string]Shift{"few customers": {0, .01, 399}, "no error": {0, 0, 4000}, "NaN": {math.NaN(), .01, 4000}} {
+		if err := v.Close(s); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if v.Detector.Windows != 0 {
+		t.Error("a refused window changed the state")
+	}
+	if Complete(.989) || !Complete(.99) {
+		t.Error("a window is complete from 99 % of its facts")
+	}
+	if _, err := NewVelocity(0, 0); err == nil {
+		t.Error("a tolerance of 0")
+	}
+}
