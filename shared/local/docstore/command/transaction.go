@@ -5,6 +5,7 @@ import (
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/session"
 )
 
 // enter finds the session of the command, and the transaction where there is one.
@@ -110,6 +111,7 @@ func commitTransaction(_ context.Context, r *request) (*bsonx.DocBuilder, error)
 	if err := r.needTransaction(); err != nil {
 		return nil, err
 	}
+	r.killTransactionCursors()
 	return bsonx.NewDoc(16), r.sessions.Commit(r.session, *r.txnNumber)
 }
 
@@ -120,8 +122,16 @@ func abortTransaction(_ context.Context, r *request) (*bsonx.DocBuilder, error) 
 	if _, err := r.session.Continue(*r.txnNumber); err != nil {
 		return nil, err
 	}
+	r.killTransactionCursors()
 	r.session.Abort()
 	return bsonx.NewDoc(16), nil
+}
+
+// killTransactionCursors closes the cursors opened in the transaction: nobody may read them any more.
+func (r *request) killTransactionCursors() {
+	r.cursors.KillWhere(func(c *session.Cursor) bool {
+		return c.TxnNumber == *r.txnNumber && c.Session != nil && *c.Session == *r.lsid
+	})
 }
 
 func (r *request) needTransaction() error {

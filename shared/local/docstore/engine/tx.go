@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -233,14 +232,13 @@ func (e *Engine) retire(t *Tx, seq uint64) {
 	if e.writers.first != nil {
 		oldest = e.writers.first.seq
 	}
-	var old []written
-	e.recent = slices.DeleteFunc(e.recent, func(w written) bool {
-		if w.seq <= oldest {
-			old = append(old, w)
-			return true
-		}
-		return false
-	})
+	// From the front only: the list is nearly in order, and a long transaction must not make every commit walk it.
+	n := 0
+	for n < len(e.recent) && e.recent[n].seq <= oldest {
+		n++
+	}
+	old := e.recent[:n:n]
+	e.recent = e.recent[n:]
 	e.commit.Unlock()
 	for _, w := range old {
 		e.locks.forget(w.keys, oldest)

@@ -33,7 +33,7 @@ func (t *Tx) Writable(ns Namespace) (*Collection, error) {
 	}
 	t.held[c.state] = true
 	c = t.e.Collection(ns)
-	if c == nil || !t.held[c.state] {
+	if c == nil || !t.held[c.state] { // dropped or replaced between the two looks
 		return nil, ErrStale
 	}
 	for _, x := range c.Indexes {

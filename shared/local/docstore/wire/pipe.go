@@ -148,6 +148,9 @@ func (b *buffer) write(p []byte) (n int, err error) {
 		case room <= 0:
 			b.cond.Wait()
 		default:
+			if b.start > bufferLimit { // what was read makes room before the slice grows
+				b.data, b.start = append(b.data[:0], b.data[b.start:]...), 0
+			}
 			k := min(room, len(p))
 			b.data = append(b.data, p[:k]...)
 			p, n = p[k:], n+k
