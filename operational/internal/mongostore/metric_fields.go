@@ -80,7 +80,8 @@ var comparisons = map[contract.Operator]string{
 	contract.Eq: "$eq", contract.Ne: "$ne", contract.Gt: "$gt", contract.Gte: "$gte", contract.Lt: "$lt", contract.Lte: "$lte",
 }
 
-// condition compiles a condition tree to an expression. A field that is absent satisfies nothing but ne and not.
+// condition compiles a condition tree to an expression. A field that is absent satisfies nothing but ne and not; one of another
+// kind than the value is neither greater nor less.
 func condition(c *contract.Condition, at resolver) (any, error) {
 	switch {
 	case len(c.All) > 0:
@@ -117,7 +118,18 @@ func condition(c *contract.Condition, at resolver) (any, error) {
 	if c.Op == contract.Ne || c.Op == contract.Eq {
 		return e, nil
 	}
-	return op("$and", list(present, e)), nil
+	return op("$and", list(sameKind(p, c.Value), e)), nil
+}
+
+// sameKind tests that a field is of the kind of a value: to MongoDB any text is greater than any number.
+func sameKind(path string, v any) doc {
+	switch v.(type) {
+	case string:
+		return op("$eq", list(op("$type", field(path)), "string"))
+	case bool:
+		return op("$eq", list(op("$type", field(path)), "bool"))
+	}
+	return op("$isNumber", field(path))
 }
 
 func connective(name string, cs []contract.Condition, at resolver) (any, error) {

@@ -263,10 +263,10 @@ func ordered(t contract.TenantID, q metric.Order) ([]stage, error) {
 		return nil, err
 	}
 	return slices.Concat(valued(t, q.Query, value), scope, []stage{
-		op("$unwind", "$values"),
+		op("$unwind", "$own"),
 		op("$group", doc{
 			{Key: "_id", Value: nil}, {Key: "n", Value: op("$sum", 1)}, {Key: "who", Value: op("$addToSet", "$_id")},
-			{Key: "v", Value: percentiles("$values", q.Percentile)},
+			{Key: "v", Value: percentiles("$own", q.Percentile)},
 		}),
 		op("$project", doc{{Key: "n", Value: 1}, {Key: "v", Value: 1}, {Key: "customers", Value: op("$size", "$who")}}),
 	}), nil
@@ -274,14 +274,14 @@ func ordered(t contract.TenantID, q metric.Order) ([]stage, error) {
 
 // valued is the stages that leave one document per customer with the list of their values.
 func valued(t contract.TenantID, q metric.Query, value any) []stage {
-	one := op("$set", op("values", value))
+	one := op("$set", op("own", value))
 	switch {
 	case q.Entity == contract.Customer:
 		return append(history(t, q.Window, q.Before, needs(q)), one)
 	case q.Entity == contract.Profile:
 		return []stage{op("$match", op("tenant", t)), one}
 	case metric.Past(q.Scope):
-		return history(t, q.Window, q.Before, needs(q), bson.E{Key: "values", Value: op("$push", cond(inSpan(q.Window), value, "$$REMOVE"))})
+		return history(t, q.Window, q.Before, needs(q), bson.E{Key: "own", Value: op("$push", cond(inSpan(q.Window), value, "$$REMOVE"))})
 	}
-	return []stage{op("$match", rows(t, q)), op("$group", doc{{Key: "_id", Value: "$customer"}, {Key: "values", Value: op("$push", value)}})}
+	return []stage{op("$match", rows(t, q)), op("$group", doc{{Key: "_id", Value: "$customer"}, {Key: "own", Value: op("$push", value)}})}
 }
