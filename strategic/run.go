@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -14,7 +15,18 @@ import (
 )
 
 // beginning proposes the default governance directive once the layer's own state has been read back.
-type beginning struct{ governance *governance.Service }
+type beginning struct {
+	governance *governance.Service
+	once       sync.Once
+	proposed   chan struct{}
+}
+
+func newBeginning(g *governance.Service) *beginning {
+	return &beginning{governance: g, proposed: make(chan struct{})}
+}
+
+// Started implements service.Starter: the service is ready only when there is something to approve.
+func (b *beginning) Started() <-chan struct{} { return b.proposed }
 
 // Name implements service.Component.
 func (b *beginning) Name() string { return "default_governance" }
@@ -24,6 +36,7 @@ func (b *beginning) Run(ctx context.Context) error {
 	if err := b.governance.Begin(ctx); err != nil {
 		return fmt.Errorf("propose the default governance directive: %w", err)
 	}
+	b.once.Do(func() { close(b.proposed) })
 	<-ctx.Done()
 	return nil
 }

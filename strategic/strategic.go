@@ -166,7 +166,7 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	components := []service.Component{g.recovery, &beginning{g.governance}, g.outbox, g.hub, &lapse{g.directives, c.Lapse, d.Telemetry.Logger}}
+	components := []service.Component{g.recovery, newBeginning(g.governance), g.outbox, g.hub, &lapse{g.directives, c.Lapse, d.Telemetry.Logger}}
 	for _, consumer := range consumers {
 		components = append(components, consumer)
 	}

@@ -175,10 +175,14 @@ func TestDirectiveGoesDownAndItsAnswersComeUp(t *testing.T) {
 	if unknown := contract.Unsupported(o.Requires); len(unknown) > 0 || len(o.Requires) < 5 {
 		t.Errorf("requires %v", o.Requires)
 	}
-	trace := s.bus.Messages(contract.TopicStrategicDirectives)
-	last := trace[len(trace)-1]
-	if h := d.History[len(d.History)-1]; h.Trace == "" || !strings.Contains(last.Header("traceparent"), h.Trace) {
-		t.Errorf("the trace of the request, %q, does not travel: %q", h.Trace, last.Header("traceparent"))
+	var parent string
+	for _, m := range s.bus.Messages(contract.TopicStrategicDirectives) {
+		if m.Key == string(d.ID) {
+			parent = m.Header("traceparent")
+		}
+	}
+	if h := d.History[len(d.History)-1]; h.Trace == "" || !strings.Contains(parent, h.Trace) {
+		t.Errorf("the trace of the request, %q, does not travel: %q", h.Trace, parent)
 	}
 	s.ack(d.ID, d.Order.Revision, contract.Received)
 	s.ack(d.ID, d.Order.Revision, contract.Accepted)
