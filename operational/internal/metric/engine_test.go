@@ -1,0 +1,254 @@
+package metric
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// world is everything an engine is given, in memory.
+type world struct {
+	t        *testing.T
+	engine   *Engine
+	now      time.Time
+	orders   []contract.OperationalDirective
+	complete time.Time
+	unheard  bool // nobody offers the parameters
+	position map[int]int64
+	touched  map[contract.Day]map[int]int64
+	failing  contract.Entity
+	puts     []put
+	known    map[contract.MeasurementID]put
+	summed   int
+}
+
+type put struct {
+	m        contract.Measurement
+	contains map[int]int64
+	smallest int64
+}
+
+func (w *world) Orders() []contract.OperationalDirective { return w.orders }
+func (w *world) Complete(context.Context, []contract.ParameterName) (time.Time, bool, error) {
+	return w.complete, !w.unheard, nil
+}
+func (w *world) Position(context.Context) (map[int]int64, error) { return w.position, nil }
+func (w *world) Touched(context.Context) (map[contract.Day]map[int]int64, error) {
+	return w.touched, nil
+}
+func (w *world) Put(_ context.Context, m contract.Measurement, contains map[int]int64, smallest int64) error {
+	p := put{m, map[int]int64{}, smallest}
+	for part, pos := range contains {
+		p.contains[part] = pos
+	}
+	w.puts = append(w.puts, p)
+	w.known[m.ID] = p
+	return nil
+}
+func (w *world) Known(_ context.Context, id contract.MeasurementID) (map[int]int64, int64, bool, error) {
+	p, ok := w.known[id]
+	return p.contains, p.m.DirectiveRevision, ok && p.m.Closed, nil
+}
+func (w *world) FirstDay(context.Context) (contract.Day, error) {
+	var first contract.Day
+	for d := range w.touched {
+		if first == "" || d < first {
+			first = d
+		}
+	}
+	return first, nil
+}
+
+var errBroken = errors.New("broken")
+
+func (w *world) Moments(_ context.Context, q Query) ([]Group, error) {
+	if q.Entity == w.failing {
+		return nil, errBroken
+	}
+	n := len(q.Measures)
+	g := Group{N: 50, Sums: make([]float64, n), Products: make([][]float64, n)}
+	for i := range n {
+		g.Sums[i], g.Products[i] = 50, make([]float64, n)
+		for j := range n {
+			g.Products[i][j] = 50
+		}
+	}
+	return []Group{g}, nil
+}
+func (w *world) Order(context.Context, Order) (Statistic, error) { return Statistic{}, nil }
+func (w *world) Summaries(context.Context, Span, *contract.Condition) ([]btyd.Summary, error) {
+	w.summed++
+	return []btyd.Summary{{T: 3, Count: 1}}, nil
+}
+func (w *world) Quality(context.Context, Span) (Quality, error) { return Quality{Orders: 100}, nil }
+
+func newWorld(t *testing.T, metrics ...contract.MetricID) *world {
+	t.Helper()
+	w := &world{t: t, now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), known: map[contract.MeasurementID]put{},
+		position: map[int]int64{0: 10}, touched: map[contract.Day]map[int]int64{"1997-01-05": {0: 3}, "1997-02-10": {0: 9}}}
+	d := contract.OperationalDirective{Order: contract.Order{ID: "od-1", Revision: 1}, Strategic: "sd-1", Goal: "g-1", Currency: "USD"}
+	for _, def := range shipped(t) {
+		if slices.Contains(metrics, def.ID) {
+			d.Compute = append(d.Compute, contract.Computation{Metric: def, Grain: contract.GrainMonth, Until: "1998-12-31"})
+		}
+	}
+	w.orders = []contract.OperationalDirective{d}
+	var err error
+	w.engine, err = NewEngine(Options{Tenant: "main", Zone: time.UTC, Calendar: Calendar{time.Monday}, Orders: w, Complete: w, Positions: w, Warehouse: w,
+		Sink: w, Gates: btyd.DefaultGates(), Cadence: time.Minute, MinChange: 1, Now: func() time.Time { return w.now }, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) round(want ...string) {
+	w.t.Helper()
+	w.puts = nil
+	if err := w.engine.Round(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	var got []string
+	for _, p := range w.puts {
+		state := " open"
+		if p.m.Closed {
+			state = " closed"
+		}
+		got = append(got, string(contract.DayOf(p.m.Window.Start, time.UTC))[:7]+state)
+	}
+	if !slices.Equal(got, want) {
+		w.t.Errorf("measured %v, want %v", got, want)
+	}
+}
+
+func TestClosedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "revenue_month")
+	w.complete = time.Date(1997, 2, 1, 0, 0, 0, 0, time.UTC)
+	w.round("1997-01 closed", "1997-02 open")
+	m := w.puts[0].m
+	if m.AsOf != w.complete || m.Currency != "USD" || m.Unit != contract.Money || m.Strategic != "sd-1" || m.DirectiveRevision != 1 || w.puts[0].contains[0] != 10 {
+		t.Errorf("the measurement is %+v", m)
+	}
+	w.round() // nothing new
+	w.complete = time.Date(1997, 3, 1, 0, 0, 0, 0, time.UTC)
+	w.round("1997-02 closed")
+	w.round()
+}
+
+func TestRestatedOnLateFacts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "revenue_month")
+	w.complete = time.Date(1997, 3, 1, 0, 0, 0, 0, time.UTC)
+	w.round("1997-01 closed", "1997-02 closed")
+	w.touched["1997-01-20"], w.position = map[int]int64{0: 12}, map[int]int64{0: 12}
+	w.round("1997-01 closed") // February did not change
+	if got := w.puts[0].contains[0]; got != 12 {
+		t.Errorf("it contains position %d, want 12", got)
+	}
+	w.round()
+}
+
+// TestHistoryIsRead: a late fact changes every later window of a metric over histories.
+func TestHistoryIsRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "repeat_rate")
+	w.complete = time.Date(1997, 3, 1, 0, 0, 0, 0, time.UTC)
+	w.round("1997-01 closed", "1997-02 closed")
+	w.touched["1997-01-20"], w.position = map[int]int64{1: 1}, map[int]int64{0: 10, 1: 1}
+	w.round("1997-01 closed", "1997-02 closed")
+}
+
+func TestOpenAtCadence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "revenue_month")
+	w.round("1997-01 open", "1997-02 open")
+	touch := func(day contract.Day, at int64) { w.touched[day], w.position = map[int]int64{0: at}, map[int]int64{0: at} }
+	touch("1997-02-11", 11)
+	w.round() // too soon
+	w.now = w.now.Add(59 * time.Second)
+	w.round()
+	w.now = w.now.Add(time.Second)
+	w.round("1997-02 open")
+	w.now = w.now.Add(time.Minute)
+	w.round() // nothing changed
+}
+
+func TestDirectiveChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "revenue_month")
+	w.complete = time.Date(1997, 3, 1, 0, 0, 0, 0, time.UTC)
+	w.round("1997-01 closed", "1997-02 closed")
+	w.orders[0].Revision = 2
+	w.round("1997-01 closed", "1997-02 closed")
+	w.orders[0].Compute[0].Until = "1997-01-31"
+	w.orders[0].Revision = 3
+	w.round("1997-01 closed")
+	w.orders[0].Compute[0].From = "1997-02-01"
+	w.orders[0].Revision = 4
+	w.round()
+}
+
+func TestFailureHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "repeat_rate", "revenue_month")
+	w.complete, w.failing = time.Date(1997, 3, 1, 0, 0, 0, 0, time.UTC), contract.CustomerDay
+	if err := w.engine.Round(t.Context()); !errors.Is(err, errBroken) {
+		t.Errorf("the round says %v, want the failure", err)
+	}
+	if len(w.puts) != 2 || w.puts[0].m.Metric != "repeat_rate" {
+		t.Errorf("%d measurements went on, want the two of repeat_rate", len(w.puts))
+	}
+	w.failing = ""
+	w.round("1997-01 closed", "1997-02 closed")
+}
+
+// TestModels: they are refused on short histories, are not fitted to open windows, and read the histories once.
+func TestModels(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "predicted_value_52w", "share_alive")
+	w.complete = time.Date(1997, 2, 1, 0, 0, 0, 0, time.UTC)
+	w.round("1997-01 closed", "1997-01 closed")
+	for _, p := range w.puts {
+		if p.m.Value != nil || p.m.Reason == nil || p.m.Reason.Code != "model_not_identified" {
+			t.Errorf("%s is %+v, want model_not_identified", p.m.Metric, p.m)
+		}
+	}
+	if w.summed != 1 {
+		t.Errorf("histories were read %d times, want once", w.summed)
+	}
+}
+
+func TestNothingToMeasure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "revenue_month")
+	w.unheard = true
+	w.round() // nobody offers the data: the answer says so, and no measurement does
+	w.unheard, w.touched = false, map[contract.Day]map[int]int64{}
+	w.round() // no data
+	w.orders = nil
+	w.round() // no directive
+}
+
+// TestRunGoesOn: a failure is tried again, and a wake is heard.
+func TestRunGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "revenue_month")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.engine.Run(ctx) }()
+	w.engine.Wake()
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("the engine stopped with %v", err)
+	}
+	if _, err := NewEngine(Options{}); err == nil {
+		t.Error("an engine without anything was built")
+	}
+}
