@@ -71,7 +71,7 @@ func startProcess(t *testing.T, dir string) *process {
 		t.Fatalf("the server did not start: %v", err)
 	}
 	address := strings.TrimSpace(strings.TrimPrefix(line, "listening "))
-	c, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + address + "/?replicaSet=strata").SetTimeout(2 * time.Second).SetServerSelectionTimeout(2 * time.Second))
+	c, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + address + "/?replicaSet=strata").SetTimeout(20 * time.Second).SetServerSelectionTimeout(2 * time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
