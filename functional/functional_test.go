@@ -367,3 +367,15 @@ func TestARestartGoesOn(t *testing.T) {
 		t.Errorf("%d requests after %d", got, n)
 	}
 }
+
+// TestMetricsTellOfWhatWaits reads what operators watch.
+func TestMetricsTellOfWhatWaits(t *testing.T) {
+	t.Parallel()
+	r := start(t, bustest.Memory(t, contract.Specs()...), func(c *Config) { c.Approval = "manager" })
+	r.direct(value("sd-1", 1))
+	r.acked("sd-1", contract.Received)
+	r.eventually(func() bool {
+		text := r.metrics()
+		return strings.Contains(text, "\nstrata_directives_unanswered 1\n") && strings.Contains(text, "\nstrata_outbox_age_seconds 0\n")
+	})
+}

@@ -295,3 +295,22 @@ func (r *rig) eventually(ok func() bool) {
 		}
 	}
 }
+
+// metrics returns what the service measures, as Prometheus reads it.
+func (r *rig) metrics() string {
+	r.t.Helper()
+	token, err := r.issuer.Token("prometheus", []signin.Role{signin.Machine}, time.Hour)
+	must(r.t, err)
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, r.server.URL+"/metrics", nil)
+	must(r.t, err)
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := r.server.Client().Do(req)
+	must(r.t, err)
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	must(r.t, err)
+	if res.StatusCode != http.StatusOK {
+		r.t.Fatalf("metrics: %s\n%s", res.Status, b)
+	}
+	return string(b)
+}

@@ -70,32 +70,21 @@ func (l *lapse) Run(ctx context.Context) error {
 // scope names what this service measures and traces.
 const scope = "github.com/strata-crm/strata/strategic"
 
-// observe reports what an operator is alerted by: how old the oldest unpublished change is, and how many directives were
-// sent without an answer.
+// observe reports how many directives were sent without an answer. The outbox has gauges of its own.
 func (g *graph) observe(d host.Deps) error {
-	meter := d.Telemetry.Meter.Meter(scope)
-	age, err := meter.Float64ObservableGauge("strata.outbox.age", metric.WithUnit("s"), metric.WithDescription("Age of the oldest change that is not published."))
+	_, err := d.Telemetry.Meter.Meter(scope).Int64ObservableGauge("strata.directives.unanswered",
+		metric.WithDescription("Directives that were sent down and not answered."),
+		metric.WithInt64Callback(func(ctx context.Context, o metric.Int64Observer) error {
+			n, err := g.unanswered(ctx)
+			if err == nil {
+				o.Observe(n)
+			}
+			return err
+		}))
 	if err != nil {
 		return fmt.Errorf("strategic metrics: %w", err)
 	}
-	unanswered, err := meter.Int64ObservableGauge("strata.directives.unanswered", metric.WithDescription("Directives that were sent down and not answered."))
-	if err != nil {
-		return fmt.Errorf("strategic metrics: %w", err)
-	}
-	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
-		_, oldest, err := g.outbox.Status(ctx)
-		if err != nil {
-			return err
-		}
-		o.ObserveFloat64(age, oldest.Seconds())
-		n, err := g.unanswered(ctx)
-		if err != nil {
-			return err
-		}
-		o.ObserveInt64(unanswered, n)
-		return nil
-	}, age, unanswered)
-	return err
+	return nil
 }
 
 func (g *graph) unanswered(ctx context.Context) (int64, error) {
