@@ -255,7 +255,7 @@ func (r *Record) Answered(a contract.Acknowledgement, zone *time.Location, t lif
 	if last := len(a.History); last > 0 {
 		t.Decision, t.Trace = a.History[last-1].Decision, cmp.Or(a.History[last-1].Trace, t.Trace)
 	}
-	t.By, t.Reason = string(contract.Functional), scorecardReasons(a.Reasons)
+	t.By, t.Reason = string(contract.Functional), inWords(a.Reasons)
 	event, known := answers[a.State]
 	if to, err := LifeCycle.Next(d.State, event, lifecycle.Functional); known && err == nil && to != d.State {
 		if err := d.move(event, lifecycle.Functional, t); err != nil {
@@ -266,7 +266,7 @@ func (r *Record) Answered(a contract.Acknowledgement, zone *time.Location, t lif
 	return true, nil
 }
 
-func scorecardReasons(rs []contract.Reason) string {
+func inWords(rs []contract.Reason) string {
 	if len(rs) == 0 {
 		return ""
 	}

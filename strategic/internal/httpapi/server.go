@@ -175,7 +175,7 @@ func asOf(param *AsOf, zone *time.Location) (time.Time, error) {
 	return ParseAsOf(*param, zone)
 }
 
-// page is where a page of goals ended.
+// position is where a page of goals ended.
 type position struct {
 	After string `json:"after"`
 }
