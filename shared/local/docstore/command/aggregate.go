@@ -157,7 +157,7 @@ func count(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	}
 	limit, skip := r.number("limit", 0), r.number("skip", 0)
 	q := plan.Query{Raw: r.doc("query"), Hint: r.get("hint"), Skip: skip, Limit: max(limit, -limit)}
-	env := &expr.Env{Now: r.at}
+	env := &expr.Env{} // $$NOW is not available here, as in MongoDB
 	if q.Filter, err = query.Compile(q.Raw, query.Options{Env: env}); err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func distinct(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if strings.ContainsRune(key, 0) {
 		return nil, mongoerr.New(31032, "'key' cannot contain an embedded null byte")
 	}
-	env := &expr.Env{Now: r.at}
+	env := &expr.Env{} // $$NOW is not available here, as in MongoDB
 	m, err := query.Compile(r.doc("query"), query.Options{Env: env})
 	if err != nil {
 		return nil, err

@@ -75,7 +75,7 @@ func (r *request) indexSpecs() ([]bson.Raw, error) {
 	return specs, nil
 }
 
-var indexFields = fields{"key": isDoc, "name": isString, "unique": isFlag, "sparse": isFlag, "hidden": isFlag, "background": isFlag, "expireAfterSeconds": isNumber,
+var indexFields = fields{"key": isDoc, "name": isString, "unique": isFlag, "sparse": isFlag, "hidden": isFlag, "background": isFlag, "expireAfterSeconds": isExpiry,
 	"partialFilterExpression": isDoc, "v": isNumber, "ns": isString, "collation": isDoc, "storageEngine": isDoc, "wildcardProjection": isDoc, "weights": anything,
 	"default_language": isString, "language_override": isString, "textIndexVersion": isNumber, "2dsphereIndexVersion": isNumber, "bits": isNumber, "min": isNumber, "max": isNumber,
 	"bucketSize": isNumber, "prepareUnique": isFlag, "clustered": isFlag, "dropDups": isFlag}
@@ -103,6 +103,13 @@ func indexSpec(given bson.Raw) (bson.Raw, error) {
 		out.Append("expireAfterSeconds", bsonx.Int(n))
 	}
 	return out.Append("partialFilterExpression", a.get("partialFilterExpression")).Raw(), nil
+}
+
+func isExpiry(name string, v bson.RawValue) error {
+	if isNumber(name, v) != nil {
+		return mongoerr.New(mongoerr.CannotCreateIndex, "TTL index '%s' option must be numeric, but received a type of '%s'", name, bsonx.TypeName(v.Type))
+	}
+	return nil
 }
 
 func indexArgs(given bson.Raw) (args, error) {
@@ -241,6 +248,9 @@ func checkPartial(filter bson.Raw) error {
 func checkPartialOperators(doc bson.Raw) error {
 	for it := bsonx.Elements(doc); it.Next(); {
 		name, v := string(it.Key()), it.Value()
+		if name == "$expr" {
+			return mongoerr.New(224, "$expr is not allowed in a partial filter expression") // QueryFeatureNotAllowed
+		}
 		if strings.HasPrefix(name, "$") && !slices.Contains(partialOperators, name) || name == "$exists" && !bsonx.Truthy(v) {
 			return mongoerr.New(mongoerr.CannotCreateIndex, "Expression not supported in partial index: %s", name)
 		}
