@@ -59,12 +59,13 @@ type PlanSummary struct {
 
 // MetricUse is one metric of a plan.
 type MetricUse struct {
-	ID       MetricID `json:"id"`
-	Version  string   `json:"version"`
-	Label    string   `json:"label"`
-	Required bool     `json:"required"`
-	Part     string   `json:"part"`
-	Owner    string   `json:"owner"`
+	ID          MetricID `json:"id"`
+	Version     string   `json:"version"`
+	Label       string   `json:"label"`
+	Description string   `json:"description,omitempty"` // what the number is, in a sentence
+	Required    bool     `json:"required"`
+	Part        string   `json:"part"`
+	Owner       string   `json:"owner"`
 }
 
 // ParameterUse is one parameter of a plan.

@@ -122,7 +122,7 @@ func functionalAck() *Acknowledgement {
 	a := acknowledgement("sd-1", Functional)
 	a.Plan = &PlanSummary{
 		ID: "plan-1", Revision: 1795523400500, Playbook: "retention", State: "active",
-		Metrics: []MetricUse{{ID: "month_on_month_retention", Version: "1.0.0", Label: "Month-on-month retention", Required: true, Part: "marketing", Owner: "marketing manager"}},
+		Metrics: []MetricUse{{ID: "month_on_month_retention", Version: "1.0.0", Label: "Month-on-month retention", Description: "Of the customers who bought in the month before, the share who bought in this month too.", Required: true, Part: "marketing", Owner: "marketing manager"}},
 		Parameters: []ParameterUse{{
 			Name: ParamOrderAmount, DataType: Transactional, Purpose: "retention_analysis", Required: true, Part: "marketing",
 			Owner: "head of sales", Steward: "order data steward", Coverage: of(.97),

@@ -102,8 +102,8 @@ func (r *Record) summarise() {
 	for _, part := range p.Parts {
 		for _, m := range part.Metrics {
 			s.Metrics = append(s.Metrics, contract.MetricUse{
-				ID: m.Definition.ID, Version: m.Definition.Version, Label: m.Definition.Label, Required: m.Required,
-				Part: part.Unit, Owner: m.Definition.Owner,
+				ID: m.Definition.ID, Version: m.Definition.Version, Label: m.Definition.Label, Description: m.Definition.Description,
+				Required: m.Required, Part: part.Unit, Owner: m.Definition.Owner,
 			})
 		}
 		for _, c := range part.Collect {

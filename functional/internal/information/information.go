@@ -83,10 +83,14 @@ func decided(ms []contract.Measurement) []contract.Measurement {
 }
 
 func point(m *contract.Measurement) contract.Point {
-	return contract.Point{
+	p := contract.Point{
 		Window: m.Window, Closed: m.Closed, Measurement: m.ID, Revision: m.Revision, AsOf: m.AsOf, Value: m.Value,
 		Reason: m.Reason, N: m.N, StdErr: m.StdErr, Low: m.Low, High: m.High, Coverage: m.Quality.Coverage,
 	}
+	if m.Model != nil {
+		p.Weeks = &m.Model.Weeks
+	}
+	return p
 }
 
 func supporting(in Input) []contract.Supporting {

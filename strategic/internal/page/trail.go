@@ -33,7 +33,7 @@ type PlanView struct {
 }
 
 // MetricView is one metric of the plan.
-type MetricView struct{ Label, ID, For, Part, Owner string }
+type MetricView struct{ Label, Description, ID, For, Part, Owner string }
 
 // ParameterView is one parameter of the plan.
 type ParameterView struct{ Name, DataType, Purpose, For, Part, Coverage, Owner, Steward string }
@@ -107,7 +107,7 @@ func planView(p *contract.PlanSummary, zone *time.Location) *PlanView {
 		v.Needed = figure.Count(int64(p.Customers))
 	}
 	for _, m := range p.Metrics {
-		v.Metrics = append(v.Metrics, MetricView{m.Label, string(m.ID) + " " + m.Version, need(m.Required), m.Part, m.Owner})
+		v.Metrics = append(v.Metrics, MetricView{m.Label, m.Description, string(m.ID) + " " + m.Version, need(m.Required), m.Part, m.Owner})
 	}
 	for _, q := range p.Parameters {
 		v.Parameters = append(v.Parameters, ParameterView{words(string(q.Name)), string(q.DataType), words(string(q.Purpose)), need(q.Required), q.Part, share(q.Coverage), q.Owner, q.Steward})

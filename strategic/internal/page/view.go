@@ -236,7 +236,7 @@ func (n numbers) definition() string {
 	if d := n.r.Current(); d != nil && d.Answer != nil && d.Answer.Plan != nil {
 		for _, m := range d.Answer.Plan.Metrics {
 			if m.ID == n.r.Goal.Metric {
-				return m.Label + " (" + text + "), defined by the functional layer; owner: " + m.Owner
+				return m.Label + " (" + text + "). " + m.Description + " Owner of the definition: " + m.Owner
 			}
 		}
 	}
