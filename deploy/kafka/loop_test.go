@@ -22,6 +22,7 @@ const customers = 1500
 // TestKafkaLoop tells the whole loop of the demo over real processes and a real broker: directives down, purchases in,
 // measurements up, statuses as a naive oracle says.
 func TestKafkaLoop(t *testing.T) {
+	t.Parallel()
 	r := startRig(t, settings()...)
 	tell(t, r, 1)
 	conserved(t, r)
@@ -29,42 +30,51 @@ func TestKafkaLoop(t *testing.T) {
 
 // TestKafkaLoopUnderKills tells the loop again while every process, the broker included, is killed in turn.
 func TestKafkaLoopUnderKills(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := startRig(t, settings()...)
-	kills := 0
-	stop := background(t, func(ctx context.Context) { kills = r.killInTurn(ctx, t, rand.New(rand.NewPCG(seed, 1))) })
+	var killed []string
+	stop := background(t, func(ctx context.Context) { killed = r.killInTurn(ctx, t, rand.New(rand.NewPCG(seed, 1))) })
 	tell(t, r, 2)
 	stop()
-	if kills < len(r.services)+1 {
-		t.Errorf("the loop was over after %d kills: not every process was killed", kills)
+	if len(killed) < len(r.services)+1 {
+		t.Errorf("the loop was over when only these had been killed: %q", killed)
 	}
 	conserved(t, r)
 }
 
-// killInTurn kills one process after the other, once directives are executed, and starts each again at once.
-func (r *rig) killInTurn(ctx context.Context, t *testing.T, rng *rand.Rand) (kills int) {
+// killInTurn kills every process once, in an order of chance, while the loop runs, starts each again at once, and lets
+// it work for some seconds before the next.
+func (r *rig) killInTurn(ctx context.Context, t *testing.T, rng *rand.Rand) (killed []string) {
 	if !r.executing(ctx, t) {
-		return 0
+		return nil
 	}
-	victims := []contract.Layer{contract.Operational, "", contract.Functional, contract.Strategic} // "" is the broker
-	for {
+	victims := []contract.Layer{contract.Operational, contract.Functional, contract.Strategic, ""} // "" is the broker
+	rng.Shuffle(len(victims), func(i, j int) { victims[i], victims[j] = victims[j], victims[i] })
+	for _, v := range victims {
 		select {
 		case <-ctx.Done():
-			return kills
-		case <-time.After(time.Second + time.Duration(rng.Int64N(int64(2*time.Second)))):
+			return killed
+		case <-time.After(time.Second + time.Duration(rng.Int64N(int64(5*time.Second)))):
 		}
-		if p := r.services[victims[kills%len(victims)]]; p != nil {
+		if p := r.services[v]; p != nil {
 			p.kill(t)
 			p.start(t)
-		} else if err := r.broker.Kill(); err != nil {
+		} else if err := r.crashBroker(t.Context()); err != nil {
 			t.Error(err)
-		} else if err := r.broker.Start(t.Context()); err != nil {
-			t.Error(err)
-			return kills
+			return killed
 		}
-		kills++
+		killed = append(killed, string(v)+" "+time.Now().Format(time.TimeOnly))
 	}
+	return killed
+}
+
+func (r *rig) crashBroker(ctx context.Context) error {
+	if err := r.broker.Kill(); err != nil {
+		return err
+	}
+	return r.broker.Start(ctx)
 }
 
 // executing returns true once a directive is executed, false if ctx ends before.

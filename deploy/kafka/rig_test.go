@@ -226,7 +226,7 @@ func (p *process) start(t *testing.T) {
 	p.running = exec.Command(p.program)
 	p.running.Env, p.running.Stderr = p.environ, p.log
 	if err := p.running.Start(); err != nil {
-		t.Fatal(err)
+		t.Errorf("start the %s service: %v", p.layer, err)
 	}
 }
 

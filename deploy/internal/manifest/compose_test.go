@@ -275,6 +275,26 @@ func dockerfile(t *testing.T, l layer, s composeService) {
 	}
 }
 
+// TestDockerfiles wants images of nothing but the program, built by a pinned toolchain.
+func TestDockerfiles(t *testing.T) {
+	t.Parallel()
+	for _, l := range layers(t) {
+		text, err := os.ReadFile(filepath.Join(root, "..", l.name, "Dockerfile"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bases := regexp.MustCompile(`(?m)^FROM (.*)$`).FindAllStringSubmatch(string(text), -1)
+		if len(bases) != 2 || !regexp.MustCompile(`^golang:\d+\.\d+\.\d+-\w+ AS build$`).MatchString(bases[0][1]) || bases[1][1] != "scratch" {
+			t.Errorf("the image of %s is made from %v, want a pinned golang and scratch", l.name, bases)
+		}
+		for _, line := range []string{"USER 65532:65532", "EXPOSE " + l.port, "cd " + l.name + " && GOWORK=off", "./cmd/" + l.name, "ca-certificates.crt", "zoneinfo.zip"} {
+			if !strings.Contains(string(text), line) {
+				t.Errorf("the image of %s lacks %q", l.name, line)
+			}
+		}
+	}
+}
+
 // TestComposeRights: services run without rights, and only they are reached from outside.
 func TestComposeRights(t *testing.T) {
 	t.Parallel()
