@@ -195,3 +195,6 @@ func (c *Client) read(answer *http.Response, what string, out any) error {
 	}
 	return nil
 }
+
+// Same reports whether the other client acts with the same token.
+func (c *Client) Same(other *Client) bool { return c.bearer == other.bearer }

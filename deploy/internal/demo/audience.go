@@ -72,7 +72,7 @@ func (s *story) manager(ctx context.Context) error {
 		s.say("  %s", p.name+": "+p.draft.Name)
 		for _, l := range t.Latest {
 			s.say("    %-28s %s", l.Metric, report.Point(&l.Point, l.Unit, l.Currency))
-			s.say("    %28s %s; %s to %s; version %s", "", described(definitions, l.Metric), l.Point.Window.Start.Format(time.DateOnly),
+			s.say("    %28s %s %s to %s, version %s.", "", described(definitions, l.Metric), l.Point.Window.Start.Format(time.DateOnly),
 				l.Point.Window.End.Add(-time.Nanosecond).Format(time.DateOnly), l.Version)
 		}
 		if t.Plan == nil {
@@ -84,7 +84,12 @@ func (s *story) manager(ctx context.Context) error {
 }
 
 func (s *story) collected(p *contract.PlanSummary) {
+	told := map[contract.ParameterName]bool{}
 	for _, c := range p.Parameters {
+		if told[c.Name] {
+			continue // several parts collect it
+		}
+		told[c.Name] = true
 		covered := ""
 		if c.Coverage != nil {
 			covered = fmt.Sprintf(", there for %.0f %%", 100**c.Coverage)
@@ -92,7 +97,7 @@ func (s *story) collected(p *contract.PlanSummary) {
 		s.say("    collects %-16s %s, for %s%s; owner %s, steward %s", c.Name, c.DataType, c.Purpose, covered, c.Owner, c.Steward)
 	}
 	for _, m := range p.Missing {
-		s.say("    missing  %s: %s", report.Words([]contract.Reason{m.Reason}), m.Remedy)
+		s.say("    missing  %s: %s", report.Words([]contract.Reason{m.Reason}), report.Remedy(m.Remedy))
 	}
 }
 

@@ -56,11 +56,16 @@ func (s *story) governance(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var steps []client.Step
 	for _, h := range v.History {
-		s.hop(h.At, "strategic", "governance "+h.To+" by "+h.By, h.Decision, h.Trace)
+		steps = append(steps, client.Step{At: h.At, Layer: contract.Strategic, State: h.To + " by " + h.By, Decision: h.Decision, Trace: h.Trace})
 	}
 	for _, h := range v.Answer.History {
-		s.hop(h.At, "functional", "governance "+string(h.State), h.Decision, h.Trace)
+		steps = append(steps, client.Step{At: h.At, Layer: contract.Functional, State: string(h.State), Decision: h.Decision, Trace: h.Trace})
+	}
+	slices.SortStableFunc(steps, func(a, b client.Step) int { return a.At.Compare(b.At) })
+	for _, h := range steps {
+		s.hop(h.At, string(h.Layer), "governance "+report.Plain(h.State), h.Decision, h.Trace)
 	}
 	s.came(v.Answer.State == contract.Accepted || v.Answer.State == contract.Executing, "governance was answered %s", v.Answer.State)
 	s.say("  In force: %d purposes, groups of at least %d, kept %d days.", len(v.Rules.Purposes), v.Rules.MinimumGroup, v.Rules.Retention[contract.Transactional])
@@ -178,7 +183,7 @@ func (s *story) trail(t client.Trail) {
 	s.say("  Plan by playbook %s: metrics %s; parameters %s; it needs %d customers for its tolerance.", t.Plan.Playbook,
 		strings.Join(metrics, ", "), strings.Join(parameters, ", "), t.Plan.Customers)
 	for _, m := range t.Plan.Missing {
-		s.say("  Missing: %s. %s", report.Words([]contract.Reason{m.Reason}), m.Remedy)
+		s.say("  Missing: %s. %s", report.Words([]contract.Reason{m.Reason}), report.Remedy(m.Remedy))
 	}
 }
 

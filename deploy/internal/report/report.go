@@ -146,3 +146,17 @@ func Card(out io.Writer, name string, c client.Card) {
 func sayer(out io.Writer) func(format string, args ...any) {
 	return func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) } // a terminal that went away
 }
+
+// remedies are what would fix a lack, in words.
+var remedies = map[string]string{
+	"register_source": "Register a source that offers it.",
+	"raise_coverage":  "Have the source fill it in for more customers.",
+}
+
+// Remedy writes what would fix a lack.
+func Remedy(code string) string {
+	if text, ok := remedies[code]; ok {
+		return text
+	}
+	return Plain(code)
+}

@@ -37,7 +37,7 @@ func File(ctx context.Context, c *client.Client, source string, f *orderfile.Fil
 	total := int64(len(f.Rows))
 	for next := max(run.NextRow, 1); next <= total; {
 		told(next-1, total)
-		batch := rows(f, next, min(next+batchRows-1, total))
+		batch := Rows(f, next, min(next+batchRows-1, total))
 		a, err := again(ctx, func() (client.RowsAnswer, error) { return c.SendRows(ctx, run.Run, batch) })
 		if err != nil {
 			if next, err = resume(ctx, c, run.Run, next, err); err != nil {
@@ -60,7 +60,8 @@ func resume(ctx context.Context, c *client.Client, run string, sent int64, refus
 	return s.NextRow, nil
 }
 
-func rows(f *orderfile.File, from, to int64) []client.Row {
+// Rows returns the rows of the file from one number to another, both included, as they are sent.
+func Rows(f *orderfile.File, from, to int64) []client.Row {
 	batch := make([]client.Row, 0, to-from+1)
 	for n := from; n <= to; n++ {
 		batch = append(batch, client.Row{Row: n, Item: f.Item(f.Rows[n-1])})

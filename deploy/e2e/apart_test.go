@@ -1,0 +1,159 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/strata-crm/strata/shared/bus"
+	"github.com/strata-crm/strata/shared/bus/kafkabus"
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// With the two upper layers stopped during the whole import, facts and measurements are those of an undisturbed run, and
+// answers go up on their return. Then each upper layer's database is wiped in turn, and it recovers what had been issued.
+func TestLayersApartAndWiped(t *testing.T) {
+	file := sample(t)
+	want := undisturbed(t, file)
+	dir := t.TempDir()
+	r := up(t, dir)
+	r.govern(t)
+	r.register(t)
+	goal, kept := r.order(t, retentionGoal("1997-09-30", "1998-06-30"), contract.Executing)
+	r.stop(t)
+
+	r = up(t, dir, "--layers", "operational", "--expose")
+	load(t, r.steward, file, "1998-07-01")
+	alone := published(t, dir, "1998-07-01")
+	if d := cmp.Diff(want, figures(alone)); d != "" {
+		t.Errorf("measurements while the upper layers were away (-undisturbed +apart):\n%s", d)
+	}
+	conserved(t, r.steward)
+	r.stop(t)
+
+	r = up(t, dir)
+	if d := cmp.Diff(want, figures(r.measured(t, kept.ID, "1998-07-01"))); d != "" {
+		t.Errorf("measurements on their return (-undisturbed +got):\n%s", d)
+	}
+	before := r.missed(t, goal.ID)
+	r.stop(t)
+	for _, layer := range []string{"strategic", "functional"} {
+		wipe(t, dir, layer)
+		r = up(t, dir)
+		if after := r.missed(t, goal.ID); after != before {
+			t.Errorf("after the %s layer's database was wiped the goal stands at %q, before at %q", layer, after, before)
+		}
+		r.answered(t, kept.ID, contract.Executing)
+		if d := cmp.Diff(want, figures(r.measured(t, kept.ID, "1998-07-01"))); d != "" {
+			t.Errorf("measurements after the %s layer was wiped (-undisturbed +got):\n%s", layer, d)
+		}
+		r.stop(t)
+	}
+}
+
+// missed waits until the goal is decided and returns how it stands.
+func (r *running) missed(t *testing.T, g contract.GoalID) (why string) {
+	t.Helper()
+	eventually(t, measureWithin, "the decided goal", func() error {
+		c, err := r.executive.Card(t.Context(), g)
+		if err == nil && c.Standing.Status != "missed" && c.Standing.Status != "achieved" {
+			err = fmt.Errorf("it is %s as of %q", c.Standing.Status, c.Standing.Month())
+		}
+		why = c.Standing.Status + " " + fmt.Sprint(c.Standing.Touched)
+		if c.Standing.Baseline != nil {
+			why += fmt.Sprintf(" from %.6f", c.Standing.Baseline.Value)
+		}
+		return err
+	})
+	return why
+}
+
+// published reads the measurements off the topic until every metric has the closed window that ends at the day.
+func published(t *testing.T, dir, end string) []contract.Measurement {
+	t.Helper()
+	b := exposedBus(t, dir)
+	var closed []contract.Measurement
+	eventually(t, measureWithin, "the published measurements of "+end, func() error {
+		newest := map[contract.MeasurementID]contract.Measurement{}
+		err := b.ReadAll(t.Context(), contract.TopicMeasurements, func(m bus.Message) error {
+			var v contract.Measurement
+			if err := json.Unmarshal(m.Value, &v); err != nil {
+				return err
+			}
+			if v.Revision > newest[v.ID].Revision {
+				newest[v.ID] = v
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		closed = closed[:0]
+		last := map[contract.MetricID]bool{}
+		for _, v := range newest {
+			if v.Closed {
+				closed = append(closed, v)
+			}
+			last[v.Metric] = last[v.Metric] || v.Closed && v.Window.End.Format(time.DateOnly) == end
+		}
+		for m, ok := range last {
+			if !ok {
+				return fmt.Errorf("%s has not come so far", m)
+			}
+		}
+		if len(last) < 9 { // the retention playbook's metrics
+			return fmt.Errorf("%d metrics so far", len(last))
+		}
+		return nil
+	})
+	return closed
+}
+
+func exposedBus(t *testing.T, dir string) *kafkabus.Bus {
+	t.Helper()
+	e := exposed(t, dir)
+	b, err := kafkabus.New(kafkabus.Options{Brokers: []string{e["KAFKA_BROKERS"]}, ClientID: "e2e", Logger: slog.New(slog.DiscardHandler),
+		SASL: &kafkabus.SASL{Mechanism: "SCRAM-SHA-256", Username: e["KAFKA_USERNAME"], Password: e["KAFKA_PASSWORD"]}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close(context.Background()) })
+	return b
+}
+
+// exposed reads how broker and store are reached, by the settings' short names.
+func exposed(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, line := range environment(t, filepath.Join(dir, "exposed.env")) {
+		name, value, _ := strings.Cut(line, "=")
+		all[strings.TrimPrefix(name, "STRATA_OPERATIONAL_")] = value
+	}
+	return all
+}
+
+// wipe drops a layer's database while no layer runs.
+func wipe(t *testing.T, dir, layer string) {
+	t.Helper()
+	r := up(t, dir, "--layers", "none", "--expose")
+	c, err := mongo.Connect(options.Client().ApplyURI(exposed(t, dir)["MONGO_URI"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Database("strata_" + layer).Drop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Disconnect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.stop(t)
+}

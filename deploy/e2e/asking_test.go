@@ -1,0 +1,184 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// No directive, no collection: with two directives all of an order is kept; with one left, only what it asks for, and
+// the rest is dropped and counted by name; with none, orders are answered not_requested.
+func TestWithdrawingStopsCollection(t *testing.T) {
+	r := up(t, t.TempDir())
+	r.govern(t)
+	key := r.register(t)
+	_, kept := r.order(t, retentionGoal("1997-09-30", "1998-06-30"), contract.Executing)
+	_, worth := r.order(t, valueGoal("1997-09-30", "1998-03-31"), contract.Executing)
+	r.collects(t, key, "accepted")
+	before := dropped(t, r, "total")
+
+	r.withdraw(t, worth.ID)
+	eventually(t, answerWithin, "amounts are dropped", func() error {
+		if s := send(t, r.url, key); s != "accepted" {
+			return fmt.Errorf("orders are answered %s", s)
+		}
+		if dropped(t, r, "total") == before {
+			return errNotYet
+		}
+		return nil
+	})
+	r.withdraw(t, kept.ID)
+	r.collects(t, key, "not_requested")
+	if s := send(t, r.url, key); s != "not_requested" {
+		t.Errorf("after the last directive was withdrawn an order is answered %s", s)
+	}
+	r.stop(t)
+}
+
+func (r *running) withdraw(t *testing.T, id contract.DirectiveID) {
+	t.Helper()
+	if _, err := r.executive.Act(t.Context(), id, "withdraw"); err != nil {
+		t.Fatal(err)
+	}
+	r.answered(t, id, contract.Withdrawn)
+}
+
+// collects sends orders until one is answered with the status.
+func (r *running) collects(t *testing.T, key, status string) {
+	t.Helper()
+	eventually(t, answerWithin, "orders are answered "+status, func() error {
+		if s := send(t, r.url, key); s != status {
+			return fmt.Errorf("they are answered %s", s)
+		}
+		return nil
+	})
+}
+
+func dropped(t *testing.T, r *running, name string) int64 {
+	t.Helper()
+	all, err := r.steward.Dropped(t.Context(), sourceID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[name]
+}
+
+// send sends one order of today and returns how it was answered.
+func send(t *testing.T, url, key string) string {
+	t.Helper()
+	return post(t, url, key, []map[string]any{{"type": "track", "event": "Order Completed", "userId": "live-1", "messageId": contract.NewID(),
+		"timestamp": time.Now().UTC().Format(time.RFC3339), "properties": map[string]any{"total": 12.5, "currency": "USD", "quantity": 1}}})
+}
+
+// post sends a batch and returns the first item's status.
+func post(t *testing.T, url, key string, items []map[string]any) string {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"batch": items})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/batch", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.SetBasicAuth(key, "")
+	q.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var out struct {
+		Results []struct{ Status, Code, Detail string }
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&out); err != nil || len(out.Results) == 0 {
+		return fmt.Sprintf("%s, %v", answer.Status, err)
+	}
+	return out.Results[0].Status
+}
+
+// A goal whose metric needs e-mail addresses is degraded while too few customers have one, with the figures, and heals
+// when they come.
+func TestTooFewHaveAnAddress(t *testing.T) {
+	library := t.TempDir()
+	write(t, filepath.Join(library, "metrics.yaml"), reachable)
+	write(t, filepath.Join(library, "playbooks", "centricity.yaml"), centricity)
+	r := up(t, t.TempDir(), "--library", library)
+	r.govern(t)
+	key := r.register(t, "email")
+	base, target := 50.0, 100.0
+	goal := level("Reach more", contract.Centricity, "reachable_customers_month", contract.Count, "", "2030-12-31", 0)
+	goal.Baseline, goal.Target = contract.Baseline{Value: &base}, contract.Target{Value: &target}
+	_, d := r.order(t, goal, contract.Executing)
+	const customers = 60
+	r.collects(t, key, "accepted")
+	var orders, people []map[string]any
+	for i := range customers {
+		id := fmt.Sprintf("c%03d", i)
+		orders = append(orders, map[string]any{"type": "track", "event": "Order Completed", "userId": id, "messageId": contract.NewID(),
+			"timestamp": time.Now().UTC().Format(time.RFC3339)})
+		people = append(people, map[string]any{"type": "identify", "userId": id, "messageId": contract.NewID(),
+			"timestamp": time.Now().UTC().Format(time.RFC3339), "traits": map[string]any{"email": id + "@example.org"}})
+	}
+	if s := post(t, r.url, key, orders); s != "accepted" {
+		t.Fatalf("orders are answered %s", s)
+	}
+	a := r.answered(t, d.ID, contract.Degraded)
+	found := false
+	for _, why := range a.Reasons {
+		found = found || why.Code == "low_coverage" && why.Item == "email" && why.Have != nil && why.Need != nil && *why.Have < *why.Need
+	}
+	if !found {
+		t.Errorf("degraded for %+v, want low_coverage of email with the figures", a.Reasons)
+	}
+	if s := post(t, r.url, key, people); s != "accepted" {
+		t.Fatalf("identify calls are answered %s", s)
+	}
+	r.answered(t, d.ID, contract.Executing)
+	r.stop(t)
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const reachable = `- id: reachable_customers_month
+  version: 1.0.0
+  label: Reachable customers
+  description: Customers with at least one order in the month, who should have an address.
+  type: simple
+  unit: count
+  better: up
+  measures:
+    - {name: customers, agg: count_distinct, entity: customer_day, field: customer}
+  parameters: [customer_id, order_time, email]
+  owner: head of marketing
+  steward: customer data steward
+`
+
+const centricity = `id: centricity
+version: 1
+variable: centricity
+name: Reach customers
+purpose: service_improvement
+coverage: 0.8
+tolerance: 0.1
+units:
+  - {name: marketing, owner: marketing manager}
+metrics:
+  - {metric: reachable_customers_month, unit: marketing, spread: 3}
+wishes: []
+`
