@@ -3,7 +3,6 @@ package validity
 import (
 	"encoding/binary"
 	"math"
-	"math/big"
 
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -122,13 +121,10 @@ func (m *Moments) combine(o *Moments, n int64, op func(a, b int128) int128) erro
 func (m *Moments) Mean(i int) float64 { return m.sum[i].float() / float64(m.n) }
 
 // covariance is that of components i <= j with divisor n. The difference n Σxy - Σx Σy is taken in whole numbers, so that
-// nothing cancels. For |Σx| < 2^78 it needs 160 bits.
+// nothing cancels: both terms are below 2^157.
 func (m *Moments) covariance(i, j int) float64 {
-	d := m.product(i, j).big()
-	d.Mul(d, big.NewInt(m.n))
-	d.Sub(d, new(big.Int).Mul(m.sum[i].big(), m.sum[j].big()))
-	f, _ := new(big.Float).SetInt(d).Float64()
-	return f / (float64(m.n) * float64(m.n))
+	d := m.product(i, j).times(wide(m.n)).sub(m.sum[i].times(m.sum[j]))
+	return d.float() / (float64(m.n) * float64(m.n))
 }
 
 func (m *Moments) product(i, j int) int128 { return m.prod[i*m.width-i*(i-1)/2+j-i] }

@@ -97,7 +97,9 @@ func (q Quotient) of(means []float64, v variance, of int64, bounded bool) (Estim
 }
 
 // Without is the relative effect of replacing the whole by a part of the facts, part/whole - 1, with its influence
-// function; fails and gives NaN as [Quotient.Of], and also gives NaN where the whole is 0.
+// function; fails and gives NaN as [Quotient.Of], and also gives NaN where the whole is 0. A customer moves the effect by no
+// more than about what they move the whole by, relatively: the guard on it is the whole's, so set Peak to that of the
+// whole. Its own would never pass for a small format, whose few customers share all of a variance that is next to nothing.
 func Without(part, whole Quotient, m *Moments, of int64, bounded bool) (Estimate, Linear, error) {
 	if err := part.fits(m.width); err != nil {
 		return Estimate{}, Linear{}, err

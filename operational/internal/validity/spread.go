@@ -23,7 +23,8 @@ func LogMoney(y int64) Score {
 }
 
 // SpreadBaseline is the yardstick for the spread of later windows (V4b): the variance over all customers and windows
-// before publication of the log of money among contributors, or of a bounded score. Immutable, safe for concurrent use.
+// before publication of the log of money among contributors, or of a bounded score. Later windows must be as long as
+// these, since the log of a sum depends on how long it is summed. Immutable, safe for concurrent use.
 type SpreadBaseline struct {
 	Baseline
 	variance float64

@@ -12,8 +12,8 @@ import (
 // Format is one way in which facts came (a structured call, a file, a survey, text) as V3 sees it.
 type Format struct {
 	Name    string
-	Without Estimate // relative effect of leaving the format's facts out, from [Without]
-	Own     Estimate // the format's own value relative to the whole, minus 1; N of 0 where unknown
+	Without Estimate // relative effect of leaving the format's facts out, from [Without], with the whole's Peak
+	Own     Estimate // the format's own value relative to the whole, minus 1, with its own Peak; N of 0 where unknown
 }
 
 // FormatFinding is what was found about one format.

@@ -14,7 +14,7 @@ type VeracityFinding struct {
 }
 
 // Veracity (V5) asks whether the value stands when facts from unverified sources are left out. effect is the relative
-// effect of leaving them out (from [Without]; its sign does not matter), unknown their share of the numerator (of money, not of facts),
+// effect of leaving them out (from [Without], with the whole's Peak; its sign does not matter), unknown their share of the numerator (of money, not of facts),
 // 0 to 1; plausible the error, relative, that policy thinks they could have (1 is 100 %).
 //
 // It fails when leaving them out is proven at 1 % to move the value by more than the tolerance. It holds when it does not move it and unknown
