@@ -177,13 +177,22 @@ func (w *Watch) Load(ctx context.Context) error {
 	return nil
 }
 
-// Directives is a directive.Service that keeps the engine up to date.
+// Directives is a directive.Service whose decisions are made by the rules as they are stored: another replica may have
+// received them.
 type Directives struct {
 	*directive.Service
 	Watch *Watch
 }
 
-// Govern applies a governance directive and loads it, so that the next decision in this process is made by it.
+// Receive applies an operational directive by the rules in force now.
+func (d Directives) Receive(ctx context.Context, o contract.OperationalDirective) error {
+	if err := d.Watch.Load(ctx); err != nil {
+		return err
+	}
+	return d.Service.Receive(ctx, o)
+}
+
+// Govern applies a governance directive, and loads it.
 func (d Directives) Govern(ctx context.Context, g contract.GovernanceDirective) error {
 	if err := d.Service.Govern(ctx, g); err != nil {
 		return err

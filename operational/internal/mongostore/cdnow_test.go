@@ -72,6 +72,9 @@ func show(f *float64) any {
 }
 
 func TestCDNOW(t *testing.T) {
+	if testing.Short() {
+		t.Skip("15 months of models over 23,570 customers take half a minute")
+	}
 	t.Parallel()
 	b := bench{t, NewMetrics(tenant, warehouse(t, cdnow(t), nil, nil)), shipped(t)}
 	if first, err := b.store.FirstDay(t.Context()); err != nil || first != "1997-01-01" {

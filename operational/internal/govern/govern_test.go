@@ -1,0 +1,154 @@
+package govern
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	rules "github.com/strata-crm/strata/operational/policy"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/policy"
+	"github.com/strata-crm/strata/shared/signin"
+)
+
+func engine(t *testing.T) *policy.Engine {
+	t.Helper()
+	e, err := policy.New(t.Context(), policy.Options{Layer: "operational", Files: rules.Files, Inputs: rules.Inputs(), Canaries: rules.Canaries(),
+		Record: func(context.Context, policy.Record) error { return nil }, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func governance(revision int64, purposes ...contract.Purpose) contract.GovernanceDirective {
+	g := contract.GovernanceDirective{Order: contract.Order{ID: "gd-1", Revision: revision, Standing: contract.InForce}, Version: 1, MinimumGroup: 10,
+		Retention: map[contract.DataType]int{contract.Transactional: 365, contract.Identification: 30}}
+	for _, p := range purposes {
+		g.Purposes = append(g.Purposes, contract.PurposeRule{Purpose: p, Categories: []contract.DataType{contract.Transactional}})
+	}
+	return g
+}
+
+func directiveFor(d contract.DataType, purposes ...contract.Purpose) *contract.OperationalDirective {
+	o := &contract.OperationalDirective{Order: contract.Order{ID: "od-1", Standing: contract.InForce, Decision: contract.Decision{ID: "d-1"}},
+		Constraints: contract.Constraints{MinimumGroup: 10, RetentionDays: 30}}
+	for _, p := range purposes {
+		o.Collect = append(o.Collect, contract.Collection{Parameter: contract.Parameter{Name: "x", DataType: d, Purpose: p}}, contract.Collection{Parameter: contract.Parameter{Name: "y", DataType: d, Purpose: p}})
+	}
+	return o
+}
+
+// shelf is a store of one governance directive.
+type shelf struct{ g *contract.GovernanceDirective }
+
+func (s *shelf) Governance(context.Context) (contract.GovernanceDirective, error) {
+	if s.g == nil {
+		return contract.GovernanceDirective{}, fault.New(fault.NotFound, "", "none")
+	}
+	return *s.g, nil
+}
+
+func TestDirective(t *testing.T) {
+	t.Parallel()
+	p := Policy{engine(t)}
+	ask := func(what string, d *contract.OperationalDirective, allowed bool, objected ...contract.Purpose) {
+		t.Helper()
+		v, err := p.Directive(t.Context(), d)
+		if err != nil || v.Allowed != allowed || len(v.Purposes) != len(objected) {
+			t.Errorf("%s: %+v, %v; want allowed %v, objecting to %v", what, v, err, allowed, objected)
+		}
+		if !d.Standing.Ended() && (v.Decision.ID == "" || v.Decision.Bundle != p.Bundle()) {
+			t.Errorf("%s: the decision is %+v", what, v.Decision)
+		}
+	}
+	good := directiveFor(contract.Transactional, "retention_analysis")
+	ask("without governance", good, false, "retention_analysis")
+	if err := p.Engine.SetData(t.Context(), 1, governance(1, "retention_analysis")); err != nil {
+		t.Fatal(err)
+	}
+	ask("governed", good, true)
+	ask("one purpose too many", directiveFor(contract.Transactional, "retention_analysis", "advertising"), false, "advertising")
+	ask("another type of data", directiveFor(contract.Identification, "retention_analysis"), false, "retention_analysis")
+	small := directiveFor(contract.Transactional, "retention_analysis")
+	small.Constraints.MinimumGroup = 9
+	ask("small groups", small, false)
+	long := directiveFor(contract.Transactional, "retention_analysis")
+	long.Constraints.RetentionDays = 366
+	ask("kept too long", long, false)
+	end := directiveFor(contract.Transactional, "advertising")
+	end.Standing = contract.WithdrawnEnd
+	ask("the end of anything", end, true)
+}
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	p, store, changed := Policy{engine(t)}, &shelf{}, 0
+	w := NewWatch(store, p.Engine, func() { changed++ })
+	load := func(what string, g *contract.GovernanceDirective, allowed bool, changes int) {
+		t.Helper()
+		store.g = g
+		if err := w.Load(t.Context()); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		v, err := p.Directive(t.Context(), directiveFor(contract.Transactional, "retention_analysis"))
+		if err != nil || v.Allowed != allowed || changed != changes {
+			t.Errorf("%s: allowed %v after %d changes, %v; want %v after %d", what, v.Allowed, changed, err, allowed, changes)
+		}
+	}
+	select {
+	case <-w.Started():
+		t.Error("it is up before it has loaded anything")
+	default:
+	}
+	load("none", nil, false, 0)
+	<-w.Started()
+	first, second := governance(1, "retention_analysis"), governance(3, "advertising")
+	load("in force", &first, true, 1)
+	load("the same again", &first, true, 1)
+	superseded := first
+	superseded.Standing, superseded.Revision = contract.SupersededEnd, 2
+	load("superseded, and the next one not here yet", &superseded, true, 2)
+	load("the next one", &second, false, 3)
+	third := governance(4, "retention_analysis")
+	load("allowed again", &third, true, 4)
+	over := third
+	over.Standing, over.Revision = contract.WithdrawnEnd, 5
+	load("withdrawn", &over, false, 5)
+}
+
+func TestEgress(t *testing.T) {
+	t.Parallel()
+	p := Policy{engine(t)}
+	now := time.Now()
+	m := &contract.Measurement{ID: "m", Metric: "repeat_rate", Window: contract.Window{Start: now, End: now.Add(time.Hour)}}
+	ask := func(what string, smallest, least int64, want bool) {
+		t.Helper()
+		if got, err := p.Egress(t.Context(), m, true, smallest, least); err != nil || got != want {
+			t.Errorf("%s: %v, %v; want %v", what, got, err, want)
+		}
+	}
+	ask("ungoverned", 100, 10, false)
+	ask("ungoverned, of nobody", 0, 10, false)
+	if err := p.Engine.SetData(t.Context(), 1, governance(1, "retention_analysis")); err != nil {
+		t.Fatal(err)
+	}
+	ask("large enough", 10, 10, true)
+	ask("too small", 9, 5, false)
+	ask("smaller than the directive wants", 10, 11, false)
+	ask("of nobody", 0, 10, true)
+}
+
+func TestGate(t *testing.T) {
+	t.Parallel()
+	gate := Policy{engine(t)}.Gate
+	if err := gate(t.Context(), signin.Identity{Subject: "sam", Roles: []signin.Role{signin.Steward}}, "register_source"); err != nil {
+		t.Errorf("a steward registers: %v", err)
+	}
+	err := gate(t.Context(), signin.Identity{Subject: "c", Roles: []signin.Role{signin.Collector}}, "register_source")
+	if fault.KindOf(err) != fault.Denied || fault.CodeOf(err) != fault.PolicyDenied {
+		t.Errorf("a collector registers: %v, want policy_denied", err)
+	}
+}
