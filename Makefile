@@ -12,7 +12,7 @@ export GOFLAGS ?= -mod=readonly
 
 .PHONY: help
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "%-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "%-11s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## Build strata and the three services into ./bin
@@ -27,6 +27,16 @@ demo: ## Tell the loop as it happens; ARGS="--once --orders FILE --expect FILE",
 .PHONY: test
 test: ## Run all tests, at the length that fits into CI
 	go test -count=1 -p 2 $(addsuffix /...,$(addprefix ./,$(MODULES)))
+
+.PHONY: kafka-jars
+kafka-jars: ## Fetch the jars of Apache Kafka with Maven, where they are not there as pinned
+	@cd deploy/kafka && { (cd .cache/lib && sha256sum --check --strict --quiet ../../jars.sha256) 2>/dev/null || { rm -rf .cache/lib && \
+		mvn -B -q --strict-checksums dependency:copy-dependencies -DoutputDirectory=.cache/lib; }; }
+
+.PHONY: test-kafka
+test-kafka: kafka-jars ## Run the bus, and the loop with kills, on a real Apache Kafka (needs Java 17 and Maven)
+	go run ./deploy/kafka/withkafka go test -count=1 -run 'Kafka' ./shared/bus/kafkabus
+	STRATA_TEST_KAFKA=1 go test -count=1 ./deploy/kafka
 
 .PHONY: full
 full: ## Run the long version of every proof, with the race detector, and the benchmarks

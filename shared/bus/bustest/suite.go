@@ -88,7 +88,12 @@ type bench struct {
 
 func setUp(t *testing.T, h Harness, partitions int) *bench {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	return setUpWithin(t, h, partitions, patience)
+}
+
+func setUpWithin(t *testing.T, h Harness, partitions int, within time.Duration) *bench {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	t.Cleanup(cancel)
 	b := &bench{Harness: h, t: t, ctx: ctx, client: h.Open(t), topic: "t-" + uuid.NewString()}
 	b.must(b.client.EnsureTopics(ctx, bus.TopicSpec{Name: b.topic, Partitions: partitions}))

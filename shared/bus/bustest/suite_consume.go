@@ -381,7 +381,7 @@ func restart(t *testing.T, h Harness) {
 	if h.Restart == nil {
 		t.Skip("the broker cannot be restarted here")
 	}
-	b := setUp(t, h, 3)
+	b := setUpWithin(t, h, 3, 4*patience) // a broker in a process of its own needs time for each of its starts
 	j, s := newJournal(), newSink()
 	b.subscribe(b.subscription("g", j))
 	b.consume(b.client, "log", s)
