@@ -12,12 +12,14 @@ import (
 	"github.com/strata-crm/strata/operational/internal/directive"
 	"github.com/strata-crm/strata/operational/internal/egress"
 	"github.com/strata-crm/strata/operational/internal/govern"
+	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/mongostore"
 	"github.com/strata-crm/strata/operational/internal/source"
 	rules "github.com/strata-crm/strata/operational/policy"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/host"
+	"github.com/strata-crm/strata/shared/listen"
 	"github.com/strata-crm/strata/shared/mongodb"
 	"github.com/strata-crm/strata/shared/policy"
 	"github.com/strata-crm/strata/shared/recovery"
@@ -39,6 +41,7 @@ type directing struct {
 	measurements *mongostore.Measurements
 	force        *directive.Force
 	policy       govern.Policy
+	api          *httpapi.Directing
 	components   []service.Component
 }
 
@@ -63,6 +66,7 @@ func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error
 		measurements: mongostore.NewMeasurements(c.Tenant.ID, d.DB, outbox, d.NewID),
 	}
 	h.force = directive.NewForce(h.directives, d.Telemetry.Logger)
+	h.api = &httpapi.Directing{Tenant: c.Tenant.ID, Gate: h.policy.Gate, Records: h.directives, Measurements: h.measurements}
 	return h, nil
 }
 
@@ -97,7 +101,7 @@ func (h *directing) complete(col *collecting) error {
 	watch := govern.NewWatch(h.directives, h.policy.Engine, observer.Wake)
 	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine}
 	for _, c := range consume.All(consume.Deps{
-		Bus: h.d.Bus, Aside: mongodb.NewAside(h.d.DB, h.d.Now), Asker: again, Logger: h.d.Telemetry.Logger,
+		Ears:       listen.Ears{Group: consume.Group, Bus: h.d.Bus, Aside: mongodb.NewAside(h.d.DB, h.d.Now), Asker: again, Logger: h.d.Telemetry.Logger},
 		Directives: govern.Directives{Service: answering, Watch: watch}, Republish: h.republish,
 	}) {
 		h.components = append(h.components, c)

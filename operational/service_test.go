@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/strata-crm/strata/operational/internal/directive"
 	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/bus/bustest"
@@ -248,6 +249,7 @@ func TestDirectiveToMeasurement(t *testing.T) {
 	if r := s.measured("od-1", "repeat_rate", "1997-02"); r.Value == nil || *r.Value != 1 || r.N != 60 {
 		t.Errorf("the repeat rate is %+v, want 1 of 60", r)
 	}
+	s.reads(m)
 	order := sales()[0]["item"].(map[string]any)
 	s.withdraw(d)
 	s.until("orders are not asked for any more", func() bool {
@@ -260,6 +262,35 @@ func TestDirectiveToMeasurement(t *testing.T) {
 		}
 	}
 	s.conserved()
+}
+
+// reads checks that the API shows what was answered and measured.
+func (s *suite) reads(m contract.Measurement) {
+	s.t.Helper()
+	var page struct {
+		Items []contract.Measurement
+		Next  string
+	}
+	s.do("GET", api+"/measurements?metric=revenue_month&limit=1", "", nil, 200, &page)
+	if len(page.Items) != 1 || page.Items[0].Window.Start.Format("2006-01") != "1997-01" || page.Next == "" {
+		s.t.Errorf("the first page of measurements is %+v", page)
+	}
+	s.do("GET", api+"/measurements?metric=revenue_month&cursor="+page.Next, "", nil, 200, &page)
+	if len(page.Items) != 1 || page.Items[0].ID != m.ID || *page.Items[0].Value != *m.Value {
+		s.t.Errorf("the second page of measurements is %+v, want %s", page.Items, m.ID)
+	}
+	var directives struct{ Items []directive.Record }
+	s.do("GET", api+"/directives", "", nil, 200, &directives)
+	if len(directives.Items) != 2 || directives.Items[1].ID() != "od-1" {
+		s.t.Errorf("the directives are %+v, want od-0 and od-1", directives.Items)
+	}
+	var one directive.Record
+	s.do("GET", api+"/directives/od-1", "", nil, 200, &one)
+	if one.Order.ID != "od-1" || one.Answer.State != contract.Executing || len(one.Jobs) != 5 {
+		s.t.Errorf("the directive is %+v", one)
+	}
+	s.do("GET", api+"/directives/od-9", "", nil, 404, nil)
+	s.do("GET", api+"/measurements?metric=$where", "", nil, 400, nil)
 }
 
 // TestCoverageDegradesAndHeals: with too few e-mail addresses the directive is degraded with the figures, until they come.

@@ -46,6 +46,16 @@ func (b Basis) Lacks(other Basis) bool {
 	return other.Revision > b.Revision
 }
 
+// Place is where a page of measurements ended.
+type Place struct {
+	Metric contract.MetricID      `json:"metric"`
+	Start  time.Time              `json:"start"`
+	ID     contract.MeasurementID `json:"id"`
+}
+
+// PlaceOf returns the place of a measurement.
+func PlaceOf(m *contract.Measurement) Place { return Place{m.Metric, m.Window.Start, m.ID} }
+
 // Options are what Egress needs.
 type Options struct {
 	Policy Policy

@@ -21,6 +21,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
+	"github.com/strata-crm/strata/operational/internal/directive"
+	"github.com/strata-crm/strata/shared/contract"
 )
 
 // Defines values for AnswerStatus.
@@ -182,6 +184,9 @@ type Instant = string
 // Item A call as customer data platforms send it. Its parts are checked one by one, and each item is answered for itself.
 type Item = json.RawMessage
 
+// Measurement The value of a metric for a scope and a window, with n, error, quality and unit; money in minor units
+type Measurement = contract.Measurement
+
 // ParameterOwner defines model for ParameterOwner.
 type ParameterOwner struct {
 	Owner     string `json:"owner"`
@@ -198,6 +203,9 @@ type Problem struct {
 	Type                 *string                `json:"type,omitempty"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
+
+// Record A directive as received, the jobs that carry it out, and the answer with its history
+type Record = directive.Record
 
 // RegisteredSource defines model for RegisteredSource.
 type RegisteredSource struct {
@@ -326,11 +334,17 @@ type Watermark struct {
 	Pending []time.Time `json:"pending"`
 }
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
+
+// Limit defines model for Limit.
+type Limit = int
 
 // RunId defines model for RunId.
 type RunId = string
@@ -343,6 +357,14 @@ type Collected = Answers
 
 // PartlyCollected defines model for PartlyCollected.
 type PartlyCollected = Answers
+
+// ListDirectivesParams defines parameters for ListDirectives.
+type ListDirectivesParams struct {
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The next of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
 
 // ListImportsParams defines parameters for ListImports.
 type ListImportsParams struct {
@@ -358,6 +380,15 @@ type FinishImportJSONBody struct {
 
 // ImportRowsJSONBody defines parameters for ImportRows.
 type ImportRowsJSONBody = []Row
+
+// ListMeasurementsParams defines parameters for ListMeasurements.
+type ListMeasurementsParams struct {
+	Metric *string `form:"metric,omitempty" json:"metric,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The next of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
 
 // RegisterSourceParams defines parameters for RegisterSource.
 type RegisterSourceParams struct {
@@ -553,6 +584,12 @@ func (a Problem) MarshalJSON() ([]byte, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListDirectives What was asked of this layer, with what became of it
+	// (GET /api/operational/v1/directives)
+	ListDirectives(ctx echo.Context, params ListDirectivesParams) error
+	// GetDirective One directive with its jobs and its answer
+	// (GET /api/operational/v1/directives/{directive})
+	GetDirective(ctx echo.Context, directive string) error
 	// ListImports Imports, the latest first
 	// (GET /api/operational/v1/imports)
 	ListImports(ctx echo.Context, params ListImportsParams) error
@@ -571,6 +608,9 @@ type ServerInterface interface {
 	// GetConservation The fate of every record of the events log, by partition and epoch
 	// (GET /api/operational/v1/ingest/conservation)
 	GetConservation(ctx echo.Context) error
+	// ListMeasurements Measurements as last sent up, by metric and window
+	// (GET /api/operational/v1/measurements)
+	ListMeasurements(ctx echo.Context, params ListMeasurementsParams) error
 	// ListQuarantine How much was set aside, by source and reason
 	// (GET /api/operational/v1/quarantine)
 	ListQuarantine(ctx echo.Context) error
@@ -624,6 +664,47 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// ListDirectives converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDirectives(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDirectivesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDirectives(ctx, params)
+	return err
+}
+
+// GetDirective converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDirective(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "directive" -------------
+	var directive string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "directive", ctx.Param("directive"), &directive, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter directive: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDirective(ctx, directive)
+	return err
 }
 
 // ListImports converts echo context to params.
@@ -714,6 +795,38 @@ func (w *ServerInterfaceWrapper) GetConservation(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetConservation(ctx)
+	return err
+}
+
+// ListMeasurements converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMeasurements(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMeasurementsParams
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMeasurements(ctx, params)
 	return err
 }
 
@@ -1012,6 +1125,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/operational/v1/imports/:run/finish", wrapper.FinishImport, options.OperationMiddlewares["finishImport"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/ingest/conservation", wrapper.GetConservation, options.OperationMiddlewares["getConservation"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/quarantine", wrapper.ListQuarantine, options.OperationMiddlewares["listQuarantine"]...)
+	router.GET(options.BaseURL+"/api/operational/v1/directives", wrapper.ListDirectives, options.OperationMiddlewares["listDirectives"]...)
+	router.GET(options.BaseURL+"/api/operational/v1/directives/:directive", wrapper.GetDirective, options.OperationMiddlewares["getDirective"]...)
+	router.GET(options.BaseURL+"/api/operational/v1/measurements", wrapper.ListMeasurements, options.OperationMiddlewares["listMeasurements"]...)
 
 }
 
@@ -1028,6 +1144,87 @@ type SourceJSONResponse struct {
 	Body Source
 
 	Headers SourceResponseHeaders
+}
+
+type ListDirectivesRequestObject struct {
+	Params ListDirectivesParams
+}
+
+type ListDirectivesResponseObject interface {
+	VisitListDirectivesResponse(w http.ResponseWriter) error
+}
+
+type ListDirectives200JSONResponse struct {
+	Items []Record `json:"items"`
+	Next  *string  `json:"next,omitempty"`
+}
+
+func (response ListDirectives200JSONResponse) VisitListDirectivesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDirectivesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListDirectivesdefaultApplicationProblemPlusJSONResponse) VisitListDirectivesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDirectiveRequestObject struct {
+	Directive string `json:"directive"`
+}
+
+type GetDirectiveResponseObject interface {
+	VisitGetDirectiveResponse(w http.ResponseWriter) error
+}
+
+type GetDirective200JSONResponse Record
+
+func (response GetDirective200JSONResponse) VisitGetDirectiveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDirectivedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDirectivedefaultApplicationProblemPlusJSONResponse) VisitGetDirectiveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListImportsRequestObject struct {
@@ -1258,6 +1455,48 @@ type GetConservationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetConservationdefaultApplicationProblemPlusJSONResponse) VisitGetConservationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMeasurementsRequestObject struct {
+	Params ListMeasurementsParams
+}
+
+type ListMeasurementsResponseObject interface {
+	VisitListMeasurementsResponse(w http.ResponseWriter) error
+}
+
+type ListMeasurements200JSONResponse struct {
+	Items []Measurement `json:"items"`
+	Next  *string       `json:"next,omitempty"`
+}
+
+func (response ListMeasurements200JSONResponse) VisitListMeasurementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMeasurementsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListMeasurementsdefaultApplicationProblemPlusJSONResponse) VisitListMeasurementsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1933,6 +2172,12 @@ func (response TrackdefaultApplicationProblemPlusJSONResponse) VisitTrackRespons
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListDirectives What was asked of this layer, with what became of it
+	// (GET /api/operational/v1/directives)
+	ListDirectives(ctx context.Context, request ListDirectivesRequestObject) (ListDirectivesResponseObject, error)
+	// GetDirective One directive with its jobs and its answer
+	// (GET /api/operational/v1/directives/{directive})
+	GetDirective(ctx context.Context, request GetDirectiveRequestObject) (GetDirectiveResponseObject, error)
 	// ListImports Imports, the latest first
 	// (GET /api/operational/v1/imports)
 	ListImports(ctx context.Context, request ListImportsRequestObject) (ListImportsResponseObject, error)
@@ -1951,6 +2196,9 @@ type StrictServerInterface interface {
 	// GetConservation The fate of every record of the events log, by partition and epoch
 	// (GET /api/operational/v1/ingest/conservation)
 	GetConservation(ctx context.Context, request GetConservationRequestObject) (GetConservationResponseObject, error)
+	// ListMeasurements Measurements as last sent up, by metric and window
+	// (GET /api/operational/v1/measurements)
+	ListMeasurements(ctx context.Context, request ListMeasurementsRequestObject) (ListMeasurementsResponseObject, error)
 	// ListQuarantine How much was set aside, by source and reason
 	// (GET /api/operational/v1/quarantine)
 	ListQuarantine(ctx context.Context, request ListQuarantineRequestObject) (ListQuarantineResponseObject, error)
@@ -2011,6 +2259,56 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// ListDirectives operation middleware
+func (sh *strictHandler) ListDirectives(ctx echo.Context, params ListDirectivesParams) error {
+	var request ListDirectivesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDirectives(ctx.Request().Context(), request.(ListDirectivesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDirectives")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDirectivesResponseObject); ok {
+		return validResponse.VisitListDirectivesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDirective operation middleware
+func (sh *strictHandler) GetDirective(ctx echo.Context, directive string) error {
+	var request GetDirectiveRequestObject
+
+	request.Directive = directive
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDirective(ctx.Request().Context(), request.(GetDirectiveRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDirective")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDirectiveResponseObject); ok {
+		return validResponse.VisitGetDirectiveResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ListImports operation middleware
@@ -2230,6 +2528,31 @@ func (sh *strictHandler) GetConservation(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetConservationResponseObject); ok {
 		return validResponse.VisitGetConservationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMeasurements operation middleware
+func (sh *strictHandler) ListMeasurements(ctx echo.Context, params ListMeasurementsParams) error {
+	var request ListMeasurementsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMeasurements(ctx.Request().Context(), request.(ListMeasurementsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMeasurements")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMeasurementsResponseObject); ok {
+		return validResponse.VisitListMeasurementsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -2854,75 +3177,82 @@ func (sh *strictHandler) Track(ctx echo.Context) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"3Fzdcty2kn6VLu6p8m6ZGo3in7MZ1V4oTnyi2pNNVkoqF442BZE9QxyRAAOAGk9UU7VPsw+2T3IKDfB3",
-	"wBHHGscpX9kSQaDR/fV/Uw9RIotSChRGR4uHqGSKFWhQ0U+XKRalNCiSzX/ixv6Gi2gRZchSVFEcCVZg",
-	"tOguO7Hr4kgnGRbMvmA2pV2ijeJiFW23cXS5/I6ZJLMPU9SJ4qXh0m77Y4bwzY9sBSZjBtZMg0KWzqJ4",
-	"5NTlidto/3FXlbhMG9JLZrJ2C1WJKI4U/lZxhWm0MKrC7m4Fe/93FCuTRYvXL+PA5teyUgmO7q/p8d4j",
-	"SmYMKvvq/7xjJ7/PT748uXk4i1/Ot3+Jdk/cuq1Qm69kytEJyWBh/02kMCiM/S8ry5wnzPL19B/aMveh",
-	"c+RfFC6jRfQvp63oT91TfUqbNee0JLvf6FIK7U59I/McE4Pp0Y6+EHptcUen95HxswXELSasQJBLQJZk",
-	"wA0Ws2gbRz8wZfLNn4Kec2AGcmTagBRIEBbS/sYAF45YJW/zvfIq3YrnhxFb7xsg9gL8lpDKpCpQGKLE",
-	"Qfdo3PLbBc63au0Uwaqy02KCkNX1/gE7cLe7+RPscycSUhslS1TGq0AiUwy8bykxjOfBRwVqzVZed3ee",
-	"asNMRXujqIpo8S5iSYKlxVccpZXjktXs3yqmmDBc0BMhza9eQelnLu5ZztPoJmQ8Wg1716GmObt9R97+",
-	"AxNjyaoxucMBhbrKnQm3QNTTwG239GcwpdiGbl4lCWq9a56/uUe1IZgTsB2o6c5rkApucSkVzqKFqPK8",
-	"2fZWyhyZ2LlvfUrcUB667lcsZ8KBtH/dVgKLh2gpVcFMtIi4MK9ftlaTC4Mrd0kspfM4E9ZmMsfpjPxW",
-	"5hhiYy61mXigwPeTl0pzKd5Kr7gTXiiZMtwJ8CHwuIveaRsqLOT95NXaSDV9cVWWCrWe/EIlWJLISpiJ",
-	"bwww6EDR5ZGXRUN3e919St+huychD4I+nTW+QnB/Y72rume1vPqYb8icDs5afwL4HPCur+pz68dYnoPh",
-	"BepzYGJjMi5WgLlG4BoYpLjExFiLfijb+9zo3CrEkq+VLEtMf3Cc2IRMfyUmaw9FZQ+PmGJaFfuNQzSR",
-	"yu8QwvpUpMzgiWXfbhQXR0sli4k0G/kh0KYD6OXYEha6xWVRSmUCppWv0JmuXbJ5jv8V5qF9KLjOsOtO",
-	"G+PfPr04gEsFK0v7X8vcNCWQsPyHHrE77+xc0yr0lVyHsw0l1y7Z4BrWzCIS7PpJqI4jJdd6qtWsRDjM",
-	"aIKwUASizCEMG0DA5TZNBtLILq4l3PKmI7zuueOo+Vqx5V7o9Fl9/e3FyRevXttQ2WQIlpQZqX6b+sxP",
-	"vmQny5uH1y9DeU8fep2s7MV8HkcFF/XPZ0eCUZ/+bwkmCEnOURjKSpuLnIPO5FrAmpuMfmmjN3RRtj37",
-	"ffekV5bcHZ6O4qjgghc2+pwH3WWDncNyyEEgNg6QoPyFNkwEZHwh4OrtG3jx4sWX4PHZkdPLeRxJZd0G",
-	"28A6kxrhFldcCOtUuHDclUXJxOaZht9t8sQ1FMgsG/sRZSukOvEdpjuJ9VxMQ1JpIwtUkDLDoMyZsRzW",
-	"oFGkwM0MLo0G6380MIWQZJjcYUqZ2+3G/hMDE2mb3ZHjo7gZU1hKBdxozJdWzu9PVvLEE2jzptkVW3/n",
-	"QnqforqqyvdrEcpfZP3rnTs29ZgRG4FrptLHfVq7TewPa18OibmTpoZ1xpUxBuo/nmxxgs24pfO5VsD9",
-	"cZPjHksfuvjOba5wxbWxYmuT3j7prS5NyXHjaK24QV8Sm6hfzSshfnsP1SeKe3w/Xq8hG7LfhJw9GjMo",
-	"8gR06AiJHVQ8Pf8eoziURAzwMebx6AJ+deyIGrmJHq8kVL4SOuYrpsRswxOXXOk6Cpnwfs4OWd2JcKYk",
-	"hE6GOhwQEaFwNp/PPBQeTTE6sNjJMoZBac2F9obdGMSzvkNiSHjXaC40T/FpmYBCpuWBIdkQbW6LfYnC",
-	"mLWpCQwZynA5KmcGha/K7DwUYyG5XC59sagR5VjA3OSF465INVb0kCBe4T3XPp+dpOtjHi2OjKpGEpM1",
-	"M6gKpu4eQ+vPzcKhOHlal+13PWTDySYtqInp3G/AoHE8jATPLSjqiqONY3xgRlUGdU+9FYPvTaCgWGPn",
-	"oGCwj6y+Pfh+CQxyfl9Xb2PI5BrsemAC8N6GwgXbAFOK32MMukoyG3adZSAVvPz37JyCYlkZ4Iaiuxzd",
-	"WTaQSjHJmcJ01g8Uv5jH4wDvrXs88A/Af8CcG8+hX28e5vHrF2EOFez9pXu/PtT/eLZHe4b9AukjR02B",
-	"ow13bVB6DgyWlUh88Wn//Wr+Zjb9kEvQLEc9Hh13NOlAvjV6luKSVblV2ErcCbm2NNbgvEfFl5wyxvrh",
-	"o0Xuw3QsqEF1ckUeOs+/X0aLd49ESK7OsY13/AWrVpn5qQwXLA6tMNeV/oke/oDq8KElXyHNVdOCmPYK",
-	"CWN6WXGQzgS8SDfKeHIY8UFlarnWV8gCtc3vRYJQy34BrtILz6ERODyHznnwHLoMhefgJQ3PoS38ulVe",
-	"TvAcrHwnVpGeUCLvX8yGtdSNVMxSVGe/eiodlS4xeXLs26fpjavzgqQNUbtqm82277A0C/gdlfyVFXZV",
-	"DDxFYXjC8l+t9GZRQP+NNCwPtL/cFt9xIdVEOpNKKRTJhAyuu3fnvZB5WjNufKkpIBtXaRQr1AYypmGD",
-	"BowEw+7wQ+roDcQ77Yq9ncmrQGNyQveivlTcWsxGEB3YNFZkbwB/s42jn7vR2jCGd1HCT8K4tDHUgkSm",
-	"co7KhyCWk7eIwnMW0xlc3Gr7hC+tUlLfYs36Ece02LVEkQbF+bXfiupDQhoSZcnIEtxuPCW9FGragXvT",
-	"p5qaXaZa7cWkUtxsrq099UVNeYdtA5/cGzJFTte/nxlTDqsZuzkhPYU73Njgw0YulUYF1o2f20CPaWDg",
-	"dgY6clYP5NCRTPNkeOKW/OVS7p7npzg0rK2upFxhYvg9amD6zkZOMcWRlUENBRrFE00i0ChSKhfqSlF4",
-	"oKEqZ0BxGlkbwoORcHp/5iq1zAe1z3R7v7iuRFphOW0dLSFmTOG5RaAadMYqkaKCU1byUwts5sxo91y+",
-	"EpiecAElKi3FM+3ZBt8oJZWjdzixoeFfr96+gS9fvvrrv/lS86ZEqJRYaKOYYQv/xuKXaj5/kSQyRfof",
-	"WRZfRIuuaWkMHcIgZxuCxD0ql6ZFZ7P5bE5RQYmClTxaRC9m89kLV7HPCFuB+51yCrTo8QopumkWXKbR",
-	"Ivo71+bSr4l7g2bv/PDUbxWqTTs9lfOCm2gwj+WqWa98GLunthXeM6mUJjs+PnRyM5h0+mI+P2hKZreI",
-	"Nz0MaoLVnRCoHhJ4JMI2YbMbnApiK5pe8nKbOe/tI/4wmQ1fOvNG1gUUBVObaOG7QzomLbKZojaupGRB",
-	"yFaaSPQQsJ6glKF2kTU6FnugKlH3jDQrXL/F6TvprlU3haZSAtO4bcCMNfXgwm3g2g92b66hbny5doQ1",
-	"ZQLXrvbPBawzTrV/bTd1mtl4WApQ+gi/Nkx5iEfdQb3N8cbzOu230JTeE6E7BZrhAS9ViWMA6CsrBZKi",
-	"g4kVPyOxxdbXrCRI32rjYUxt43226fRBVWI7aqH+hl3pfSQ+tinshMFCineUXB+Dtz92m5PEWOG5PKad",
-	"fRMdOrNdcurmbCnAe1QCp07thgPH0w9pTUdfgm9p3yer4CNB6V418Q3SQCNqu91+Klz1Za8lLJk6Bqa+",
-	"EWkLI9cu9WE2WU1vp2sG2oicW7v8wap7WvfKnwqbQHq2lHku167dK02Giq5DfqHvXHpO5RpF2noo5yZW",
-	"jAtgS2O3gFfzFxQmU03AVwGtL6KdyBVRbzmjWWFo5kCtc7IxCyUU9bDBMw2uN0+kWQ6LqrhFteuKnArY",
-	"ez1BDaZWbvpV0rP5I2XSbdw79/2JSHfPHhZtEB5+sSnvL9ECzmL4hYizPzz8///+33ZLpWrRz6NvuWAU",
-	"+41M0f8xfrPTbXzc4HuIaa+i591ygYuptIG1VKn1g91Q5Omq3ADZ4pqIiIEZKCxqz+L5fH6Q0hLZp8lg",
-	"oHHM6/YGHz+iLHrnBKRBV/+Ptibopz/3Vgf3FwEpbOlMPIJmG21VOpNrKKoks68cy7svLX1t2IAJAcWh",
-	"ioolGnK5iu3xzdilG3Hxk7CNfIUbABoTb8uBvdnef7fLPmFO1XSMHyuwTE+eqKypz12VYs00aDTA7CHW",
-	"bHPhLLlRPDmGaL+todI7icToHayVYdOPnipE9+7+fP3ar/mU4muGbo4kvPZ7FE085OkxhHSR59A2gOsD",
-	"msCBK2ia1N3wpxZCNxvui6EeXrquB4kOC30Gn/C56sbxE9Nua3uSgz07noMdTnftlXmdPfbqfj7P136W",
-	"02RcgxQf9MHSk4FUX6cpUfova2zkTHXOIHr26/jpg/vP3tT3uv1YcVfV99+k1dEnXt7Gec3EXFBHDgJ/",
-	"83kmhf5V4N5vMiZW+KG65b9k/dMo1R8pKse51gW2xu+cAo5GvbTNPDdPQe1p6r4C2euq/Jcin9JVDT9W",
-	"OZ7PsiGAXBoULj2ldpY7jFyYTRSP4cTabq//Bht97yQGpu/81LM9T0KjBi7rt/myM1NCGmruHluBp2LF",
-	"Iu7wCkHfUow4YoFr93n7n86XCVxP82dHCHSEK440xzl1p6l5hwBteJ7bLPVOxyDzFJV9qiGVFhxPMgS9",
-	"Qb8xR9b2lz9iKtmdJAyKqCH1GEz/qQQjYZ2hK463/Y+6tPYR3GW4N8PuUAMul5gYR0+nB2radEiYGg00",
-	"60Y1QWJzqF9/Sb0aYXeiaQgBtyy52y1q+bb7m/bOn7jA2zXm/U3CRv2Pqzr9sfD0gulis6n5VpYfwOqP",
-	"gsK6f392ynLuPvIPW98Lerwj8TC1nb+Q0X4hcXCo1P5JiQ/mkJ/KIOVrpyze3VgF65Te2MbpjllLPwW1",
-	"5OhHAaxhrccQOvxLHHFWoA0Lb+u/qxJm4Vf+r6UcR2maw6Y1tr0UDigTW/YJczHSILapEKpnGpJcJnet",
-	"aSSyGiN0DolUiiZKqKloj3rmvmqeOgY0UHN37Seo9wGY+2L+1wl4G/z5k4+NVRQpVOSOqCrseHruv5IL",
-	"fiD3CGpXSlblOGr/Ro8/X8V3sRoxAVg7cHSLuRQrDfQJ9z72eXuxGefgZb3ic2ai7DKv12EMMa1kKxxn",
-	"2A/26eeOOBr/6fBMs/UjTNOJQjdRGGbbtXv+uTPOseEw1hnFkrtxzv1Ijz9nxjHTZVhKk8dhhg139mOs",
-	"fltU93UyU6k8WkSnlKz4rYaBgh8AvZVVO8qpY5+ebAL1+llnUrClahuHPuihYmzs7mYy3AB9wOLKIVUv",
-	"X9u478t9RDwb/n04HTjgLc9RxzQkcEsTQHEzP9qMcbhZetdZdN8VdeaFmjPqXm3oErvDRoNELqlR0t3Q",
-	"9ZW2N9t/BgAA//8=",
+	"3Fztctw2d76VM+w743ZM7a5iJ28jTX8oTvJG07h2rWTyw1EzEHl2iYgLMAAoeqPZmV5NL6xX0sEB+Lng",
+	"imut7dS/vBZBfJzznO8D3keJXBdSoDA6OruPCqbYGg0q+t+LUmmp7K8UdaJ4YbgU0Vn0U4Yg8J0BuQST",
+	"IRRshXCDS6lwFsURt2P+KFFtojgSbI3RWZS4qeJIJxmumZ1zzd79iGJlsujsdLFYxJHZFHaoNoqLVbTd",
+	"xtFliutCGhTJ5t9xY1+iuTNkKap28s6wEzuuu0pg0uVLZpIsfKzvfmIrMBkzUDENClnanGhn1eWJm2j/",
+	"cj/yNTfN1gdkyenhgCp8Xa6jsy8tSdZcuP+dNuThwuAKFc39phSXaTN3wUzWTq1KEcWRwj9KrjCNzowq",
+	"cYT8Xz0PEf9KlirB0fk1Pd67RMGMQWVf/a+37OTPxcnXJ9f3p/HzxfZv0e6KWzcVavONTDkSAi8Nru2/",
+	"iRQGBZGRFUXOE2Z5Nv9dW8bdd5b8m8JldBb907zF9dw91XOarFmn3bL7iy6k0G7VFzLPMTGYHm3pC6Er",
+	"K1S0eh91v1iw3WDC1mjlCVmSATe4nkXbOHrNlMk3f4n9nAMzkCPTBqRAEg8h7V8McOE2q+RNvpdfhRvx",
+	"9LDN1vMGNnsBfkpIZVKuURjaiYPu0ajlpwusb1WGEwSrJpyGIAhZPdJfYAfudja/gn3uWEJio2SByngR",
+	"SGSKgfftTgzjefDRGrVmKy+7O0+1YaakuVFY3fI2YkmChcVXHKWlo5KV7D9KppgwXNATIc1vXkDp/1zc",
+	"sZyn0XVIebQS9razm2bt9h158zsmxm6rxuQOBRTqMnf2yQJRTwO3ndKvwZRiGzp5mSSo9a7q/+4O1YZg",
+	"TsB2oKYzVyBVY9vORJnnzbQ3UubIxM5561XiZueh437DciYcSPvHbTlwdh8tpVoz49T+V8+jXSsQR1hI",
+	"Z80mjM1kjtMJ+YPMMUTGXGozcUHrJkwdKs2l+F56wZ3wQsGU4Y6B94HHXfROm1DhWt5NHq2NVNMHl0Wh",
+	"UOvJL5SCJYkshZn4xgCDDhRdGnleNPtuj7tP6Dv77nHIg6C/zxpfIbi/sNZV3bGaX33MN9ucDs5afgL4",
+	"HNCuL+oLa8dYnoPha9TnwMTGZFysAHONwDUwSHGJibEa/VCy96nROVWIJN8qWRSYvnaU2IRUfykmSw95",
+	"ZfcPqGIaFfuJQ3sikd/ZCOvvImUGTyz5dr24OFoquZ64ZyPfB9q0AL0c242FTnG5LqQyAdXKV+hU1+62",
+	"eY7/EaahfSi4zrBrThvl3z69OIBKa1YU9qclbpoSSFj+urfZnXd2jmkF+o2swpGMkpULZLiGillEUsw2",
+	"CdVxpGSlp2rNUoTdjMYJC3kgyhxCsAEEXGzTRCAN7+Kawy1tOszrrjuOmm8VW+6FTp/UVz9cnHzx5Vd1",
+	"KGy3MiPRb0OfxcnX7GR5ff/V81Dc04deJyp75gPAJkg+Eoz6+/+BYIKQ5ByFoYi3Ocg56ExWAipuMvqj",
+	"9d7Qedl27Xfdlb7shPAtTUdx1ES2i6C5bLBzWAw5cMTGARLkv9CGiQCPLwS8+f4FPHv27Gvw+Ozw6fki",
+	"jqSyZoNtoMqkRrjBFRfCGhUuHHXlumBi80TDnzZ44hrWyCwZ+x5ly6Q68B2GO4m1XExDUmoj16ggZYZB",
+	"kTNjKaxBo0iBmxlcGg3W/mhgCiHJMLnFlCK3m439JwYm0ja6I8NHfjOmsJQKuNGYLy2f352s5InfoI2b",
+	"Zm9Y9dK59HanL5HpUhEqworojuUlhZIM1mgUT2h+BjqRBdIuGFRcpLKKHdJEDKiUVDH8UbKcmw0NKgU3",
+	"57CWAjeWqmsupKI/6mjIy/6ebQioWGJm3Z12hpzw1lowy9BoxU1W3swSuZ5ro5hhJ4mqf851xhSm83pW",
+	"At3rOm32qhKhGE7Wf97hc5NwG9GTWDGVPmzX22liv1j7cgjqnVA9rDdcKmegAscDTk6iM67tfbwZcAG4",
+	"yXGPtQsdfOc0bzCRKg2JS8oVJobfIVA2L0F+h2lMIvm7vNHOQCZMUfAHsjROLOxzJw0OkdxoyLh1nDcP",
+	"gK1ZcOY39f5As6RnjjNzSzFlfzTzu/wfrrg2VmbbjEefZ60inZLgiKNKcYM+1zpRuTavhIDm3ZP+prhX",
+	"bg8n68iA7Lcfpw86jIrcAFp0ZIsdcXh88mVsx6EIciAYY+4OHcCPjt2mRk6ix9NIpc/xjzkKUxz24YpL",
+	"rnTtgk54P2eHjO64t1OyAY6HOmyEaKNwuljMPBQejC87sNgJMYcRSU2F9oRdB9STvrPFEPOu0FxonuLj",
+	"wkCFTMsD/fEh2twU+6LEMW1TbzBkIcK5yJwZFD4lt/NQjMVjcrn0mcKGlWPRUpMUGLfBqtGih0RwCu+4",
+	"9smMSbI+ZsrjyKhyJCqtmEG1Zur2IbT+0gwcspOndc1m1zVoKNnEhPVmOucbEGgcDyORUwuKOt1snVjv",
+	"lVOKSd1R0c7gOxPIJtfYOSgS6COrrw9eWVc0t06BE4kYMlmBHQ9MAN7ZOGjNNsCU4ncYgy6TzPoPpxlI",
+	"Bc//NTsnr0CWxjoNlhk5urWsF51iklsPcdaPEr5YxOMA7417OOoLwH9AnGtPod+u7xfxV8/CFFqzd5fu",
+	"/XpR/9/TPdIzLBZJ7yhp8uqt42QjknNgsCxF4jOP+89X0zezsadcgmY56vHQqCNJB9KtkbMUl6zMrcCW",
+	"4lbIyu6xBucdKr7klC6oHz5Y4ThMxoISVEfWZKHz/NUyOnv7gIfkvMltvGMvWLnKzM9FOFt1aHmhLvNM",
+	"tPAHlAYOzfcLad409adprxAzpueUB3FcwIp0vYxHuxHvVaOQlX6DLBDtvBIJQs37M3BpfngKDcPhKXTW",
+	"g6fQJSg8Bc9peApt1t+N8nyCp2D5OzGF+Ij6SP9g1q2lUrRidkd16kNP3UepC0we7fv29/TCJflB0oTo",
+	"I0mmEG6xMGfwJyr5G1vbUTHwFIXhCct/s9ybRQH5N9KwPFD7dFO85ML14UzYZ1IqhSKZEMF15+68F1JP",
+	"FePG5xkDvHFpZrFCbSBjGjZowEgw7Bbfp4jSQLxTq9pbln4TqEpPKF3Vh4pbjdkwogObRovsdeCvt3H0",
+	"S9dbG/rwzkv4WRgXNobqz8hUzlF5F8RS8gZReMpiOoOLG22f8KUVSipaVazvcUzzXQsUaZCd3/qpKAsi",
+	"pCFWFow0wc3G76QXQk1bcG/4VO9ml6hWejEpFTebK6tPfUZb3mLbvUHmDZkio+vfz4wphtmM3ZiQnsIt",
+	"bqzzYT2XUqMCa8bPraPHNDBwMwMtOasbtWhJpnkyXHFL9nIpd9fzLTwaKisrTRZHA9O31nOKyY8sDWqf",
+	"JNXEAo0ipVxxnbjUUBYzID+NtA3hwUiY3526VBXzTu0T3Z4vrtPQllk+5zWWP86YwnOLQDUoi5YiRQVz",
+	"VvBeZqqzLl8JTE+4gAKVluKJ9mSD75SSyu132K6j4Z/ffP8Cvn7+5d//xdcZNgVCqcSZS4Od+TfOfi0X",
+	"i2dJIlOkX6RZfPYwuqKhMXQ2BjnbECTuULkwLTqdLWYL8goKFKzg0Vn0bLaYPXPlmoywFThfm3OjESsk",
+	"B6cZc5lGZ9GPXJtv22Fxr5FyxI9rh8xdj6D15B4Y6Dsyt9eDjrUvFouDup1283EHeDQusRnwZupmjwec",
+	"ZRPWoMHuLrai0kHLgpj0UDpzJtm78eENNxTqdJBZvb5eM7WpO92sAmWaaiNLMBnXDji+FFH1m+GoV9Ow",
+	"lWVq1IHFtZ14P3Tm983v7SiM/oEtiqJHsngKC8MNbW0O+whEfiU6E7bZdMq+M6pV1YWnMdLuCFOgGTXt",
+	"Ue09W16vR5jo0vb7hf/Sjwlv9qhdv/dTG6x3zvcJlUYTrH5EpeH5dgwUe/a6ylHOjPV0KevbAW0NE0Ks",
+	"1CPVUGt7QJWibhjQVrUsee4qoc52W3Or0JRKYBq31fexjg64cBO42rOdm2uoux5cLdq6MgIrV/jlAqqM",
+	"J04QrbNNlrnxsClA6SP8yjDlIR51u7Q3x+vN7vRehFq0P6AyrKEZVoaqFMcA0DeWC8RFBxNXD7dsi62v",
+	"uZIgRa0dg5jar5vm96oUe+1Kh3sfiI5tCmtCVznFO0pWx6DtT93OFCKs8FQek86DnDN3yeIh6+A4MHdi",
+	"N7xKM32RVnX0Ofg9zftoEXwgKN0rJr47JlCB3263nwpXfd5rCUumjoGp70Tawsg1Bfgwm7Sm19M1AW1E",
+	"zq1efm/RndeNUo+FTSA9s5R5LivX6yNNhoqOQ3ahb1x6RuUKfSMEWShnJlaMC2BLY6eALxfPKEymnKD3",
+	"4awtopnIFFFjUUYXRaC5BGCNk/VZKKFQd5o90eAasxqfUJTrG1S7psiJgD3XI8Rgaua2XyVxt9T2lEm2",
+	"cW/ddyci3V17mLRFuP81UrL6NTqD0xh+pc3Z/9z/73//z3ZLpSrRz6PdcMG6nSjDK1Qfx252ug0eVvge",
+	"YtqL6Hk3Xeh8Km2gkiq1drDrijxelBsg05VFu4kYmIG1Re1pvFgsDhJa2vY8GXSzj1ndXtf7B+RFb50A",
+	"N+jo/9bWBHzr/97qwP4iALktnXZ30GyjrUhnsoJ1mWT2lWNZ96XdX+s2UPRao4qSpRpyuaLUQNNz7/ob",
+	"/TWIhr/CdX+Osbebadsb773sDpwU9Lm0XrTnfuSEou2EFNH/q1xStyXzo8aGXUYfA6VdPADTTp9RcrYs",
+	"CJe+9dWC0jW7HphJamVzLy7/sx32Cdna9DI9lPqfzjoquOlzl5GrmAaNBphdxDoUXDgfw9L4GOz8oVZi",
+	"vZWIkd71s4xsOqWmqhf37n7NcuXHfEr2Ne2gR2Jee032mPnbizyHtjWpXqBxabmCpn2q65jXTOjmafps",
+	"qNtqr+oW18Oc8sFXC5yCPX7KpNt0Ncn1Oz1i/njQd7yX523Wt1OR8hko7a+YUOZdive6R/1oINXHaYpn",
+	"/sKvjemoAhdEz34Zn9+7H3uTMlftNxR2RX3/SVoZPUKCvunlDsrIQeBvvhpBQWkZOPeLjIkVvq9s+Y93",
+	"/GWE6mOyylGuNYGt8jsnV7gRLw3asM1jUDtP3eXU/RVPP+YTmqrhHdrj2SzrAsilQeESJ9Ro4RYjE2a9",
+	"+mMYsbYPyX92Bn1VP/ZlyaVUtJ6ERgyaSyrKqSkhDbUdHVuAp2LFIu7w3FVfU4wYYoGV+6LPX86WCaym",
+	"2bMjODrCpe2a5Zy402U+hwBteJ5DJdWtjkHmKSr7VEMqLTgepQh6LehjhqztfPqASY5uj3uQRc1Wj0H0",
+	"nwswEqoMXdmmrczVSd8PYC7DVUN2ixpwucTEuP10unNMGw4JU6OBurApW01kDnWSXVIVUdiZqE9PwA1L",
+	"bnfTrb4h7EV75k9ceugq8/4kYaX+8fKhHxeenjFdbDbViNLSA1h9Vzks+3enc5Zz9+2hsPa9oMc7HA/v",
+	"tvPhrvbu3sGuUvulq/emkO8XJOFr+//eXlsB6ySF2cbJjqmk789dcvRNalax1g1yHfolbnOWoQ0Jb+pP",
+	"yYVJ+I3/QNxxhKZZbFrLhefCAQUMSz5hLkZaF2wohOqJhiSXyW2rGmlbjRI6h0QqRb2OVO62Sz1xH1uZ",
+	"2qA6EHN37EeI9wGY+2Lx9wl4G3yV7UNjFUUKJZkjqlc4mp77y/vBe/sPoHalZFmMo/Yf9PjzFXznqxER",
+	"gLWtsDeYS7HSQF+W2Uc+ry824xS8rEd8zkSUXeL1at8hohVsheMEe22ffu6Io+JDh2aaVQ8QTScKXa97",
+	"mGxX7vnnTjhHhsNIZxRLbscp9xM9/pwJx0yXYCndiQkTbDizv2Dhp0V1Vwczpcqjs2hOwYqfaugo+KsJ",
+	"N7JsLxno2Icnm0C+ftbpYW13tY1DV00pGRu7s5kMN0BXK106pOzFaxv32RvvEc+Gn63VgQW+5znqmNpX",
+	"bqg3LW5uNjQNRu6Wl6t5uxuvnU62Zo26iyB0iH0t51QcpAbPpnY4C/Q4j0486K8bRIhJDb/uTl3Banu9",
+	"/b8AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -16,6 +16,7 @@ import (
 // Server implements the generated StrictServerInterface: each embedded part serves the routes of its tags.
 type Server struct {
 	*Collecting // collection, sources, imports, ingest
+	*Directing  // directives, measurements
 }
 
 var _ StrictServerInterface = Server{}

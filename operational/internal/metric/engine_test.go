@@ -169,7 +169,9 @@ func TestOpenAtCadence(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "revenue_month")
 	w.round("1997-01 open", "1997-02 open")
-	touch := func(day contract.Day, at int64) { w.touched[day], w.position = map[int]int64{0: at}, map[int]int64{0: at} }
+	touch := func(day contract.Day, at int64) {
+		w.touched[day], w.position = map[int]int64{0: at}, map[int]int64{0: at}
+	}
 	touch("1997-02-11", 11)
 	w.round() // too soon
 	w.now = w.now.Add(59 * time.Second)

@@ -179,10 +179,21 @@ func (s *Directives) Get(ctx context.Context, id contract.DirectiveID) (directiv
 }
 
 // All implements directive.Store.
-func (s *Directives) All(ctx context.Context) ([]directive.Record, error) {
+func (s *Directives) All(ctx context.Context) ([]directive.Record, error) { return s.find(ctx, "", 0) }
+
+// List returns at most limit records of operational directives after an id, by id.
+func (s *Directives) List(ctx context.Context, after contract.DirectiveID, limit int) ([]directive.Record, error) {
+	return s.find(ctx, after, limit)
+}
+
+// find returns the records of operational directives after an id; all if limit is 0.
+func (s *Directives) find(ctx context.Context, after contract.DirectiveID, limit int) ([]directive.Record, error) {
 	var docs []directiveDoc
 	filter := bson.D{{Key: "tenant", Value: s.tenant}, {Key: "kind", Value: kindOrder}}
-	if err := all(ctx, s.c, filter, &docs, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}})); err != nil {
+	if after != "" {
+		filter = append(filter, bson.E{Key: "_id", Value: op("$gt", id(s.tenant, string(after)))})
+	}
+	if err := all(ctx, s.c, filter, &docs, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit))); err != nil {
 		return nil, fmt.Errorf("directives: %w", err)
 	}
 	records := make([]directive.Record, len(docs))

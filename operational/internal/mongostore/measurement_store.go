@@ -21,7 +21,7 @@ const measurementsCollection = "measurements"
 func MeasurementIndexes() []mongodb.Index {
 	return []mongodb.Index{
 		{Collection: measurementsCollection, Name: "series", Keys: bson.D{
-			{Key: "tenant", Value: 1}, {Key: "measurement.metric", Value: 1}, {Key: "measurement.window.start", Value: 1},
+			{Key: "tenant", Value: 1}, {Key: "measurement.metric", Value: 1}, {Key: "measurement.window.start", Value: 1}, {Key: "_id", Value: 1},
 		}},
 	}
 }
@@ -122,16 +122,24 @@ func (s *Measurements) Known(ctx context.Context, m contract.MeasurementID) (map
 	return b.Contains, b.Revision, b.Closed, err
 }
 
-// Series returns the measurements of a metric as last published, by window; of all metrics if it is empty.
-func (s *Measurements) Series(ctx context.Context, m contract.MetricID) ([]contract.Measurement, error) {
+// List returns at most limit measurements after a place, as last published, by metric and window; of all metrics if none
+// is named.
+func (s *Measurements) List(ctx context.Context, metric contract.MetricID, after egress.Place, limit int) ([]contract.Measurement, error) {
+	const byMetric, byStart = "measurement.metric", "measurement.window.start"
 	filter := bson.D{{Key: "tenant", Value: s.tenant}}
-	if m != "" {
-		filter = append(filter, bson.E{Key: "measurement.metric", Value: m})
+	if metric != "" {
+		filter = append(filter, bson.E{Key: byMetric, Value: metric})
 	}
+	if after.ID != "" {
+		filter = append(filter, bson.E{Key: "$or", Value: bson.A{
+			bson.D{{Key: byMetric, Value: op("$gt", after.Metric)}},
+			bson.D{{Key: byMetric, Value: after.Metric}, {Key: byStart, Value: op("$gt", after.Start)}},
+			bson.D{{Key: byMetric, Value: after.Metric}, {Key: byStart, Value: after.Start}, {Key: "_id", Value: op("$gt", id(s.tenant, string(after.ID)))}},
+		}})
+	}
+	order := bson.D{{Key: "tenant", Value: 1}, {Key: byMetric, Value: 1}, {Key: byStart, Value: 1}, {Key: "_id", Value: 1}}
 	var docs []measurementDoc
-	if err := all(ctx, s.c, filter, &docs, options.Find().SetSort(bson.D{
-		{Key: "tenant", Value: 1}, {Key: "measurement.metric", Value: 1}, {Key: "measurement.window.start", Value: 1},
-	})); err != nil {
+	if err := all(ctx, s.c, filter, &docs, options.Find().SetSort(order).SetLimit(int64(limit))); err != nil {
 		return nil, fmt.Errorf("measurements: %w", err)
 	}
 	ms := make([]contract.Measurement, len(docs))

@@ -241,12 +241,12 @@ func TestMeasurementStored(t *testing.T) {
 		if err := s.replace(t.Context(), .9, older); err != nil {
 			t.Fatal(err)
 		}
-		series, err := s.measurements.Series(t.Context(), "repeat_rate")
+		series, err := s.measurements.List(t.Context(), "repeat_rate", egress.Place{}, 10)
 		if err != nil || len(series) != 1 || *series[0].Value != .5 || series[0].Revision != 1 {
 			t.Errorf("a value from %s replaced a later one: %+v, %v", name, series, err)
 		}
 	}
-	if series, err := s.measurements.Series(t.Context(), "other"); len(series) != 0 || err != nil {
+	if series, err := s.measurements.List(t.Context(), "other", egress.Place{}, 10); len(series) != 0 || err != nil {
 		t.Errorf("another metric has %d measurements, %v", len(series), err)
 	}
 }
@@ -267,7 +267,7 @@ func TestMeasurementsAtOnce(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	if series, err := s.measurements.Series(t.Context(), ""); err != nil || len(series) != 1 || series[0].Revision != n {
+	if series, err := s.measurements.List(t.Context(), "", egress.Place{}, 10); err != nil || len(series) != 1 || series[0].Revision != n {
 		t.Errorf("%d measurements, the first of revision %d, %v; want one of %d", len(series), series[0].Revision, err, n)
 	}
 }
@@ -276,4 +276,42 @@ func TestMeasurementsAtOnce(t *testing.T) {
 func elements(v any) []any {
 	list, _ := (&contract.Condition{Value: v}).List()
 	return list
+}
+
+// TestPages: going on from each page's end gives everything once, in order.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	s := openStates(t)
+	var want []contract.MeasurementID
+	for _, m := range []contract.Measurement{
+		{ID: "c", Metric: "a_rate", Window: contract.Window{Start: noon}}, {ID: "b", Metric: "a_rate", Window: contract.Window{Start: noon.AddDate(0, 1, 0)}},
+		{ID: "d", Metric: "a_rate", Window: contract.Window{Start: noon.AddDate(0, 1, 0)}}, {ID: "a", Metric: "b_rate", Window: contract.Window{Start: noon}},
+	} {
+		full := measured(.5)
+		full.ID, full.Metric, full.Window.Start, full.Window.End = m.ID, m.Metric, m.Window.Start, m.Window.Start.AddDate(0, 1, 0)
+		full.Revision = 1
+		want = append(want, m.ID)
+		if err := s.measurements.Replace(t.Context(), m.ID, egress.Basis{}, func(stored *contract.Measurement) bool { *stored = full; return true }); err != nil {
+			t.Fatal(err)
+		}
+		s.receive(t, command(contract.DirectiveID("od-"+m.ID), 1), noon)
+	}
+	var got []contract.MeasurementID
+	for at := (egress.Place{}); ; {
+		page, err := s.measurements.List(t.Context(), "", at, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		got, at = append(got, page[0].ID), egress.PlaceOf(&page[0])
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("measurements (-want +got):\n%s", d)
+	}
+	page, err := s.directives.List(t.Context(), "od-b", 1)
+	if err != nil || len(page) != 1 || page[0].ID() != "od-c" {
+		t.Errorf("after od-b come %v, %v; want od-c", page, err)
+	}
 }
