@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -147,7 +148,7 @@ func load(t *testing.T, c *client.Client, f *orderfile.File, until string) clien
 	return s
 }
 
-// measured waits until every metric of the directive is measured for the closed window that ends at the day, and
+// measured waits until every metric of the directive's plan is measured for the closed window that ends at the day, and
 // returns the closed windows.
 func (r *running) measured(t *testing.T, id contract.DirectiveID, end string) []contract.Measurement {
 	t.Helper()
@@ -157,22 +158,25 @@ func (r *running) measured(t *testing.T, id contract.DirectiveID, end string) []
 		if err != nil {
 			return err
 		}
+		trail, err := r.executive.Trail(t.Context(), id)
+		if err != nil {
+			return err
+		}
+		if trail.Plan == nil || len(trail.Plan.Metrics) == 0 {
+			return errors.New("there is no plan so far")
+		}
 		closed = closed[:0]
-		metrics, last := map[contract.MetricID]bool{}, map[contract.MetricID]bool{}
+		last := map[contract.MetricID]bool{}
 		for _, m := range all {
-			metrics[m.Metric] = true
 			if m.Closed {
 				closed = append(closed, m)
 				last[m.Metric] = last[m.Metric] || m.Window.End.Format(time.DateOnly) == end
 			}
 		}
-		for m := range metrics {
-			if !last[m] {
-				return fmt.Errorf("%s has not come so far", m)
+		for _, m := range trail.Plan.Metrics {
+			if !last[m.ID] {
+				return fmt.Errorf("%s has not come so far", m.ID)
 			}
-		}
-		if len(metrics) == 0 {
-			return errNotYet
 		}
 		return nil
 	})

@@ -102,6 +102,9 @@ func (s *story) directives(ctx context.Context) error {
 			return err
 		}
 		s.trail(trail)
+		if trail.Plan != nil {
+			p.plan = trail.Plan.Metrics
+		}
 		s.pursued = append(s.pursued, p)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/strata-crm/strata/deploy/e2e/oracle"
 	"github.com/strata-crm/strata/deploy/internal/client"
 	"github.com/strata-crm/strata/deploy/internal/orderfile"
+	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/signin"
 )
@@ -73,6 +74,7 @@ type pursuit struct {
 	goal
 	set       client.Goal
 	directive client.Directive
+	plan      []contract.MetricUse
 	seen      map[string]string // status at each month, as it was shown at the time
 	last      string
 }

@@ -130,14 +130,19 @@ func (s *story) settled(ctx context.Context) error {
 		}
 		err := await(ctx, monthWithin, "the last month's measurements for "+p.name, func(ctx context.Context) (bool, error) {
 			all, err := s.people.manager.Measurements(ctx, p.directive.ID)
-			metrics, last := map[contract.MetricID]bool{}, map[contract.MetricID]bool{}
+			if err != nil {
+				return false, err
+			}
+			last := map[contract.MetricID]bool{}
 			for _, m := range all {
-				metrics[m.Metric] = true
-				if m.Closed && m.Window.End.Equal(end) {
-					last[m.Metric] = true
+				last[m.Metric] = last[m.Metric] || m.Closed && m.Window.End.Equal(end)
+			}
+			for _, m := range p.plan {
+				if !last[m.ID] {
+					return false, nil
 				}
 			}
-			return err == nil && len(metrics) > 0 && len(metrics) == len(last), err
+			return true, nil
 		})
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -36,33 +37,56 @@ type Options struct {
 type Broker struct {
 	o       Options
 	file    string
-	network network
+	place   place
 	process *exec.Cmd // nil while stopped
 	ended   chan error
 }
 
 // New formats the folder where it is new, and chooses the address. It starts nothing.
 func New(ctx context.Context, o Options) (*Broker, error) {
-	if o.Jars == "" || o.Dir == "" {
-		return nil, errors.New("a broker needs a folder of jars and a folder of its own")
-	}
-	n, err := freePorts()
+	all, err := NewCluster(ctx, o, 1)
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{o: o, network: n, file: filepath.Join(o.Dir, "server.properties")}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the broker's folder: %w", err)
+	return all[0], nil
+}
+
+// NewCluster is New for brokers that form one cluster, each with a folder of its own beneath the folder. The first that
+// is started waits for a majority of them.
+func NewCluster(ctx context.Context, o Options, nodes int) ([]*Broker, error) {
+	if o.Jars == "" || o.Dir == "" || nodes < 1 {
+		return nil, errors.New("a cluster needs a folder of jars, a folder of its own and nodes")
 	}
-	if err := writeSettings(b.file, o.Dir, n, o.Settings); err != nil {
+	addresses, err := freePorts(nodes)
+	if err != nil {
 		return nil, err
 	}
 	id := uuid.New()
-	format := b.java(ctx, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", base64.RawURLEncoding.EncodeToString(id[:]), "-c", b.file)
-	if out, err := format.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("format the broker's folder: %w\n%s", err, out)
+	var all []*Broker
+	for i := range nodes {
+		b := &Broker{o: o, place: place{i, addresses}}
+		if err := b.format(ctx, base64.RawURLEncoding.EncodeToString(id[:])); err != nil {
+			return nil, err
+		}
+		all = append(all, b)
 	}
-	return b, nil
+	return all, nil
+}
+
+func (b *Broker) format(ctx context.Context, cluster string) error {
+	dir := filepath.Join(b.o.Dir, strconv.Itoa(b.place.node+1))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the broker's folder: %w", err)
+	}
+	b.file = filepath.Join(dir, "server.properties")
+	if err := writeSettings(b.file, dir, b.place, b.o.Settings); err != nil {
+		return err
+	}
+	format := b.java(ctx, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster, "-c", b.file)
+	if out, err := format.CombinedOutput(); err != nil {
+		return fmt.Errorf("format the broker's folder: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // java returns the command that runs a class of the jars in a JVM small enough to stand beside tests.
@@ -75,7 +99,7 @@ func (b *Broker) java(ctx context.Context, class string, args ...string) *exec.C
 }
 
 // Address returns host:port for clients.
-func (b *Broker) Address() string { return b.network.clients }
+func (b *Broker) Address() string { return b.place.own().clients }
 
 // Start starts the broker and returns once it answers. It does nothing when the broker runs.
 func (b *Broker) Start(ctx context.Context) error {

@@ -1,6 +1,6 @@
-// Package realkafka runs one broker of Apache Kafka, from its published jars, for tests: KRaft, one node, on loopback, at
-// ports chosen when it is made, in a folder of its own. It owns the process from format to end, and that the jars are
-// the ones pinned. It does not fetch them (`make kafka-jars` does, with Maven) and knows nothing of what runs against
+// Package realkafka runs a broker of Apache Kafka, or a small cluster, from its published jars, for tests: KRaft, on
+// loopback, at ports chosen when it is made, in a folder of its own. It owns the process from format to end, and that the
+// jars are the ones pinned. It does not fetch them (`make kafka-jars` does, with Maven) and knows nothing of what runs against
 // the broker.
 package realkafka
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/strata-crm/strata/shared/fault"
@@ -42,35 +43,54 @@ func Settings(file string) (map[string]string, error) {
 // network is where a node listens: a port for clients, and one that a KRaft controller needs for itself.
 type network struct{ clients, controller string }
 
-// freePorts returns two loopback addresses that are free now. Nothing keeps others from taking them before the broker
-// does; its start then fails and says so.
-func freePorts() (network, error) {
-	var n network
-	for _, address := range []*string{&n.clients, &n.controller} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return network{}, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() // only after both, so that they differ
-		*address = l.Addr().String()
+// place is which node of which cluster a broker is.
+type place struct {
+	node int // from 0
+	all  []network
+}
+
+func (p place) own() network { return p.all[p.node] }
+
+// voters names all nodes as controllers.
+func (p place) voters() string {
+	var all []string
+	for i, n := range p.all {
+		all = append(all, fmt.Sprintf("%d@%s", i+1, n.controller))
 	}
-	return n, nil
+	return strings.Join(all, ",")
+}
+
+// freePorts returns loopback addresses for so many nodes that are free now. Nothing keeps others from taking them before
+// the brokers do; a start then fails and says so.
+func freePorts(nodes int) ([]network, error) {
+	all := make([]network, nodes)
+	for i := range all {
+		for _, address := range []*string{&all[i].clients, &all[i].controller} {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return nil, fmt.Errorf("find a free port: %w", err)
+			}
+			defer l.Close() // only after all, so that they differ
+			*address = l.Addr().String()
+		}
+	}
+	return all, nil
 }
 
 // writeSettings writes what the broker is started with: the given settings and those that only this node has.
-func writeSettings(file, dir string, n network, given map[string]string) error {
-	all := maps.Clone(given)
+func writeSettings(file, dir string, p place, given map[string]string) error {
+	all, n := maps.Clone(given), p.own()
 	if all == nil {
 		all = map[string]string{}
 	}
 	maps.Copy(all, map[string]string{
-		"process.roles": "broker,controller", "node.id": "1",
+		"process.roles": "broker,controller", "node.id": strconv.Itoa(p.node + 1),
 		"listeners":                      "CLIENTS://" + n.clients + ",CONTROLLER://" + n.controller,
 		"advertised.listeners":           "CLIENTS://" + n.clients,
 		"listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
 		"inter.broker.listener.name":     "CLIENTS",
 		"controller.listener.names":      "CONTROLLER",
-		"controller.quorum.voters":       "1@" + n.controller,
+		"controller.quorum.voters":       p.voters(),
 		"log.dirs":                       filepath.Join(dir, "log"),
 		// A broker that crashed is let in again when its session is over. Others take over meanwhile in a cluster; here
 		// the tests would wait for the usual 9 seconds.
