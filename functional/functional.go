@@ -22,6 +22,7 @@ import (
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/host"
 	"github.com/strata-crm/strata/shared/httpx"
+	"github.com/strata-crm/strata/shared/listen"
 	"github.com/strata-crm/strata/shared/mongodb"
 	"github.com/strata-crm/strata/shared/policy"
 	"github.com/strata-crm/strata/shared/recovery"
@@ -127,7 +128,7 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 	}
 	components := []service.Component{g.recovery, g.watch, g.outbox}
 	for _, consumer := range consume.All(consume.Deps{
-		Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger,
+		Ears:       listen.Ears{Group: consume.Group, Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger},
 		Directives: g.watch.Governed(g.directives), Measuring: g.stores, Republish: g.republish,
 	}) {
 		components = append(components, consumer)

@@ -13,6 +13,7 @@ import (
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/host"
+	"github.com/strata-crm/strata/shared/listen"
 	"github.com/strata-crm/strata/shared/mongodb"
 	"github.com/strata-crm/strata/shared/policy"
 	"github.com/strata-crm/strata/shared/recovery"
@@ -160,7 +161,7 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 		return nil, err
 	}
 	consumers, err := consume.All(consume.Deps{
-		Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger,
+		Ears:       listen.Ears{Group: consume.Group, Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger},
 		Directives: g.directives, Governance: g.governance, Republish: g.stores.Republish,
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package consume
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
@@ -18,20 +17,17 @@ type Measuring interface {
 	Inform(ctx context.Context, id contract.DirectiveID) error
 }
 
-func measurements(s Measuring, log *slog.Logger) bus.Handler {
+func measurements(d Deps) bus.Handler {
 	return func(ctx context.Context, msg bus.Message) error {
 		_, m, err := contract.Decode[contract.Measurement](msg)
 		if err != nil {
 			return err
 		}
-		put, err := s.Measured(ctx, m)
-		switch {
-		case fault.Is(err, fault.NotFound):
-			log.WarnContext(ctx, "measurement for a directive that is not known here", "directive", m.Strategic, "metric", m.Metric)
-			return nil
-		case put == mongodb.Clash:
-			log.ErrorContext(ctx, "two different measurements have one revision", "code", fault.RevisionConflict, "measurement", m.ID, "revision", m.Revision)
+		put, err := d.Measuring.Measured(ctx, m)
+		if put == mongodb.Clash {
+			d.Ears.Logger.ErrorContext(ctx, "two different measurements have one revision",
+				"code", fault.RevisionConflict, "measurement", m.ID, "revision", m.Revision)
 		}
-		return err
+		return d.Ears.UnknownHere(ctx, "measurement for a directive", string(m.Strategic), err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/listen"
 )
 
 // Directives applies what arrives about directives. Both methods are idempotent.
@@ -14,7 +15,7 @@ type Directives interface {
 	Answered(ctx context.Context, a contract.Acknowledgement) error
 }
 
-func strategicDirectives(d Directives, info Measuring) bus.Handler {
+func strategicDirectives(d Deps) bus.Handler {
 	return func(ctx context.Context, m bus.Message) error {
 		switch m.Header("ce_type") {
 		case contract.TypeStrategicDirective:
@@ -22,17 +23,17 @@ func strategicDirectives(d Directives, info Measuring) bus.Handler {
 			if err != nil {
 				return err
 			}
-			if err := d.Receive(ctx, order); err != nil {
+			if err := d.Directives.Receive(ctx, order); err != nil {
 				return err
 			}
-			return info.Inform(ctx, order.ID) // measurements may have come before the plan that they belong to
+			return d.Measuring.Inform(ctx, order.ID) // measurements may have come before the plan that they belong to
 		case contract.TypeGovernance:
 			_, g, err := contract.Decode[contract.GovernanceDirective](m)
 			if err != nil {
 				return err
 			}
-			return d.Govern(ctx, g)
+			return d.Directives.Govern(ctx, g)
 		}
-		return otherType(m)
+		return listen.OtherType(m)
 	}
 }

@@ -17,6 +17,6 @@ func functionalAcks(d Deps) bus.Handler {
 		if a.Directive == governance.ID {
 			return d.Governance.Answered(ctx, a)
 		}
-		return unknownHere(ctx, d.Logger, "answer to a directive", string(a.Directive), d.Directives.Answered(ctx, a))
+		return d.Ears.UnknownHere(ctx, "answer to a directive", string(a.Directive), d.Directives.Answered(ctx, a))
 	}
 }

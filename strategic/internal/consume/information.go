@@ -5,6 +5,7 @@ import (
 
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/listen"
 )
 
 func information(d Deps) bus.Handler {
@@ -15,14 +16,14 @@ func information(d Deps) bus.Handler {
 			if err != nil {
 				return err
 			}
-			return unknownHere(ctx, d.Logger, "information on a goal", string(i.Goal), d.Directives.Informed(ctx, i))
+			return d.Ears.UnknownHere(ctx, "information on a goal", string(i.Goal), d.Directives.Informed(ctx, i))
 		case contract.TypeFunctionalInsight:
 			_, i, err := contract.Decode[contract.Insight](m)
 			if err != nil {
 				return err
 			}
-			return unknownHere(ctx, d.Logger, "insight on a goal", string(i.Goal), d.Directives.Insighted(ctx, i))
+			return d.Ears.UnknownHere(ctx, "insight on a goal", string(i.Goal), d.Directives.Insighted(ctx, i))
 		}
-		return otherType(m)
+		return listen.OtherType(m)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/listen"
 )
 
 // Own are the topics this layer speaks on, from which an emptied database is restored.
@@ -28,7 +29,7 @@ func Restore(ds Directives, g Governance, l *slog.Logger) func(context.Context, 
 				return g.Restore(ctx, o)
 			}
 		default:
-			err = otherType(m)
+			err = listen.OtherType(m)
 		}
 		l.WarnContext(ctx, "a message of this layer cannot be read and restores nothing", "topic", m.Topic, "partition", m.Partition, "offset", m.Offset, "error", err)
 		return nil

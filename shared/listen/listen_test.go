@@ -1,0 +1,78 @@
+package listen
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"github.com/strata-crm/strata/shared/bus"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/recovery"
+)
+
+type world struct {
+	subscribed bus.Subscription
+	asked      []string
+	fail       error
+}
+
+func (w *world) Subscribe(_ context.Context, s bus.Subscription) error { w.subscribed = s; return nil }
+func (w *world) Quarantine(context.Context, bus.Message, error) error  { return nil }
+func (w *world) Request(_ context.Context, cause string) error {
+	w.asked = append(w.asked, cause)
+	return w.fail
+}
+
+func ears(w *world) Ears {
+	return Ears{Group: "g", Bus: w, Aside: w, Asker: w, Logger: slog.New(slog.DiscardHandler)}
+}
+
+func TestAGapIsPassedOnlyAfterStateWasAskedFor(t *testing.T) {
+	t.Parallel()
+	w := &world{fail: errors.New("down")}
+	if err := ears(w).To("n", "t", nil).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w.subscribed.Topic != "t" || w.subscribed.Group != "g" {
+		t.Errorf("subscribed %+v", w.subscribed)
+	}
+	if err := w.subscribed.OnGap(t.Context(), bus.Gap{Topic: "t"}); !errors.Is(err, w.fail) || len(w.asked) != 1 || w.asked[0] != recovery.Gap {
+		t.Errorf("err %v, asked %v; the gap must not be passed while nobody could be asked", err, w.asked)
+	}
+}
+
+func TestRequestsAnswerTheRequester(t *testing.T) {
+	t.Parallel()
+	var to contract.Layer
+	h := Requests(func(_ context.Context, l contract.Layer) error { to = l; return nil })
+	if err := h(t.Context(), bus.Message{}); !fault.Is(err, fault.Invalid) {
+		t.Errorf("an unreadable request: %v", err)
+	}
+	if to != "" {
+		t.Error("answered what could not be read")
+	}
+}
+
+func TestUnknownHereDropsOnlyWhatIsNotFound(t *testing.T) {
+	t.Parallel()
+	e := ears(&world{})
+	if err := e.UnknownHere(t.Context(), "goal", "g", fault.New(fault.NotFound, "", "no")); err != nil {
+		t.Error(err)
+	}
+	down := fault.New(fault.Transient, "", "down")
+	if err := e.UnknownHere(t.Context(), "goal", "g", down); !errors.Is(err, down) {
+		t.Errorf("lost %v", err)
+	}
+	if e.UnknownHere(t.Context(), "goal", "g", nil) != nil {
+		t.Error("made an error of nothing")
+	}
+}
+
+func TestEarsNeedEverything(t *testing.T) {
+	t.Parallel()
+	if ears(&world{}).Check() != nil || (Ears{}).Check() == nil {
+		t.Error("Check")
+	}
+}
