@@ -199,7 +199,8 @@ func (j *judge) proof(v *Verdict) Proof {
 	return Proven
 }
 
-// measureBaseline sets the baseline once the last window that ends on or before its day is among those seen.
+// measureBaseline sets the baseline once the last window that ends on or before its day is among those seen. Windows
+// follow one another without gaps from the first data, so that is the one that ends with the day's grain.
 func (j *judge) measureBaseline(seen []contract.Point) (Cause, []contract.Reason) {
 	g := &j.in.Goal
 	if j.base != nil || g.Baseline.MeasureUntil == "" {
@@ -215,8 +216,13 @@ func (j *judge) measureBaseline(seen []contract.Point) (Cause, []contract.Reason
 		return "", nil
 	}
 	for i := len(seen) - 1; i >= 0; i-- {
-		if p := seen[i]; !p.Window.End.After(until) {
+		switch p := seen[i]; {
+		case p.Window.End.Equal(until):
 			return j.freeze(p)
+		case p.Window.End.Before(until):
+			// Measurements overtake one another on their way. The window that the baseline is waits to come: freezing an
+			// earlier one in its place could never be undone.
+			return "", nil
 		}
 	}
 	return Coverage, []contract.Reason{{Code: fault.NoData, Item: "baseline"}}
