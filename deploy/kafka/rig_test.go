@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -35,8 +36,8 @@ const (
 	lookEvery   = 50 * time.Millisecond
 )
 
-// startBroker returns a broker of the test's own, with the settings of production.
-func startBroker(t *testing.T) *realkafka.Broker {
+// newCluster returns brokers of the test's own that are not started yet, with the settings of production, some of them changed.
+func newCluster(t *testing.T, nodes int, changed map[string]string) []*realkafka.Broker {
 	t.Helper()
 	if os.Getenv("STRATA_TEST_KAFKA") == "" {
 		t.Skip("run `make test-kafka`: it fetches Apache Kafka and sets STRATA_TEST_KAFKA")
@@ -49,15 +50,25 @@ func startBroker(t *testing.T) *realkafka.Broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := realkafka.New(t.Context(), realkafka.Options{Jars: jars, Dir: t.TempDir(), Settings: settings})
+	maps.Copy(settings, changed)
+	all, err := realkafka.NewCluster(t.Context(), realkafka.Options{Jars: jars, Dir: t.TempDir(), Settings: settings}, nodes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := b.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	for _, b := range all {
+		t.Cleanup(func() {
+			if err := b.Kill(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return all
+}
+
+// startBroker returns a running broker of the test's own.
+func startBroker(t *testing.T) *realkafka.Broker {
+	t.Helper()
+	b := newCluster(t, 1, nil)[0]
 	if err := b.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

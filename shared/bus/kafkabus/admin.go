@@ -14,7 +14,8 @@ import (
 	"github.com/strata-crm/strata/shared/fault"
 )
 
-// EnsureTopics implements bus.Admin. It returns when the brokers show every topic as specified.
+// EnsureTopics implements bus.Admin. It returns when the brokers show every topic as specified and answer for each
+// partition: Kafka tells of a new topic a moment before the leaders of its partitions know that they are.
 func (b *Bus) EnsureTopics(ctx context.Context, specs ...bus.TopicSpec) error {
 	client, done := b.client()
 	defer done()
@@ -45,8 +46,20 @@ func (b *Bus) EnsureTopics(ctx context.Context, specs ...bus.TopicSpec) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	var last error
-	if delivery.Until(ctx, func() error { last = b.VerifyTopics(ctx, specs...); return last }, func(error) {}) != nil {
+	if delivery.Until(ctx, func() error { last = b.settled(ctx, specs, create); return last }, func(error) {}) != nil {
 		return last
+	}
+	return nil
+}
+
+func (b *Bus) settled(ctx context.Context, specs []bus.TopicSpec, created []kafka.TopicConfig) error {
+	if err := b.VerifyTopics(ctx, specs...); err != nil {
+		return err
+	}
+	for _, t := range created {
+		if _, err := b.Log(ctx, t.Topic); err != nil {
+			return err
+		}
 	}
 	return nil
 }
