@@ -9,8 +9,6 @@ import (
 	"io/fs"
 	"os"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/strata-crm/strata/functional/internal/consume"
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/govern"
@@ -27,6 +25,7 @@ import (
 	"github.com/strata-crm/strata/shared/policy"
 	"github.com/strata-crm/strata/shared/recovery"
 	"github.com/strata-crm/strata/shared/service"
+	"github.com/strata-crm/strata/shared/telemetry"
 )
 
 // Config is the functional layer's configuration: STRATA_FUNCTIONAL_….
@@ -101,7 +100,7 @@ func build(ctx context.Context, c Config, d host.Deps) (*graph, error) {
 	g.watch = govern.NewWatch(g.stores, g.engine, g.stores, g.library)
 	if g.directives, err = directive.NewService(directive.Options{
 		Tenant: c.Tenant.ID, Store: g.stores, Library: g.library, Policy: govern.Plans{Engine: g.engine, Watch: g.watch},
-		AutoApprove: c.Approval == "policy", Now: d.Now, NewID: d.NewID, Logger: d.Telemetry.Logger, Trace: traceID,
+		AutoApprove: c.Approval == "policy", Now: d.Now, NewID: d.NewID, Logger: d.Telemetry.Logger, Trace: telemetry.TraceID,
 	}); err != nil {
 		return nil, err
 	}
@@ -169,11 +168,4 @@ func folder(path string) fs.FS {
 		return nil
 	}
 	return os.DirFS(path)
-}
-
-func traceID(ctx context.Context) string {
-	if s := trace.SpanContextFromContext(ctx); s.HasTraceID() {
-		return s.TraceID().String()
-	}
-	return ""
 }

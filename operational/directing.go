@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/operational/internal/consume"
 	"github.com/strata-crm/strata/operational/internal/directive"
@@ -24,6 +22,7 @@ import (
 	"github.com/strata-crm/strata/shared/policy"
 	"github.com/strata-crm/strata/shared/recovery"
 	"github.com/strata-crm/strata/shared/service"
+	"github.com/strata-crm/strata/shared/telemetry"
 )
 
 // How often running directives are looked at for what changes by itself (expiry), and at most after something changed.
@@ -79,7 +78,7 @@ func (h *directing) complete(col *collecting) error {
 	}
 	answering, err := directive.NewService(directive.Options{
 		Store: h.directives, Policy: h.policy, Sources: offers{col.registry}, Coverage: warehouse, Compiles: metric.Supported,
-		Changed: h.force.Wake, Now: h.d.Now, Trace: traceID, Logger: h.d.Telemetry.Logger,
+		Changed: h.force.Wake, Now: h.d.Now, Trace: telemetry.TraceID, Logger: h.d.Telemetry.Logger,
 	})
 	if err != nil {
 		return err
@@ -222,11 +221,4 @@ func (p positions) Position(ctx context.Context) (map[int]int64, error) {
 // Touched implements metric.Positions.
 func (p positions) Touched(ctx context.Context) (map[contract.Day]map[int]int64, error) {
 	return p.col.warehouse.Touched(ctx, p.tenant, "0000-01-01", "9999-12-31")
-}
-
-func traceID(ctx context.Context) string {
-	if s := trace.SpanContextFromContext(ctx); s.HasTraceID() {
-		return s.TraceID().String()
-	}
-	return ""
 }

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/host"
@@ -18,6 +16,7 @@ import (
 	"github.com/strata-crm/strata/shared/policy"
 	"github.com/strata-crm/strata/shared/recovery"
 	"github.com/strata-crm/strata/shared/service"
+	"github.com/strata-crm/strata/shared/telemetry"
 	"github.com/strata-crm/strata/strategic/internal/consume"
 	"github.com/strata-crm/strata/strategic/internal/directive"
 	"github.com/strata-crm/strata/strategic/internal/gate"
@@ -130,12 +129,12 @@ func (g *graph) decide(ctx context.Context, d host.Deps) error {
 func (g *graph) domain(c Config, d host.Deps) error {
 	var err error
 	g.variables = variable.NewCatalogue(g.stores)
-	if g.governance, err = governance.NewService(governance.Options{Store: g.stores, Policy: g.gate, Now: d.Now, Trace: traceID}); err != nil {
+	if g.governance, err = governance.NewService(governance.Options{Store: g.stores, Policy: g.gate, Now: d.Now, Trace: telemetry.TraceID}); err != nil {
 		return err
 	}
 	g.directives, err = directive.NewService(directive.Options{
 		Tenant: directive.Tenant{ID: c.Tenant.ID, Zone: g.zone, Currency: c.Tenant.Currency}, Store: g.stores, Policy: g.gate,
-		Defaults: g.defaults, Variables: g.variables, Now: d.Now, NewID: d.NewID, Trace: traceID,
+		Defaults: g.defaults, Variables: g.variables, Now: d.Now, NewID: d.NewID, Trace: telemetry.TraceID,
 		Tracer: d.Telemetry.Tracer.Tracer(scope),
 	})
 	return err
@@ -180,11 +179,4 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 			return service.Check{Name: "mongodb", Err: d.DB.Ping(ctx)}
 		}},
 	})
-}
-
-func traceID(ctx context.Context) string {
-	if s := trace.SpanContextFromContext(ctx); s.HasTraceID() {
-		return s.TraceID().String()
-	}
-	return ""
 }
