@@ -115,7 +115,8 @@ func (b *Baseline) WindowLength(tolerance float64) (length int, ok bool) {
 	return 0, false
 }
 
-// Compare is how far a closed window lies from the baseline: the ratio of its value to the baseline's, minus 1. terms are
+// Compare is how far a closed window lies from the baseline: the ratio of its value to the baseline's, minus 1. What is
+// random is the difference customer by customer; the baseline's own noise is [Baseline.StdErr]. terms are
 // of the baseline's customers in the same order; customers who came since follow them. It fails (Invalid) when baseline
 // customers are missing, and (zero_denominator) on a window without a denominator.
 func (b *Baseline) Compare(terms []Term) (Shift, error) {
@@ -128,12 +129,30 @@ func (b *Baseline) Compare(terms []Term) (Shift, error) {
 		return Shift{}, fault.New(fault.Invalid, fault.ZeroDenominator, "a window without a denominator has no value")
 	}
 	ratio, n := num/den, float64(len(terms))
-	grown := ratio / b.ratio
-	return b.shift(grown-1, len(terms), func(i int) float64 {
+	return shift(ratio/b.ratio-1, len(terms), func(i int) float64 {
 		t := terms[i]
-		psi := (float64(t.Num) - ratio*float64(t.Den)) / (den / n * b.ratio)
-		return psi - grown*b.usualOf(i, n)
+		return (float64(t.Num)-ratio*float64(t.Den))/(den/n*b.ratio) - b.usualOf(i, n)
 	})
+}
+
+// CompareForecast is how far a closed window lies from a forecast: Σactual/Σforecast - 1, one number of each per customer, in
+// order of priority. What is random is the difference customer by customer; that the forecast is itself only estimated
+// is left to the baseline error of [Velocity.CloseAgainst]. It fails (Invalid) on lengths that differ or are 0, and
+// (zero_denominator) on a forecast that is not positive.
+func CompareForecast(actual, forecast []float64) (Shift, error) {
+	n := float64(len(actual))
+	if len(actual) != len(forecast) || n == 0 {
+		return Shift{}, fault.New(fault.Invalid, fault.InvalidItem, "%d actual numbers against %d forecasts: need one of each per customer",
+			len(actual), len(forecast))
+	}
+	var seen, expected float64
+	for i := range actual {
+		seen, expected = seen+actual[i], expected+forecast[i]
+	}
+	if !(expected > 0) {
+		return Shift{}, fault.New(fault.Invalid, fault.ZeroDenominator, "a forecast of %g in all: there is nothing to compare with", expected)
+	}
+	return shift(seen/expected-1, len(actual), func(i int) float64 { return (actual[i] - forecast[i]) / (expected / n) })
 }
 
 // usualOf is the baseline influence of customer i among n: 0 for one who came since.
@@ -144,7 +163,7 @@ func (b *Baseline) usualOf(i int, n float64) float64 {
 	return b.usual[i] * n / float64(len(b.usual))
 }
 
-func (b *Baseline) shift(effect float64, customers int, influence func(i int) float64) (Shift, error) {
+func shift(effect float64, customers int, influence func(i int) float64) (Shift, error) {
 	psi := make([]float64, customers)
 	for i := range psi {
 		psi[i] = influence(i)

@@ -173,7 +173,7 @@ func TestA16CDNOWExtraction(t *testing.T) {
 // A16, second part: the BG/NBD 39-week total on growing samples of random orders.
 func TestA16CDNOWModelTotal(t *testing.T) {
 	buyers := slices.Clone(master(t))
-	r := runs(40, 3)
+	r := runs(40, 2)
 	var at5, at10 []float64
 	for seed := range r {
 		random(uint64(10000+seed), "model").Shuffle(len(buyers), func(i, j int) { buyers[i], buyers[j] = buyers[j], buyers[i] })
@@ -190,19 +190,31 @@ func TestA16CDNOWModelTotal(t *testing.T) {
 			}
 			total := must(btyd.Purchases(p, fit, 39))
 			e := Estimate{Value: total.Mean, SD: total.StdErr * math.Sqrt(float64(n)), N: int64(n), Of: int64(len(buyers))}
-			h := e.Today(Holding())
-			if h <= .10*e.Value {
-				n10 = min(n10, float64(n))
+			if h := e.Today(Holding()); h > .10*e.Value {
+				continue
 			}
-			if h <= .05*e.Value {
+			information, grad, expected, scores := linearise(t, buyers[:n], fit.Model, 39)
+			e = must(FromInfluences(total.Mean, must(ModelInfluence(expected, grad, information, scores)), e.Of, false))
+			if e.ShownToday() != Released {
+				continue
+			}
+			n10 = min(n10, float64(n))
+			if e.Today(Holding()) <= .05*e.Value {
 				n5 = min(n5, float64(n))
+				break
 			}
 		}
 		at5, at10 = append(at5, n5), append(at10, n10)
 	}
-	// "The same grid step": the median look must be the one given.
-	medianNear(t, "A16 BG/NBD total at 5 %", at5, 19_000, .10)
-	medianNear(t, "A16 BG/NBD total at 10 %", at10, 14_500, .10)
+	t.Logf("A16 BG/NBD total: read for 5 %%: %v, for 10 %%: %v", at5, at10)
+	if m := middle(at5); m != 19_000 {
+		t.Errorf("A16 BG/NBD total at 5 %%: median %g, want the look at 19,000", m)
+	}
+	// At 10 % the guard decides: at 10,500 one customer holds 3.4 to 6.2 % of the variance, so that the median is this look
+	// or the next, 14,500.
+	if m := middle(at10); m != 10_500 && m != 14_500 {
+		t.Errorf("A16 BG/NBD total at 10 %%: median %g, want the look at 10,500 or 14,500", m)
+	}
 }
 
 func TestA16CDNOWModelFit(t *testing.T) {
@@ -228,9 +240,6 @@ func TestA16CDNOWModelFit(t *testing.T) {
 	near(t, "standard error", e.SD/math.Sqrt(float64(e.N)), want.StdErr, 1e-3*want.StdErr)
 	if plugIn := sdOf(expected) / math.Sqrt(float64(len(expected))); plugIn > .8*want.StdErr {
 		t.Errorf("with the parameters held fixed the error is %.4f of %.4f: this case cannot tell them apart", plugIn, want.StdErr)
-	}
-	if w := e.Withheld(); w != Released {
-		t.Errorf("the sample's total is withheld: %s", w)
 	}
 }
 
@@ -308,6 +317,7 @@ func TestCDNOWVelocityStory(t *testing.T) {
 	if err := inverse.Inverse(mat.NewDense(4, 4, slices.Concat(informationOf(p, fit.Model)...))); err != nil {
 		t.Fatal(err)
 	}
+	_, _, _, scores := linearise(t, buyers, fit.Model, 39)
 	// forecast of window w (1, 2, ...) for one customer
 	forecast := func(m btyd.BGNBD, s btyd.Summary, w int) float64 {
 		f := m.ExpectedGiven(s.X, s.Tx, s.T, float64(4*w))
@@ -342,18 +352,15 @@ func TestCDNOWVelocityStory(t *testing.T) {
 			}
 			return sum
 		})
+		// The forecast's own error, by the influence of each customer on the parameters.
+		var weights mat.VecDense
+		weights.MulVec(&inverse, mat.NewVecDense(4, grad[:]))
 		own := 0.0
-		for i := range 4 {
-			for j := range 4 {
-				own += grad[i] * inverse.At(i, j) * grad[j] / float64(len(buyers))
-			}
+		for _, score := range scores {
+			psi := mat.Dot(&weights, mat.NewVecDense(4, score)) / float64(len(buyers))
+			own += psi * psi
 		}
-		psi, n := make([]float64, len(buyers)), float64(len(buyers))
-		for i := range psi {
-			psi[i] = (seen[i] - actual/total*expected[i]) / (total / n)
-		}
-		e := must(FromInfluences(actual/total-1, psi, 0, false))
-		s := Shift{e.Value, e.SD / math.Sqrt(n), e.N}
+		s := must(CompareForecast(seen, expected))
 		if err := errors.Join(widened.CloseAgainst(s, math.Sqrt(own)/total), narrow.CloseAgainst(s, 0)); err != nil {
 			t.Fatal(err)
 		}

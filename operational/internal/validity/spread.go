@@ -61,7 +61,7 @@ func (b *SpreadBaseline) Compare(scores []Score) (Shift, error) {
 	if !(now.variance > 0) {
 		return Shift{}, fault.New(fault.Invalid, fault.ZeroDenominator, "the window's scores do not vary: it has no spread to compare")
 	}
-	return b.shift(math.Log(now.variance/b.variance), len(scores), func(i int) float64 {
+	return shift(math.Log(now.variance/b.variance), len(scores), func(i int) float64 {
 		return now.influence(scores[i], len(scores)) - b.usualOf(i, float64(len(scores)))
 	})
 }
