@@ -221,12 +221,11 @@ func (s *suite) collected(key, call string, item map[string]any) string {
 func TestDirectiveToMeasurement(t *testing.T) {
 	t.Parallel()
 	s := whole(t)
-	early := s.direct("od-0", askOrders, revenue)
-	if a := s.answered("od-0", contract.Refused, early.Revision); a.Reasons[0].Code != fault.PurposeNotAllowed {
-		t.Errorf("without governance it is refused because of %+v, want purpose_not_allowed", a.Reasons)
+	unserved := s.direct("od-0", askOrders, revenue)
+	if a := s.answered("od-0", contract.Received, unserved.Revision); a.Reasons[0].Code != fault.AwaitingApproval {
+		t.Errorf("without governance it waits because of %+v, want awaiting_approval", a.Reasons)
 	}
 	s.govern("retention_analysis")
-	unserved := s.direct("od-0", askOrders, revenue)
 	if a := s.answered("od-0", contract.Refused, unserved.Revision); a.Reasons[0].Code != fault.NoSource {
 		t.Errorf("without a source it is refused because of %+v, want no_source", a.Reasons)
 	}

@@ -158,6 +158,9 @@ func (e *Engine) tryCanaries(ctx context.Context) error {
 // Bundle names what decides now: a hash of the rules and the revision of the data.
 func (e *Engine) Bundle() string { return e.current.Load().name }
 
+// Revision returns the revision of the data in use; 0 before the first SetData.
+func (e *Engine) Revision() int64 { return e.current.Load().revision }
+
 // SetData makes data, a governance directive, what the rules read as data.governance, from the next decision on. A
 // revision lower than the present one is a Conflict and changes nothing; the present one again is nothing new.
 func (e *Engine) SetData(ctx context.Context, revision int64, data any) error {

@@ -19,6 +19,8 @@ type Verdict struct {
 	Decision contract.Decision
 	Allowed  bool
 	Purposes []contract.Purpose // that governance does not allow; empty if it objects to something else
+	// Ungoverned: no governance directive has arrived yet, so nothing was decided and nothing is allowed.
+	Ungoverned bool
 }
 
 // Received returns the record after a directive's revision has arrived and policy has spoken. A revision that is not
@@ -35,20 +37,44 @@ func Received(r *Record, d *contract.OperationalDirective, v Verdict, w World, t
 	if err := r.step(contract.Received, nil, t); err != nil {
 		return err
 	}
-	if !t.Now.Before(d.Expires) {
-		r.stop()
+	return r.decide(v, w, t)
+}
+
+// decide answers an order that was received: carried out, refused, or over already. One that came before the first
+// governance directive, on another partition and therefore in any order, waits for it.
+func (r *Record) decide(v Verdict, w World, t Turn) error {
+	r.stop()
+	switch {
+	case !t.Now.Before(r.Order.Expires):
 		return r.step(contract.Expired, nil, t)
+	case v.Ungoverned:
+		return r.step(contract.Received, []contract.Reason{{Code: fault.AwaitingApproval, Item: "governance"}}, t)
 	}
 	t.Decision, r.Bundle = &v.Decision, v.Decision.Bundle
-	if why := objections(d, v, w); len(why) > 0 {
-		r.stop()
+	if why := objections(r.Order, v, w); len(why) > 0 {
 		return r.step(contract.Refused, why, t)
 	}
 	r.plan(w)
-	if err := r.step(contract.Accepted, wishes(d, w), t); err != nil {
+	if err := r.step(contract.Accepted, wishes(r.Order, w), t); err != nil {
 		return err
 	}
 	return r.judge(w, t)
+}
+
+// Waits reports whether the directive has yet to be decided on.
+func (r *Record) Waits() bool { return r.Order != nil && r.Answer.State == contract.Received }
+
+// Decided returns the record of a directive that waited, after policy has spoken. It reports whether there is anything to
+// say upward.
+func Decided(r *Record, v Verdict, w World, t Turn) (bool, error) {
+	if !r.Waits() || v.Ungoverned && t.Now.Before(r.Order.Expires) {
+		return false, nil
+	}
+	if err := r.decide(v, w, t); err != nil {
+		return false, err
+	}
+	r.seal(t)
+	return true, nil
 }
 
 // Ruled returns the record after policy has spoken again, under other rules than before. A running directive that they

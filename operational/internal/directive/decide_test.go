@@ -304,6 +304,28 @@ func TestRuled(t *testing.T) {
 		contract.Reason{Code: fault.PurposeNotAllowed, Item: "retention_analysis"})
 }
 
+// TestWaitsForGovernance: what arrives before the first governance directive is decided when that has come.
+func TestWaitsForGovernance(t *testing.T) {
+	t.Parallel()
+	waiting := contract.Reason{Code: fault.AwaitingApproval, Item: "governance"}
+	r := received(t, order(1), Verdict{Ungoverned: true}, everything)
+	want(t, "ungoverned", r, []contract.State{contract.Received, contract.Received}, waiting)
+	if news, err := Decided(r, Verdict{Ungoverned: true}, everything, at(1)); news || err != nil || r.Running() {
+		t.Errorf("still ungoverned: news %v, %v, running %v", news, err, r.Running())
+	}
+	if news, err := Decided(r, allowed, everything, at(2)); !news || err != nil || r.Bundle != "b.1" {
+		t.Errorf("governed: news %v, %v, under %s", news, err, r.Bundle)
+	}
+	want(t, "governed", r, []contract.State{contract.Received, contract.Received, contract.Accepted, contract.Executing})
+	if news, _ := Decided(r, allowed, everything, at(3)); news {
+		t.Error("it was decided on twice")
+	}
+	late := received(t, order(1), Verdict{Ungoverned: true}, everything)
+	if news, err := Decided(late, Verdict{Ungoverned: true}, everything, at(60)); !news || err != nil || late.Answer.State != contract.Expired {
+		t.Errorf("never governed it ends as %s, %v; want expired", late.Answer.State, err)
+	}
+}
+
 func governance(revision int64, s contract.Standing) *contract.GovernanceDirective {
 	return &contract.GovernanceDirective{Order: contract.Order{ID: "gd-1", Revision: revision, Standing: s}, Version: 1, MinimumGroup: 10}
 }

@@ -150,14 +150,14 @@ func (s *Service) Govern(ctx context.Context, g contract.GovernanceDirective) er
 	return err
 }
 
-// Look brings every running directive in line with the rules, the sources, the coverage and the wall clock as they are
+// Look decides on every directive that waits, and brings every running one in line with the rules, the sources, the coverage and the wall clock as they are
 // now, and returns how many answers changed.
 func (s *Service) Look(ctx context.Context) (int, error) {
 	records, err := s.o.Store.All(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("look at directives: %w", err)
 	}
-	records = slices.DeleteFunc(records, func(r Record) bool { return !r.Running() })
+	records = slices.DeleteFunc(records, func(r Record) bool { return !r.Running() && !r.Waits() })
 	if len(records) == 0 {
 		return 0, nil
 	}
@@ -204,7 +204,7 @@ func (s *Service) look(ctx context.Context, seen *Record, coverage map[contract.
 			return err
 		}
 		if ruled != nil {
-			if moved, err = Ruled(r, *ruled, t); err != nil || moved {
+			if moved, err = again(r, *ruled, w, t); err != nil || moved {
 				return err
 			}
 		}
@@ -212,6 +212,14 @@ func (s *Service) look(ctx context.Context, seen *Record, coverage map[contract.
 		return err
 	})
 	return moved, err
+}
+
+// again applies what policy says of a directive on which it spoke under other rules, or not at all.
+func again(r *Record, v Verdict, w World, t Turn) (bool, error) {
+	if r.Waits() {
+		return Decided(r, v, w, t)
+	}
+	return Ruled(r, v, t)
 }
 
 // asked returns the parameters that running directives collect, each once.

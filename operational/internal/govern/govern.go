@@ -22,11 +22,15 @@ import (
 type Policy struct{ Engine *policy.Engine }
 
 // Directive implements directive.Policy: every use must be allowed, and the directive as a whole. The end of a directive
-// needs nobody's leave.
+// needs nobody's leave. Before the first governance directive nothing is decided.
 func (p Policy) Directive(ctx context.Context, d *contract.OperationalDirective) (directive.Verdict, error) {
 	var v directive.Verdict
 	if d.Standing.Ended() {
 		v.Allowed = true
+		return v, nil
+	}
+	if p.Engine.Revision() == 0 {
+		v.Ungoverned = true
 		return v, nil
 	}
 	in := rules.DirectiveInput{

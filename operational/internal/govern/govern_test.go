@@ -65,7 +65,9 @@ func TestDirective(t *testing.T) {
 		}
 	}
 	good := directiveFor(contract.Transactional, "retention_analysis")
-	ask("without governance", good, false, "retention_analysis")
+	if v, err := p.Directive(t.Context(), good); err != nil || v.Allowed || !v.Ungoverned {
+		t.Errorf("without governance: %+v, %v; want nothing allowed and nothing decided", v, err)
+	}
 	if err := p.Engine.SetData(t.Context(), 1, governance(1, "retention_analysis")); err != nil {
 		t.Fatal(err)
 	}
