@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
@@ -117,18 +118,37 @@ func (e *Engine) Round(ctx context.Context) error {
 	if err != nil || r.first == "" {
 		return err
 	}
-	var failed []error
-	for i := range orders {
-		for j := range orders[i].Compute {
-			c := &orders[i].Compute[j]
-			if err := r.compute(ctx, &orders[i], c); err != nil {
-				failed = append(failed, fmt.Errorf("measure %s for %s: %w", c.Metric.ID, orders[i].ID, err))
-			}
-		}
-	}
+	err = r.all(ctx, orders)
 	if r.open {
 		e.lastOpen = r.now
 	}
+	return err
+}
+
+// atOnce is how many metrics are computed side by side: each is one query after another.
+const atOnce = 4
+
+// all computes every metric of the orders.
+func (r *round) all(ctx context.Context, orders []contract.OperationalDirective) error {
+	var failed []error
+	var lock sync.Mutex
+	var wg sync.WaitGroup
+	free := make(chan struct{}, atOnce)
+	for i := range orders {
+		for j := range orders[i].Compute {
+			o, c := &orders[i], &orders[i].Compute[j]
+			free <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-free }()
+				if err := r.compute(ctx, o, c); err != nil {
+					lock.Lock()
+					defer lock.Unlock()
+					failed = append(failed, fmt.Errorf("measure %s for %s: %w", c.Metric.ID, o.ID, err))
+				}
+			})
+		}
+	}
+	wg.Wait()
 	return errors.Join(failed...)
 }
 
@@ -142,12 +162,11 @@ type round struct {
 	touched  map[contract.Day]map[int]int64
 	latest   map[int]int64 // by partition, when any day last changed
 	open     bool          // whether open windows are due
-	quality  map[Span]Quality
-	models   *remembering
+	asked    *remembering
 }
 
 func (e *Engine) round(ctx context.Context) (*round, error) {
-	r := &round{Engine: e, now: e.o.Now(), latest: map[int]int64{}, quality: map[Span]Quality{}, models: remember(e.o.Warehouse)}
+	r := &round{Engine: e, now: e.o.Now(), latest: map[int]int64{}, asked: remember(e.o.Warehouse)}
 	var err error
 	if r.first, err = e.o.Warehouse.FirstDay(ctx); err != nil {
 		return nil, fmt.Errorf("first day of data: %w", err)
@@ -245,16 +264,13 @@ func later(a, b map[int]int64) bool {
 
 func (r *round) measure(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, closed bool, complete time.Time) error {
 	group := max(SmallestGroup, int64(o.Constraints.MinimumGroup))
-	result, err := p.Measure(ctx, r.models, w, r.o.Gates, group)
+	result, err := p.Measure(ctx, r.asked, w, r.o.Gates, group)
 	if err != nil {
 		return err
 	}
-	q, ok := r.quality[w]
-	if !ok {
-		if q, err = r.o.Warehouse.Quality(ctx, w); err != nil {
-			return err
-		}
-		r.quality[w] = q
+	q, err := r.asked.Quality(ctx, w)
+	if err != nil {
+		return err
 	}
 	m := p.measurement(r.o.Tenant, o, w, r.o.Zone, result, quality(&p.c.Metric, q, group))
 	m.Closed, m.AsOf = closed, complete.UTC()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ type world struct {
 	position map[int]int64
 	touched  map[contract.Day]map[int]int64
 	failing  contract.Entity
+	mu       sync.Mutex // guards what follows
 	puts     []put
 	known    map[contract.MeasurementID]put
 	summed   int
@@ -47,11 +49,15 @@ func (w *world) Put(_ context.Context, m contract.Measurement, contains map[int]
 	for part, pos := range contains {
 		p.contains[part] = pos
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.puts = append(w.puts, p)
 	w.known[m.ID] = p
 	return nil
 }
 func (w *world) Known(_ context.Context, id contract.MeasurementID) (map[int]int64, int64, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	p, ok := w.known[id]
 	return p.contains, p.m.DirectiveRevision, ok && p.m.Closed, nil
 }
@@ -83,6 +89,8 @@ func (w *world) Moments(_ context.Context, q Query) ([]Group, error) {
 }
 func (w *world) Order(context.Context, Order) (Statistic, error) { return Statistic{}, nil }
 func (w *world) Summaries(context.Context, Span, *contract.Condition) ([]btyd.Summary, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.summed++
 	return []btyd.Summary{{T: 3, Count: 1}}, nil
 }

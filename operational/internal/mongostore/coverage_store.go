@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/strata-crm/strata/operational/internal/directive"
 	"github.com/strata-crm/strata/operational/internal/fact"
@@ -24,7 +25,7 @@ func (s *Metrics) Coverage(ctx context.Context, ps []contract.Parameter) (map[co
 	if len(ps) == 0 {
 		return out, nil
 	}
-	q, err := s.Quality(ctx, metric.Span{From: "0000-01-01", Until: "9999-12-31"})
+	q, err := s.quality(ctx, bson.E{Key: "day", Value: op("$gt", "")}, options.Aggregate().SetHint(wholeScan)) // of all days
 	if err != nil {
 		return nil, err
 	}

@@ -233,14 +233,19 @@ func summary(raw bson.Raw, asOf time.Time) (btyd.Summary, error) {
 
 // Quality implements metric.Warehouse.
 func (s *Metrics) Quality(ctx context.Context, w metric.Span) (metric.Quality, error) {
+	return s.quality(ctx, bson.E{Key: "day", Value: between(w.From, w.Until)}, options.Aggregate())
+}
+
+// quality counts over the orders of some days.
+func (s *Metrics) quality(ctx context.Context, days bson.E, o options.Lister[options.AggregateOptions]) (metric.Quality, error) {
 	var q metric.Quality
 	raws, err := s.run(ctx, rowsCollection, []stage{
-		op("$match", doc{{Key: "tenant", Value: s.tenant}, {Key: "day", Value: between(w.From, w.Until)}}),
+		op("$match", doc{{Key: "tenant", Value: s.tenant}, days}),
 		op("$group", doc{
 			{Key: "_id", Value: nil}, {Key: "orders", Value: op("$sum", "$orders")}, {Key: "amount", Value: op("$sum", "$withAmount")},
 			{Key: "items", Value: op("$sum", "$withItems")}, {Key: "zero", Value: op("$sum", "$zeroOrders")}, {Key: "identical", Value: op("$sum", "$identical")},
 		}),
-	})
+	}, o)
 	if err != nil || len(raws) == 0 {
 		return q, err
 	}
