@@ -44,13 +44,22 @@ type Finding struct {
 	LogE    float64          `json:"logE"`   // natural log of the evidence against "Effect lies in the band"
 }
 
-// judge is the three-way decision: the interval lies inside the band, proven outside, or astride.
-func judge(f Finding, level Level) Finding {
+// judge is the three-way decision for an estimate: its interval lies inside the band, proven outside, or astride.
+//
+// While one customer holds more than 5 % of the variance, nothing is published; of a statement that was published before
+// such a customer came, an interval inside the band still says "holds", since that customer has widened it, but no
+// failure, which latches, may rest on them: it is not enough data then.
+func judge(f Finding, e Estimate, level Level) Finding {
+	w := e.Withheld()
 	switch {
-	case f.LogE >= level.threshold():
-		f.Verdict, f.Reason = contract.Fails, Beyond
+	case w == TooFew || w == Undefined:
+		return notEnough(f, Reason(w))
 	case math.Abs(f.Effect)+f.Margin <= f.Band:
 		f.Verdict = contract.Holds
+	case w != Released:
+		return notEnough(f, Reason(w))
+	case f.LogE >= level.threshold():
+		f.Verdict, f.Reason = contract.Fails, Beyond
 	default:
 		f.Verdict, f.Reason = contract.Weakening, Astride
 	}

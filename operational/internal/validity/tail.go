@@ -109,13 +109,11 @@ func (t *shortfall) estimate(of int64, bounded bool) (Estimate, error) {
 // tail of fewer than 20 customers is not enough data.
 func Tail(fall Estimate, tail int) Finding {
 	f := Finding{Effect: fall.Value, Margin: fall.Newcomers(Holding()), Band: tailLimit}
-	if w := fall.Withheld(); w == Undefined || w == TooFew {
-		return notEnough(f, Reason(w))
-	}
 	if tail < leastTail {
 		return notEnough(f, Reason(SmallTail))
 	}
 	level := halfFailing()
 	f.LogE = fall.beyond(0, tailLimit, level)
-	return judge(f, level)
+	fall.Peak = 0 // a tail is made of few customers: their number is its guard
+	return judge(f, fall, level)
 }

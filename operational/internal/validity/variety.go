@@ -79,13 +79,9 @@ func widest(parts []Finding, logE float64) Finding {
 func leftOut(f Format, formats int, tolerance, target float64) FormatFinding {
 	level := Failing().Split(formats)
 	found := FormatFinding{Name: f.Name, Finding: Finding{Effect: f.Without.Value, Margin: f.Without.Newcomers(Holding()), Band: tolerance}}
-	if w := f.Without.Withheld(); w != Released {
-		found.Finding = notEnough(found.Finding, Reason(w))
-	} else {
-		// One of G formats proven at 1 %/G makes the mean over formats evidence at 1 %.
-		found.LogE = f.Without.beyond(0, tolerance, level)
-		found.Finding = judge(found.Finding, level)
-	}
+	// One of G formats proven at 1 %/G makes the mean over formats evidence at 1 %.
+	found.LogE = f.Without.beyond(0, tolerance, level)
+	found.Finding = judge(found.Finding, f.Without, level)
 	if f.Own.N > 0 && !math.IsNaN(f.Own.Value) {
 		found.Gap = f.Own.Value
 		found.Contradicts = contradicts(f.Own, level, tolerance, target)

@@ -208,7 +208,7 @@ func TestVeracityWithoutUnknownFacts(t *testing.T) {
 	if v := Veracity(Estimate{N: 399, Peak: .01, SD: 1}, .2, .05, 1); v.Verdict != contract.NotEnoughData || v.Reason != Reason(TooFew) {
 		t.Errorf("399 customers: %+v", v)
 	}
-	if v := Veracity(Estimate{Value: .01, N: 4000, Peak: .5, SD: .1}, .02, .05, 1); v.Verdict != contract.NotEnoughData {
+	if v := Veracity(Estimate{Value: .9, N: 4000, Peak: .5, SD: .1}, .02, .05, 1); v.Verdict != contract.NotEnoughData {
 		t.Errorf("one customer dominates: %+v", v)
 	}
 }
@@ -233,7 +233,7 @@ func TestVarietyNamesContradictionAndUnparsed(t *testing.T) {
 		"a gap below the target":          {judge(-.10, 0, -.05), contract.Weakening, Contradiction},
 		"half the facts cannot be read":   {judge(.12, .5, none), contract.Weakening, Unparsed},
 		"one format":                      {Variety([]Format{{"file", still, still}}, 0, .05, none), contract.NotEnoughData, OneFormat},
-		"one customer dominates a format": {Variety([]Format{{"a", still, still}, {"b", Estimate{N: 900, SD: 1, Peak: .06}, still}}, 0, .05, none), contract.NotEnoughData, Reason(Dominated)},
+		"one customer dominates a format": {Variety([]Format{{"a", still, still}, {"b", Estimate{N: 900, SD: 1, Peak: .06, Value: -.9}, still}}, 0, .05, none), contract.NotEnoughData, Reason(Dominated)},
 	} {
 		if c.got.Verdict != c.verdict || c.got.Reason != c.reason {
 			t.Errorf("%s: %s (%s), want %s (%s)", name, c.got.Verdict, c.got.Reason, c.verdict, c.reason)

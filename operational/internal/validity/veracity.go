@@ -37,12 +37,8 @@ func Veracity(effect Estimate, unknown, tolerance, plausible float64) VeracityFi
 		v.Verdict = contract.Holds
 		return v
 	}
-	if withheld == Released {
-		v.LogE = effect.beyond(0, tolerance, Failing())
-		v.Finding = judge(v.Finding, Failing())
-	} else {
-		v.Finding = notEnough(v.Finding, Reason(withheld))
-	}
+	v.LogE = effect.beyond(0, tolerance, Failing())
+	v.Finding = judge(v.Finding, effect, Failing())
 	if v.Verdict != contract.Fails && unknown*plausible > tolerance {
 		v.Verdict, v.Reason = contract.Weakening, Unverified
 	}

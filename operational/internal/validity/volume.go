@@ -13,19 +13,16 @@ import (
 //
 // It holds when the current interval for customers to come lies inside the band: never the running intersection of
 // intervals, which goes on saying "holds" in 16 % of the looks at which the true value has left. It fails when the 1 %
-// interval no longer touches the band. Ask it of a candidate with its own value as published.
+// interval no longer touches the band.
 func Volume(now Estimate, published, band float64, windows int) Finding {
 	level := Failing()
 	if windows > 0 {
 		level = level.Spend(windows)
 	}
 	f := Finding{Effect: now.Value - published, Margin: now.Newcomers(Holding()), Band: band}
-	if w := now.Withheld(); w != Released {
-		return notEnough(f, Reason(w))
-	}
 	// Weighted by its window's share of the budget, so that proof is 1/.01 in every window and evidence stays an e-value.
 	f.LogE = now.beyond(published, band, level) - level.threshold() + Failing().threshold()
-	f = judge(f, Failing())
+	f = judge(f, now, Failing())
 	if f.Verdict == contract.Weakening && now.Exact() && math.Abs(f.Effect) <= band && f.Margin > band {
 		f.Reason = Newcomers
 	}

@@ -37,7 +37,10 @@ func TestA2A3PublishedIntervalsCover(t *testing.T) {
 				if a.Withheld == Released {
 					shown = true
 					miss = miss || math.Abs(a.Value-truth) > a.HalfWidth
-					holds = holds || Volume(a.Estimate, a.Value, tau.Band(a.Value), 0).Verdict == contract.Holds
+				}
+				// What is published says "holds" at once; an interval as wide as the tolerance is already called so here.
+				if a.Estimate.Withheld() == Released && Volume(a.Estimate, a.Value, tau.Band(a.Value), 0).Verdict == contract.Holds {
+					holds = true
 				}
 				return false
 			})
