@@ -18,7 +18,7 @@ func TestA13Tail(t *testing.T) {
 		{lognormal(1), .083, 0, .01, .99, 1}, {lognormal(2), .369, .99, 1, 0, .01}, {pareto(1.5), 0, 0, 1, 0, .10},
 		{spending, .057, 0, .01, .99, 1}, {rate(.05), .010, 0, .01, .99, 1}, {lognormal(1.3), .144, 0, .02, 0, 1},
 	} {
-		r, failed, held := runs(120, 12), 0, 0
+		r, failed, held := runs(120, 6), 0, 0
 		var last Estimate
 		for seed := range r {
 			rnd := random(uint64(seed+1), "tail "+c.name)

@@ -224,3 +224,27 @@ func TestVelocityRefuses(t *testing.T) {
 		t.Error("a tolerance of 0")
 	}
 }
+
+// What a baseline says of its own noise, and a window of its error, against what they are over many draws of the windows of
+// the same customers.
+func TestBaselineAndWindowErrors(t *testing.T) {
+	const draws = 120
+	p := newPanel(1)
+	var values, s0, effects, s []float64
+	for range draws {
+		b, _ := p.baseline(t)
+		values, s0 = append(values, b.Value()), append(s0, b.StdErr())
+		terms, _ := p.window()
+		shift := must(b.Compare(terms))
+		effects, s = append(effects, shift.Effect), append(s, shift.StdErr)
+		near(t, "window error foretold", b.WindowError(1), shift.StdErr, .15*shift.StdErr)
+		near(t, "window error of four", b.WindowError(4), b.StdErr()*math.Sqrt(1+panelBaseline/4.), 1e-12)
+	}
+	for name, c := range map[string]struct{ said, actual float64 }{
+		"baseline": {middle(s0), sdOf(values) / middle(values)}, "window": {middle(s), sdOf(effects)},
+	} {
+		if ratio := c.said / c.actual; ratio < .82 || ratio > 1.22 { // 3 standard errors of a standard deviation of 120
+			t.Errorf("%s: error of %.5f said, %.5f actual", name, c.said, c.actual)
+		}
+	}
+}
