@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/strata-crm/strata/shared/local/docstore/command"
 	"github.com/strata-crm/strata/shared/local/docstore/engine"
 	"github.com/strata-crm/strata/shared/local/docstore/wire"
@@ -36,6 +38,7 @@ type Options struct {
 	CacheBytes int64            // block cache outside the Go heap; 0 means 128 MiB, or 16 MiB in memory
 	Credential *Credential      // asked of connections made through Serve; nil asks nobody
 	FailPoints bool             // offer configureFailPoint, for the drivers' tests
+	FS         vfs.FS           // nil = the disk. Tests give one that fails
 }
 
 // Store is an open document store. All methods are safe for concurrent use.
@@ -62,7 +65,7 @@ func Open(o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e, err := engine.Open(engine.Options{Dir: o.Dir, InMemory: o.InMemory, Now: o.Now, Logger: o.Logger, CacheBytes: o.CacheBytes})
+	e, err := engine.Open(engine.Options{Dir: o.Dir, InMemory: o.InMemory, Now: o.Now, Logger: o.Logger, CacheBytes: o.CacheBytes, FS: o.FS})
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +128,15 @@ func (s *Store) sweep() {
 
 // Expire deletes the documents whose expiry index says so, at once instead of within a minute, and returns how many.
 func (s *Store) Expire(ctx context.Context) (int, error) { return s.engine.Expire(ctx) }
+
+// Err is not nil when a sync has failed and the store has therefore stopped: the process should end and be started again
+// once the disk is well. A full disk is no such failure: writes are refused until there is space again.
+func (s *Store) Err() error {
+	if t := s.engine.Trouble(); t != nil && t.Final {
+		return t
+	}
+	return nil
+}
 
 // URI returns a connection string for use with [Store.Dialer]. The address in it means nothing.
 func (s *Store) URI() string { return "mongodb://" + memoryAddress + "/?directConnection=true" }

@@ -124,6 +124,9 @@ func (s *Server) run(ctx context.Context, r *request) (out *bsonx.DocBuilder, er
 	if r.cmd.adminOnly && r.db != "admin" {
 		return nil, mongoerr.New(mongoerr.Unauthorized, "%s may only be run against the admin database.", r.name)
 	}
+	if err := s.engine.Stuck(); err != nil && !r.cmd.open {
+		return nil, err
+	}
 	if r.maxTime > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.maxTime)
@@ -155,6 +158,21 @@ func translate(err error) error {
 		return mongoerr.New(mongoerr.MaxTimeMSExpired, "operation exceeded time limit")
 	case errors.Is(err, context.Canceled):
 		return mongoerr.New(mongoerr.InterruptedAtShutdown, "operation was interrupted")
+	}
+	return translateDisk(engine.Explain(err))
+}
+
+// translateDisk gives failures of the disk their codes. Clients may try again while the disk is full.
+func translateDisk(err error) error {
+	var disk *engine.DiskError
+	var damaged *engine.Corruption
+	switch {
+	case errors.As(err, &disk) && disk.Final:
+		return mongoerr.New(mongoerr.ShutdownInProgress, "%v", disk)
+	case errors.As(err, &disk):
+		return mongoerr.New(mongoerr.OutOfDiskSpace, "%v", disk)
+	case errors.As(err, &damaged):
+		return mongoerr.New(mongoerr.DataCorruptionDetected, "%v", damaged)
 	}
 	return err
 }

@@ -112,7 +112,11 @@ func commitTransaction(_ context.Context, r *request) (*bsonx.DocBuilder, error)
 		return nil, err
 	}
 	r.killTransactionCursors()
-	return bsonx.NewDoc(16), r.sessions.Commit(r.session, *r.txnNumber)
+	err := r.sessions.Commit(r.session, *r.txnNumber)
+	if err != nil && r.session.Committed() { // it is there, but nobody knows whether it stays
+		err = mongoerr.From(translate(err)).WithLabel(mongoerr.UnknownTransactionCommitResult)
+	}
+	return bsonx.NewDoc(16), err
 }
 
 func abortTransaction(_ context.Context, r *request) (*bsonx.DocBuilder, error) {

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -23,7 +24,7 @@ type writer struct {
 	r      *request
 	ns     engine.Namespace
 	tx     *engine.Tx
-	waits  []func() error
+	seen   uint64          // the last commit that the answers tell of
 	record *session.Record // of a retryable write, else nil
 }
 
@@ -63,6 +64,7 @@ func (w *writer) attempt(ctx context.Context, create bool, op func(t *engine.Tx,
 func (w *writer) once(create bool, op func(t *engine.Tx, c *engine.Collection) error) error {
 	if w.tx == nil {
 		w.tx = w.r.engine.Begin()
+		w.seen = max(w.seen, w.tx.Seq())
 	}
 	c, err := w.tx.Writable(w.ns)
 	if err != nil {
@@ -92,9 +94,10 @@ func (w *writer) flush() error {
 			return err
 		}
 	}
-	wait, err := t.CommitLater()
-	if err == nil {
-		w.waits = append(w.waits, wait)
+	seq, err := t.CommitLater()
+	w.seen = max(w.seen, seq)
+	if err != nil && w.record != nil { // it already holds the answers that are not true now
+		err = errors.Join(err, w.r.sessions.Reload(w.r.session))
 	}
 	return err
 }
@@ -115,27 +118,21 @@ func (w *writer) before(statement int32) (bson.Raw, bool) {
 	if w.record == nil {
 		return nil, false
 	}
-	return w.record.Reply(statement)
+	reply, done := w.record.Reply(statement)
+	if done {
+		w.seen = w.r.engine.Seq()
+	}
+	return reply, done
 }
 
-// finish commits the rest and returns when all of the command's writes are durable, unless the client does not care.
+// finish commits the rest and returns when all that the answer tells of is durable, unless the client does not care: the
+// command's own writes, and also those of others that kept it from writing.
 func (w *writer) finish() error {
 	err := w.flush()
-	if w.r.noReplyWait {
-		waits := w.waits
-		go func() {
-			for _, wait := range waits {
-				if err := wait(); err != nil {
-					w.r.log.Error("docstore: an unacknowledged write failed", "err", err)
-				}
-			}
-		}()
+	if w.r.noReplyWait || w.r.tx != nil {
 		return err
 	}
-	for _, wait := range w.waits {
-		err = errors.Join(err, wait())
-	}
-	return err
+	return errors.Join(err, w.r.engine.WaitDurable(context.Background(), w.seen))
 }
 
 // writeErrors collects the failures of single statements.
@@ -144,6 +141,10 @@ type writeErrors struct {
 	count int
 }
 
+// wholeCommand are the codes of failures that are not of one statement.
+var wholeCommand = []int32{mongoerr.InternalError, mongoerr.MaxTimeMSExpired, mongoerr.InterruptedAtShutdown, mongoerr.WriteConflict,
+	mongoerr.OutOfDiskSpace, mongoerr.ShutdownInProgress, mongoerr.DataCorruptionDetected}
+
 // add notes a failure. It returns the error itself where the whole command must fail: in a transaction, and where the
 // client's time is over or the store is broken.
 func (e *writeErrors) add(r *request, index int, err error) error {
@@ -151,7 +152,7 @@ func (e *writeErrors) add(r *request, index int, err error) error {
 	var dup *engine.DuplicateKey
 	isDup := errors.As(err, &dup)
 	code := mongoerr.CodeOf(err)
-	if !isDup && (code == mongoerr.InternalError || code == mongoerr.MaxTimeMSExpired || code == mongoerr.InterruptedAtShutdown || code == mongoerr.WriteConflict) {
+	if !isDup && slices.Contains(wholeCommand, code) {
 		return err
 	}
 	out := bsonx.NewDoc(128).Append("index", bsonx.Int32(int32(index)))

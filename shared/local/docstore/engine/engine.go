@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -22,12 +23,15 @@ type Options struct {
 	Now        func() time.Time
 	Logger     *slog.Logger // nil discards
 	CacheBytes int64        // block cache outside the Go heap; 0 means 128 MiB, or 16 MiB in memory
+	FS         vfs.FS       // nil = the disk. Tests give one that fails
 }
 
 // Engine is an open store. All methods are safe for concurrent use.
 type Engine struct {
 	db      *pebble.DB
 	cache   *pebble.Cache
+	disk    *disk        // nil in memory
+	lock    *pebble.Lock // of the folder; nil in memory
 	now     func() time.Time
 	log     *slog.Logger
 	sync    bool
@@ -39,13 +43,26 @@ type Engine struct {
 	writers txList     // open transactions that may write, oldest snapshot first; guarded by commit
 	recent  []written  // commits whose locks are still remembered; guarded by commit
 
+	unsynced chan unsynced // commits in order; nil in memory
+	syncer   chan struct{} // closed when nobody waits for syncs any more
+
 	durable struct {
 		sync.Mutex
 		cond *sync.Cond
 		seq  uint64
-		err  error
+		err  error // why it makes no sense to wait now
 	}
+	trouble atomic.Pointer[DiskError] // nil = the disk is well
 }
+
+// unsynced is a commit that is visible and whose sync has not been confirmed.
+type unsynced struct {
+	batch *pebble.Batch
+	seq   uint64
+}
+
+// maxUnsynced is how many commits may wait for the disk; Pebble's own queue is as long.
+const maxUnsynced = 4096
 
 type written struct {
 	seq  uint64
@@ -63,19 +80,79 @@ func Open(o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{now: o.Now, log: o.Logger, sync: !o.InMemory, locks: newLockTable()}
+	e := &Engine{now: o.Now, log: o.Logger, sync: !o.InMemory, locks: newLockTable(), syncer: make(chan struct{})}
 	e.durable.cond = sync.NewCond(&e.durable.Mutex)
 	if err := e.openPebble(o); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("opening the document store in %q: %w", o.Dir, Explain(err))
+	}
+	if e.sync {
+		e.unsynced = make(chan unsynced, maxUnsynced)
+		go e.awaitSyncs()
 	}
 	var err error
 	if e.catalog, err = loadCatalog(e.db); err != nil {
-		return nil, errors.Join(err, e.Close())
+		return nil, errors.Join(Explain(err), e.Close())
 	}
 	return e, nil
 }
 
-func (e *Engine) openPebble(o Options) error {
+func (e *Engine) openPebble(o Options) (err error) {
+	po := e.pebbleOptions(o)
+	defer func() {
+		if p := recover(); p != nil { // of pebbleLog.Fatalf, or of Pebble itself
+			err = fmt.Errorf("%v", p)
+		}
+		if err != nil {
+			e.cache.Unref()
+			if e.lock != nil {
+				e.disk.fence()
+				err = errors.Join(err, e.lock.Close())
+			}
+		}
+	}()
+	if o.InMemory {
+		po.FS = vfs.NewMem()
+	} else if err := e.prepare(o, po); err != nil {
+		return err
+	}
+	if e.db, err = pebble.Open(o.Dir, po); err != nil {
+		return err
+	}
+	if e.disk != nil {
+		e.disk.running.Store(true)
+	}
+	return nil
+}
+
+// prepare makes and locks the folder.
+func (e *Engine) prepare(o Options, po *pebble.Options) (err error) {
+	fs := o.FS
+	if fs == nil {
+		fs = vfs.Default
+	}
+	if err := fs.MkdirAll(o.Dir, 0o700); err != nil {
+		return err
+	}
+	if err := syncDir(fs, fs.PathDir(o.Dir)); err != nil {
+		return err
+	}
+	if e.lock, err = pebble.LockDirectory(o.Dir, fs); err != nil {
+		return fmt.Errorf("the folder is in use: stop the other process (%w)", err)
+	}
+	e.disk = &disk{FS: fs, dir: o.Dir, notify: e.diskChanged}
+	po.FS, po.Lock = e.disk, e.lock
+	return nil
+}
+
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 	size, memtable := int64(128<<20), uint64(32<<20)
 	if o.InMemory {
 		size, memtable = 16<<20, 8<<20
@@ -85,7 +162,7 @@ func (e *Engine) openPebble(o Options) error {
 	}
 	e.cache = pebble.NewCache(size)
 	po := &pebble.Options{
-		Cache: e.cache, Logger: pebbleLog{o.Logger}, FormatMajorVersion: pebble.FormatNewest,
+		Cache: e.cache, Logger: pebbleLog{e}, FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize: memtable, MemTableStopWritesThreshold: 3, L0CompactionThreshold: 4, L0StopWritesThreshold: 24,
 		LBaseMaxBytes: 64 << 20, DisableWAL: o.InMemory,
 		CompactionConcurrencyRange: func() (int, int) { return 1, max(1, min(2, runtime.GOMAXPROCS(0)-1)) },
@@ -94,60 +171,114 @@ func (e *Engine) openPebble(o Options) error {
 	for i := range po.Levels {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
-	if o.InMemory {
-		po.FS = vfs.NewMem()
-	}
-	db, err := pebble.Open(o.Dir, po)
-	if err != nil {
-		e.cache.Unref()
-		return fmt.Errorf("opening the document store in %q: %w", o.Dir, err)
-	}
-	e.db = db
-	return nil
+	return po
 }
 
-// Close flushes and closes the store. Every transaction and iterator must have ended.
+// Close flushes and closes the store. Every transaction and iterator must have ended. Where the disk is in trouble it
+// leaves the folder as it is, for the next start to recover, and returns the reason.
 func (e *Engine) Close() error {
+	if t := e.trouble.Load(); t != nil {
+		e.disk.fence() // what waits for the disk waits for ever: its memory is the price
+		return errors.Join(t, e.lock.Close())
+	}
+	if e.unsynced != nil {
+		close(e.unsynced)
+		<-e.syncer
+	}
 	err := e.db.Close()
 	e.cache.Unref()
+	if e.lock != nil {
+		e.disk.fence()
+		err = errors.Join(err, e.lock.Close())
+	}
 	return err
 }
 
 // Now returns the current time of the engine's clock.
 func (e *Engine) Now() time.Time { return e.now() }
 
-// apply makes b visible and gives it the next number. The caller then waits with [Engine.settle].
+// Trouble returns why nothing can be written now, or nil.
+func (e *Engine) Trouble() *DiskError { return e.trouble.Load() }
+
+// Stuck returns an error where not even reading is possible: the store has stopped, or a commit that waits for the disk
+// bars the way.
+func (e *Engine) Stuck() error {
+	t := e.trouble.Load()
+	if t == nil {
+		return nil
+	}
+	if !t.Final && e.commit.TryLock() {
+		e.commit.Unlock()
+		return nil
+	}
+	return t
+}
+
+// diskChanged is told by the disk that it is in trouble, that waiting makes no sense (not patient), or that it is well.
+func (e *Engine) diskChanged(err *DiskError, patient bool) {
+	if e.trouble.Swap(err) == nil && err != nil || err != nil && err.Final {
+		e.log.Error("docstore: nothing can be written", "err", err)
+	} else if err == nil {
+		e.log.Info("docstore: the disk is well again")
+	}
+	e.durable.Lock()
+	defer e.durable.Unlock()
+	if e.durable.err = nil; err != nil && !patient {
+		e.durable.err = err
+	}
+	e.durable.cond.Broadcast()
+}
+
+// apply takes b over, makes it visible and gives it the next number. The caller then waits with [Engine.WaitDurable].
 func (e *Engine) apply(b *pebble.Batch) (uint64, error) {
+	if t := e.trouble.Load(); t != nil {
+		return 0, errors.Join(t, b.Close())
+	}
 	e.commit.Lock()
 	defer e.commit.Unlock()
-	var err error
-	if e.sync {
-		err = e.db.ApplyNoSyncWait(b, pebble.Sync)
-	} else {
-		err = e.db.Apply(b, pebble.NoSync)
+	if !e.sync {
+		err := errors.Join(e.db.Apply(b, pebble.NoSync), b.Close())
+		if err == nil {
+			e.seq++
+			e.synced(e.seq)
+		}
+		return e.seq, err
 	}
-	if err != nil {
+	if err := e.db.ApplyNoSyncWait(b, pebble.Sync); err != nil {
 		return 0, err
 	}
 	e.seq++
+	e.unsynced <- unsynced{b, e.seq}
 	return e.seq, nil
 }
 
-// settle waits until the commit numbered seq is in the log on disk, tells the readers who wait for it, and closes b.
-func (e *Engine) settle(b *pebble.Batch, seq uint64) error {
-	var err error
-	if e.sync {
-		err = b.SyncWait()
+// awaitSyncs waits for the sync of one commit after the other: the log is synced in their order.
+func (e *Engine) awaitSyncs() {
+	defer close(e.syncer)
+	for u := range e.unsynced {
+		if err := u.batch.SyncWait(); err != nil { // the disk stops the store before Pebble hears of a failed sync
+			e.log.Error("docstore: a commit failed", "err", err)
+			return
+		}
+		e.synced(u.seq)
+		if err := u.batch.Close(); err != nil {
+			e.log.Error("docstore: closing a batch", "err", err)
+		}
 	}
+}
+
+func (e *Engine) synced(seq uint64) {
 	e.durable.Lock()
-	if err != nil {
-		e.durable.err = err
-	} else {
-		e.durable.seq = max(e.durable.seq, seq)
-	}
+	e.durable.seq = seq
 	e.durable.cond.Broadcast()
 	e.durable.Unlock()
-	return errors.Join(err, b.Close())
+}
+
+// Seq returns the number of the last commit.
+func (e *Engine) Seq() uint64 {
+	e.commit.Lock()
+	defer e.commit.Unlock()
+	return e.seq
 }
 
 // WaitDurable returns when every commit up to seq is durable, or with the error that keeps the log from being written.
@@ -176,25 +307,29 @@ func (e *Engine) WaitDurable(ctx context.Context, seq uint64) error {
 func (e *Engine) write(b *pebble.Batch) (uint64, error) {
 	seq, err := e.apply(b)
 	if err != nil {
-		return 0, errors.Join(err, b.Close())
+		return 0, err
 	}
-	return seq, e.settle(b, seq)
+	return seq, e.WaitDurable(context.Background(), seq)
 }
 
 func uint32Bytes(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
-// pebbleLog keeps Pebble's chatter at debug level and turns its fatal errors into panics with their text: the process
-// must not go on with a log that cannot be written.
-type pebbleLog struct{ l *slog.Logger }
+// pebbleLog keeps Pebble's chatter at debug level. Its fatal errors become panics with their text: the process must not
+// go on with a log that cannot be written. Where the disk was given up, what Pebble still does in the background waits
+// for ever instead.
+type pebbleLog struct{ e *Engine }
 
 func (p pebbleLog) Infof(format string, args ...any) {
-	p.l.Debug("pebble", "text", fmt.Sprintf(format, args...))
+	p.e.log.Debug("pebble", "text", fmt.Sprintf(format, args...))
 }
 
 func (p pebbleLog) Errorf(format string, args ...any) {
-	p.l.Error("pebble", "text", fmt.Sprintf(format, args...))
+	p.e.log.Error("pebble", "text", fmt.Sprintf(format, args...))
 }
 
 func (p pebbleLog) Fatalf(format string, args ...any) {
+	if t := p.e.trouble.Load(); t != nil && t.Final {
+		select {}
+	}
 	panic("pebble: " + fmt.Sprintf(format, args...))
 }

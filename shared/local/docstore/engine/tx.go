@@ -143,36 +143,33 @@ func (t *Tx) SetSession(id, value []byte) { t.set(string(sessionKey(id)), value)
 
 // Commit makes the writes visible at once and returns when they are durable. The locks are free before the log is
 // synced, so others may build on the writes; their own sync comes later in the same log. With a nil error the writes
-// survive a power cut. After an error nobody knows: the store must be reopened.
+// survive a power cut. After an error nobody knows.
 func (t *Tx) Commit() error {
-	wait, err := t.CommitLater()
+	seq, err := t.CommitLater()
 	if err != nil {
 		return err
 	}
-	return wait()
+	return t.e.WaitDurable(context.Background(), seq)
 }
 
-// CommitLater makes the writes visible and returns a function that waits until they are durable. The function must be
-// called once.
-func (t *Tx) CommitLater() (wait func() error, err error) {
+// CommitLater makes the writes visible and returns the number to give to [Engine.WaitDurable]: of the commit, or of the
+// last one that the transaction saw where it wrote nothing. After an error nothing was written.
+func (t *Tx) CommitLater() (seq uint64, err error) {
 	if t.ended {
-		return nil, errors.New("docstore engine: transaction has ended")
+		return 0, errors.New("docstore engine: transaction has ended")
 	}
 	if !t.Dirty() {
 		t.Abort()
-		return func() error { return nil }, nil
+		return t.seq, nil
 	}
 	b, err := t.batch()
 	if err != nil {
 		t.Abort()
-		return nil, err
+		return 0, err
 	}
-	seq, err := t.e.apply(b)
+	seq, err = t.e.apply(b)
 	t.end(seq)
-	if err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	return func() error { return t.e.settle(b, seq) }, nil
+	return seq, err
 }
 
 func (t *Tx) batch() (*pebble.Batch, error) {

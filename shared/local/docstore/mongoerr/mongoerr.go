@@ -77,6 +77,8 @@ const (
 	NotWritablePrimary                       int32 = 10107
 	BSONObjectTooLarge                       int32 = 10334
 	DuplicateKey                             int32 = 11000
+	DataCorruptionDetected                   int32 = 301
+	OutOfDiskSpace                           int32 = 14031
 	InterruptedAtShutdown                    int32 = 11600
 	Interrupted                              int32 = 11601
 )
@@ -111,13 +113,16 @@ var names = map[int32]string{
 	MaxSubPipelineDepthExceeded:              "MaxSubPipelineDepthExceeded",
 	QueryExceededMemoryLimitNoDiskUseAllowed: "QueryExceededMemoryLimitNoDiskUseAllowed",
 	TransactionExceededLifetime:              "TransactionExceededLifetimeLimitSeconds",
-	InterruptedAtShutdown:                    "InterruptedAtShutdown", Interrupted: "Interrupted",
+	DataCorruptionDetected:                   "DataCorruptionDetected", OutOfDiskSpace: "OutOfDiskSpace",
+	InterruptedAtShutdown: "InterruptedAtShutdown", Interrupted: "Interrupted",
 }
 
 // Error labels that drivers act on.
 const (
 	TransientTransactionError = "TransientTransactionError"
 	RetryableWriteError       = "RetryableWriteError"
+
+	UnknownTransactionCommitResult = "UnknownTransactionCommitResult"
 )
 
 // Error is what a client sees of a failed command or write.

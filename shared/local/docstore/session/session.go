@@ -172,6 +172,9 @@ func noSuchTransaction(number int64) error {
 		WithLabel(mongoerr.TransientTransactionError)
 }
 
+// Committed reports whether the session's current number is that of a transaction that was committed.
+func (s *Session) Committed() bool { return s.state == Committed }
+
 // DurableReads reports whether answers from the open transaction must wait until what they show is durable.
 func (s *Session) DurableReads() bool { return s.snapshot }
 
@@ -183,16 +186,28 @@ func (s *Session) Abort() {
 	}
 }
 
-// Commit commits the transaction with that number. Committing it again succeeds.
+// Reload forgets the answers of retryable writes that the store does not hold, after a failure to write them.
+func (m *Manager) Reload(s *Session) error {
+	number := s.number
+	stored, err := m.load(s.id)
+	if err != nil {
+		return err
+	}
+	if s.record = stored.record; s.record == nil || s.record.Number != number {
+		s.record = &Record{Number: number}
+	}
+	return nil
+}
+
+// Commit commits the transaction with that number. Committing it again succeeds, once it is durable.
 func (m *Manager) Commit(s *Session, number int64) error {
 	t, err := s.Continue(number)
 	if mongoerr.CodeOf(err) == mongoerr.TransactionCommitted {
-		return nil
+		return m.engine.WaitDurable(noDeadline, m.engine.Seq())
 	}
 	if err != nil {
 		return err
 	}
-	seen := t.Seq()
 	s.record = &Record{Number: number, Committed: true}
 	if t.Dirty() {
 		if err := s.Keep(t, s.record, m.now()); err != nil {
@@ -200,9 +215,10 @@ func (m *Manager) Commit(s *Session, number int64) error {
 		}
 	}
 	s.tx, s.state = nil, Committed
-	if !t.Dirty() {
-		t.Abort()
-		return m.engine.WaitDurable(noDeadline, seen)
+	seq, err := t.CommitLater()
+	if err != nil {
+		s.state = Aborted
+		return err
 	}
-	return t.Commit()
+	return m.engine.WaitDurable(noDeadline, seq)
 }
