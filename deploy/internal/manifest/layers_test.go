@@ -80,9 +80,6 @@ func secrets(c reflect.Type, prefix, layer string) []string {
 	return all
 }
 
-// prefix of the layer's variables.
-func (l layer) prefix() string { return "STRATA_" + strings.ToUpper(l.name) + "_" }
-
 // read reads YAML strictly: a name that the type does not have is an error.
 func read(t *testing.T, file string, into any) {
 	t.Helper()
