@@ -63,6 +63,9 @@ func (m *Month) predict(orders []Order, from fit, o Options) fit {
 		m.Ungated = &v
 		return from // not a place to begin from: on so few weeks the likelihood has hardly a top
 	}
+	if at.ridged() {
+		return from // refused, too: there is no maximum
+	}
 	m.Value = &v
 	for _, g := range o.Goals {
 		if o.Bootstrap > 1 && g.Metric == "predicted_value_52w" && g.Deadline == m.Month {

@@ -25,6 +25,18 @@ func simplex(from []float64, f func([]float64) float64) []float64 {
 	return best
 }
 
+// best returns the better end of two searches, begun at different places.
+func best(f func([]float64) float64, a, b []float64) []float64 {
+	x := simplex(a, f)
+	if slices.Equal(a, b) {
+		return x
+	}
+	if y := simplex(b, f); f(y) < f(x) {
+		return y
+	}
+	return x
+}
+
 type vertex struct {
 	at []float64
 	y  float64

@@ -115,6 +115,13 @@ func expected(c buyer, t, r, alpha, a, b float64) float64 {
 	return more
 }
 
+// ridge is how large a dropout parameter may become: beyond it the likelihood has no top, only a ridge along which both
+// grow without bound, and there is no model to speak of.
+const ridge = 100
+
+// ridged reports whether the search for the buying model ran away along the ridge.
+func (f fit) ridged() bool { return math.Exp(max(f.buy[2], f.buy[3])) > ridge }
+
 // fit is where the searches ended, in logarithms, so that the next month's begins there.
 type fit struct{ buy, spend []float64 }
 
@@ -131,10 +138,10 @@ func logs(v ...float64) []float64 {
 
 // value is the mean over all customers of the purchases expected in the next 52 weeks times the spend expected at each.
 func value(bs []buyer, from fit) (float64, fit) {
-	v := simplex(from.buy, func(p []float64) float64 {
+	v := best(func(p []float64) float64 {
 		return -buying(bs, math.Exp(p[0]), math.Exp(p[1]), math.Exp(p[2]), math.Exp(p[3]))
-	})
-	s := simplex(from.spend, func(p []float64) float64 { return -spending(bs, math.Exp(p[0]), math.Exp(p[1]), math.Exp(p[2])) })
+	}, start().buy, from.buy)
+	s := best(func(p []float64) float64 { return -spending(bs, math.Exp(p[0]), math.Exp(p[1]), math.Exp(p[2])) }, start().spend, from.spend)
 	r, alpha, a, b := math.Exp(v[0]), math.Exp(v[1]), math.Exp(v[2]), math.Exp(v[3])
 	p, q, gamma := math.Exp(s[0]), math.Exp(s[1]), math.Exp(s[2])
 	sum := 0.0

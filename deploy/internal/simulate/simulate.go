@@ -40,7 +40,7 @@ type Shop struct {
 func Default(customers int, seed uint64) Shop {
 	return Shop{
 		Customers: customers, Seed: seed, First: day(2024, 1, 1), Joining: 84, Last: day(2025, 6, 30),
-		Truth: Truth{R: .9, Alpha: 7, A: .5, B: 3, P: 4, Q: 4, Gamma: 20}, Zero: .002, Twice: .004,
+		Truth: Truth{R: 1, Alpha: 5, A: .8, B: 2.2, P: 4, Q: 4, Gamma: 20}, Zero: .002, Twice: .004,
 	}
 }
 
