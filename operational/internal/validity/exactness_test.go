@@ -200,6 +200,21 @@ func TestA18ErasureAndNesting(t *testing.T) {
 	}
 }
 
+// A sample is a range of priorities, so that an index finds it.
+func TestSampleIsARange(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		u := Priority(rapid.Int64Range(0, math.MaxInt64).Draw(t, "u"))
+		p, q := rapid.Float64Range(0, 1).Draw(t, "p"), rapid.Float64Range(0, 1).Draw(t, "q")
+		if ThresholdOf(min(p, q)) > ThresholdOf(max(p, q)) {
+			t.Fatal("the larger sample ends earlier")
+		}
+		if p < 1 && InSample(u, p) != (u < ThresholdOf(p)) {
+			t.Fatal("not the range below the threshold")
+		}
+	})
+}
+
 func TestPriorityIsTheKeyedHash(t *testing.T) {
 	t.Parallel()
 	// HMAC-SHA256, key "0123456789abcdef", message "2026|c-1", computed with openssl: first 8 bytes, shifted right by one.

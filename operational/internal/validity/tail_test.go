@@ -62,6 +62,13 @@ func TestTailFallStandardError(t *testing.T) {
 			}
 			return terms
 		},
+		"rate": func(seed uint64) (terms []Term) {
+			rnd := random(seed, "tail rate")
+			for range n {
+				terms = append(terms, Number(int64(rate(.05).draw(rnd))))
+			}
+			return terms
+		},
 		"ratio": func(seed uint64) (terms []Term) {
 			rnd := random(seed, "tail ratio")
 			for range n {

@@ -228,13 +228,16 @@ func TestVelocityRefuses(t *testing.T) {
 // What a baseline says of its own noise, and a window of its error, against what they are over many draws of the windows of
 // the same customers.
 func TestBaselineAndWindowErrors(t *testing.T) {
-	const draws = 120
+	const draws = 400
 	p := newPanel(1)
-	var values, s0, effects, s []float64
+	var values, s0, effects, s, spreads, spreadErrors, variances, spread0 []float64
 	for range draws {
-		b, _ := p.baseline(t)
+		b, spread := p.baseline(t)
 		values, s0 = append(values, b.Value()), append(s0, b.StdErr())
-		terms, _ := p.window()
+		variances, spread0 = append(variances, math.Log(spread.Variance())), append(spread0, spread.StdErr())
+		terms, scores := p.window()
+		apart := must(spread.Compare(scores))
+		spreads, spreadErrors = append(spreads, apart.Effect), append(spreadErrors, apart.StdErr)
 		shift := must(b.Compare(terms))
 		effects, s = append(effects, shift.Effect), append(s, shift.StdErr)
 		near(t, "window error foretold", b.WindowError(1), shift.StdErr, .15*shift.StdErr)
@@ -242,8 +245,9 @@ func TestBaselineAndWindowErrors(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ said, actual float64 }{
 		"baseline": {middle(s0), sdOf(values) / middle(values)}, "window": {middle(s), sdOf(effects)},
+		"spread's baseline": {middle(spread0), sdOf(variances)}, "spread's window": {middle(spreadErrors), sdOf(spreads)},
 	} {
-		if ratio := c.said / c.actual; ratio < .82 || ratio > 1.22 { // 3 standard errors of a standard deviation of 120
+		if ratio := c.said / c.actual; ratio < .90 || ratio > 1.10 { // the standard error of a standard deviation of 400 is .035
 			t.Errorf("%s: error of %.5f said, %.5f actual", name, c.said, c.actual)
 		}
 	}
