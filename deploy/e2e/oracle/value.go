@@ -172,3 +172,11 @@ func bootstrap(bs []buyer, from fit, times int, seed uint64) float64 {
 	}
 	return math.Sqrt(squares / float64(times-1))
 }
+
+// Parameters returns the parameters of the BG/NBD (r, alpha in weeks, a, b) and of the Gamma-Gamma model (p, q, gamma in
+// whole units of money) that are likeliest as of a day.
+func Parameters(orders []Order, asOf time.Time) (r, alpha, a, b, p, q, gamma float64) {
+	_, at := value(buyersAt(orders, asOf), start())
+	return math.Exp(at.buy[0]), math.Exp(at.buy[1]), math.Exp(at.buy[2]), math.Exp(at.buy[3]),
+		math.Exp(at.spend[0]), math.Exp(at.spend[1]), math.Exp(at.spend[2])
+}

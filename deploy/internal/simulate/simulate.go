@@ -58,7 +58,7 @@ func (s Shop) Check() error {
 func (s Shop) How() string {
 	t := s.Truth
 	return fmt.Sprintf(`%d customers, seed %d. Each first buys on a day drawn evenly from the first %d. From then on, as the BG/NBD model
-says, a customer buys at a rate of their own (gamma: r %.2f, alpha %.2f, in weeks) and after each purchase leaves for good
+says, a customer buys at a rate of their own (gamma: r %.2f, alpha %.2f, in weeks) and after each repeat leaves for good
 with a chance of their own (beta: a %.2f, b %.2f). Amounts are as the Gamma-Gamma model says (p %.2f, q %.2f, gamma %.2f).
 %.1f %% of the orders are of zero amount and %.1f %% come as two identical rows, as in real shops; nothing else is in it.`,
 		s.Customers, s.Seed, s.Joining, t.R, t.Alpha, t.A, t.B, t.P, t.Q, t.Gamma, 100*s.Zero, 100*s.Twice)
@@ -94,7 +94,7 @@ func (s Shop) customer(rng *rand.Rand, id int) []Order {
 	at := float64(rng.IntN(s.Joining))
 	days := s.Last.Sub(s.First).Hours() / 24
 	var orders []Order
-	for at <= days {
+	for first := true; at <= days; first = false {
 		o := Order{Customer: id, Day: s.First.AddDate(0, 0, int(at)), Items: 1 + poisson(rng, .8), Cents: max(1, int64(math.Round(100*gamma(rng, t.P)/scale)))}
 		if rng.Float64() < s.Zero {
 			o.Cents = 0
@@ -103,7 +103,7 @@ func (s Shop) customer(rng *rand.Rand, id int) []Order {
 		if rng.Float64() < s.Twice {
 			orders = append(orders, o)
 		}
-		if rng.Float64() < leaving {
+		if !first && rng.Float64() < leaving { // nobody leaves after the first purchase in this model
 			break
 		}
 		at += 7 * rng.ExpFloat64() / rate
