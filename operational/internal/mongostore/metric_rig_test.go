@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"bufio"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,8 +11,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"gopkg.in/yaml.v3"
-
-	"encoding/json"
 
 	"github.com/strata-crm/strata/operational/internal/fact"
 	"github.com/strata-crm/strata/operational/internal/identity"

@@ -157,8 +157,8 @@ func float(v any) (float64, bool) {
 	return 0, false
 }
 
-// z is what a customer's rows contribute to the measures.
-func z0(ms []metric.Measure, rows []row) []float64 {
+// vectorOf is what a customer's rows contribute to the measures.
+func vectorOf(ms []metric.Measure, rows []row) []float64 {
 	out := make([]float64, len(ms))
 	for i, m := range ms {
 		for _, r := range rows {
@@ -202,7 +202,7 @@ func (o oracle) Moments(_ context.Context, q metric.Query) ([]metric.Group, erro
 			g.Key = key
 			groups[key] = &g
 		}
-		vector := z0(q.Measures, rows)
+		vector := vectorOf(q.Measures, rows)
 		gather(groups[key], vector)
 		if q.Spread && vector[1] != 0 {
 			own = append(own, vector[0]/vector[1])
