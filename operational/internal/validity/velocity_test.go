@@ -1,6 +1,7 @@
 package validity
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -138,11 +139,7 @@ func TestA9VelocityFindsShifts(t *testing.T) {
 		}
 		atLeast(t, "A9 fails", failed, r, 1)
 		atMost(t, "A9 holds later than two windows after the shift", held, max(windows, 1), .01)
-		if m := middle(delay); !(m <= c.weeks) {
-			t.Errorf("A9 %g: median delay %g weeks, at most %g", c.level, m, c.weeks)
-		} else {
-			t.Logf("A9 %g: median delay %g weeks", c.level, m)
-		}
+		medianAtMost(t, fmt.Sprintf("A9 delay in weeks of a level of %g", c.level), delay, c.weeks)
 	}
 }
 
@@ -223,6 +220,21 @@ func TestVelocityRefuses(t *testing.T) {
 	if _, err := NewVelocity(0, 0); err == nil {
 		t.Error("a tolerance of 0")
 	}
+}
+
+// Influences on a variance are centred: those who are not there, and the mean of those who are, do not count.
+func TestSpreadInfluencesAreCentred(t *testing.T) {
+	t.Parallel()
+	scores := []Score{LogMoney(100), LogMoney(250), {}, LogMoney(900), LogMoney(0), LogMoney(90)}
+	s, sum := spreadOf(scores), 0.0
+	for _, x := range scores {
+		sum += s.influence(x, len(scores))
+	}
+	near(t, "sum of influences", sum, 0, 1e-9)
+	if s.n != 4 || LogMoney(-5).Present {
+		t.Errorf("%d are present, want the four who spent", s.n)
+	}
+	near(t, "influence of who spent 900", s.influence(scores[3], 6), (math.Pow(Float(scores[3].Units)-s.mean, 2)/s.variance-1)*6/4, 1e-9)
 }
 
 // What a baseline says of its own noise, and a window of its error, against what they are over many draws of the windows of
