@@ -127,7 +127,7 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 	}
 	components := []service.Component{g.recovery, g.watch, g.outbox}
 	for _, consumer := range consume.All(consume.Deps{
-		Ears:       listen.Ears{Group: consume.Group, Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger},
+		Ears:       listen.Ears{Group: consume.Group, Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger, Meter: d.Telemetry.Meter},
 		Directives: g.watch.Governed(g.directives), Measuring: g.stores, Republish: g.republish,
 	}) {
 		components = append(components, consumer)

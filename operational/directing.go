@@ -100,7 +100,7 @@ func (h *directing) complete(col *collecting) error {
 	watch := govern.NewWatch(h.directives, h.policy.Engine, observer.Wake)
 	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine}
 	for _, c := range consume.All(consume.Deps{
-		Ears:       listen.Ears{Group: consume.Group, Bus: h.d.Bus, Aside: mongodb.NewAside(h.d.DB, h.d.Now), Asker: again, Logger: h.d.Telemetry.Logger},
+		Ears:       listen.Ears{Group: consume.Group, Bus: h.d.Bus, Aside: mongodb.NewAside(h.d.DB, h.d.Now), Asker: again, Logger: h.d.Telemetry.Logger, Meter: h.d.Telemetry.Meter},
 		Directives: govern.Directives{Service: answering, Watch: watch}, Republish: h.republish,
 	}) {
 		h.components = append(h.components, c)

@@ -160,7 +160,7 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 		return nil, err
 	}
 	consumers, err := consume.All(consume.Deps{
-		Ears:       listen.Ears{Group: consume.Group, Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger},
+		Ears:       listen.Ears{Group: consume.Group, Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger, Meter: d.Telemetry.Meter},
 		Directives: g.directives, Governance: g.governance, Republish: g.stores.Republish,
 	})
 	if err != nil {

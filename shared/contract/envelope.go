@@ -119,8 +119,10 @@ func Decode[T any, P interface {
 // Unknown returns the names of top-level fields in data that T does not have, so that a reader can count what a newer
 // writer sent.
 func Unknown[T any](data []byte) []string {
+	whole := json.NewDecoder(bytes.NewReader(data))
+	whole.DisallowUnknownFields()
 	var sent map[string]json.RawMessage
-	if json.Unmarshal(data, &sent) != nil {
+	if whole.Decode(new(T)) == nil || json.Unmarshal(data, &sent) != nil {
 		return nil
 	}
 	var names []string
@@ -134,6 +136,31 @@ func Unknown[T any](data []byte) []string {
 		}
 	}
 	return names
+}
+
+// UnknownIn is [Unknown] for the payload of a CloudEvents type; nothing is known of other types, so nothing is counted.
+func UnknownIn(kind string, data []byte) []string {
+	switch kind {
+	case TypeStrategicDirective:
+		return Unknown[StrategicDirective](data)
+	case TypeGovernance:
+		return Unknown[GovernanceDirective](data)
+	case TypeOperationalDirective:
+		return Unknown[OperationalDirective](data)
+	case TypeFunctionalAck, TypeOperationalAck:
+		return Unknown[Acknowledgement](data)
+	case TypeCustomerEvent:
+		return Unknown[CustomerEvent](data)
+	case TypeMeasurement:
+		return Unknown[Measurement](data)
+	case TypeOperationalInsight, TypeFunctionalInsight:
+		return Unknown[Insight](data)
+	case TypeInformation:
+		return Unknown[Information](data)
+	case TypeStateRequest:
+		return Unknown[StateRequest](data)
+	}
+	return nil
 }
 
 // Same reports whether two values are the same on the wire. Stores give lists and numbers back in other types than the

@@ -38,6 +38,8 @@ func exampleOf[T any, P interface {
 	}
 }
 
+func (x example) unknownIn(data []byte) int { return len(UnknownIn(x.envelope.Type, data)) }
+
 // at returns an instant of the day that all examples play on.
 func at(hour int) time.Time { return time.Date(2026, 11, 24, hour, 30, 0, 125e6, time.UTC) }
 
@@ -194,6 +196,7 @@ func information() *Information {
 		},
 		Supporting: []Supporting{{Metric: "repeat_rate", Version: "1.0.0", Label: "Repeat rate", Unit: Ratio, Point: point}},
 		Proposals:  []Missing{{Reason: lowCoverage(), Remedy: "raise_coverage"}},
+		Notes:      []Note{{Code: ClosedBase, Window: october()}},
 	}
 }
 

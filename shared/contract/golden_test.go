@@ -214,6 +214,9 @@ func TestUnknownFieldsAreIgnoredAndCounted(t *testing.T) {
 		if d := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmp.Comparer(sameJSON)); d != "" {
 			t.Errorf("%s: unknown fields changed what was read:\n%s", path, d)
 		}
+		if counted := x.unknownIn(newer.Value); counted != 2 {
+			t.Errorf("%s: %d unknown fields are counted by its type, want 2", path, counted)
+		}
 		names := x.unknown(newer.Value)
 		slices.Sort(names)
 		if d := cmp.Diff([]string{"andAnother", "fromTheFuture"}, names); d != "" {

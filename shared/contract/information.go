@@ -21,6 +21,20 @@ type Information struct {
 	Change     *Change      `json:"change,omitempty"`
 	Supporting []Supporting `json:"supporting,omitempty"` // the plan's other metrics, latest window of each
 	Proposals  []Missing    `json:"proposals,omitempty"`
+	Notes      []Note       `json:"notes,omitempty"` // what a reader must know of the data to read the numbers right
+}
+
+// NoteCode is one thing to know of the data, from a closed list.
+type NoteCode string
+
+// ClosedBase says that every customer was first seen within the note's window and nobody new has come since: totals then
+// fall by construction as customers leave.
+const ClosedBase NoteCode = "closed_base"
+
+// Note is something to know of the data, and the time that it is about.
+type Note struct {
+	Code   NoteCode `json:"code"`
+	Window Window   `json:"window"`
 }
 
 // Point is one window of the goal's metric.

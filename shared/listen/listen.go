@@ -6,7 +6,11 @@ package listen
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
@@ -32,13 +36,14 @@ type Asker interface {
 	Request(ctx context.Context, cause string) error
 }
 
-// Ears are what the listeners of a service share. All fields are required.
+// Ears are what the listeners of a service share. All fields but Meter are required.
 type Ears struct {
 	Group  string // the consumer group of the layer
 	Bus    Bus
 	Aside  Aside
 	Asker  Asker
 	Logger *slog.Logger
+	Meter  metric.MeterProvider // counts fields of messages that are not known here; nil counts nothing
 }
 
 // Check returns an error naming what is missing.
@@ -68,9 +73,31 @@ func (l *Listener) Topic() string { return l.topic }
 
 // Run listens until ctx ends.
 func (l *Listener) Run(ctx context.Context) error {
+	handle, err := l.counting()
+	if err != nil {
+		return err
+	}
 	return l.ears.Bus.Subscribe(ctx, bus.Subscription{
-		Topic: l.topic, Group: l.ears.Group, Handle: l.handle, Quarantine: l.ears.Aside.Quarantine, OnGap: l.passed,
+		Topic: l.topic, Group: l.ears.Group, Handle: handle, Quarantine: l.ears.Aside.Quarantine, OnGap: l.passed,
 	})
+}
+
+// counting returns the handler with a count of the fields that a newer sender writes and nobody here reads.
+func (l *Listener) counting() (bus.Handler, error) {
+	if l.ears.Meter == nil {
+		return l.handle, nil
+	}
+	unknown, err := l.ears.Meter.Meter("strata/listen").Int64Counter("strata.messages.unknown.fields",
+		metric.WithDescription("Fields of messages that this release does not know, by topic."))
+	if err != nil {
+		return nil, fmt.Errorf("count unknown fields: %w", err)
+	}
+	return func(ctx context.Context, m bus.Message) error {
+		if n := len(contract.UnknownIn(m.Header("ce_type"), m.Value)); n > 0 {
+			unknown.Add(ctx, int64(n), metric.WithAttributes(attribute.String("topic", m.Topic)))
+		}
+		return l.handle(ctx, m)
+	}, nil
 }
 
 // passed asks for state again, because the messages of a gap were the newest state of something.

@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"testing"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -74,5 +77,32 @@ func TestEarsNeedEverything(t *testing.T) {
 	t.Parallel()
 	if ears(&world{}).Check() != nil || (Ears{}).Check() == nil {
 		t.Error("Check")
+	}
+}
+
+// TestUnknownFieldsAreCounted sends what a newer release might send; it is handled all the same.
+func TestUnknownFieldsAreCounted(t *testing.T) {
+	t.Parallel()
+	w, reader := &world{}, sdkmetric.NewManualReader()
+	e := ears(w)
+	e.Meter = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	handled := 0
+	h := func(context.Context, bus.Message) error { handled++; return nil }
+	if err := e.To("n", "t", h).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range []string{`{"requester":"functional"}`, `{"requester":"functional","mood":1,"weather":{}}`, `not json`} {
+		m := bus.Message{Topic: "t", Value: []byte(body), Headers: []bus.Header{{Key: "ce_type", Value: []byte(contract.TypeStateRequest)}}}
+		if err := w.subscribed.Handle(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &got); err != nil {
+		t.Fatal(err)
+	}
+	sum, ok := got.ScopeMetrics[0].Metrics[0].Data.(metricdata.Sum[int64])
+	if !ok || sum.DataPoints[0].Value != 2 || handled != 3 {
+		t.Errorf("counted %+v, handled %d; want 2 of 3 messages", got.ScopeMetrics, handled)
 	}
 }
