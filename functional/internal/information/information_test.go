@@ -115,3 +115,28 @@ func TestBuildTakesTheNewestRevision(t *testing.T) {
 		t.Errorf("series %+v, want the restated value alone", info.Series)
 	}
 }
+
+func TestNotesTellThatNobodyNewComes(t *testing.T) {
+	t.Parallel()
+	months := func(newcomers ...float64) []contract.Measurement {
+		var ms []contract.Measurement
+		for i, v := range newcomers {
+			m := month(1997, time.Month(1+i), v, int64(v))
+			m.Metric = "new_customers_month"
+			ms = append(ms, m)
+		}
+		return ms
+	}
+	got := notes(months(7846, 8476, 7248, 0, 0, 0))
+	want := contract.Window{Start: time.Date(1997, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(1997, 4, 1, 0, 0, 0, 0, time.UTC)}
+	if len(got) != 1 || got[0].Code != contract.ClosedBase || got[0].Window != want {
+		t.Errorf("%+v; want a base closed since April", got)
+	}
+	for name, ms := range map[string][]contract.Measurement{
+		"a quiet spell": months(7846, 0, 0), "newcomers again": months(7846, 0, 0, 0, 12), "nobody ever": months(0, 0, 0, 0), "no such metric": nil,
+	} {
+		if n := notes(ms); n != nil {
+			t.Errorf("%s: %+v", name, n)
+		}
+	}
+}

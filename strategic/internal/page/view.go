@@ -56,6 +56,7 @@ type Fact struct{ Name, Text string }
 // GoalView is one goal.
 type GoalView struct {
 	Anchor, Name, Owner, Variable, Relevance, State string
+	Notes                                           []string // what to know of the data, in words
 	Kind, Window                                    string
 	Status                                          Badge
 	BackTest                                        bool
@@ -153,6 +154,7 @@ func goalView(r *directive.Record, c board.Card, in input) GoalView {
 	g.Proof, g.ProofClass = proof(s)
 	g.ProofShort, _, _ = strings.Cut(g.Proof, ":")
 	n := numbers{r, s, u, in.zone}
+	g.Notes = noted(r.Information, in.zone)
 	g.Value, g.Decided, g.Baseline, g.Target, g.Projection = n.value(), n.decided(), n.baseline(), n.target(), n.projection()
 	if s.Point != nil {
 		g.Window = window(s.Point.Window, c.Goal.Grain, in.zone)
@@ -396,3 +398,19 @@ type owned struct {
 
 // On places the directive on a part of the page.
 func (d *DirectiveView) On(anchor string) owned { return owned{anchor, d} }
+
+// noted puts into words what a reader must know of a goal's data.
+func noted(i *contract.Information, zone *time.Location) []string {
+	if i == nil {
+		return nil
+	}
+	var out []string
+	for _, n := range i.Notes {
+		if n.Code == contract.ClosedBase {
+			first, last := contract.DayOf(n.Window.Start, zone), contract.DayOf(n.Window.End.Add(-1), zone)
+			out = append(out, fmt.Sprintf("Every customer was first seen from %s to %s, and nobody new has come since: totals such as revenue fall by "+
+				"construction as customers leave, so judge rates, not totals.", figure.Day(first), figure.Day(last)))
+		}
+	}
+	return out
+}
