@@ -42,8 +42,8 @@ type cost struct {
 
 // rounds and calls make up the measurement of an operation that takes some ten microseconds.
 const (
-	rounds = 9
-	calls  = 300
+	rounds = 40
+	calls  = 50
 )
 
 // costs measures the operations whose answers do not grow with the collection.
@@ -89,7 +89,7 @@ func (l *loaded) costs(t *testing.T) []cost {
 	out := make([]cost, len(operations))
 	for i, o := range operations {
 		o.run(0)
-		out[i] = cost{o.name, each(rounds, calls, o.run)}
+		out[i] = cost{o.name, fastest(rounds, calls, o.run)}
 	}
 	return out
 }
@@ -106,7 +106,7 @@ func (l *loaded) read(t *testing.T, filter bson.D, n int, o *options.FindOptions
 func pings(t *testing.T, c *mongo.Client) time.Duration {
 	t.Helper()
 	admin, ping := c.Database("admin"), bson.D{{Key: "ping", Value: 1}}
-	return each(rounds, calls, func(int) {
+	return fastest(rounds, calls, func(int) {
 		if err := admin.RunCommand(t.Context(), ping).Err(); err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ type IndexField struct {
 // Missing fields count as null, arrays fan out one level, an empty array counts as undefined. Where sparse is set, keys
 // of which every field is missing are left out. Two arrays side by side are CannotIndexParallelArrays (171).
 func IndexKeys(doc bson.Raw, fields []IndexField, sparse bool) (keys [][]byte, multikey bool, err error) {
-	if key, present, ok := plainKey(doc, fields); ok {
+	if key, present, ok := AppendPlainKey(make([]byte, 0, 16*len(fields)), doc, fields); ok {
 		if sparse && !present {
 			return nil, false, nil
 		}
@@ -39,19 +39,18 @@ func IndexKeys(doc bson.Raw, fields []IndexField, sparse bool) (keys [][]byte, m
 	return keys, multikey, nil
 }
 
-// plainKey is the key of a document that has no array on any path; ok is false where it has one. present reports whether
-// some field is there.
-func plainKey(doc bson.Raw, fields []IndexField) (key []byte, present, ok bool) {
-	key = make([]byte, 0, 16*len(fields))
+// AppendPlainKey appends the only key of a document that has no array on any of the paths; ok is false where it has one,
+// and dst is then of no use. present reports whether some field is there.
+func AppendPlainKey(dst []byte, doc bson.Raw, fields []IndexField) (key []byte, present, ok bool) {
 	for i := range fields {
 		v, array := plainAt(doc, fields[i].Path)
 		if array {
 			return nil, false, false
 		}
 		present = present || !IsMissing(v)
-		key = AppendKey(key, v, fields[i].Desc)
+		dst = AppendKey(dst, v, fields[i].Desc)
 	}
-	return key, present, true
+	return dst, present, true
 }
 
 // TupleKey appends the key of one tuple of IndexValues.

@@ -52,6 +52,11 @@ func insert(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 
 func (w *writer) insertAll(ctx context.Context, docs []bson.Raw) (n int, failed writeErrors, err error) {
 	for i, doc := range docs {
+		if i%ahead == 0 {
+			if err := w.readAhead(idsOf(docs[i:min(len(docs), i+ahead)])); err != nil {
+				return n, failed, err
+			}
+		}
 		if _, done := w.before(int32(i)); done {
 			n++
 			continue
@@ -73,6 +78,17 @@ func (w *writer) insertAll(ctx context.Context, docs []bson.Raw) (n int, failed 
 		}
 	}
 	return n, failed, nil
+}
+
+// idsOf returns the keys of the documents that have an _id.
+func idsOf(docs []bson.Raw) [][]byte {
+	ids := make([][]byte, 0, len(docs))
+	for _, doc := range docs {
+		if id := bsonx.Lookup(doc, "_id"); !bsonx.IsMissing(id) && id.Validate() == nil { // the document has not been checked yet
+			ids = append(ids, engine.IDKey(id))
+		}
+	}
+	return ids
 }
 
 func (w *writer) insertOne(ctx context.Context, doc bson.Raw) error {

@@ -66,6 +66,11 @@ func (w *writer) updateAll(ctx context.Context, statements []bson.Raw) (*bsonx.D
 	var failed writeErrors
 	var upserted *bsonx.ArrayBuilder
 	for i, s := range statements {
+		if i%ahead == 0 {
+			if err := w.readAhead(idsIn(statements[i:min(len(statements), i+ahead)])); err != nil {
+				return nil, err
+			}
+		}
 		reply, done := w.before(int32(i))
 		if !done {
 			got, err := w.updateOne(ctx, s)
@@ -99,6 +104,18 @@ func (w *writer) updateAll(ctx context.Context, statements []bson.Raw) (*bsonx.D
 	out.Append("nModified", bsonx.Int32(modified))
 	failed.appendTo(out)
 	return out, nil
+}
+
+// idsIn returns the keys of the documents that statements name by their _id alone.
+func idsIn(statements []bson.Raw) [][]byte {
+	ids := make([][]byte, 0, len(statements))
+	for _, s := range statements {
+		filter, _ := bsonx.Lookup(s, "q").DocumentOK()
+		if id := onlyID(filter); id != nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func intOrZero(v bson.RawValue) int32 {

@@ -81,6 +81,24 @@ func (w *writer) once(create bool, op func(t *engine.Tx, c *engine.Collection) e
 	return op(w.tx, c)
 }
 
+// ahead is how many statements at a time are read ahead of.
+const ahead = 1024
+
+// readAhead reads the documents with the given id keys together, since the statements will ask for each.
+func (w *writer) readAhead(ids [][]byte) error {
+	if len(ids) < 2 {
+		return nil
+	}
+	if w.tx == nil {
+		w.tx = w.r.engine.Begin()
+	}
+	c, err := w.tx.Writable(w.ns)
+	if err != nil || c == nil {
+		return nil // the statements meet the conflict too, and know what to do
+	}
+	return w.tx.Prefetch(c, ids)
+}
+
 // flush commits what a command outside of a transaction has done; finish waits for the disk.
 func (w *writer) flush() error {
 	if w.r.tx != nil || w.tx == nil {

@@ -56,18 +56,20 @@ func (t *lockTable) acquire(tx *Tx, key string) (fresh bool, err error) {
 	return true, nil
 }
 
-// release ends tx's ownership; seq is the number of its commit, or 0 where it was rolled back.
-func (t *lockTable) release(keys []string, seq uint64) {
+// release ends tx's ownership; seq is the number of its commit, or 0 where it was rolled back. It reports whether some
+// key's last commit is after oldest, so that it must be remembered.
+func (t *lockTable) release(keys []string, seq, oldest uint64) (remembered bool) {
 	for _, key := range keys {
 		s := &t.shards[maphash.String(t.seed, key)%shards]
 		s.mu.Lock()
-		if last := max(s.m[key].seq, seq); last == 0 {
+		if last := max(s.m[key].seq, seq); last <= oldest {
 			delete(s.m, key)
 		} else {
-			s.m[key] = lock{seq: last}
+			s.m[key], remembered = lock{seq: last}, true
 		}
 		s.mu.Unlock()
 	}
+	return remembered
 }
 
 // forget drops locks that nobody owns and whose last commit is not after oldest.

@@ -15,6 +15,7 @@ type Tx struct {
 	seq    uint64
 	writer bool
 	own    *overlay
+	ahead  map[string][]byte // what Prefetch read from the snapshot; nil values are absent
 	locked []string
 	held   map[*collState]bool
 	multi  map[*Index]bool
@@ -82,10 +83,8 @@ func (t *Tx) Bytes() int {
 }
 
 func (t *Tx) get(key []byte) ([]byte, error) {
-	if t.own != nil {
-		if v, known := t.own.get(string(key)); known {
-			return v, nil
-		}
+	if v, known := t.known(key); known {
+		return v, nil
 	}
 	v, closer, err := t.snap.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -97,12 +96,18 @@ func (t *Tx) get(key []byte) ([]byte, error) {
 	return append(make([]byte, 0, max(len(v), 1)), v...), closer.Close()
 }
 
+// known returns what can be told without the store: the transaction's own writes and what was read ahead.
+func (t *Tx) known(key []byte) (value []byte, known bool) {
+	if value, known = t.own.find(key); !known && t.ahead != nil {
+		value, known = t.ahead[string(key)]
+	}
+	return value, known
+}
+
 // has reports whether key is present, without copying its value.
 func (t *Tx) has(key []byte) (bool, error) {
-	if t.own != nil {
-		if v, known := t.own.get(string(key)); known {
-			return v != nil, nil
-		}
+	if v, known := t.known(key); known {
+		return v != nil, nil
 	}
 	_, closer, err := t.snap.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -175,15 +180,18 @@ func (t *Tx) CommitLater() (seq uint64, err error) {
 func (t *Tx) batch() (*pebble.Batch, error) {
 	b := t.e.db.NewBatchWithSize(t.own.bytes + 16*t.own.count + 64)
 	var err error
-	t.own.each(func(key string, value []byte) {
-		switch {
-		case err != nil:
-		case value == nil:
-			err = b.Delete([]byte(key), nil)
-		default:
-			err = b.Set([]byte(key), value, nil)
+	for _, n := range t.own.ordered() {
+		if n.value == nil {
+			op := b.DeleteDeferred(len(n.key))
+			copy(op.Key, n.key)
+			err = errors.Join(err, op.Finish())
+			continue
 		}
-	})
+		op := b.SetDeferred(len(n.key), len(n.value))
+		copy(op.Key, n.key)
+		copy(op.Value, n.value)
+		err = errors.Join(err, op.Finish())
+	}
 	for x := range t.multi {
 		if err == nil {
 			err = b.Set(indexStateKey(kindMulti, x.coll, x.ID), nil, nil)
@@ -207,39 +215,51 @@ func (t *Tx) end(seq uint64) {
 	if err := t.snap.Close(); err != nil {
 		t.e.log.Error("closing a snapshot", "err", err)
 	}
-	t.e.locks.release(t.locked, seq)
-	for s := range t.held {
-		s.ddl.RUnlock()
-	}
-	t.own = nil
-	close(t.done)
 	if t.writer {
 		t.e.retire(t, seq)
 	}
+	for s := range t.held {
+		s.ddl.RUnlock()
+	}
+	t.own, t.ahead = nil, nil
+	close(t.done)
 }
 
-// retire takes t out of the list of writers and forgets the locks that no open writer's snapshot can collide with.
+// retire takes t out of the list of writers, frees its locks, and forgets those, of t and of earlier ones, that no open
+// writer's snapshot can collide with.
 func (e *Engine) retire(t *Tx, seq uint64) {
 	e.commit.Lock()
 	e.writers.remove(t)
-	if len(t.locked) > 0 {
+	oldest, old := e.prune()
+	e.commit.Unlock()
+	if e.locks.release(t.locked, seq, oldest) {
+		e.commit.Lock()
 		e.recent = append(e.recent, written{seq: max(seq, t.seq), keys: t.locked})
+		var more []written
+		oldest, more = e.prune() // the others may have ended meanwhile
+		old = append(old, more...)
+		e.commit.Unlock()
 	}
-	oldest := e.seq
+	for _, w := range old {
+		e.locks.forget(w.keys, oldest)
+	}
+}
+
+// prune returns the number of the oldest open writer's snapshot, and takes the commits up to it out of the list of those
+// remembered. It looks from the front only: the list is nearly in order, and a long transaction must not make every
+// commit walk it. The caller holds e.commit.
+func (e *Engine) prune() (oldest uint64, old []written) {
+	oldest = e.seq
 	if e.writers.first != nil {
 		oldest = e.writers.first.seq
 	}
-	// From the front only: the list is nearly in order, and a long transaction must not make every commit walk it.
 	n := 0
 	for n < len(e.recent) && e.recent[n].seq <= oldest {
 		n++
 	}
-	old := e.recent[:n:n]
+	old = e.recent[:n:n]
 	e.recent = e.recent[n:]
-	e.commit.Unlock()
-	for _, w := range old {
-		e.locks.forget(w.keys, oldest)
-	}
+	return oldest, old
 }
 
 // WaitDurable returns when everything that the transaction sees is durable.

@@ -62,11 +62,11 @@ func (t *Tx) Get(c *Collection, id []byte) (bson.Raw, error) { return t.get(docK
 func (t *Tx) Insert(c *Collection, doc bson.Raw) error {
 	idValue := bsonx.Lookup(doc, "_id")
 	id := IDKey(idValue)
-	key := docKey(c.ID, id)
-	if err := t.lock(string(key)); err != nil {
+	key := string(docKey(c.ID, id))
+	if err := t.lock(key); err != nil {
 		return err
 	}
-	if taken, err := t.has(key); err != nil {
+	if taken, err := t.has([]byte(key)); err != nil {
 		return err
 	} else if taken {
 		pattern := bsonx.NewDoc(16).Append("_id", bsonx.Int32(1)).Raw()
@@ -77,8 +77,8 @@ func (t *Tx) Insert(c *Collection, doc bson.Raw) error {
 
 // Update replaces the document old, as read in this transaction, by new, which has the same _id.
 func (t *Tx) Update(c *Collection, id []byte, old, new bson.Raw) error {
-	key := docKey(c.ID, id)
-	if err := t.lock(string(key)); err != nil {
+	key := string(docKey(c.ID, id))
+	if err := t.lock(key); err != nil {
 		return err
 	}
 	return t.replace(c, id, key, old, new)
@@ -86,8 +86,8 @@ func (t *Tx) Update(c *Collection, id []byte, old, new bson.Raw) error {
 
 // Delete removes the document old, as read in this transaction.
 func (t *Tx) Delete(c *Collection, id []byte, old bson.Raw) error {
-	key := docKey(c.ID, id)
-	if err := t.lock(string(key)); err != nil {
+	key := string(docKey(c.ID, id))
+	if err := t.lock(key); err != nil {
 		return err
 	}
 	return t.replace(c, id, key, old, nil)
@@ -101,7 +101,7 @@ type change struct {
 }
 
 // replace checks everything first and writes then, so that a failure leaves no half of a document behind.
-func (t *Tx) replace(c *Collection, id, key []byte, old, new bson.Raw) error {
+func (t *Tx) replace(c *Collection, id []byte, key string, old, new bson.Raw) error {
 	var room [8]change
 	changes := room[:0]
 	for _, x := range c.Indexes {
@@ -119,11 +119,7 @@ func (t *Tx) replace(c *Collection, id, key []byte, old, new bson.Raw) error {
 	for _, ch := range changes {
 		t.writeEntries(ch, id)
 	}
-	if new == nil {
-		t.set(string(key), nil)
-	} else {
-		t.set(string(key), new)
-	}
+	t.set(key, new) // nil deletes
 	return nil
 }
 
@@ -163,6 +159,12 @@ func (x *Index) keys(doc bson.Raw) (keys [][]byte, multikey bool, err error) {
 			return nil, false, err
 		}
 	}
+	if key, present, ok := bsonx.AppendPlainKey(dataPrefix(x.coll, x.ID, plainRoom), doc, x.Fields); ok {
+		if x.Sparse && !present {
+			return nil, false, nil
+		}
+		return [][]byte{key}, false, nil
+	}
 	fields, multikey, err := bsonx.IndexKeys(doc, x.Fields, x.Sparse)
 	if err != nil {
 		return nil, false, err
@@ -172,6 +174,9 @@ func (x *Index) keys(doc bson.Raw) (keys [][]byte, multikey bool, err error) {
 	}
 	return fields, multikey, nil
 }
+
+// plainRoom is the room in bytes for the fields and the id in most index keys.
+const plainRoom = 80
 
 func (t *Tx) checkUnique(c *Collection, ch change, id []byte, doc bson.Raw) error {
 	for _, keys := range [2][][]byte{ch.drop, ch.add} {
@@ -226,8 +231,8 @@ func (x *Index) entry(k, id []byte) (key string, value []byte) {
 	if x.Unique {
 		return string(k), id
 	}
-	full := make([]byte, 0, len(k)+len(id))
-	return string(append(append(full, k...), id...)), binary.AppendUvarint(nil, uint64(len(id)))
+	// The bytes behind k belong to nobody else: keys makes each key apart.
+	return string(append(k, id...)), binary.AppendUvarint(nil, uint64(len(id)))
 }
 
 // splitEntry returns the id of the document that an index entry leads to.

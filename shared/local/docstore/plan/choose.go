@@ -87,12 +87,27 @@ func (p *Plan) cheapest(t *engine.Tx, all []access) (access, error) {
 			return a, nil
 		}
 	}
+	if i, only := onlyBounded(all); only {
+		return all[i], nil
+	}
 	for i := range all {
 		if err := all[i].measure(t, p.Collection); err != nil {
 			return access{}, err
 		}
 	}
 	return slices.MinFunc(all, p.compare), nil
+}
+
+// onlyBounded returns the only candidate that does not read every key: counting would choose it too.
+func onlyBounded(all []access) (index int, only bool) {
+	n := 0
+	for i := range all {
+		if !all[i].full {
+			index = i
+			n++
+		}
+	}
+	return index, n == 1
 }
 
 // compare ranks two measured candidates.

@@ -80,7 +80,24 @@ func (p *Plan) Open(ctx context.Context, t *engine.Tx, env *expr.Env) *Cursor {
 }
 
 func (p *Plan) filtered(ctx context.Context, t *engine.Tx, env *expr.Env, a access, stats *Stats) source {
-	return &filtered{ctx: ctx, in: a.open(t, p.Collection, stats), filter: a.filter, env: env}
+	src := a.open(t, p.Collection, stats)
+	if x, ok := src.(*indexScan); ok {
+		x.batch = p.firstFetch()
+	}
+	return &filtered{ctx: ctx, in: src, filter: a.filter, env: env}
+}
+
+// Documents that an index leads to are fetched in groups, which grow from what the query surely wants up to a limit.
+const (
+	firstFetch = 16
+	mostFetch  = 256
+)
+
+func (p *Plan) firstFetch() int {
+	if limit := p.sortLimit(); limit > 0 && !p.sortInMemory {
+		return int(min(limit, mostFetch))
+	}
+	return firstFetch
 }
 
 // Stats returns what the cursor did so far.
@@ -252,23 +269,59 @@ type indexScan struct {
 	entries *engine.Entries
 	seen    map[string]bool
 	stats   *Stats
+
+	batch   int // how many documents to fetch next
+	keys    int64
+	fetched []fetched
+}
+
+// fetched is a document read ahead, and how many keys had been read when its turn came.
+type fetched struct {
+	Found
+	keys int64
 }
 
 func (s *indexScan) next() (Found, bool, error) {
 	for {
-		id, ok, err := s.nextID()
-		if err != nil || !ok {
-			return Found{}, false, err
+		for len(s.fetched) > 0 {
+			f := s.fetched[0]
+			s.fetched = s.fetched[1:]
+			s.stats.KeysExamined += f.keys
+			if f.Doc != nil {
+				s.stats.DocsExamined++
+				return f.Found, true, nil
+			}
 		}
-		doc, err := s.t.Get(s.c, id)
-		if err != nil {
+		if err := s.fetch(); err != nil || len(s.fetched) == 0 {
 			return Found{}, false, err
-		}
-		if doc != nil {
-			s.stats.DocsExamined++
-			return Found{id, doc}, true, nil
 		}
 	}
+}
+
+// fetch reads the next batch of documents.
+func (s *indexScan) fetch() error {
+	ids := make([][]byte, 0, s.batch)
+	s.fetched = make([]fetched, 0, s.batch)
+	for len(ids) < s.batch {
+		id, ok, err := s.nextID()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			s.stats.KeysExamined, s.keys = s.stats.KeysExamined+s.keys, 0
+			break
+		}
+		ids, s.fetched, s.keys = append(ids, id), append(s.fetched, fetched{Found{ID: id}, s.keys}), 0
+	}
+	docs, err := s.t.GetMany(s.c, ids)
+	if err != nil {
+		return err
+	}
+	for i := range docs {
+		s.fetched[i].Doc = docs[i]
+	}
+	s.batch = min(4*s.batch, mostFetch)
+	return nil
 }
 
 func (s *indexScan) nextID() ([]byte, bool, error) {
@@ -295,7 +348,7 @@ func (s *indexScan) nextID() ([]byte, bool, error) {
 			}
 			continue
 		}
-		s.stats.KeysExamined++
+		s.keys++
 		if s.seen != nil {
 			if s.seen[string(id)] {
 				continue
