@@ -61,17 +61,30 @@ type Spec[C any] struct {
 	Indexes    func() []mongodb.Index
 	Migrations func() []mongodb.Migration
 	New        func(ctx context.Context, c C, d Deps) (*service.Service, error)
+	// AcceptNewLog makes the broker's present log the one that is read, and reports whether that changed anything; nil
+	// for a service that owns no offsets of a log.
+	AcceptNewLog func(ctx context.Context, db *mongodb.DB, log bus.LogReader) (bool, error)
 }
 
 // Main is the whole of a service's main but for signals: it loads the configuration, connects, verifies that the
 // database and the topics are set up, builds the service and serves it until ctx ends. With the argument "setup" it
-// sets up instead, and ends; with "health" it asks the running service whether it lives, for images without a shell.
+// sets up instead, and ends ("setup --accept-new-log" also accepts a replaced log); with "health" it asks the running service whether it lives, for images without a shell.
 func Main[C any](ctx context.Context, s Spec[C], args, environ []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet(string(s.Layer), flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	file := flags.String("config", "", "a YAML `file` with the names of the environment variables")
+	accept := flags.Bool("accept-new-log", false, "with setup: go on with the events log that the broker has now")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	command := flags.Arg(0)
+	if command != "" { // flags may stand behind the command, too
+		if err := flags.Parse(flags.Args()[1:]); err != nil {
+			return err
+		}
+	}
+	if *accept && (command != "setup" || s.AcceptNewLog == nil) {
+		return fault.New(fault.Invalid, fault.BadRequest, "--accept-new-log goes with setup of the operational service, which alone reads the events log")
 	}
 	c, err := config.Load[C](string(s.Layer), environ, *file)
 	if err != nil {
@@ -81,42 +94,55 @@ func Main[C any](ctx context.Context, s Spec[C], args, environ []string, stderr 
 	if err := h.Validate(); err != nil {
 		return err
 	}
-	switch flags.Arg(0) {
-	case "", "setup":
-		return run(ctx, s, c, h, flags.Arg(0) == "setup", stderr)
+	switch command {
+	case "":
+		return run(ctx, h, s.Layer, stderr, func(ctx context.Context, d Deps) error { return serve(ctx, s, c, h, d) })
+	case "setup":
+		return run(ctx, h, s.Layer, stderr, func(ctx context.Context, d Deps) error { return setUp(ctx, s, d, *accept) })
 	case "health":
 		return alive(ctx, h.listen(s.Layer))
 	case "version":
 		_, err := fmt.Fprintln(stderr, Version())
 		return err
 	}
-	return fault.New(fault.Invalid, fault.BadRequest, "%q is not a command: use setup, version, health, or none to serve", flags.Arg(0))
+	return fault.New(fault.Invalid, fault.BadRequest, "%q is not a command: use setup, version, health, or none to serve", command)
 }
 
-func run[C any](ctx context.Context, s Spec[C], c C, h *Config, setup bool, stderr io.Writer) (err error) {
+// run connects to everything, does the work, and disconnects.
+func run(ctx context.Context, h *Config, layer contract.Layer, stderr io.Writer, work func(context.Context, Deps) error) (err error) {
 	tel, err := telemetry.New(ctx, telemetry.Options{
-		Service: string(s.Layer), Version: Version(), OTLPEndpoint: h.Telemetry.Endpoint, LogFormat: h.Telemetry.Format,
+		Service: string(layer), Version: Version(), OTLPEndpoint: h.Telemetry.Endpoint, LogFormat: h.Telemetry.Format,
 		LogLevel: h.Telemetry.Level, Stderr: stderr,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
-	b, err := kafkabus.New(h.bus(s.Layer, tel))
+	b, err := kafkabus.New(h.bus(layer, tel))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close(context.WithoutCancel(ctx))) }()
-	db, err := mongodb.Connect(ctx, mongodb.Config{URI: h.Mongo.URI, Database: h.database(s.Layer)},
+	db, err := mongodb.Connect(ctx, mongodb.Config{URI: h.Mongo.URI, Database: h.database(layer)},
 		mongodb.Deps{Logger: tel.Logger, Now: time.Now, Tracer: tel.Tracer, Meter: tel.Meter})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close(context.WithoutCancel(ctx))) }()
-	if setup {
-		return errors.Join(b.EnsureTopics(ctx, contract.Specs()...), mongodb.Setup(ctx, db, s.Indexes(), s.Migrations()))
+	return work(ctx, Deps{DB: db, Bus: b, Telemetry: tel, Now: time.Now, NewID: contract.NewID})
+}
+
+// setUp creates topics and indexes, runs migrations and, if told so, accepts a replaced log.
+func setUp[C any](ctx context.Context, s Spec[C], d Deps, accept bool) error {
+	err := errors.Join(d.Bus.(bus.Admin).EnsureTopics(ctx, contract.Specs()...), mongodb.Setup(ctx, d.DB, s.Indexes(), s.Migrations()))
+	if err != nil || !accept {
+		return err
 	}
-	return serve(ctx, s, c, h, Deps{DB: db, Bus: b, Telemetry: tel, Now: time.Now, NewID: contract.NewID})
+	changed, err := s.AcceptNewLog(ctx, d.DB, d.Bus)
+	if err == nil {
+		d.Telemetry.Logger.InfoContext(ctx, "events log accepted", "changed", changed)
+	}
+	return err
 }
 
 func serve[C any](ctx context.Context, s Spec[C], c C, h *Config, d Deps) error {

@@ -284,3 +284,13 @@ func TestDepsNameWhatIsMissing(t *testing.T) {
 		t.Error("nothing at all is enough")
 	}
 }
+
+func TestAcceptingALogIsForWhoReadsIt(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"setup", "--accept-new-log"}, {"--accept-new-log"}, {"--accept-new-log", "version"}} {
+		err := Main(t.Context(), Spec[Config]{Layer: contract.Strategic, Host: func(c *Config) *Config { return c }}, args, nil, io.Discard)
+		if !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "operational") {
+			t.Errorf("%v: %v; want it refused, naming the service that it is for", args, err)
+		}
+	}
+}

@@ -18,6 +18,7 @@ func main() {
 	err := host.Main(ctx, host.Spec[operational.Config]{
 		Layer: contract.Operational, Host: func(c *operational.Config) *host.Config { return &c.Config },
 		Indexes: operational.Indexes, Migrations: operational.Migrations, New: operational.New,
+		AcceptNewLog: operational.AcceptNewLog,
 	}, os.Args[1:], os.Environ(), os.Stderr)
 	stop()
 	if err != nil {
