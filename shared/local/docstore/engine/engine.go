@@ -40,6 +40,7 @@ type Engine struct {
 
 	commit  sync.Mutex // orders commits and snapshots; never held across a sync
 	seq     uint64     // the last commit's number; guarded by commit
+	latest  *view      // shows the last commit; nil until a transaction asks for it; guarded by commit
 	writers txList     // open transactions that may write, oldest snapshot first; guarded by commit
 	recent  []written  // commits whose locks are still remembered; guarded by commit
 
@@ -185,6 +186,9 @@ func (e *Engine) Close() error {
 		close(e.unsynced)
 		<-e.syncer
 	}
+	e.commit.Lock()
+	e.outdated()
+	e.commit.Unlock()
 	err := e.db.Close()
 	e.cache.Unref()
 	if e.lock != nil {
@@ -236,6 +240,7 @@ func (e *Engine) apply(b *pebble.Batch) (uint64, error) {
 	}
 	e.commit.Lock()
 	defer e.commit.Unlock()
+	e.outdated()
 	if !e.sync {
 		err := errors.Join(e.db.Apply(b, pebble.NoSync), b.Close())
 		if err == nil {

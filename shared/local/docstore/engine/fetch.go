@@ -14,7 +14,7 @@ import (
 // Fewer documents than parallelFetch are fetched by one goroutine, and fewer than manyFetch each by itself.
 const (
 	manyFetch     = 4
-	parallelFetch = 128
+	parallelFetch = 32
 )
 
 // GetMany returns the documents with the given id keys, nil for one that is not there. It is faster than as many calls

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -16,6 +15,7 @@ type scan struct {
 	own          *node
 	started      bool
 	last         string // the last key taken from the transaction's own writes
+	room         []byte // where copies of keys and values go
 }
 
 func (t *Tx) scan(lower, upper []byte, reverse bool) (*scan, error) {
@@ -32,7 +32,7 @@ func (t *Tx) scan(lower, upper []byte, reverse bool) (*scan, error) {
 	return s, nil
 }
 
-// next returns the next key and value, both valid until the following call; ok is false at the end.
+// next returns the next key and value, which stay valid; ok is false at the end.
 func (s *scan) next() (key, value []byte, ok bool, err error) {
 	for {
 		own := s.peekOwn()
@@ -66,9 +66,27 @@ func (s *scan) takeBase() (key, value []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	key, value = bytes.Clone(s.base.Key()), append(make([]byte, 0, max(1, len(v))), v...)
+	key = s.copy(s.base.Key())
+	value = s.copy(v)
 	s.step()
 	return key, value, nil
+}
+
+// Copies share pieces of memory, which grow with the scan: one alone costs no more than it needs, and thousands cost few
+// allocations.
+const (
+	firstRoom = 1 << 10
+	mostRoom  = 32 << 10
+)
+
+// copy returns a copy of b that stays valid, and that an append to it does not spoil.
+func (s *scan) copy(b []byte) []byte {
+	if len(b) > cap(s.room)-len(s.room) {
+		s.room = make([]byte, 0, max(len(b), min(mostRoom, max(firstRoom, 2*cap(s.room)))))
+	}
+	start := len(s.room)
+	s.room = append(s.room, b...)
+	return s.room[start:len(s.room):len(s.room)]
 }
 
 func (s *scan) step() {

@@ -11,7 +11,7 @@ import (
 // one of Commit and Abort; both may be repeated harmlessly.
 type Tx struct {
 	e      *Engine
-	snap   *pebble.Snapshot
+	snap   *view
 	seq    uint64
 	writer bool
 	own    *overlay
@@ -61,7 +61,7 @@ func (e *Engine) begin(writer bool) *Tx {
 	t := &Tx{e: e, writer: writer, done: make(chan struct{})}
 	e.commit.Lock()
 	defer e.commit.Unlock()
-	t.snap, t.seq = e.db.NewSnapshot(), e.seq
+	t.snap, t.seq = e.look(), e.seq
 	if writer {
 		e.writers.add(t)
 	}
@@ -212,9 +212,9 @@ func (t *Tx) end(seq uint64) {
 		return
 	}
 	t.ended = true
-	if err := t.snap.Close(); err != nil {
-		t.e.log.Error("closing a snapshot", "err", err)
-	}
+	t.e.commit.Lock()
+	t.e.leave(t.snap)
+	t.e.commit.Unlock()
 	if t.writer {
 		t.e.retire(t, seq)
 	}

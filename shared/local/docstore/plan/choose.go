@@ -28,6 +28,11 @@ func Choose(t *engine.Tx, c *engine.Collection, q Query) (*Plan, error) {
 	if !bsonx.IsMissing(q.Hint) && !isEmptyHint(q.Hint) {
 		return p, p.follow()
 	}
+	own := p.candidate(nil, q.Filter)
+	if own.equal == len(own.fields) { // one _id: nothing can be better
+		p.use(own, nil)
+		return p, nil
+	}
 	candidates := p.candidates(t, q.Filter)
 	best, err := p.cheapest(t, candidates)
 	if err != nil {
