@@ -19,7 +19,7 @@ const (
 // transient are the codes after which the same call may succeed: elections, shutdowns, network trouble, conflicts
 // between transactions, and limits of time.
 var transient = map[int]bool{
-	6: true, 7: true, 24: true, 46: true, 50: true, 63: true, 64: true, 89: true, 91: true, 100: true, 112: true, 133: true, 134: true,
+	6: true, 7: true, 24: true, 39: true, 46: true, 50: true, 63: true, 64: true, 89: true, 91: true, 100: true, 112: true, 133: true, 134: true,
 	150: true, 189: true, 202: true, 234: true, 239: true, codeNoSuchTransaction: true, 262: true, 267: true, 290: true,
 	317: true, 358: true, 384: true, 402: true, 9001: true, 10107: true, 11600: true, 11601: true, 11602: true,
 	13435: true, 13436: true, 14031: true,

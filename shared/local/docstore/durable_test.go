@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +46,14 @@ func serveForever(dir string) error {
 	}
 	fmt.Println("listening", l.Addr())
 	return s.Serve(l)
+}
+
+// repeat is how often a test goes round: few times in CI, many in the full version.
+func repeat(short, full int) int {
+	if os.Getenv("STRATA_FULL") != "" {
+		return full
+	}
+	return short
 }
 
 // process is a server in a process of its own.
@@ -93,6 +102,8 @@ type ledger struct {
 	plain map[string]bool
 	pairs map[string]bool
 	acks  chan struct{}
+
+	underWay atomic.Int32 // writes that were sent and not answered
 }
 
 func (l *ledger) note(m map[string]bool, id string) {
@@ -105,74 +116,91 @@ func (l *ledger) note(m map[string]bool, id string) {
 	}
 }
 
-// work writes until the server dies: single documents, and pairs that belong together.
-func (l *ledger) work(c *mongo.Client, worker, life int) {
-	ctx := context.Background()
+// work writes until the server dies or ctx ends: single documents, and pairs that belong together.
+func (l *ledger) work(ctx context.Context, c *mongo.Client, worker, life int) {
 	db := c.Database("crash")
 	for i := 0; ; i++ {
 		id := fmt.Sprintf("%d-%d-%d", life, worker, i)
-		if _, err := db.Collection("plain").InsertOne(ctx, doc("_id", id, "group", i%7, "tags", bson.A{worker, i})); err != nil {
+		l.underWay.Add(1)
+		_, err := db.Collection("plain").InsertOne(ctx, doc("_id", id, "group", i%7, "tags", bson.A{worker, i}))
+		l.underWay.Add(-1)
+		if err != nil {
 			return
 		}
 		l.note(l.plain, id)
-		s, err := c.StartSession()
-		if err != nil {
-			return
-		}
-		_, err = s.WithTransaction(ctx, func(ctx context.Context) (any, error) {
-			if _, err := db.Collection("left").InsertOne(ctx, doc("_id", id)); err != nil {
-				return nil, err
-			}
-			return db.Collection("right").InsertOne(ctx, doc("_id", id, "u", id))
-		})
-		s.EndSession(ctx)
-		if err != nil {
+		if err := pair(ctx, c, id); err != nil {
 			return
 		}
 		l.note(l.pairs, id)
 	}
 }
 
+// pair writes two documents in a transaction. It does not use WithTransaction, which would wait for the dead server.
+func pair(ctx context.Context, c *mongo.Client, id string) error {
+	s, err := c.StartSession()
+	if err != nil {
+		return err
+	}
+	defer s.EndSession(ctx)
+	if err := s.StartTransaction(); err != nil {
+		return err
+	}
+	in, db := mongo.NewSessionContext(ctx, s), c.Database("crash")
+	if _, err := db.Collection("left").InsertOne(in, doc("_id", id)); err != nil {
+		return err
+	}
+	if _, err := db.Collection("right").InsertOne(in, doc("_id", id, "u", id)); err != nil {
+		return err
+	}
+	return s.CommitTransaction(ctx)
+}
+
+// TestKilledServerLosesNothingAcknowledged kills a server process with SIGKILL at many moments, on one folder, while
+// clients write, and compares what the next process finds with what was acknowledged.
 func TestKilledServerLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	dir := t.TempDir()
 	l := &ledger{plain: map[string]bool{}, pairs: map[string]bool{}, acks: make(chan struct{}, 1)}
-	for life := range 3 {
+	lives, hits, unsure := repeat(80, 800), 0, 0
+	for life := range lives {
 		p := startProcess(t, dir)
-		l.check(t, p.client)
-		crash := p.client.Database("crash")
-		for name, m := range map[string]mongo.IndexModel{"plain": {Keys: doc("group", 1, "tags", -1)}, "right": {Keys: doc("u", 1), Options: options.Index().SetUnique(true)}} {
-			if _, err := crash.Collection(name).Indexes().CreateOne(t.Context(), m); err != nil {
-				t.Fatal(err)
-			}
-		}
+		unsure += l.check(t, p.client)
+		makeIndexes(t, p.client)
+		ctx, over := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		for w := range 6 {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				l.work(p.client, w, life)
-			}()
+			wg.Go(func() { l.work(ctx, p.client, w, life) })
 		}
-		for range 100 + rng.IntN(500) {
+		for range 5 + rng.IntN(60) {
 			<-l.acks
 		}
+		<-time.After(time.Duration(rng.IntN(3000)) * time.Microsecond) // anywhere between two acknowledgements
+		if l.underWay.Load() > 0 {
+			hits++
+		}
 		p.kill(t)
+		over()
 		wg.Wait()
+		if t.Failed() {
+			t.Fatalf("in life %d", life)
+		}
 	}
 	p := startProcess(t, dir)
-	l.check(t, p.client)
-	if len(l.pairs) < 100 {
-		t.Errorf("only %d transactions were acknowledged: the load was too small to show anything", len(l.pairs))
-	}
-	t.Logf("%d documents and %d transactions were acknowledged and are there", len(l.plain), len(l.pairs))
+	unsure += l.check(t, p.client)
 	p.kill(t)
+	if hits < lives/2 || unsure == 0 {
+		t.Errorf("work was under way at %d of %d kills, and %d unacknowledged writes survived: the test shows nothing", hits, lives, unsure)
+	}
+	t.Logf("%d kills, %d amid work; %d documents and %d transactions were acknowledged and are there, %d more survived without",
+		lives, hits, len(l.plain), len(l.pairs), unsure)
 }
 
-// check compares the store with the ledger.
-func (l *ledger) check(t *testing.T, c *mongo.Client) {
+// check compares the store with the ledger, and returns how many writes are there that nobody was told of; it enters
+// them into the ledger, for what was there once must stay.
+func (l *ledger) check(t *testing.T, c *mongo.Client) (unsure int) {
 	t.Helper()
 	plain, left, right := ids(t, c, "plain"), ids(t, c, "left"), ids(t, c, "right")
 	for id := range l.plain {
@@ -196,6 +224,9 @@ func (l *ledger) check(t *testing.T, c *mongo.Client) {
 	if len(plain) > 0 {
 		requireValid(t, c, "crash", "plain", "left", "right")
 	}
+	unsure = len(plain) - len(l.plain) + len(left) - len(l.pairs)
+	l.plain, l.pairs = plain, left
+	return unsure
 }
 
 func ids(t *testing.T, c *mongo.Client, coll string) map[string]bool {

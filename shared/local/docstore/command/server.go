@@ -168,7 +168,7 @@ func translateDisk(err error) error {
 	var damaged *engine.Corruption
 	switch {
 	case errors.As(err, &disk) && disk.Final:
-		return mongoerr.New(mongoerr.ShutdownInProgress, "%v", disk)
+		return mongoerr.New(mongoerr.FileStreamFailed, "%v", disk) // not a code that drivers repeat until their time is over
 	case errors.As(err, &disk):
 		return mongoerr.New(mongoerr.OutOfDiskSpace, "%v", disk)
 	case errors.As(err, &damaged):

@@ -161,7 +161,7 @@ type writeErrors struct {
 
 // wholeCommand are the codes of failures that are not of one statement.
 var wholeCommand = []int32{mongoerr.InternalError, mongoerr.MaxTimeMSExpired, mongoerr.InterruptedAtShutdown, mongoerr.WriteConflict,
-	mongoerr.OutOfDiskSpace, mongoerr.ShutdownInProgress, mongoerr.DataCorruptionDetected}
+	mongoerr.OutOfDiskSpace, mongoerr.FileStreamFailed, mongoerr.DataCorruptionDetected}
 
 // add notes a failure. It returns the error itself where the whole command must fail: in a transaction, and where the
 // client's time is over or the store is broken.

@@ -3,10 +3,10 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -45,19 +45,19 @@ const (
 // disk is the file system as Pebble sees it. Pebble ends the process when it cannot write its log or manifest. So where
 // there is no space, or the file system is read-only, such a write waits here and is tried again until it succeeds;
 // writes of tables fail, which Pebble bears and repeats. A failed sync of log or manifest is for good: after it nothing
-// is known of the file, and a second sync that succeeds would prove nothing. Then, and after [disk.fence], whatever
+// is known of the file, and a second sync that succeeds would prove nothing. Then, and after [disk.abandon], whatever
 // would change the folder waits for ever, so that a new start can have the folder.
 type disk struct {
 	vfs.FS
 	dir    string
 	notify func(err *DiskError, patient bool) // nil err = well again; not patient = waiters are to be told
 
-	running atomic.Bool  // before, while Pebble opens, every error is passed on
-	fences  sync.RWMutex // held for reading while something changes
-	fenced  bool         // guarded by fences
+	fences sync.RWMutex // held for reading while something changes
+	fenced bool         // guarded by fences
 
 	mu      sync.Mutex
 	trouble *DiskError
+	lock    io.Closer // of the folder
 }
 
 // change carries out op, which changes the folder. What is essential must not fail; sync tells that op is a sync.
@@ -67,7 +67,7 @@ func (d *disk) change(name string, sync bool, op func() error) error {
 	for {
 		err := d.once(op)
 		switch {
-		case err == nil || !ours || !d.running.Load() || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrExist):
+		case err == nil || !ours || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrExist):
 			return err
 		case noSpace(err) && !(essential && sync):
 			d.full(err)
@@ -94,12 +94,37 @@ func (d *disk) once(op func() error) error {
 	return op()
 }
 
-// fence returns when nothing will change in the folder any more.
-func (d *disk) fence() {
+// abandon returns when nothing will change in the folder any more, and gives it free for another start.
+func (d *disk) abandon() error {
 	d.fences.Lock()
-	defer d.fences.Unlock()
 	d.fenced = true
+	d.fences.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lock == nil {
+		return nil
+	}
+	lock := d.lock
+	d.lock = nil
+	return lock.Close()
 }
+
+// Lock implements vfs.FS.
+func (d *disk) Lock(name string) (io.Closer, error) {
+	lock, err := d.FS.Lock(name)
+	if err != nil {
+		return nil, fmt.Errorf("the folder is in use: stop the other process (%w)", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lock = lock
+	return unlock{d}, nil
+}
+
+type unlock struct{ d *disk }
+
+// Close implements io.Closer; it may be repeated.
+func (u unlock) Close() error { return u.d.abandon() }
 
 func noSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
@@ -160,6 +185,29 @@ func (d *disk) probe() error {
 	}
 	_, err = f.Write(make([]byte, probeBytes))
 	return errors.Join(err, f.Sync(), f.Close(), d.FS.Remove(name))
+}
+
+// usable returns a *DiskError where nothing can be written.
+func (d *disk) usable() error {
+	err := d.FS.MkdirAll(d.dir, 0o700)
+	if err == nil {
+		err = d.probe()
+	}
+	if err == nil {
+		err = syncDir(d.FS, d.PathDir(d.dir))
+	}
+	if err != nil {
+		return &DiskError{Dir: d.dir, Final: !noSpace(err), Err: err}
+	}
+	return nil
+}
+
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Create implements vfs.FS, as do the methods after it.

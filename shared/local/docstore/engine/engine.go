@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -30,19 +31,19 @@ type Options struct {
 type Engine struct {
 	db      *pebble.DB
 	cache   *pebble.Cache
-	disk    *disk        // nil in memory
-	lock    *pebble.Lock // of the folder; nil in memory
+	disk    *disk // nil in memory
 	now     func() time.Time
 	log     *slog.Logger
 	sync    bool
 	locks   *lockTable
 	catalog *catalog
 
-	commit  sync.Mutex // orders commits and snapshots; never held across a sync
-	seq     uint64     // the last commit's number; guarded by commit
-	latest  *view      // shows the last commit; nil until a transaction asks for it; guarded by commit
-	writers txList     // open transactions that may write, oldest snapshot first; guarded by commit
-	recent  []written  // commits whose locks are still remembered; guarded by commit
+	commit  sync.Mutex    // orders commits and snapshots; never held across a sync
+	seq     uint64        // the last commit's number; guarded by commit
+	visible atomic.Uint64 // the same, for those who only want to know it
+	latest  *view         // shows the last commit; nil until a transaction asks for it; guarded by commit
+	writers txList        // open transactions that may write, oldest snapshot first; guarded by commit
+	recent  []written     // commits whose locks are still remembered; guarded by commit
 
 	unsynced chan unsynced // commits in order; nil in memory
 	syncer   chan struct{} // closed when nobody waits for syncs any more
@@ -53,7 +54,8 @@ type Engine struct {
 		seq  uint64
 		err  error // why it makes no sense to wait now
 	}
-	trouble atomic.Pointer[DiskError] // nil = the disk is well
+	trouble   atomic.Pointer[DiskError] // nil = the disk is well
+	impatient chan struct{}             // gets a value when waiting for the disk makes no sense
 }
 
 // unsynced is a commit that is visible and whose sync has not been confirmed.
@@ -81,7 +83,7 @@ func Open(o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{now: o.Now, log: o.Logger, sync: !o.InMemory, locks: newLockTable(), syncer: make(chan struct{})}
+	e := &Engine{now: o.Now, log: o.Logger, sync: !o.InMemory, locks: newLockTable(), syncer: make(chan struct{}), impatient: make(chan struct{}, 1)}
 	e.durable.cond = sync.NewCond(&e.durable.Mutex)
 	if err := e.openPebble(o); err != nil {
 		return nil, fmt.Errorf("opening the document store in %q: %w", o.Dir, Explain(err))
@@ -97,60 +99,39 @@ func Open(o Options) (*Engine, error) {
 	return e, nil
 }
 
-func (e *Engine) openPebble(o Options) (err error) {
+func (e *Engine) openPebble(o Options) error {
 	po := e.pebbleOptions(o)
-	defer func() {
-		if p := recover(); p != nil { // of pebbleLog.Fatalf, or of Pebble itself
-			err = fmt.Errorf("%v", p)
-		}
-		if err != nil {
-			e.cache.Unref()
-			if e.lock != nil {
-				e.disk.fence()
-				err = errors.Join(err, e.lock.Close())
-			}
-		}
-	}()
 	if o.InMemory {
 		po.FS = vfs.NewMem()
-	} else if err := e.prepare(o, po); err != nil {
+	} else {
+		e.disk = &disk{FS: cmp.Or(o.FS, vfs.Default), dir: o.Dir, notify: e.diskChanged}
+		po.FS = e.disk
+		if err := e.disk.usable(); err != nil {
+			e.cache.Unref()
+			return err
+		}
+	}
+	opened := make(chan error, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil { // of pebbleLog.Fatalf, or of Pebble itself
+				opened <- fmt.Errorf("%v", p)
+			}
+		}()
+		var err error
+		e.db, err = pebble.Open(o.Dir, po)
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		if err != nil && e.disk != nil {
+			e.cache.Unref()
+			err = errors.Join(err, e.disk.abandon())
+		}
 		return err
+	case <-e.impatient: // what waits for the disk waits for ever: its memory is the price
+		return errors.Join(e.trouble.Load(), e.disk.abandon())
 	}
-	if e.db, err = pebble.Open(o.Dir, po); err != nil {
-		return err
-	}
-	if e.disk != nil {
-		e.disk.running.Store(true)
-	}
-	return nil
-}
-
-// prepare makes and locks the folder.
-func (e *Engine) prepare(o Options, po *pebble.Options) (err error) {
-	fs := o.FS
-	if fs == nil {
-		fs = vfs.Default
-	}
-	if err := fs.MkdirAll(o.Dir, 0o700); err != nil {
-		return err
-	}
-	if err := syncDir(fs, fs.PathDir(o.Dir)); err != nil {
-		return err
-	}
-	if e.lock, err = pebble.LockDirectory(o.Dir, fs); err != nil {
-		return fmt.Errorf("the folder is in use: stop the other process (%w)", err)
-	}
-	e.disk = &disk{FS: fs, dir: o.Dir, notify: e.diskChanged}
-	po.FS, po.Lock = e.disk, e.lock
-	return nil
-}
-
-func syncDir(fs vfs.FS, dir string) error {
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func (e *Engine) pebbleOptions(o Options) *pebble.Options {
@@ -179,8 +160,7 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 // leaves the folder as it is, for the next start to recover, and returns the reason.
 func (e *Engine) Close() error {
 	if t := e.trouble.Load(); t != nil {
-		e.disk.fence() // what waits for the disk waits for ever: its memory is the price
-		return errors.Join(t, e.lock.Close())
+		return errors.Join(t, e.disk.abandon()) // what waits for the disk waits for ever: its memory is the price
 	}
 	if e.unsynced != nil {
 		close(e.unsynced)
@@ -191,10 +171,6 @@ func (e *Engine) Close() error {
 	e.commit.Unlock()
 	err := e.db.Close()
 	e.cache.Unref()
-	if e.lock != nil {
-		e.disk.fence()
-		err = errors.Join(err, e.lock.Close())
-	}
 	return err
 }
 
@@ -229,6 +205,10 @@ func (e *Engine) diskChanged(err *DiskError, patient bool) {
 	defer e.durable.Unlock()
 	if e.durable.err = nil; err != nil && !patient {
 		e.durable.err = err
+		select {
+		case e.impatient <- struct{}{}:
+		default:
+		}
 	}
 	e.durable.cond.Broadcast()
 }
@@ -244,7 +224,7 @@ func (e *Engine) apply(b *pebble.Batch) (uint64, error) {
 	if !e.sync {
 		err := errors.Join(e.db.Apply(b, pebble.NoSync), b.Close())
 		if err == nil {
-			e.seq++
+			e.advance()
 			e.synced(e.seq)
 		}
 		return e.seq, err
@@ -252,7 +232,7 @@ func (e *Engine) apply(b *pebble.Batch) (uint64, error) {
 	if err := e.db.ApplyNoSyncWait(b, pebble.Sync); err != nil {
 		return 0, err
 	}
-	e.seq++
+	e.advance()
 	e.unsynced <- unsynced{b, e.seq}
 	return e.seq, nil
 }
@@ -279,12 +259,14 @@ func (e *Engine) synced(seq uint64) {
 	e.durable.Unlock()
 }
 
-// Seq returns the number of the last commit.
-func (e *Engine) Seq() uint64 {
-	e.commit.Lock()
-	defer e.commit.Unlock()
-	return e.seq
+// advance counts a commit; the caller holds e.commit.
+func (e *Engine) advance() {
+	e.seq++
+	e.visible.Store(e.seq)
 }
+
+// Seq returns the number of the last commit. It never waits.
+func (e *Engine) Seq() uint64 { return e.visible.Load() }
 
 // WaitDurable returns when every commit up to seq is durable, or with the error that keeps the log from being written.
 func (e *Engine) WaitDurable(ctx context.Context, seq uint64) error {

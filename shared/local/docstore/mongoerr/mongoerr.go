@@ -77,6 +77,7 @@ const (
 	NotWritablePrimary                       int32 = 10107
 	BSONObjectTooLarge                       int32 = 10334
 	DuplicateKey                             int32 = 11000
+	FileStreamFailed                         int32 = 39
 	DataCorruptionDetected                   int32 = 301
 	OutOfDiskSpace                           int32 = 14031
 	InterruptedAtShutdown                    int32 = 11600
@@ -113,7 +114,7 @@ var names = map[int32]string{
 	MaxSubPipelineDepthExceeded:              "MaxSubPipelineDepthExceeded",
 	QueryExceededMemoryLimitNoDiskUseAllowed: "QueryExceededMemoryLimitNoDiskUseAllowed",
 	TransactionExceededLifetime:              "TransactionExceededLifetimeLimitSeconds",
-	DataCorruptionDetected:                   "DataCorruptionDetected", OutOfDiskSpace: "OutOfDiskSpace",
+	FileStreamFailed:                         "FileStreamFailed", DataCorruptionDetected: "DataCorruptionDetected", OutOfDiskSpace: "OutOfDiskSpace",
 	InterruptedAtShutdown: "InterruptedAtShutdown", Interrupted: "Interrupted",
 }
 
