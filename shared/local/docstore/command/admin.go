@@ -12,16 +12,22 @@ import (
 )
 
 func adminCommands() map[string]*command {
+	noSearch := &command{run: refuseSearch, lenient: true}
 	return map[string]*command{
-		"getParameter":   {run: getParameter, adminOnly: true, lenient: true},
-		"serverStatus":   {run: serverStatus, lenient: true},
-		"validate":       {run: validate, fields: fields{"full": isFlag, "repair": isFlag, "metadata": isFlag, "checkBSONConformance": isFlag, "background": isFlag}},
-		"dbStats":        {run: dbStats, fields: fields{"scale": isNumber, "freeStorage": isNumber}},
-		"collStats":      {run: collStats, fields: fields{"scale": isNumber}},
+		"getParameter":        {run: getParameter, adminOnly: true, lenient: true},
+		"serverStatus":        {run: serverStatus, lenient: true},
+		"validate":            {run: validate, fields: fields{"full": isFlag, "repair": isFlag, "metadata": isFlag, "checkBSONConformance": isFlag, "background": isFlag}},
+		"dbStats":             {run: dbStats, fields: fields{"scale": isNumber, "freeStorage": isNumber}},
+		"collStats":           {run: collStats, fields: fields{"scale": isNumber}},
+		"createSearchIndexes": noSearch, "updateSearchIndex": noSearch, "dropSearchIndex": noSearch,
 		"getLog":         {run: getLog, adminOnly: true, lenient: true},
 		"hostInfo":       {run: empty, adminOnly: true, lenient: true},
 		"getCmdLineOpts": {run: empty, adminOnly: true, lenient: true},
 	}
+}
+
+func refuseSearch(context.Context, *request) (*bsonx.DocBuilder, error) {
+	return nil, mongoerr.New(mongoerr.SearchNotEnabled, mongoerr.NoSearch)
 }
 
 func getParameter(_ context.Context, r *request) (*bsonx.DocBuilder, error) {

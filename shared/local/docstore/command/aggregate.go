@@ -40,9 +40,12 @@ func aggregate(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		return nil, err
 	}
 	if r.flag("explain") {
-		return r.explainAggregate(ns, r.args, "queryPlanner")
+		return r.explainAggregate(ctx, ns, r.args, "queryPlanner")
 	}
-	t, done := r.reader()
+	t, done, err := r.reader()
+	if err != nil {
+		return nil, err
+	}
 	stream, err := r.openPipeline(ctx, t, ns, whole)
 	if err != nil {
 		done()
@@ -161,7 +164,10 @@ func count(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if q.Filter, err = query.Compile(q.Raw, query.Options{Env: env}); err != nil {
 		return nil, err
 	}
-	t, done := r.reader()
+	t, done, err := r.reader()
+	if err != nil {
+		return nil, err
+	}
 	defer done()
 	p, err := plan.Choose(t, r.engine.Collection(ns), q)
 	if err != nil {
@@ -207,7 +213,10 @@ func distinct(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, done := r.reader()
+	t, done, err := r.reader()
+	if err != nil {
+		return nil, err
+	}
 	defer done()
 	p, err := plan.Choose(t, r.engine.Collection(ns), plan.Query{Filter: m, Raw: r.doc("query"), Hint: r.get("hint")})
 	if err != nil {
@@ -217,5 +226,5 @@ func distinct(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if _, err := drain(ctx, p.Open(ctx, t, env), func(doc bson.Raw) error { return d.add(doc, key) }); err != nil {
 		return nil, err
 	}
-	return bsonx.NewDoc(256).Append("values", d.sorted()), r.durable(ctx, t)
+	return r.appendAt(bsonx.NewDoc(256).Append("values", d.sorted())), r.durable(ctx, t)
 }

@@ -269,7 +269,7 @@ func listCollections(ctx context.Context, r *request) (*bsonx.DocBuilder, error)
 	if err := checkDatabase(r.db); err != nil {
 		return nil, err
 	}
-	m, err := query.Compile(r.doc("filter"), query.Options{})
+	m, err := query.Compile(r.doc("filter"), query.Options{Scope: expr.NewScopeWithoutClock()})
 	if err != nil {
 		return nil, err
 	}
@@ -316,7 +316,10 @@ func (r *request) listReply(ctx context.Context, ns engine.Namespace, docs []bso
 			return nil, err
 		}
 	}
-	t, done := r.reader()
+	t, done, err := r.reader()
+	if err != nil {
+		return nil, err
+	}
 	return r.firstBatch(ctx, ns, pipeline.Slice(docs), t, done)
 }
 
@@ -345,7 +348,7 @@ func listIndexes(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 }
 
 func listDatabases(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
-	m, err := query.Compile(r.doc("filter"), query.Options{Env: &expr.Env{Now: r.at}})
+	m, err := query.Compile(r.doc("filter"), query.Options{Scope: expr.NewScopeWithoutClock()})
 	if err != nil {
 		return nil, err
 	}

@@ -45,12 +45,14 @@ func (g *general) setReadConcern(v bson.RawValue) error {
 	switch {
 	case a.has("atClusterTime") && (g.readConcern != "snapshot" || a.has("afterClusterTime")):
 		return mongoerr.New(mongoerr.InvalidOptions, "readConcern.atClusterTime may only be given with level 'snapshot', and without afterClusterTime")
+	case a.has("atClusterTime") && timestampOf(a.get("atClusterTime")).T == 0:
+		return mongoerr.New(mongoerr.InvalidOptions, "readConcern.atClusterTime cannot be a null timestamp")
 	case a.has("atClusterTime"):
-		return unsupported("reading at a cluster time")
+		g.atTime = timestampOf(a.get("atClusterTime"))
 	case a.has("afterClusterTime") && bsonx.Equal(a.get("afterClusterTime"), bsonx.Timestamp(0, 0)):
 		return mongoerr.New(mongoerr.InvalidOptions, "readConcern.afterClusterTime cannot be a null timestamp")
 	case a.has("afterClusterTime"):
-		return mongoerr.New(mongoerr.IllegalOperation, "Cannot specify afterClusterTime: this server tells no cluster times")
+		g.afterTime = timestampOf(a.get("afterClusterTime"))
 	}
 	return nil
 }
@@ -107,6 +109,7 @@ func (g *general) setW(v bson.RawValue) error {
 	case isNumber && (math.IsNaN(f) || f < 0 || f > 50):
 		return mongoerr.New(mongoerr.FailedToParse, "w has to be a non-negative number and not greater than 50; found: %v", f)
 	case isNumber && f > 1, v.Type == bson.TypeString && v.StringValue() != "majority", v.Type == bson.TypeNull:
+		g.tooMany = true
 		return mongoerr.New(mongoerr.BadValue, "cannot wait for w: %s: this server is the only member; use 0, 1 or \"majority\"", v)
 	case isNumber:
 		g.noReplyWait = g.noReplyWait || f == 0
@@ -166,9 +169,8 @@ func (r *request) checkGeneral() error {
 		return mongoerr.New(mongoerr.InvalidOptions, "Command does not support writeConcern: %s", r.name)
 	case r.readConcern == "snapshot" && !r.autocommit && r.cmd.retryable:
 		return mongoerr.New(mongoerr.InvalidOptions, "Command %s does not support {readConcern: {level: \"snapshot\"}} outside of a transaction", r.name)
-	case r.readConcern == "snapshot" && !r.autocommit && !r.cmd.localReads:
-		// Answering from a snapshot of now would be wrong: the driver wants the same one for the next command.
-		return unsupported("snapshot reads outside of a transaction")
+	case r.readConcern == "snapshot" && !r.autocommit && !r.cmd.localReads && !r.cmd.snapshots:
+		return mongoerr.New(mongoerr.InvalidOptions, "%s does not support {readConcern: {level: \"snapshot\"}} outside of a transaction", r.name)
 	case r.hasReadConcern && !r.autocommit && r.cmd.localReads && r.readConcern != "" && r.readConcern != "local":
 		return mongoerr.New(mongoerr.InvalidOptions, "%s does not support read concern level '%s'", r.name, r.readConcern)
 	}

@@ -43,7 +43,7 @@ func (r *request) firstBatch(ctx context.Context, ns engine.Namespace, s session
 		c.Close()
 	}
 	cursor := bsonx.NewDoc(128).Append("firstBatch", batch).Append("id", bsonx.Int64(c.ID)).Append("ns", bsonx.String(c.Namespace))
-	return bsonx.NewDoc(256).Append("cursor", cursor.Value()), nil
+	return bsonx.NewDoc(256).Append("cursor", r.appendAt(cursor).Value()), nil
 }
 
 func (r *request) keep(c *session.Cursor) {

@@ -37,7 +37,7 @@ func explain(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		if err != nil {
 			return nil, err
 		}
-		return sub.explainAggregate(ns, sub.args, verbosity)
+		return sub.explainAggregate(ctx, ns, sub.args, verbosity)
 	}
 	ns, err := sub.namespace()
 	if err != nil {
@@ -112,7 +112,10 @@ func (r *request) explained() (plan.Query, *expr.Env, error) {
 }
 
 func (r *request) explainQuery(ctx context.Context, ns engine.Namespace, q plan.Query, env *expr.Env, verbosity string) (*bsonx.DocBuilder, error) {
-	t, done := r.reader()
+	t, done, err := r.reader()
+	if err != nil {
+		return nil, err
+	}
 	defer done()
 	p, err := plan.Choose(t, r.engine.Collection(ns), q)
 	if err != nil {
@@ -139,11 +142,17 @@ func (r *request) explainTail(out *bsonx.DocBuilder) *bsonx.DocBuilder {
 }
 
 // explainAggregate tells how the front of the pipeline finds its documents; the stages are listed as given.
-func (r *request) explainAggregate(ns engine.Namespace, a args, _ string) (*bsonx.DocBuilder, error) {
-	t, done := r.reader()
+func (r *request) explainAggregate(ctx context.Context, ns engine.Namespace, a args, _ string) (*bsonx.DocBuilder, error) {
+	t, done, err := r.reader()
+	if err != nil {
+		return nil, err
+	}
 	defer done()
 	d := r.deps(t, ns, false)
 	p, err := pipeline.Compile(a.docs("pipeline"), d)
+	if err == nil {
+		err = p.CheckTarget(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}

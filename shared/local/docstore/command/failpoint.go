@@ -11,10 +11,12 @@ import (
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 )
 
-// failPoints holds the failCommand fail point of test builds.
+// failPoints holds the fail points of test builds: failCommand, and onPrimaryTransactionalWrite, which breaks the
+// connection after a retryable write, or before it is committed.
 type failPoints struct {
 	mu     sync.Mutex
 	active *failPoint
+	writes *failPoint
 }
 
 type failPoint struct {
@@ -41,8 +43,9 @@ func failPointCommands() map[string]*command {
 }
 
 func configureFailPoint(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
-	if name := r.text(r.name); name != "failCommand" {
-		return nil, mongoerr.New(mongoerr.BadValue, "fail point %q does not exist here, only failCommand", name)
+	name := r.text(r.name)
+	if name != "failCommand" && name != "onPrimaryTransactionalWrite" {
+		return nil, mongoerr.New(mongoerr.BadValue, "fail point %q does not exist here, only failCommand and onPrimaryTransactionalWrite", name)
 	}
 	p := &failPoint{left: -1, data: orEmpty(r.doc("data"))}
 	switch mode := r.get("mode"); mode.Type {
@@ -60,7 +63,11 @@ func configureFailPoint(_ context.Context, r *request) (*bsonx.DocBuilder, error
 	}
 	r.fail.mu.Lock()
 	defer r.fail.mu.Unlock()
-	r.fail.active = p
+	if name == "failCommand" {
+		r.fail.active = p
+	} else {
+		r.fail.writes = p
+	}
 	return bsonx.NewDoc(16), nil
 }
 
@@ -120,20 +127,40 @@ func (f *failPoints) take(r *request) bson.Raw {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := f.active
-	if p == nil || p.left == 0 || !p.names(r.name) {
+	if p == nil || !p.names(r.name) {
 		return nil
 	}
 	if app := bsonx.StringBytes(bsonx.Lookup(p.data, "appName")); app != nil && string(app) != r.conn.AppName {
 		return nil
 	}
-	if p.skip > 0 {
-		p.skip--
+	if !p.fires() {
 		return nil
 	}
-	if p.left > 0 {
+	return p.data
+}
+
+// fires counts a use of the fail point.
+func (p *failPoint) fires() bool {
+	switch {
+	case p.left == 0:
+		return false
+	case p.skip > 0:
+		p.skip--
+		return false
+	case p.left > 0:
 		p.left--
 	}
-	return p.data
+	return true
+}
+
+// write reports whether a retryable write is to lose its connection, and whether it is to be undone before.
+func (f *failPoints) write() (lost, undone bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.writes == nil || !f.writes.fires() {
+		return false, false
+	}
+	return true, !bsonx.IsMissing(bsonx.Lookup(f.writes.data, "failBeforeCommitExceptionCode"))
 }
 
 func (p *failPoint) names(command string) bool {

@@ -16,14 +16,14 @@ import (
 
 func queryCommands() map[string]*command {
 	return map[string]*command{
-		"find": {run: find, inTransaction: true, nulls: []string{"filter"}, fields: fields{"filter": isDoc, "sort": isDoc, "projection": isDoc, "hint": isHint, "skip": isAmount, "limit": isAmount,
+		"find": {run: find, snapshots: true, inTransaction: true, nulls: []string{"filter"}, fields: fields{"filter": isDoc, "sort": isDoc, "projection": isDoc, "hint": isHint, "skip": isAmount, "limit": isAmount,
 			"batchSize": isCount, "singleBatch": isFlag, "max": isDoc, "min": isDoc, "returnKey": isFlag, "showRecordId": isFlag, "tailable": isFlag, "oplogReplay": isFlag,
 			"noCursorTimeout": isFlag, "awaitData": isFlag, "allowPartialResults": isFlag, "allowDiskUse": isFlag, "collation": isDoc, "let": isDoc, "term": isNumber}},
 		"getMore":     {run: getMore, inTransaction: true, required: []string{"collection"}, fields: fields{"collection": isString, "batchSize": isCount, "term": isNumber, "lastKnownCommittedOpTime": anything}},
 		"killCursors": {run: killCursors, localReads: true, inTransaction: true, required: []string{"cursors"}, fields: fields{"cursors": isArray}},
 		"count":       {run: count, onlyReads: true, nulls: []string{"limit", "hint"}, fields: fields{"query": isDoc, "limit": isLimit, "skip": isSkip, "hint": isParsedHint, "fields": anything, "collation": isDoc}},
-		"distinct":    {run: distinct, onlyReads: true, inTransaction: true, required: []string{"key"}, fields: fields{"key": isString, "query": isDoc, "hint": isHint, "collation": isDoc}},
-		"aggregate": {run: aggregate, inTransaction: true, nulls: []string{"cursor", "explain"}, required: []string{"pipeline"}, fields: fields{"pipeline": isDocs, "cursor": isDoc, "explain": isBool, "allowDiskUse": isFlag,
+		"distinct":    {run: distinct, snapshots: true, onlyReads: true, inTransaction: true, required: []string{"key"}, fields: fields{"key": isString, "query": isDoc, "hint": isHint, "collation": isDoc}},
+		"aggregate": {run: aggregate, snapshots: true, inTransaction: true, nulls: []string{"cursor", "explain"}, required: []string{"pipeline"}, fields: fields{"pipeline": isDocs, "cursor": isDoc, "explain": isBool, "allowDiskUse": isFlag,
 			"bypassDocumentValidation": isFlag, "hint": isParsedHint, "collation": isDoc, "let": isDoc, "needsMerge": anything, "fromRouter": anything}},
 		"explain": {run: explain, fields: fields{"verbosity": isString}},
 	}
@@ -53,7 +53,10 @@ func find(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, done := r.reader()
+	t, done, err := r.reader()
+	if err != nil {
+		return nil, err
+	}
 	p, err := plan.Choose(t, r.engine.Collection(ns), q.Query)
 	if err != nil {
 		done()
@@ -104,13 +107,17 @@ func naturalSort(spec bson.Raw, hint bson.RawValue) ([]bsonx.IndexField, bson.Ra
 	return sort, hint, err
 }
 
-// reader returns the transaction to read in and a function that frees it: the open one, or a snapshot of now.
-func (r *request) reader() (*engine.Tx, func()) {
+// reader returns the transaction to read in and a function that frees it: the open one, a snapshot that the client asks
+// for, or one of now.
+func (r *request) reader() (*engine.Tx, func(), error) {
 	if r.tx != nil {
-		return r.tx, func() {}
+		return r.tx, func() {}, nil
+	}
+	if r.readConcern == "snapshot" {
+		return r.snapshotReader()
 	}
 	t := r.engine.Read()
-	return t, t.Abort
+	return t, t.Abort, nil
 }
 
 // findStream projects what a plan finds.

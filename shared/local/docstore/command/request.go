@@ -30,8 +30,9 @@ type request struct {
 	general
 
 	session *session.Session
-	tx      *engine.Tx // the open transaction; nil outside of one
-	at      time.Time  // one instant for the whole command
+	tx      *engine.Tx     // the open transaction; nil outside of one
+	at      time.Time      // one instant for the whole command
+	sawAt   bson.Timestamp // when a read with level "snapshot" outside of a transaction read
 }
 
 // general are the fields that every command accepts.
@@ -43,6 +44,10 @@ type general struct {
 	readConcern string
 	noReplyWait bool // w:0 or j:false: the reply need not wait for the disk
 	maxTime     time.Duration
+	tooMany     bool           // the write concern asks for more members than there are
+	clusterTime bson.Timestamp // the highest that the client knows
+	afterTime   bson.Timestamp // readConcern.afterClusterTime
+	atTime      bson.Timestamp // readConcern.atClusterTime
 
 	hasReadConcern, hasWriteConcern bool
 	apiVersion, apiStrict, apiGiven bool
@@ -147,10 +152,15 @@ func (g *general) field(r *request, name string, v bson.RawValue) (known bool, e
 		return true, isBool(name, v)
 	case "apiVersion", "apiStrict", "apiDeprecationErrors":
 		return true, g.setAPI(name, v)
+	case "$clusterTime":
+		return true, g.setClusterTime(v)
 	case "readConcern":
 		return true, g.setReadConcern(v)
 	case "writeConcern":
-		return true, g.setWriteConcern(v)
+		if err = g.setWriteConcern(v); g.tooMany && r.cmd.endsTransaction {
+			err = nil // it is carried out, and the answer says what is missing: refusing it would leave the transaction open
+		}
+		return true, err
 	case "maxTimeMS":
 		g.maxTime, err = maxTime(name, v)
 		return true, err

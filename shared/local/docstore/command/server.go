@@ -40,6 +40,8 @@ type Server struct {
 	credential *Credential
 	conns      atomic.Int64
 	process    bson.ObjectID
+	clock      clock
+	snapshots  snapshots
 
 	indexing sync.Mutex // one createIndexes at a time
 }
@@ -85,12 +87,14 @@ func (s *Server) Disconnect(c *Conn) { s.sessions.Disconnected(c.ID) }
 func (s *Server) Reap() {
 	s.sessions.Reap()
 	s.cursors.Reap()
+	s.snapshots.reap(s.now())
 }
 
 // Close ends all sessions and cursors. No command may be running.
 func (s *Server) Close() {
 	s.cursors.KillWhere(func(*session.Cursor) bool { return true })
 	s.sessions.EndAll()
+	s.snapshots.reap(s.now().Add(2 * snapshotWindow))
 }
 
 // errHangUp says that the connection is to be closed without a reply, as a fail point asked.
@@ -110,10 +114,15 @@ func (s *Server) Handle(ctx context.Context, c *Conn, m *wire.Message) (reply bs
 	if err == nil {
 		out, err = s.run(ctx, r)
 	}
-	if err != nil {
-		return errorReply(r, err), false
+	if errors.Is(err, errHangUp) {
+		return nil, true
 	}
-	return fault.amend(out).Append("ok", bsonx.Double(1)).Raw(), false
+	if err != nil {
+		out = errorReply(r, err)
+	} else {
+		out = fault.amend(out).Append("ok", bsonx.Double(1))
+	}
+	return s.appendTimes(out).Raw(), false
 }
 
 // run brings the command together with its session and transaction.
@@ -131,6 +140,9 @@ func (s *Server) run(ctx context.Context, r *request) (out *bsonx.DocBuilder, er
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.maxTime)
 		defer cancel()
+	}
+	if err := r.checkTimes(); err != nil {
+		return nil, err
 	}
 	if err := r.enter(); err != nil {
 		return nil, err
@@ -184,15 +196,13 @@ func (r *request) settle(err error) error {
 	}
 	r.session.Abort()
 	e := mongoerr.From(err)
-	if e.Code == mongoerr.WriteConflict || e.Code == mongoerr.NoSuchTransaction || e.Code == snapshotUnavailable {
+	if e.Code == mongoerr.WriteConflict || e.Code == mongoerr.NoSuchTransaction || e.Code == mongoerr.SnapshotUnavailable {
 		return e.WithLabel(mongoerr.TransientTransactionError)
 	}
 	return err
 }
 
-const snapshotUnavailable = 246
-
-func errorReply(r *request, err error) bson.Raw {
+func errorReply(r *request, err error) *bsonx.DocBuilder {
 	out := bsonx.NewDoc(128)
 	e := mongoerr.From(translate(err))
 	if e.Code == mongoerr.InternalError {
@@ -205,14 +215,21 @@ func errorReply(r *request, err error) bson.Raw {
 		out.Append("ok", bsonx.Double(0)).Append("errmsg", bsonx.String(dup.Error())).Append("code", bsonx.Int32(mongoerr.DuplicateKey)).
 			Append("codeName", bsonx.String("DuplicateKey")).Append("keyPattern", bsonx.Document(dup.KeyPattern)).Append("keyValue", bsonx.Document(dup.KeyValue))
 	}
-	return out.Raw()
+	return out
 }
 
 func appendError(out *bsonx.DocBuilder, e *mongoerr.Error) {
 	out.Append("ok", bsonx.Double(0)).Append("errmsg", bsonx.String(e.Message)).
 		Append("code", bsonx.Int32(e.Code)).Append("codeName", bsonx.String(e.Name))
+	appendInfo(out, e)
 	if len(e.Labels) > 0 {
 		out.Append("errorLabels", labelArray(e.Labels))
+	}
+}
+
+func appendInfo(out *bsonx.DocBuilder, e *mongoerr.Error) {
+	if e.Info != nil {
+		out.Append("errInfo", bsonx.Document(e.Info))
 	}
 }
 

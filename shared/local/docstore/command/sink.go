@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -152,7 +153,7 @@ func (w *writer) merge(ctx context.Context, tx *engine.Tx, c *engine.Collection,
 	after := withID(m.Doc, bsonx.Lookup(f.Doc, "_id"))
 	switch spec.WhenMatched {
 	case "fail":
-		return mongoerr.New(mongoerr.DuplicateKey, "E11000 duplicate key error: $merge found a matching document and whenMatched is 'fail'")
+		return duplicateOf(c, spec.On, f.Doc)
 	case "keepExisting":
 		return nil
 	case "replace":
@@ -165,6 +166,25 @@ func (w *writer) merge(ctx context.Context, tx *engine.Tx, c *engine.Collection,
 		}
 	}
 	return w.store(tx, c, f, after)
+}
+
+// duplicateOf says that a document with these "on" fields is there already.
+func duplicateOf(c *engine.Collection, on []string, doc bson.Raw) error {
+	if len(on) == 0 {
+		on = []string{"_id"}
+	}
+	d := &engine.DuplicateKey{Namespace: c.Namespace}
+	pattern, value, name := bsonx.NewDoc(32), bsonx.NewDoc(32), make([]string, 0, len(on))
+	for _, path := range on {
+		pattern.Append(path, bsonx.Int32(1))
+		value.Append(path, bsonx.LookupPath(doc, path))
+		name = append(name, path+"_1")
+	}
+	d.KeyPattern, d.KeyValue, d.Index = pattern.Raw(), value.Raw(), strings.Join(name, "_")
+	if len(on) == 1 && on[0] == "_id" {
+		d.Index = "_id_"
+	}
+	return d
 }
 
 func (w *writer) store(tx *engine.Tx, c *engine.Collection, f plan.Found, after bson.Raw) error {

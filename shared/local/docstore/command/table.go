@@ -22,6 +22,7 @@ type command struct {
 	onlyReads       bool     // takes no writeConcern
 	localReads      bool     // takes no readConcern but local
 	retryable       bool     // may carry a txnNumber of its own
+	snapshots       bool     // may read with level "snapshot" outside of a transaction
 	inTransaction   bool
 	endsTransaction bool
 }

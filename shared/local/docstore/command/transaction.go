@@ -116,7 +116,12 @@ func commitTransaction(_ context.Context, r *request) (*bsonx.DocBuilder, error)
 	if err != nil && r.session.Committed() { // it is there, but nobody knows whether it stays
 		err = mongoerr.From(translate(err)).WithLabel(mongoerr.UnknownTransactionCommitResult)
 	}
-	return bsonx.NewDoc(16), err
+	out := bsonx.NewDoc(16)
+	if r.tooMany {
+		out.Append("writeConcernError", bsonx.NewDoc(64).Append("code", bsonx.Int32(mongoerr.UnsatisfiableWriteConcern)).
+			Append("codeName", bsonx.String("UnsatisfiableWriteConcern")).Append("errmsg", bsonx.String("Not enough data-bearing nodes")).Value())
+	}
+	return out, err
 }
 
 func abortTransaction(_ context.Context, r *request) (*bsonx.DocBuilder, error) {

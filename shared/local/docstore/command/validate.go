@@ -29,5 +29,7 @@ func (w *writer) validate(c *engine.Collection, doc bson.Raw) error {
 		w.r.log.Warn("docstore: document fails validation", "collection", c.Namespace.String())
 		return nil
 	}
-	return mongoerr.New(mongoerr.DocumentValidationFailure, "Document failed validation")
+	return mongoerr.New(mongoerr.DocumentValidationFailure, "Document failed validation").WithInfo(bsonx.NewDoc(128).
+		Append("failingDocumentId", bsonx.Lookup(doc, "_id")).
+		Append("details", bsonx.NewDoc(64).Append("validator", bsonx.Document(rule)).Value()).Raw())
 }

@@ -124,11 +124,31 @@ func (w *writer) flush() error {
 func (w *writer) done(statement int32, reply bson.Raw) error {
 	if w.record != nil {
 		w.record.Add(statement, reply)
+		if err := w.interrupted(); err != nil {
+			return err
+		}
 	}
 	if w.tx != nil && w.tx.Bytes() > flushBytes {
 		return w.flush()
 	}
 	return nil
+}
+
+// interrupted applies the fail point of retryable writes.
+func (w *writer) interrupted() error {
+	if w.r.fail == nil {
+		return nil
+	}
+	lost, undone := w.r.fail.write()
+	switch {
+	case !lost:
+		return nil
+	case undone && w.tx != nil:
+		w.tx.Abort()
+		w.tx = nil
+		return errors.Join(errHangUp, w.r.sessions.Reload(w.r.session))
+	}
+	return errors.Join(errHangUp, w.flush())
 }
 
 // before returns the stored answer of a statement that was carried out by an earlier attempt.
@@ -180,6 +200,7 @@ func (e *writeErrors) add(r *request, index int, err error) error {
 	} else {
 		m := mongoerr.From(err)
 		out.Append("code", bsonx.Int32(m.Code)).Append("errmsg", bsonx.String(m.Message))
+		appendInfo(out, m)
 	}
 	if e.list == nil {
 		e.list = bsonx.NewArray(256)

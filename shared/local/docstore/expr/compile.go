@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"cmp"
+	"errors"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -238,14 +240,19 @@ func positional(name string, arg bson.RawValue, s *Scope, min, max int) ([]Expr,
 		return nil, err
 	}
 	args := make([]Expr, len(list))
+	var failed error
 	for i, a := range list {
 		e, err := compile(a, s)
-		if err != nil {
+		var constant *foldError
+		switch {
+		case errors.As(err, &constant): // MongoDB computes constants when all is parsed
+			failed = cmp.Or(failed, err)
+		case err != nil:
 			return nil, err
 		}
 		args[i] = e
 	}
-	return args, nil
+	return args, failed
 }
 
 func checkArity(name string, n, min, max int) error {

@@ -20,10 +20,15 @@ type Scope struct {
 	next  int
 	// noDocument refuses field paths: the expression stands where no document is read
 	noDocument bool
+	// noClock refuses $$NOW
+	noClock bool
 }
 
 // NewScope answers a scope that knows only the system variables.
 func NewScope() *Scope { return &Scope{} }
+
+// NewScopeWithoutClock answers a scope in which there is no $$NOW.
+func NewScopeWithoutClock() *Scope { return &Scope{noClock: true} }
 
 // Define answers a scope in which name is bound, and the slot under which its value is put into an Env by Set.
 func (s *Scope) Define(name string) (*Scope, int) {
@@ -33,7 +38,7 @@ func (s *Scope) Define(name string) (*Scope, int) {
 			child.names[k] = v
 		}
 		child.next = s.next + 1
-		child.noDocument = s.noDocument
+		child.noDocument, child.noClock = s.noDocument, s.noClock
 	}
 	slot := child.next - 1
 	child.names[name] = slot

@@ -165,8 +165,13 @@ func compileVariable(str string, s *Scope) (Expr, error) {
 			return nil, mongoerr.New(51144, "Command let Expression does not support the variable $$%s", name)
 		}
 	}
+	if name == "NOW" && s != nil && s.noClock {
+		return nil, errNoClock
+	}
 	return systemVariable(name, keys)
 }
+
+var errNoClock = mongoerr.New(51144, "Builtin variable '$$NOW' is not available")
 
 func systemVariable(name string, keys []string) (Expr, error) {
 	switch name {
@@ -189,7 +194,7 @@ func systemVariable(name string, keys []string) (Expr, error) {
 
 func now(env *Env) (bson.RawValue, error) {
 	if env.Now.IsZero() {
-		return bsonx.Missing, mongoerr.New(51144, "Builtin variable '$$NOW' is not available")
+		return bsonx.Missing, errNoClock
 	}
 	return bsonx.DateTime(env.Now.UnixMilli()), nil
 }

@@ -68,6 +68,11 @@ const (
 	TooManyLogicalSessions      int32 = 261
 	CannotBackfillArray         int32 = 34
 	TransactionExceededLifetime int32 = 290
+	ClusterTimeFailsRateLimiter int32 = 209
+	SnapshotTooOld              int32 = 239
+	UnsatisfiableWriteConcern   int32 = 100
+	SearchNotEnabled            int32 = 31082
+	SnapshotUnavailable         int32 = 246
 
 	OperationNotSupportedInTransaction             = OperationNotSupportedInTxn
 	QueryExceededMemoryLimitNoDiskUseAllowed int32 = 292
@@ -114,9 +119,14 @@ var names = map[int32]string{
 	MaxSubPipelineDepthExceeded:              "MaxSubPipelineDepthExceeded",
 	QueryExceededMemoryLimitNoDiskUseAllowed: "QueryExceededMemoryLimitNoDiskUseAllowed",
 	TransactionExceededLifetime:              "TransactionExceededLifetimeLimitSeconds",
-	FileStreamFailed:                         "FileStreamFailed", DataCorruptionDetected: "DataCorruptionDetected", OutOfDiskSpace: "OutOfDiskSpace",
+	DataCorruptionDetected:                   "DataCorruptionDetected", FileStreamFailed: "FileStreamFailed", OutOfDiskSpace: "OutOfDiskSpace",
+	ClusterTimeFailsRateLimiter: "ClusterTimeFailsRateLimiter", SnapshotTooOld: "SnapshotTooOld", UnsatisfiableWriteConcern: "UnsatisfiableWriteConcern", SearchNotEnabled: "SearchNotEnabled", SnapshotUnavailable: "SnapshotUnavailable",
 	InterruptedAtShutdown: "InterruptedAtShutdown", Interrupted: "Interrupted",
 }
+
+// NoSearch is what MongoDB answers to commands of its search service with the code SearchNotEnabled.
+const NoSearch = "Using Atlas Search Database Commands and the $listSearchIndexes aggregation stage requires additional configuration. " +
+	"Please connect to Atlas or an AtlasCLI local deployment to enable."
 
 // Error labels that drivers act on.
 const (
@@ -132,6 +142,7 @@ type Error struct {
 	Name    string // codeName on the wire
 	Message string
 	Labels  []string // errorLabels on the wire
+	Info    []byte   // errInfo on the wire, a BSON document; nil where there is none
 }
 
 // Error returns the message with its code's name.
@@ -139,6 +150,13 @@ func (e *Error) Error() string { return e.Name + ": " + e.Message }
 
 // HasLabel reports whether the error carries the label.
 func (e *Error) HasLabel(label string) bool { return slices.Contains(e.Labels, label) }
+
+// WithInfo returns a copy of the error that tells more in a BSON document.
+func (e *Error) WithInfo(doc []byte) *Error {
+	c := *e
+	c.Info = doc
+	return &c
+}
 
 // WithLabel returns a copy of the error that carries the label too.
 func (e *Error) WithLabel(label string) *Error {

@@ -194,6 +194,17 @@ func (p *Pipeline) Writes() bool {
 	return false
 }
 
+// CheckTarget answers what [Sink.CheckMerge] does where the pipeline ends in $merge: explain wants to know.
+func (p *Pipeline) CheckTarget(ctx context.Context) error {
+	if len(p.stages) == 0 {
+		return nil
+	}
+	if m, ok := p.stages[len(p.stages)-1].(*mergeStage); ok && m.sink != nil {
+		return m.sink.CheckMerge(ctx, m.spec)
+	}
+	return nil
+}
+
 func runStages(ctx context.Context, stages []stage, env *expr.Env, in Iterator) (Iterator, error) {
 	out := in
 	for _, s := range stages {
@@ -369,6 +380,9 @@ func (c *compiler) single(name string, arg bson.RawValue) (stage, error) {
 	case "$merge":
 		return c.merge(arg)
 	}
+	if name == "$listSearchIndexes" {
+		return nil, mongoerr.New(mongoerr.SearchNotEnabled, mongoerr.NoSearch)
+	}
 	if leftOut[name] {
 		return nil, expr.ErrUnsupported("the stage %s", name)
 	}
@@ -380,7 +394,7 @@ var leftOut = map[string]bool{
 	"$densify": true, "$fill": true, "$graphLookup": true, "$geoNear": true, "$changeStream": true, "$changeStreamSplitLargeEvent": true,
 	"$collStats": true, "$indexStats": true, "$planCacheStats": true, "$currentOp": true, "$listSessions": true, "$listLocalSessions": true,
 	"$listSampledQueries": true, "$querySettings": true, "$queryStats": true, "$listClusterCatalog": true, "$rankFusion": true,
-	"$scoreFusion": true, "$score": true, "$search": true, "$searchMeta": true, "$vectorSearch": true, "$listSearchIndexes": true,
+	"$scoreFusion": true, "$score": true, "$search": true, "$searchMeta": true, "$vectorSearch": true,
 	"$shardedDataDistribution": true, "$listMqlEntities": true,
 }
 

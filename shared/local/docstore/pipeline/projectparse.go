@@ -45,6 +45,9 @@ func (c *compiler) project(arg bson.RawValue) (stage, error) {
 func (p *projectParser) object(prefix string, body bson.Raw) error {
 	for it := bsonx.Elements(body); it.Next(); {
 		path := string(it.Key())
+		if strings.HasSuffix(path, ".$") {
+			return mongoerr.New(31324, "Invalid $project :: caused by :: Cannot use positional projection in aggregation projection")
+		}
 		if err := stagePath(path); err != nil {
 			return err
 		}
