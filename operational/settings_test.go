@@ -100,7 +100,7 @@ func TestAcceptNewLog(t *testing.T) {
 func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	r := memory(t)
-	spec, err := httpapi.GetSwagger()
+	spec, err := httpapi.GetSpec()
 	if err != nil {
 		t.Fatal(err)
 	}

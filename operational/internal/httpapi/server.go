@@ -35,7 +35,7 @@ var BodyLimits = map[string]int64{
 
 // Register mounts all routes.
 func (s Server) Register(e *echo.Echo) error {
-	spec, err := GetSwagger()
+	spec, err := GetSpec()
 	if err != nil {
 		return err
 	}
