@@ -100,7 +100,9 @@ func TestSingleDocumentsAreLinearizableAcrossKills(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup
 		for w := range registerWorkers {
-			wg.Go(func() { r.work(ctx, t, coll, life*registerWorkers+w, rand.New(rand.NewPCG(seed, uint64(life*registerWorkers+w)))) })
+			wg.Go(func() {
+				r.work(ctx, t, coll, life*registerWorkers+w, rand.New(rand.NewPCG(seed, uint64(life*registerWorkers+w))))
+			})
 		}
 		for range registerCalls {
 			<-r.answered
