@@ -53,9 +53,8 @@ func (b *Bus) follow(ctx context.Context, s bus.Subscription, g *generation, a k
 			at = p.First
 			g.pass(a.ID, at)
 		}
-		if b.stream(ctx, s.Topic, a.ID, at, step, gap) != nil {
-			b.patientlyPause(ctx)
-		}
+		_ = b.stream(ctx, s.Topic, a.ID, at, step, gap) // why it ended is logged there
+		b.patientlyPause(ctx)
 	}
 }
 
@@ -80,9 +79,8 @@ func (b *Bus) feed(ctx context.Context, topic string, sink bus.LogSink, g *gener
 		if err != nil {
 			return
 		}
-		if b.stream(ctx, topic, partition, at, step, gap) != nil {
-			b.patientlyPause(ctx)
-		}
+		_ = b.stream(ctx, topic, partition, at, step, gap) // why it ended is logged there
+		b.patientlyPause(ctx)
 	}
 }
 
@@ -104,7 +102,7 @@ type (
 )
 
 // stream feeds the partition's messages from at on to step, in batches of what is there, until ctx ends or the log does
-// not go on (errReposition). A jump in offsets goes to gap before anything behind it is handled.
+// not go on (errReposition), and always returns which of the two. A jump in offsets goes to gap before anything behind it is handled.
 func (b *Bus) stream(ctx context.Context, topic string, partition int, at int64, step stepFunc, gap gapFunc) error {
 	for {
 		next, err := b.streamFrom(ctx, topic, partition, at, step, gap)

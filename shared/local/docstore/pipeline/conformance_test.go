@@ -188,12 +188,11 @@ func judge(c conformanceCase) (verdict, detail string) {
 	if err != nil {
 		return judgeError(c, err)
 	}
-	got := bsonx.ArrayOf()
 	arr := bsonx.NewArray(0)
 	for _, d := range docs {
 		arr.Append(bsonx.Document(d))
 	}
-	got = arr.Value()
+	got := arr.Value()
 	if c.Expect.Docs == nil {
 		return "WRONG", got.String()
 	}
@@ -211,7 +210,7 @@ func judge(c conformanceCase) (verdict, detail string) {
 
 func judgeError(c conformanceCase, err error) (string, string) {
 	code := mongoerr.CodeOf(err)
-	want := strings.Trim(string(c.Expect.Code), `{}"$numberInt: `)
+	want := strings.Trim(string(c.Expect.Code), `{}"$numberIt: `)
 	if want != "" && want == fmt.Sprint(code) {
 		return "pass", ""
 	}
