@@ -78,7 +78,8 @@ func (h *directing) complete(col *collecting) error {
 	}
 	answering, err := directive.NewService(directive.Options{
 		Store: h.directives, Policy: h.policy, Sources: offers{col.registry}, Coverage: warehouse, Compiles: metric.Supported,
-		Changed: h.force.Wake, Now: h.d.Now, Trace: telemetry.TraceID, Logger: h.d.Telemetry.Logger,
+		Changed: h.force.Wake, Now: h.d.Now, Trace: telemetry.TraceID, Span: telemetry.Traceparent,
+		Logger: h.d.Telemetry.Logger,
 	})
 	if err != nil {
 		return err
@@ -121,6 +122,7 @@ func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics) (*met
 		Tenant: h.c.Tenant.ID, Zone: zone, Calendar: metric.Calendar{WeekStart: weekdays[h.c.Tenant.WeekStart]}, Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col}, Warehouse: warehouse, Sink: out,
 		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, MinChange: minChange, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
+		Tracer: h.d.Telemetry.Tracer,
 	})
 }
 

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -12,4 +13,20 @@ func TraceID(ctx context.Context) string {
 		return s.TraceID().String()
 	}
 	return ""
+}
+
+// Traceparent returns the span that ctx is in as a W3C traceparent, to be kept and linked to later; empty outside a trace.
+func Traceparent(ctx context.Context) string {
+	all := propagation.MapCarrier{}
+	Propagator().Inject(ctx, all)
+	return all.Get(traceparent)
+}
+
+// Links returns the link to the span that a traceparent names; none if it names none.
+func Links(kept string) []trace.Link {
+	ctx := Propagator().Extract(context.Background(), propagation.MapCarrier{traceparent: kept})
+	if s := trace.SpanContextFromContext(ctx); s.IsValid() {
+		return []trace.Link{{SpanContext: s}}
+	}
+	return nil
 }

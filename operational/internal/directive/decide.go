@@ -29,7 +29,7 @@ func Received(r *Record, d *contract.OperationalDirective, v Verdict, w World, t
 	if r.Order != nil && d.Revision <= r.Order.Revision {
 		return nil
 	}
-	r.Order = d
+	r.Order, r.Traceparent = d, t.Traceparent
 	defer r.seal(t)
 	if d.Standing.Ended() {
 		return r.end(t)

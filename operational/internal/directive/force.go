@@ -18,6 +18,7 @@ type Force struct {
 	logger *slog.Logger
 	set    atomic.Pointer[collect.Set]
 	orders atomic.Pointer[[]contract.OperationalDirective]
+	traces atomic.Pointer[map[contract.DirectiveID]string]
 	wake   chan struct{}
 	follow []func()
 	ready  chan struct{}
@@ -29,6 +30,7 @@ const forceEvery = time.Second
 func NewForce(s Store, l *slog.Logger) *Force {
 	f := &Force{store: s, logger: l, wake: make(chan struct{}, 1), ready: make(chan struct{})}
 	f.orders.Store(&[]contract.OperationalDirective{})
+	f.traces.Store(&map[contract.DirectiveID]string{})
 	return f
 }
 
@@ -43,6 +45,9 @@ func (f *Force) InForce() *collect.Set { return f.set.Load() }
 
 // Orders returns the directives that are carried out.
 func (f *Force) Orders() []contract.OperationalDirective { return *f.orders.Load() }
+
+// Traceparent returns the span in which a directive that is carried out was received; empty if that is not known.
+func (f *Force) Traceparent(id contract.DirectiveID) string { return (*f.traces.Load())[id] }
 
 // Wake makes the set be loaded at once. It never blocks.
 func (f *Force) Wake() {
@@ -81,16 +86,19 @@ func (f *Force) Load(ctx context.Context) error {
 		return fmt.Errorf("directives in force: %w", err)
 	}
 	var orders []contract.OperationalDirective
+	traces := map[contract.DirectiveID]string{}
 	var revision int64
 	for i := range records {
 		revision += records[i].Version // every change of any record raises the sum
 		if records[i].Running() {
 			orders = append(orders, *records[i].Order)
+			traces[records[i].ID()] = records[i].Traceparent
 		}
 	}
 	if revision == f.set.Load().Revision() {
 		return nil
 	}
+	f.traces.Store(&traces) // before the orders, so that whoever sees one knows its trace
 	f.orders.Store(&orders)
 	f.set.Store(collect.NewSet(revision, orders))
 	for _, tell := range f.follow {

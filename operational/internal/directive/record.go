@@ -22,6 +22,9 @@ type Record struct {
 	Answer     contract.Acknowledgement       `json:"answer"`
 	Jobs       []job.Job                      `json:"jobs"`
 	Bundle     string                         `json:"bundle,omitempty"` // the rules under which policy last allowed it
+	// Traceparent is the span in which the order's revision was received; measurements link to it. Empty for one that was
+	// received outside a trace.
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 // ID returns the directive's id.
@@ -49,9 +52,10 @@ func (r *Record) Running() bool {
 
 // Turn is the circumstances of one change.
 type Turn struct {
-	Now      time.Time
-	Trace    string // trace id
-	Decision *contract.Decision
+	Now         time.Time
+	Trace       string // trace id
+	Traceparent string // the span, as W3C has it
+	Decision    *contract.Decision
 }
 
 // Transitions is the life cycle of an operational directive as answered: what is not here does not happen. A newer

@@ -57,7 +57,8 @@ type Options struct {
 	Compiles func(*contract.Computation) *contract.Reason
 	Changed  func() // called after the set in force may have changed; must not block
 	Now      func() time.Time
-	Trace    func(context.Context) string
+	Trace    func(context.Context) string // the trace id in a context; empty if none
+	Span     func(context.Context) string // the span in a context as a W3C traceparent; empty if none
 	Logger   *slog.Logger
 }
 
@@ -66,14 +67,14 @@ type Service struct{ o Options }
 
 // NewService returns a service, or an error naming what is missing.
 func NewService(o Options) (*Service, error) {
-	if o.Store == nil || o.Policy == nil || o.Sources == nil || o.Coverage == nil || o.Compiles == nil || o.Changed == nil || o.Now == nil || o.Trace == nil || o.Logger == nil {
-		return nil, errors.New("directive service: store, policy, sources, coverage, compiles, changed, now, trace and logger are required")
+	if o.Store == nil || o.Policy == nil || o.Sources == nil || o.Coverage == nil || o.Compiles == nil || o.Changed == nil || o.Now == nil || o.Trace == nil || o.Span == nil || o.Logger == nil {
+		return nil, errors.New("directive service: store, policy, sources, coverage, compiles, changed, now, trace, span and logger are required")
 	}
 	return &Service{o}, nil
 }
 
 func (s *Service) turn(ctx context.Context) Turn {
-	return Turn{Now: s.o.Now().UTC().Truncate(time.Millisecond), Trace: s.o.Trace(ctx)}
+	return Turn{Now: s.o.Now().UTC().Truncate(time.Millisecond), Trace: s.o.Trace(ctx), Traceparent: s.o.Span(ctx)}
 }
 
 func (s *Service) world(ctx context.Context) (World, error) {

@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
 	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/shared/contract"
 )
@@ -15,6 +18,8 @@ import (
 // Orders tells which directives are carried out now.
 type Orders interface {
 	Orders() []contract.OperationalDirective
+	// Traceparent returns the span in which a directive was received, as W3C has it; empty if that is not known.
+	Traceparent(contract.DirectiveID) string
 }
 
 // Completeness tells how far the data of a metric is complete.
@@ -56,12 +61,14 @@ type Options struct {
 	MinChange int           // and only after so many days of partitions changed
 	Now       func() time.Time
 	Logger    *slog.Logger
+	Tracer    trace.TracerProvider // nil means no spans
 }
 
 // Engine keeps every window that a directive asks for measured: each closed one once, and again when late facts change
 // it; the open one at a cadence. It is a component.
 type Engine struct {
 	o        Options
+	tracer   trace.Tracer
 	wake     chan struct{}
 	lastOpen time.Time
 }
@@ -71,7 +78,10 @@ func NewEngine(o Options) (*Engine, error) {
 	if o.Tenant == "" || o.Zone == nil || o.Orders == nil || o.Complete == nil || o.Positions == nil || o.Warehouse == nil || o.Sink == nil || o.Now == nil || o.Logger == nil || o.Cadence <= 0 {
 		return nil, errors.New("metric engine: tenant, zone, orders, complete, positions, warehouse, sink, cadence, now and logger are required")
 	}
-	return &Engine{o: o, wake: make(chan struct{}, 1)}, nil
+	if o.Tracer == nil {
+		o.Tracer = tracenoop.NewTracerProvider()
+	}
+	return &Engine{o: o, tracer: o.Tracer.Tracer(scope), wake: make(chan struct{}, 1)}, nil
 }
 
 // Name implements service.Component.
@@ -230,7 +240,7 @@ func (r *round) window(ctx context.Context, p *Program, o *contract.OperationalD
 	if !closed && changed < max(1, r.o.MinChange) {
 		return nil
 	}
-	return r.measure(ctx, p, o, w, closed, complete)
+	return r.traced(ctx, p, o, w, func(ctx context.Context) error { return r.measure(ctx, p, o, w, closed, complete) })
 }
 
 // changedSince counts the days and partitions of a span in which facts arrived after the given positions.

@@ -9,6 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/shared/contract"
 )
@@ -24,19 +30,30 @@ type world struct {
 	position map[int]int64
 	touched  map[contract.Day]map[int]int64
 	failing  contract.Entity
+	spans    *tracetest.InMemoryExporter
 	mu       sync.Mutex // guards what follows
 	puts     []put
 	known    map[contract.MeasurementID]put
 	summed   int
 }
 
+// parent is the span in which the world's directive was received.
+const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 type put struct {
+	in       trace.SpanContext
 	m        contract.Measurement
 	contains map[int]int64
 	smallest int64
 }
 
 func (w *world) Orders() []contract.OperationalDirective { return w.orders }
+func (w *world) Traceparent(id contract.DirectiveID) string {
+	if id == "od-1" {
+		return parent
+	}
+	return ""
+}
 func (w *world) Complete(context.Context, []contract.ParameterName) (time.Time, bool, error) {
 	return w.complete, !w.unheard, nil
 }
@@ -44,8 +61,8 @@ func (w *world) Position(context.Context) (map[int]int64, error) { return w.posi
 func (w *world) Touched(context.Context) (map[contract.Day]map[int]int64, error) {
 	return w.touched, nil
 }
-func (w *world) Put(_ context.Context, m contract.Measurement, contains map[int]int64, smallest int64) error {
-	p := put{m, map[int]int64{}, smallest}
+func (w *world) Put(ctx context.Context, m contract.Measurement, contains map[int]int64, smallest int64) error {
+	p := put{trace.SpanContextFromContext(ctx), m, map[int]int64{}, smallest}
 	for part, pos := range contains {
 		p.contains[part] = pos
 	}
@@ -99,7 +116,7 @@ func (w *world) Quality(context.Context, Span) (Quality, error) { return Quality
 func newWorld(t *testing.T, metrics ...contract.MetricID) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), known: map[contract.MeasurementID]put{},
-		position: map[int]int64{0: 10}, touched: map[contract.Day]map[int]int64{"1997-01-05": {0: 3}, "1997-02-10": {0: 9}}}
+		spans: tracetest.NewInMemoryExporter(), position: map[int]int64{0: 10}, touched: map[contract.Day]map[int]int64{"1997-01-05": {0: 3}, "1997-02-10": {0: 9}}}
 	d := contract.OperationalDirective{Order: contract.Order{ID: "od-1", Revision: 1}, Strategic: "sd-1", Goal: "g-1", Currency: "USD"}
 	for _, def := range shipped(t) {
 		if slices.Contains(metrics, def.ID) {
@@ -109,7 +126,8 @@ func newWorld(t *testing.T, metrics ...contract.MetricID) *world {
 	w.orders = []contract.OperationalDirective{d}
 	var err error
 	w.engine, err = NewEngine(Options{Tenant: "main", Zone: time.UTC, Calendar: Calendar{time.Monday}, Orders: w, Complete: w, Positions: w, Warehouse: w,
-		Sink: w, Gates: btyd.DefaultGates(), Cadence: time.Minute, MinChange: 1, Now: func() time.Time { return w.now }, Logger: slog.New(slog.DiscardHandler)})
+		Sink: w, Gates: btyd.DefaultGates(), Cadence: time.Minute, MinChange: 1, Now: func() time.Time { return w.now }, Logger: slog.New(slog.DiscardHandler),
+		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSyncer(w.spans))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,5 +278,49 @@ func TestRunGoesOn(t *testing.T) {
 	}
 	if _, err := NewEngine(Options{}); err == nil {
 		t.Error("an engine without anything was built")
+	}
+}
+
+// Each measurement is put in a trace of its own, whose root links to where its directive was received.
+func TestMeasuringBeginsATraceThatLinksToTheDirective(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "revenue_month")
+	w.complete = time.Date(1997, 3, 1, 0, 0, 0, 0, time.UTC)
+	w.round("1997-01 closed", "1997-02 closed")
+	spans := w.spans.GetSpans()
+	if len(spans) != len(w.puts) {
+		t.Fatalf("%d spans for %d measurements", len(spans), len(w.puts))
+	}
+	for i, s := range spans {
+		if s.Name != "operational.measure" || s.Parent.IsValid() || s.SpanContext.TraceID() != w.puts[i].in.TraceID() || i > 0 && s.SpanContext.TraceID() == spans[0].SpanContext.TraceID() {
+			t.Errorf("span %q %v under %v, the measurement in %v; want a root with a trace of its own", s.Name, s.SpanContext, s.Parent, w.puts[i].in)
+		}
+		if len(s.Links) != 1 || s.Links[0].SpanContext.TraceID().String() != parent[3:35] || s.Links[0].SpanContext.SpanID().String() != parent[36:52] {
+			t.Errorf("links %v, want one to %s", s.Links, parent)
+		}
+		want := []attribute.KeyValue{
+			attribute.String("strata.metric", "revenue_month"), attribute.String("strata.metric.version", w.puts[i].m.Version),
+			attribute.String("strata.window.grain", "month"), attribute.String("strata.window.start", w.puts[i].m.Window.Start.Format(time.RFC3339)),
+			attribute.String("strata.directive", "od-1"), attribute.Int64("strata.directive.revision", 1),
+		}
+		if !slices.Equal(s.Attributes, want) {
+			t.Errorf("attributes %v, want %v and nothing about customers", s.Attributes, want)
+		}
+	}
+}
+
+// A directive that was received outside a trace has no link, and a failure shows without its text, which may name data.
+func TestTheTraceOfAFailedMeasurementSaysNoMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "revenue_month")
+	w.orders[0].ID, w.failing = "od-2", contract.CustomerDay
+	w.complete = time.Date(1997, 2, 1, 0, 0, 0, 0, time.UTC)
+	if err := w.engine.Round(t.Context()); !errors.Is(err, errBroken) {
+		t.Fatalf("err %v: nothing failed", err)
+	}
+	for _, s := range w.spans.GetSpans() {
+		if len(s.Links) > 0 || s.Status.Code != codes.Error || s.Status.Description != "not measured" || len(s.Events) > 0 {
+			t.Errorf("links %v, status %+v, events %v", s.Links, s.Status, s.Events)
+		}
 	}
 }
