@@ -7,6 +7,7 @@ import (
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/signin"
+	"github.com/strata-crm/strata/shared/wording"
 	"github.com/strata-crm/strata/strategic/internal/directive"
 	"github.com/strata-crm/strata/strategic/internal/goal"
 	"github.com/strata-crm/strata/strategic/internal/scorecard"
@@ -75,40 +76,14 @@ func refused(d *directive.Directive) string {
 	}
 	var fixes []string
 	for _, r := range d.Answer.Reasons {
-		if f := Fix(r, ""); f != "" {
+		if f := wording.Fix(r, ""); f != "" {
 			fixes = append(fixes, f)
 		}
 	}
 	if len(fixes) == 0 {
-		return "Withdraw the directive, or change the goal: it was refused, since " + scorecard.Reasons(d.Answer.Reasons) + "."
+		return "Withdraw the directive, or change the goal: it was refused, since " + wording.Reasons(d.Answer.Reasons) + "."
 	}
 	return "Decide: " + strings.Join(fixes, ", ") + ", then issue the directive again; or withdraw it."
-}
-
-// Fix says what would heal a reason, with the remedy that was named for it, if any; empty if nothing simple would.
-func Fix(r contract.Reason, remedy string) string {
-	item := strings.ReplaceAll(r.Item, "_", " ")
-	if remedy == "" {
-		remedy = map[fault.Code]string{
-			fault.NoSource: "register_source", fault.UnknownParameter: "register_source", fault.LowCoverage: "raise_coverage",
-			fault.PurposeNotAllowed: "allow_purpose", fault.UnknownMetric: "define_metric", fault.NoPlaybook: "add_playbook",
-		}[r.Code]
-	}
-	switch remedy {
-	case "":
-		return ""
-	case "register_source":
-		return "have a source registered that offers " + item
-	case "raise_coverage":
-		return "have " + item + " collected from more customers"
-	case "allow_purpose":
-		return "allow the purpose of " + item + " in the governance directive"
-	case "define_metric":
-		return "have the metric " + item + " defined"
-	case "add_playbook":
-		return "have a playbook written for " + item
-	}
-	return strings.ReplaceAll(remedy, "_", " ") + " for " + item
 }
 
 func decided(s scorecard.State) Ask {
@@ -124,7 +99,7 @@ func decided(s scorecard.State) Ask {
 func pursued(r *directive.Record, d *directive.Directive, s scorecard.State) Ask {
 	hint := ""
 	if i := r.Information; i != nil && len(i.Proposals) > 0 {
-		if f := Fix(i.Proposals[0].Reason, i.Proposals[0].Remedy); f != "" {
+		if f := wording.Fix(i.Proposals[0].Reason, i.Proposals[0].Remedy); f != "" {
 			hint = " The layer below proposes to " + f + "."
 		}
 	}
@@ -132,13 +107,13 @@ func pursued(r *directive.Record, d *directive.Directive, s scorecard.State) Ask
 	case s.Status == scorecard.NotMeasurable && s.Cause == scorecard.LowSample:
 		return Ask{Blocked, signin.Executive, "Widen the goal's scope, or wait: too few customers decide nothing."}
 	case s.Status == scorecard.NotMeasurable:
-		return Ask{Blocked, signin.Manager, "Make it measurable again: " + scorecard.Reasons(s.Reasons) + "."}
+		return Ask{Blocked, signin.Manager, "Make it measurable again: " + wording.Reasons(s.Reasons) + "."}
 	case s.Status == scorecard.OffTrack:
 		return Ask{Failing, signin.Executive, "Decide whether to act differently or to set another goal: as things are it will be missed." + hint}
 	case s.Status == scorecard.AtRisk:
 		return Ask{Failing, signin.Executive, "Decide whether to act now: progress lags behind the time that has passed." + hint}
 	case d.State == directive.Degraded && d.Answer != nil:
-		return Ask{Waiting, signin.Steward, fmt.Sprintf("Mend what is missing: %s.", scorecard.Reasons(d.Answer.Reasons))}
+		return Ask{Waiting, signin.Steward, fmt.Sprintf("Mend what is missing: %s.", wording.Reasons(d.Answer.Reasons))}
 	case s.Status == scorecard.NoDataYet:
 		return Ask{Nothing, "", "Nothing yet: wait for the first window to close after the baseline."}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/wording"
 	"github.com/strata-crm/strata/strategic/internal/goal"
 	"github.com/strata-crm/strata/strategic/internal/lifecycle"
 	"github.com/strata-crm/strata/strategic/internal/scorecard"
@@ -270,7 +271,7 @@ func inWords(rs []contract.Reason) string {
 	if len(rs) == 0 {
 		return ""
 	}
-	return scorecard.Reasons(rs)
+	return wording.Reasons(rs)
 }
 
 // Informed applies information from below; false if it is old or of another goal's directive.

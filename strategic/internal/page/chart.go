@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/strata-crm/strata/shared/contract"
-	"github.com/strata-crm/strata/strategic/internal/figure"
+	"github.com/strata-crm/strata/shared/wording"
 	"github.com/strata-crm/strata/strategic/internal/scorecard"
 )
 
@@ -60,7 +60,7 @@ func (s scale) y(v float64) float64 {
 func round(v float64) float64 { return float64(int(v*10+.5)) / 10 }
 
 // chartOf draws the windows as of the state; nil where fewer than two have a value.
-func chartOf(in scorecard.Input, s scorecard.State, u figure.Unit) *Chart {
+func chartOf(in scorecard.Input, s scorecard.State, u wording.Unit) *Chart {
 	var ps []contract.Point
 	for _, p := range in.Series {
 		if p.Closed && p.Value != nil && (in.AsOf.IsZero() || !p.Window.End.After(in.AsOf)) {
@@ -109,7 +109,7 @@ func extent(ps []contract.Point, s scorecard.State) scale {
 	return sc
 }
 
-func (c *Chart) draw(ps []contract.Point, sc scale, in scorecard.Input, u figure.Unit) {
+func (c *Chart) draw(ps []contract.Point, sc scale, in scorecard.Input, u wording.Unit) {
 	var line, upper, lower []string
 	step := (chartWidth - chartLeft - chartRight - 12) / float64(len(ps)-1)
 	for i, p := range ps {
@@ -121,7 +121,7 @@ func (c *Chart) draw(ps []contract.Point, sc scale, in scorecard.Input, u figure
 		}
 		upper = append(upper, fmt.Sprintf("%g,%g", x, sc.y(high)))
 		lower = append([]string{fmt.Sprintf("%g,%g", x, sc.y(low))}, lower...)
-		c.Dots = append(c.Dots, Dot{x, sc.y(*p.Value), fmt.Sprintf("%s: %s, n %s", window(p.Window, in.Goal.Grain, in.Zone), plusMinus(p, u), figure.Count(p.N)), i == len(ps)-1})
+		c.Dots = append(c.Dots, Dot{x, sc.y(*p.Value), fmt.Sprintf("%s: %s, n %s", window(p.Window, in.Goal.Grain, in.Zone), plusMinus(p, u), wording.Count(p.N)), i == len(ps)-1})
 	}
 	c.Line, c.Band = strings.Join(line, " "), strings.Join(append(upper, lower...), " ")
 	c.FirstX, c.LastX = c.Dots[0].X, c.Dots[len(ps)-1].X

@@ -295,11 +295,11 @@ func TestAccessibility(t *testing.T) {
 func TestNotesAreWords(t *testing.T) {
 	t.Parallel()
 	w := contract.Window{Start: time.Date(1997, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(1997, 4, 1, 0, 0, 0, 0, time.UTC)}
-	got := noted(&contract.Information{Notes: []contract.Note{{Code: contract.ClosedBase, Window: w}, {Code: "of_a_later_release", Window: w}}}, time.UTC)
+	got := notes(&contract.Information{Notes: []contract.Note{{Code: contract.ClosedBase, Window: w}, {Code: "of_a_later_release", Window: w}}}, time.UTC)
 	if len(got) != 1 || !strings.Contains(got[0], "from 1 January 1997 to 31 March 1997") {
 		t.Errorf("%q", got)
 	}
-	if noted(nil, time.UTC) != nil {
+	if notes(nil, time.UTC) != nil {
 		t.Error("notes without information")
 	}
 }

@@ -7,11 +7,9 @@ import (
 	"time"
 
 	"github.com/strata-crm/strata/shared/contract"
-	"github.com/strata-crm/strata/strategic/internal/board"
+	"github.com/strata-crm/strata/shared/wording"
 	"github.com/strata-crm/strata/strategic/internal/directive"
-	"github.com/strata-crm/strata/strategic/internal/figure"
 	"github.com/strata-crm/strata/strategic/internal/governance"
-	"github.com/strata-crm/strata/strategic/internal/scorecard"
 )
 
 // DirectiveView is the directive of a goal, its plan and its trail.
@@ -62,15 +60,15 @@ func directiveView(r *directive.Record, zone *time.Location, lookBack bool) *Dir
 		purposes = append(purposes, words(string(p)))
 	}
 	v.Purposes = strings.Join(purposes, ", ")
-	v.Bounds = "groups of at least " + figure.Count(int64(d.Constraints.MinimumGroup)) + ", evidence from " + figure.Count(int64(d.Constraints.MinimumN)) +
-		" customers on, coverage of " + figure.Percent(d.Constraints.RequiredCoverage) + ", kept for " + figure.Count(int64(d.Constraints.RetentionDays)) + " days"
+	v.Bounds = "groups of at least " + wording.Count(int64(d.Constraints.MinimumGroup)) + ", evidence from " + wording.Count(int64(d.Constraints.MinimumN)) +
+		" customers on, coverage of " + wording.Percent(d.Constraints.RequiredCoverage) + ", kept for " + wording.Count(int64(d.Constraints.RetentionDays)) + " days"
 	if d.Order != nil {
 		v.Expires = stamp(d.Order.Expires, zone)
 	}
 	if a := d.Answer; a != nil {
 		v.Answer = words(string(a.State))
 		if len(a.Reasons) > 0 {
-			v.Answer += ": " + scorecard.Reasons(a.Reasons)
+			v.Answer += ": " + wording.Reasons(a.Reasons)
 		}
 	}
 	if t.Plan != nil {
@@ -80,7 +78,7 @@ func directiveView(r *directive.Record, zone *time.Location, lookBack bool) *Dir
 		t.Latest = nil // they are of now
 	}
 	for _, l := range t.Latest {
-		f := pointFigure(cmp.Or(l.Label, words(string(l.Metric))), l.Point, figure.Unit{Unit: l.Unit, Currency: l.Currency}, r.Goal.Grain, zone)
+		f := pointFigure(cmp.Or(l.Label, words(string(l.Metric))), l.Point, wording.Unit{Unit: l.Unit, Currency: l.Currency}, r.Goal.Grain, zone)
 		f.Facts = append([]Fact{{"Definition", string(l.Metric) + " " + l.Version}}, f.Facts...)
 		v.Numbers = append(v.Numbers, f)
 	}
@@ -93,7 +91,7 @@ func directiveView(r *directive.Record, zone *time.Location, lookBack bool) *Dir
 func stepView(s directive.Step, zone *time.Location) StepView {
 	v := StepView{At: stamp(s.At, zone), Layer: string(s.Layer), What: words(s.State), By: s.By, Why: s.Reason, Trace: s.Trace}
 	if len(s.Reasons) > 0 {
-		v.Why = scorecard.Reasons(s.Reasons)
+		v.Why = wording.Reasons(s.Reasons)
 	}
 	if s.Decision != nil && s.Decision.ID != "" {
 		v.Decision = s.Decision.Rule + " " + string(s.Decision.ID)
@@ -104,7 +102,7 @@ func stepView(s directive.Step, zone *time.Location) StepView {
 func planView(p *contract.PlanSummary, zone *time.Location) *PlanView {
 	v := &PlanView{Name: words(p.Playbook), State: words(p.State)}
 	if p.Customers > 0 {
-		v.Needed = figure.Count(int64(p.Customers))
+		v.Needed = wording.Count(int64(p.Customers))
 	}
 	for _, m := range p.Metrics {
 		v.Metrics = append(v.Metrics, MetricView{m.Label, m.Description, string(m.ID) + " " + m.Version, need(m.Required), m.Part, m.Owner})
@@ -113,7 +111,7 @@ func planView(p *contract.PlanSummary, zone *time.Location) *PlanView {
 		v.Parameters = append(v.Parameters, ParameterView{words(string(q.Name)), string(q.DataType), words(string(q.Purpose)), need(q.Required), q.Part, share(q.Coverage), q.Owner, q.Steward})
 	}
 	for _, m := range p.Missing {
-		v.Missing = append(v.Missing, MissingView{scorecard.Reason(m.Reason), board.Fix(m.Reason, m.Remedy)})
+		v.Missing = append(v.Missing, MissingView{wording.Reason(m.Reason), wording.Fix(m.Reason, m.Remedy)})
 	}
 	for _, o := range p.Operational {
 		var jobs []string
@@ -122,7 +120,7 @@ func planView(p *contract.PlanSummary, zone *time.Location) *PlanView {
 		}
 		reasons := ""
 		if len(o.Reasons) > 0 {
-			reasons = scorecard.Reasons(o.Reasons)
+			reasons = wording.Reasons(o.Reasons)
 		}
 		v.Operational = append(v.Operational, OperationalView{o.Part, words(string(o.State)), reasons, strings.Join(jobs, "; "), stamp(o.At, zone), string(o.ID)})
 	}
@@ -140,7 +138,7 @@ func share(c *float64) string {
 	if c == nil {
 		return "not measured"
 	}
-	return figure.Percent(*c)
+	return wording.Percent(*c)
 }
 
 func words(code string) string { return strings.ReplaceAll(code, "_", " ") }
@@ -169,11 +167,11 @@ func governanceView(r governance.Record, zone *time.Location) GovernanceView {
 	v := GovernanceView{InForce: "No governance directive is in force, so nothing may be ordered or collected."}
 	shown := r.Pending()
 	if p := r.Pending(); p != nil {
-		v.Pending = "Version " + figure.Count(int64(p.Number)) + " waits for approval by two different executives; " + figure.Count(int64(len(p.Approvals))) + " of 2 given."
+		v.Pending = "Version " + wording.Count(int64(p.Number)) + " waits for approval by two different executives; " + wording.Count(int64(len(p.Approvals))) + " of 2 given."
 	}
 	if s := r.Sent(); s != nil {
 		shown = s
-		v.InForce = "Version " + figure.Count(int64(s.Number)) + " rules since " + stamp(s.Order.ValidFrom, zone) + " (" + words(string(s.State)) + ")."
+		v.InForce = "Version " + wording.Count(int64(s.Number)) + " rules since " + stamp(s.Order.ValidFrom, zone) + " (" + words(string(s.State)) + ")."
 	}
 	for i := len(r.Versions) - 1; i >= 0; i-- {
 		x := r.Versions[i]
@@ -181,12 +179,12 @@ func governanceView(r governance.Record, zone *time.Location) GovernanceView {
 		for _, a := range x.Approvals {
 			by = append(by, a.Subject)
 		}
-		v.Versions = append(v.Versions, VersionView{figure.Count(int64(x.Number)), words(string(x.State)), cmp.Or(strings.Join(by, ", "), "nobody yet")})
+		v.Versions = append(v.Versions, VersionView{wording.Count(int64(x.Number)), words(string(x.State)), cmp.Or(strings.Join(by, ", "), "nobody yet")})
 	}
 	if shown == nil {
 		return v
 	}
-	v.Group = figure.Count(int64(shown.Rules.MinimumGroup))
+	v.Group = wording.Count(int64(shown.Rules.MinimumGroup))
 	for _, p := range shown.Rules.Purposes {
 		var types []string
 		for _, c := range p.Categories {
@@ -195,7 +193,7 @@ func governanceView(r governance.Record, zone *time.Location) GovernanceView {
 		v.Purposes = append(v.Purposes, PurposeView{words(string(p.Purpose)), words(p.Basis), strings.Join(types, ", ")})
 	}
 	for _, o := range shown.Rules.Owners {
-		v.Types = append(v.Types, TypeView{string(o.DataType), o.Owner, o.Steward, figure.Count(int64(shown.Rules.Retention[o.DataType]))})
+		v.Types = append(v.Types, TypeView{string(o.DataType), o.Owner, o.Steward, wording.Count(int64(shown.Rules.Retention[o.DataType]))})
 	}
 	return v
 }

@@ -9,9 +9,9 @@ import (
 
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/signin"
+	"github.com/strata-crm/strata/shared/wording"
 	"github.com/strata-crm/strata/strategic/internal/board"
 	"github.com/strata-crm/strata/strategic/internal/directive"
-	"github.com/strata-crm/strata/strategic/internal/figure"
 	"github.com/strata-crm/strata/strategic/internal/governance"
 	"github.com/strata-crm/strata/strategic/internal/scorecard"
 )
@@ -139,10 +139,10 @@ func (in input) governanceAsk() string {
 }
 
 func goalView(r *directive.Record, c board.Card, in input) GoalView {
-	s, u := c.Standing, figure.Unit{Unit: c.Standing.Unit, Currency: c.Standing.Currency}
+	s, u := c.Standing, wording.Unit{Unit: c.Standing.Unit, Currency: c.Standing.Currency}
 	g := GoalView{
 		Anchor: "goal-" + string(c.Goal.ID), Name: c.Goal.Name, Owner: c.Goal.Owner, Variable: strings.ReplaceAll(string(c.Goal.Variable), "_", " "),
-		Relevance: c.Goal.Relevance, State: string(c.Goal.State), Status: badge(s), BackTest: s.BackTest, Deadline: figure.Day(c.Goal.Deadline),
+		Relevance: c.Goal.Relevance, State: string(c.Goal.State), Status: badge(s), BackTest: s.BackTest, Deadline: wording.Day(c.Goal.Deadline),
 		Why: s.Why, Moved: c.Moved, Ask: c.Ask.Text, AskOf: string(c.Ask.Role), Kind: "a level to hold at the deadline",
 	}
 	if c.Goal.Kind == contract.Reach {
@@ -154,7 +154,7 @@ func goalView(r *directive.Record, c board.Card, in input) GoalView {
 	g.Proof, g.ProofClass = proof(s)
 	g.ProofShort, _, _ = strings.Cut(g.Proof, ":")
 	n := numbers{r, s, u, in.zone}
-	g.Notes = noted(r.Information, in.zone)
+	g.Notes = notes(r.Information, in.zone)
 	g.Value, g.Decided, g.Baseline, g.Target, g.Projection = n.value(), n.decided(), n.baseline(), n.target(), n.projection()
 	if s.Point != nil {
 		g.Window = window(s.Point.Window, c.Goal.Grain, in.zone)
@@ -183,9 +183,9 @@ func proof(s scorecard.State) (text, class string) {
 	return "Not proven", "warn"
 }
 
-func historyRow(s scorecard.State, u figure.Unit, g contract.Grain, zone *time.Location) HistoryRow {
+func historyRow(s scorecard.State, u wording.Unit, g contract.Grain, zone *time.Location) HistoryRow {
 	p := s.Point
-	row := HistoryRow{Window: window(p.Window, g, zone), N: figure.Count(p.N), Value: "no value", Why: s.Why, Status: badge(s), Coverage: coverage(p)}
+	row := HistoryRow{Window: window(p.Window, g, zone), N: wording.Count(p.N), Value: "no value", Why: s.Why, Status: badge(s), Coverage: coverage(p)}
 	if p.Value != nil {
 		row.Value = plusMinus(*p, u)
 	}
@@ -196,7 +196,7 @@ func historyRow(s scorecard.State, u figure.Unit, g contract.Grain, zone *time.L
 type numbers struct {
 	r    *directive.Record
 	s    scorecard.State
-	u    figure.Unit
+	u    wording.Unit
 	zone *time.Location
 }
 
@@ -216,7 +216,7 @@ func (n numbers) decided() Figure {
 	if v == nil {
 		return Figure{}
 	}
-	label := "Decided on " + figure.Day(v.On)
+	label := "Decided on " + wording.Day(v.On)
 	if i := n.r.Information; i != nil {
 		for _, p := range i.Series {
 			if p.Window.Start.Equal(v.Window.Start) && p.Revision == v.Revision && p.Value != nil {
@@ -248,16 +248,16 @@ func (n numbers) definition() string {
 func (n numbers) baseline() Figure {
 	b := n.s.Baseline
 	if b == nil {
-		return Figure{Label: "Baseline", Text: "measured until " + figure.Day(n.r.Goal.Baseline.MeasureUntil)}
+		return Figure{Label: "Baseline", Text: "measured until " + wording.Day(n.r.Goal.Baseline.MeasureUntil)}
 	}
 	f := Figure{Label: "Baseline", Text: n.u.Value(b.Value)}
 	if b.Window == nil {
 		f.Facts, f.Short = []Fact{{"Origin", "given when the goal was set"}}, "given"
 		return f
 	}
-	f.Short = window(*b.Window, n.r.Goal.Grain, n.zone) + ", n " + figure.Count(b.N)
+	f.Short = window(*b.Window, n.r.Goal.Grain, n.zone) + ", n " + wording.Count(b.N)
 	f.Facts = []Fact{
-		{"Window", window(*b.Window, n.r.Goal.Grain, n.zone)}, {"n", figure.Count(b.N)},
+		{"Window", window(*b.Window, n.r.Goal.Grain, n.zone)}, {"n", wording.Count(b.N)},
 		{"Frozen", fmt.Sprintf("with revision %d of measurement %s", b.Revision, b.Measurement)},
 	}
 	if b.StdErr != nil {
@@ -271,18 +271,18 @@ func (n numbers) target() Figure {
 	said := ""
 	switch t := g.Target; {
 	case t.Relative != nil:
-		said = figure.Relative(1, 1+*t.Relative) + " on the baseline"
+		said = wording.Relative(1, 1+*t.Relative) + " on the baseline"
 	case t.Delta != nil:
 		said = n.u.Change(*t.Delta) + " on the baseline"
 	default:
 		said = "as given"
 	}
-	f := Figure{Label: "Target", Text: said, Facts: []Fact{{"Set as", said}, {"Better", string(g.Direction)}, {"Judged", "in the window that ends on " + figure.Day(g.Deadline)}}}
+	f := Figure{Label: "Target", Text: said, Facts: []Fact{{"Set as", said}, {"Better", string(g.Direction)}, {"Judged", "in the window that ends on " + wording.Day(g.Deadline)}}}
 	if n.s.Target != nil {
 		f.Text, f.Short = n.u.Value(*n.s.Target), said
 	}
 	if n.s.Progress != nil {
-		f.Facts = append(f.Facts, Fact{"Progress", figure.Percent(*n.s.Progress) + " of the way, after " + figure.Percent(*n.s.Elapsed) + " of the time"})
+		f.Facts = append(f.Facts, Fact{"Progress", wording.Percent(*n.s.Progress) + " of the way, after " + wording.Percent(*n.s.Elapsed) + " of the time"})
 	}
 	return f
 }
@@ -297,22 +297,22 @@ func (n numbers) projection() Figure {
 		return Figure{Label: "Projection", Text: text}
 	}
 	half := (p.High - p.Low) / 2
-	return Figure{Label: "Projection", Text: n.u.Value(p.Value) + " ± " + n.u.Bare(half), Short: "at " + figure.Day(p.At), Facts: []Fact{
-		{"At", "the window that ends on " + figure.Day(p.At)}, {"95 % prediction interval", n.u.Value(p.Low) + " to " + n.u.Value(p.High)},
+	return Figure{Label: "Projection", Text: n.u.Value(p.Value) + " ± " + n.u.Bare(half), Short: "at " + wording.Day(p.At), Facts: []Fact{
+		{"At", "the window that ends on " + wording.Day(p.At)}, {"95 % prediction interval", n.u.Value(p.Low) + " to " + n.u.Value(p.High)},
 		{"How", "a straight line through the last windows up to six; shown, never used to judge"},
 	}}
 }
 
 // pointFigure writes a window's value with window, n, standard error, interval and coverage.
-func pointFigure(label string, p contract.Point, u figure.Unit, g contract.Grain, zone *time.Location) Figure {
+func pointFigure(label string, p contract.Point, u wording.Unit, g contract.Grain, zone *time.Location) Figure {
 	w := window(p.Window, g, zone)
-	f := Figure{Label: label, Text: "no value", Short: w + ", n " + figure.Count(p.N)}
+	f := Figure{Label: label, Text: "no value", Short: w + ", n " + wording.Count(p.N)}
 	if p.Value != nil {
 		f.Text = plusMinus(p, u)
 	} else if p.Reason != nil {
-		f.Text = "no value: " + scorecard.Reason(*p.Reason)
+		f.Text = "no value: " + wording.Reason(*p.Reason)
 	}
-	f.Facts = []Fact{{"Window", w}, {"n", figure.Count(p.N) + validN(p.N)}}
+	f.Facts = []Fact{{"Window", w}, {"n", wording.Count(p.N) + validN(p.N)}}
 	if p.StdErr != nil {
 		f.Facts = append(f.Facts, Fact{"Standard error", u.Width(*p.StdErr)})
 	}
@@ -331,7 +331,7 @@ func validN(n int64) string {
 	return ""
 }
 
-func plusMinus(p contract.Point, u figure.Unit) string {
+func plusMinus(p contract.Point, u wording.Unit) string {
 	text := u.Value(*p.Value)
 	if low, high, ok := scorecard.Interval(p); ok {
 		text += " ± " + u.Bare((high-low)/2)
@@ -345,7 +345,7 @@ func coverage(p *contract.Point) string {
 	}
 	byShare := map[string][]string{}
 	for name, share := range p.Coverage {
-		text := figure.Percent(share)
+		text := wording.Percent(share)
 		byShare[text] = append(byShare[text], words(string(name)))
 	}
 	var parts []string
@@ -399,18 +399,10 @@ type owned struct {
 // On places the directive on a part of the page.
 func (d *DirectiveView) On(anchor string) owned { return owned{anchor, d} }
 
-// noted puts into words what a reader must know of a goal's data.
-func noted(i *contract.Information, zone *time.Location) []string {
+// notes puts into words what a reader must know of a goal's data.
+func notes(i *contract.Information, zone *time.Location) []string {
 	if i == nil {
 		return nil
 	}
-	var out []string
-	for _, n := range i.Notes {
-		if n.Code == contract.ClosedBase {
-			first, last := contract.DayOf(n.Window.Start, zone), contract.DayOf(n.Window.End.Add(-1), zone)
-			out = append(out, fmt.Sprintf("Every customer was first seen from %s to %s, and nobody new has come since: totals such as revenue fall by "+
-				"construction as customers leave, so judge rates, not totals.", figure.Day(first), figure.Day(last)))
-		}
-	}
-	return out
+	return wording.Notes(i.Notes, zone)
 }

@@ -8,8 +8,7 @@ import (
 	"strings"
 
 	"github.com/strata-crm/strata/shared/contract"
-	"github.com/strata-crm/strata/shared/fault"
-	"github.com/strata-crm/strata/strategic/internal/figure"
+	"github.com/strata-crm/strata/shared/wording"
 )
 
 // Words returns the status as a person reads it.
@@ -20,7 +19,7 @@ func (s Status) Words() string {
 	}[s]
 }
 
-func (s State) unit() figure.Unit { return figure.Unit{Unit: s.Unit, Currency: s.Currency} }
+func (s State) unit() wording.Unit { return wording.Unit{Unit: s.Unit, Currency: s.Currency} }
 
 // why says in words why the goal has its status.
 func why(s State) string {
@@ -28,23 +27,23 @@ func why(s State) string {
 	case s.Decided != nil:
 		return decidedWords(s)
 	case s.Status == NotMeasurable:
-		return "It cannot be measured: " + Reasons(s.Reasons) + "."
+		return "It cannot be measured: " + wording.Reasons(s.Reasons) + "."
 	case s.Baseline == nil:
 		return "The baseline is still being measured."
 	case s.Progress == nil:
 		return "No window has closed since the baseline."
 	}
-	text := way(*s.Progress) + " after " + figure.Percent(*s.Elapsed) + " of the time"
+	text := way(*s.Progress) + " after " + wording.Percent(*s.Elapsed) + " of the time"
 	switch s.Status {
 	case OnTrack:
 		text += "."
 	case AtRisk:
-		text += fmt.Sprintf("; on track from %s.", figure.Percent(*s.Elapsed-onTrackSlack))
+		text += fmt.Sprintf("; on track from %s.", wording.Percent(*s.Elapsed-onTrackSlack))
 	default:
-		text += fmt.Sprintf("; at risk from %s, on track from %s.", figure.Percent(*s.Elapsed-atRiskSlack), figure.Percent(*s.Elapsed-onTrackSlack))
+		text += fmt.Sprintf("; at risk from %s, on track from %s.", wording.Percent(*s.Elapsed-atRiskSlack), wording.Percent(*s.Elapsed-onTrackSlack))
 	}
 	if n := len(s.Touched); n > 0 {
-		text += fmt.Sprintf(" Target touched on %s; a level goal is decided only in its deadline's window.", figure.Day(s.Touched[n-1]))
+		text += fmt.Sprintf(" Target touched on %s; a level goal is decided only in its deadline's window.", wording.Day(s.Touched[n-1]))
 	}
 	return text
 }
@@ -53,16 +52,16 @@ func why(s State) string {
 func way(progress float64) string {
 	switch {
 	case progress < 0:
-		return "Worse than the baseline, by " + figure.Percent(-progress) + " of the way to the target,"
+		return "Worse than the baseline, by " + wording.Percent(-progress) + " of the way to the target,"
 	case progress >= 1:
-		return "At or beyond the target (" + figure.Percent(progress) + " of the way)"
+		return "At or beyond the target (" + wording.Percent(progress) + " of the way)"
 	}
-	return figure.Percent(progress) + " of the way from baseline to target"
+	return wording.Percent(progress) + " of the way from baseline to target"
 }
 
 func decidedWords(s State) string {
 	v, u := s.Decided, s.unit()
-	text := fmt.Sprintf("%s on %s with %s", s.Status.Words(), figure.Day(v.On), u.Value(v.Value))
+	text := fmt.Sprintf("%s on %s with %s", s.Status.Words(), wording.Day(v.On), u.Value(v.Value))
 	if s.Target != nil {
 		text += " against a target of " + u.Value(*s.Target)
 	}
@@ -115,7 +114,7 @@ func rose(d float64) string {
 
 // Drivers says in words what drove a change: for each group how much came from its own value having changed, and how
 // much from its weight having changed; the largest first.
-func Drivers(c contract.Change, u figure.Unit) string {
+func Drivers(c contract.Change, u wording.Unit) string {
 	ds := slices.Clone(c.Drivers)
 	slices.SortFunc(ds, func(a, b contract.Driver) int {
 		return cmp.Or(cmp.Compare(math.Abs(b.Mix)+math.Abs(b.Rate), math.Abs(a.Mix)+math.Abs(a.Rate)), cmp.Compare(a.Key, b.Key))
@@ -126,54 +125,4 @@ func Drivers(c contract.Change, u figure.Unit) string {
 		parts = append(parts, fmt.Sprintf("%s %s (%s as their own value changed, %s as their share did)", name, u.Change(d.Rate+d.Mix), u.Change(d.Rate), u.Change(d.Mix)))
 	}
 	return strings.Join(parts, "; ")
-}
-
-// Reasons says in words why something was refused, degraded or has no value.
-func Reasons(rs []contract.Reason) string {
-	var parts []string
-	for _, r := range rs {
-		parts = append(parts, Reason(r))
-	}
-	if len(parts) == 0 {
-		return "no reason was given"
-	}
-	return strings.Join(parts, "; ")
-}
-
-// Reason says one reason in words.
-func Reason(r contract.Reason) string {
-	text := map[fault.Code]string{
-		fault.NoSource: "no source offers %s", fault.LowCoverage: "too few customers have %s", fault.LowSample: "too few customers in the window",
-		fault.GroupTooSmall: "the group is too small to be shown", fault.NoData: "no data for %s", fault.ZeroDenominator: "nothing to divide by in %s",
-		fault.ModelNotIdentified: "the model has too little history for %s", fault.Validity: "the value of %s is not valid",
-		fault.PolicyDenied: "policy does not allow %s", fault.PurposeNotAllowed: "governance does not allow the purpose of %s",
-		fault.UnknownMetric: "nobody has defined the metric %s", fault.UnknownParameter: "nobody has defined the parameter %s",
-		fault.UnknownVariable: "the variable %s is unknown", fault.NoPlaybook: "there is no playbook for %s", fault.UnsupportedFeature: "the layer below does not understand %s",
-		fault.AwaitingApproval: "the plan waits for a manager's approval", fault.Withdrawn: "it was withdrawn", fault.Superseded: "another took its place",
-		fault.Expired: "it expired", fault.WidensDirective: "the plan asks for more than the directive: %s",
-	}[r.Code]
-	item := strings.ReplaceAll(r.Item, "_", " ")
-	switch {
-	case text == "":
-		text = strings.TrimSpace(strings.ReplaceAll(string(r.Code), "_", " ") + " " + item)
-	case strings.Contains(text, "%s") && item == "":
-		text = fmt.Sprintf(text, "it")
-	case strings.Contains(text, "%s"):
-		text = fmt.Sprintf(text, item)
-	}
-	if r.Have != nil && r.Need != nil {
-		text += " (" + have(r) + ")"
-	}
-	return text
-}
-
-func have(r contract.Reason) string {
-	if r.Code == fault.LowCoverage {
-		return figure.Percent(*r.Have) + ", " + figure.Percent(*r.Need) + " required"
-	}
-	unit := ""
-	if r.Code == fault.ModelNotIdentified {
-		unit = " weeks"
-	}
-	return figure.Decimal(*r.Have, 0, 0) + unit + ", " + figure.Decimal(*r.Need, 0, 0) + " required"
 }

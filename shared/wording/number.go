@@ -1,6 +1,7 @@
-// Package figure writes numbers for people: with their unit, and rounded half to even, which happens here and nowhere
-// before. It owns no meaning of a number; units are the contract's.
-package figure
+// Package wording writes what the contract holds as people read it, the same on a page and on a terminal: numbers with
+// their unit, rounded half to even, which happens here and nowhere before; days; reasons, and what would heal them; notes.
+// It owns no meaning: units, reasons and notes are the contract's.
+package wording
 
 import (
 	"math"
