@@ -143,5 +143,12 @@ func (s *findStream) Next(ctx context.Context) (bson.Raw, bool, error) {
 	return doc, err == nil, err
 }
 
+// Lend implements pipeline.Lender.
+func (s *findStream) Lend() {
+	if s.project == nil {
+		s.cur.Lend()
+	}
+}
+
 // Close frees the plan's iterators.
 func (s *findStream) Close() { _ = s.cur.Close() }

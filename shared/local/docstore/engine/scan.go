@@ -16,6 +16,8 @@ type scan struct {
 	started      bool
 	last         string // the last key taken from the transaction's own writes
 	room         []byte // where copies of keys and values go
+	lend         bool   // keys and values are given as they are, and die with the following call
+	lent         bool   // the iterator still stands on what was lent
 }
 
 func (t *Tx) scan(lower, upper []byte, reverse bool) (*scan, error) {
@@ -32,8 +34,12 @@ func (t *Tx) scan(lower, upper []byte, reverse bool) (*scan, error) {
 	return s, nil
 }
 
-// next returns the next key and value, which stay valid; ok is false at the end.
+// next returns the next key and value, which stay valid unless they are lent; ok is false at the end.
 func (s *scan) next() (key, value []byte, ok bool, err error) {
+	if s.lent {
+		s.lent = false
+		s.step()
+	}
 	for {
 		own := s.peekOwn()
 		if !s.base.Valid() && own == nil {
@@ -65,6 +71,10 @@ func (s *scan) takeBase() (key, value []byte, err error) {
 	v, err := s.base.ValueAndErr()
 	if err != nil {
 		return nil, nil, err
+	}
+	if s.lend {
+		s.lent = true
+		return s.base.Key(), v, nil
 	}
 	key = s.copy(s.base.Key())
 	value = s.copy(v)
@@ -134,7 +144,7 @@ func (s *scan) takeOwn(n *node) {
 }
 
 func (s *scan) seek(key []byte) {
-	s.own, s.started = nil, false
+	s.own, s.started, s.lent = nil, false, false
 	if s.reverse {
 		s.upper = string(key)
 		s.base.SeekLT(key)

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -89,7 +90,21 @@ type group struct {
 	held int64
 }
 
+// ownsAll reports whether the accumulators copy whatever they keep of a document.
+func (s *groupStage) ownsAll() bool {
+	return !slices.ContainsFunc(s.accs, func(a *accSpec) bool {
+		switch a.name {
+		case "$sum", "$avg", "$count", "$min", "$max", "$first", "$last", "$push":
+			return a.sortBy != nil
+		}
+		return true
+	})
+}
+
 func (s *groupStage) run(_ context.Context, env *expr.Env, in Iterator) (Iterator, error) {
+	if l, ok := in.(Lender); ok && s.ownsAll() {
+		l.Lend()
+	}
 	return &lazyIter{in: in, load: func(ctx context.Context, in Iterator) (Iterator, error) {
 		t := &groupTable{s: s, env: env, byKey: map[string]*group{}}
 		for {

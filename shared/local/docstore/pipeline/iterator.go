@@ -14,6 +14,10 @@ type Iterator interface {
 	Close()
 }
 
+// Lender is an Iterator that may be asked, before the first Next, for documents that are valid only until the next call:
+// for a consumer that keeps nothing of them.
+type Lender interface{ Lend() }
+
 // Slice answers an Iterator over documents in memory.
 func Slice(docs []bson.Raw) Iterator { return &sliceIter{docs: docs} }
 

@@ -46,6 +46,16 @@ func (c *Cursor) Next(ctx context.Context) (Found, bool, error) {
 	return f, ok, err
 }
 
+// Lend asks for documents that are valid only until the next call, where the plan can save copies by it: in a scan of
+// the collection that nothing sorts. It is called before Next.
+func (c *Cursor) Lend() {
+	if f, ok := c.src.(*filtered); ok {
+		if s, ok := f.in.(*docScan); ok {
+			s.lend = true
+		}
+	}
+}
+
 // Close releases what the cursor holds; it may be repeated.
 func (c *Cursor) Close() error { return c.src.close() }
 
@@ -205,6 +215,7 @@ type docScan struct {
 	a     access
 	at    int
 	docs  *engine.Docs
+	lend  bool
 	stats *Stats
 }
 
@@ -226,6 +237,9 @@ func (s *docScan) next() (Found, bool, error) {
 			if s.docs, err = s.t.ScanDocs(s.c, r.lower, r.upper, s.a.reverse); err != nil {
 				s.docs = nil
 				return Found{}, false, err
+			}
+			if s.lend {
+				s.docs.Lend()
 			}
 		}
 		id, doc, ok, err := s.docs.Next()

@@ -47,33 +47,34 @@ func (u *Update) compileOperators(doc bson.Raw, opts Options) error {
 		return err
 	}
 	u.root = &tree{}
-	var paths []string
+	paths := make([]string, 0, 8)
 	for it := bsonx.Elements(doc); it.Next(); {
 		op := string(it.Key())
-		if parsers[op] == nil && op != "$rename" {
+		parse := parsers[op]
+		if parse == nil && op != "$rename" {
 			return parseFail("Unknown modifier: %s. Expected a valid update modifier or pipeline-style update specified as an array", op)
 		}
 		if it.Value().Type != bson.TypeEmbeddedDocument {
 			return parseFail("Modifiers operate on fields but we found type %s instead. For example: {$mod: {<field>: ...}} not {%s: %s}",
 				bsonx.TypeName(it.Value().Type), op, it.Value())
 		}
-		used, err := u.addOperator(op, it.Value().Value)
-		if err != nil {
+		if paths, err = u.addOperator(parse, it.Value().Value, paths); err != nil {
 			return err
 		}
-		paths = append(paths, used...)
 	}
 	return u.checkFilters(paths)
 }
 
-func (u *Update) addOperator(op string, fields bson.Raw) (paths []string, err error) {
+// addOperator adds the fields of one operator, $rename where parse is nil, and their paths to paths.
+func (u *Update) addOperator(parse func(bson.RawValue) (modifier, error), fields bson.Raw, paths []string) ([]string, error) {
 	for it := bsonx.Elements(fields); it.Next(); {
 		path := string(it.Key())
 		paths = append(paths, path)
-		if op == "$rename" {
+		var err error
+		if parse == nil {
 			err = u.addRename(path, it.Value())
 		} else {
-			err = u.addModifier(parsers[op], path, it.Value())
+			err = u.addModifier(parse, path, it.Value())
 		}
 		if err != nil {
 			return nil, err

@@ -38,6 +38,9 @@ func (t *tree) creates(st *state) bool {
 
 // add puts a modifier at a path. A path that is another's, or begins another, conflicts (40).
 func (t *tree) add(path string, m modifier) error {
+	if plain(path) {
+		return t.addPlain(path, m)
+	}
 	at := t
 	parts := strings.Split(path, ".")
 	for i, p := range parts {
@@ -64,21 +67,43 @@ func (t *tree) add(path string, m modifier) error {
 	return nil
 }
 
+// plain reports whether a path is the name of one field, as most are.
+func plain(path string) bool {
+	return path != "" && path[0] != '$' && strings.IndexByte(path, '.') < 0
+}
+
+func (t *tree) addPlain(name string, m modifier) error {
+	i, found := t.find(name)
+	if found {
+		return conflict(name, name)
+	}
+	if t.kids == nil {
+		t.kids = make([]kid, 0, 8)
+	}
+	t.kids = slices.Insert(t.kids, i, kid{name, &tree{mod: m}})
+	return nil
+}
+
 func conflict(path, with string) error {
 	return mongoerr.New(mongoerr.ConflictingUpdateOperators, "Updating the path '%s' would create a conflict at '%s'", path, with)
 }
 
 func (t *tree) insert(name string, n *tree) {
-	i, _ := slices.BinarySearchFunc(t.kids, name, func(k kid, s string) int { return compareNames(k.name, s) })
+	i, _ := t.find(name)
 	t.kids = slices.Insert(t.kids, i, kid{name, n})
+}
+
+// find returns where the child of that name is or belongs.
+func (t *tree) find(name string) (index int, found bool) {
+	return slices.BinarySearchFunc(t.kids, name, func(k kid, s string) int { return compareNames(k.name, s) })
 }
 
 // compareNames orders numeric names by number, all others as text.
 func compareNames(a, b string) int {
-	i, okA := bsonx.ArrayIndex(a)
-	j, okB := bsonx.ArrayIndex(b)
-	if okA && okB {
-		return i - j
+	if i, ok := bsonx.ArrayIndex(a); ok {
+		if j, ok := bsonx.ArrayIndex(b); ok {
+			return i - j
+		}
 	}
 	return strings.Compare(a, b)
 }
