@@ -50,6 +50,15 @@ bench: ## Print the benchmarks as ratios of one run
 	STRATA_BENCH=1 go test -count=1 -p 1 -v -run TestBench -timeout 30m ./deploy/bench/... | grep -v '^=== '
 	go test -run '^$$' -bench Fit ./operational/internal/btyd
 
+.PHONY: conformance
+conformance: ## Replay what MongoDB answered, and print the table; ARGS=-update keeps the score
+	go test -count=1 -v -timeout 20m ./shared/local/docstore/replay -run 'TestReplay|TestDocumented' $(ARGS) | grep -v '^=== '
+	go test -count=1 ./shared/mongodb/mongotest/conformance
+
+.PHONY: spec
+spec: ## Run the MongoDB drivers' own specification suites against the document store
+	STRATA_SPECS=1 go test -count=1 -v -timeout 20m ./shared/local/docstore/specs | grep -v '^=== '
+
 .PHONY: generate
 generate: ## Generate server code from the OpenAPI files
 	@for m in $(MODULES); do if [ -f $$m/api/codegen.yaml ]; then \

@@ -100,7 +100,9 @@ func (f *failPoints) match(ctx context.Context, r *request) (failure, error) {
 	}
 	failed := failure{writeConcern: bsonx.Lookup(data, "writeConcernError")}
 	if code, ok := wholeNumber(bsonx.Lookup(failed.writeConcern.Value, "code")); ok {
-		failed.labels = r.naturalLabels(mongoerr.New(int32(code), "")).Labels
+		if r.mayRetry() && retryable[int32(code)] {
+			failed.labels = []string{mongoerr.RetryableWriteError}
+		}
 	}
 	for it := bsonx.Items(bsonx.Lookup(data, "errorLabels")); it.Next(); {
 		failed.labels = append(failed.labels, string(bsonx.StringBytes(it.Value())))
@@ -110,14 +112,22 @@ func (f *failPoints) match(ctx context.Context, r *request) (failure, error) {
 
 // naturalLabels adds what a server adds to an error of that code by itself.
 func (r *request) naturalLabels(e *mongoerr.Error) *mongoerr.Error {
-	if r.autocommit && !r.cmd.endsTransaction && transient[e.Code] {
+	switch {
+	case r.autocommit && !r.cmd.endsTransaction && transient[e.Code], r.cmd.endsTransaction && transientAtEnd[e.Code]:
 		return e.WithLabel(mongoerr.TransientTransactionError)
-	}
-	if r.txnNumber != nil && (r.cmd.retryable && !r.autocommit || r.cmd.endsTransaction) && retryable[e.Code] {
+	case r.mayRetry() && retryable[e.Code]:
 		return e.WithLabel(mongoerr.RetryableWriteError)
 	}
 	return e
 }
+
+// mayRetry reports whether the driver may send the command again.
+func (r *request) mayRetry() bool {
+	return r.txnNumber != nil && (r.cmd.retryable && !r.autocommit || r.cmd.endsTransaction)
+}
+
+// transientAtEnd are the codes of commitTransaction and abortTransaction after which the whole transaction may be tried again.
+var transientAtEnd = map[int32]bool{24: true, 112: true, 239: true, 246: true, 251: true, 267: true}
 
 var retryable = map[int32]bool{6: true, 7: true, 89: true, 91: true, 189: true, 262: true, 9001: true, 10107: true, 11600: true, 11602: true, 13435: true, 13436: true}
 
