@@ -99,6 +99,10 @@ func (d *disk) abandon() error {
 	d.fences.Lock()
 	d.fenced = true
 	d.fences.Unlock()
+	return d.unlock()
+}
+
+func (d *disk) unlock() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.lock == nil {
@@ -118,13 +122,14 @@ func (d *disk) Lock(name string) (io.Closer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.lock = lock
-	return unlock{d}, nil
+	return unlocker{d}, nil
 }
 
-type unlock struct{ d *disk }
+// unlocker is what Pebble closes when it ends: the lock may be gone by then.
+type unlocker struct{ d *disk }
 
-// Close implements io.Closer; it may be repeated.
-func (u unlock) Close() error { return u.d.abandon() }
+// Close implements io.Closer.
+func (u unlocker) Close() error { return u.d.unlock() }
 
 func noSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
@@ -187,7 +192,7 @@ func (d *disk) probe() error {
 	return errors.Join(err, f.Sync(), f.Close(), d.FS.Remove(name))
 }
 
-// usable returns a *DiskError where nothing can be written.
+// usable returns a *DiskError where nothing can be written, and a *Corruption where the manifest is damaged.
 func (d *disk) usable() error {
 	err := d.FS.MkdirAll(d.dir, 0o700)
 	if err == nil {
@@ -199,7 +204,7 @@ func (d *disk) usable() error {
 	if err != nil {
 		return &DiskError{Dir: d.dir, Final: !noSpace(err), Err: err}
 	}
-	return nil
+	return d.checkManifest()
 }
 
 func syncDir(fs vfs.FS, dir string) error {
@@ -228,7 +233,11 @@ func (d *disk) opened(name string, open func() (vfs.File, error)) (f vfs.File, e
 	if err != nil {
 		return nil, err
 	}
-	return &diskFile{File: f, disk: d, name: name}, nil
+	file := &diskFile{File: f, disk: d, name: name}
+	if d.PathDir(name) == d.dir && isManifest(d.PathBase(name)) {
+		file.manifest = &tally{} // Pebble begins each manifest anew
+	}
+	return file, nil
 }
 
 func (d *disk) OpenDir(name string) (vfs.File, error) {
@@ -262,14 +271,18 @@ func (d *disk) Unwrap() vfs.FS { return d.FS }
 // diskFile is a file that can be written to.
 type diskFile struct {
 	vfs.File
-	disk *disk
-	name string
+	disk     *disk
+	name     string
+	manifest *tally // nil for other files
 }
 
 // Write implements vfs.File, as do the methods after it.
 func (f *diskFile) Write(p []byte) (n int, err error) {
 	err = f.disk.change(f.name, false, func() error {
 		m, err := f.File.Write(p[n:])
+		if f.manifest != nil {
+			f.manifest.add(p[n : n+m])
+		}
 		n += m
 		return err
 	})
@@ -285,7 +298,14 @@ func (f *diskFile) Preallocate(at, length int64) error {
 	return f.disk.change(f.name, false, func() error { return f.File.Preallocate(at, length) })
 }
 
-func (f *diskFile) Sync() error { return f.disk.change(f.name, true, f.File.Sync) }
+func (f *diskFile) Sync() error {
+	err := f.disk.change(f.name, true, f.File.Sync)
+	if err == nil && f.manifest != nil {
+		note := f.disk.PathJoin(f.disk.dir, manifestNote)
+		err = f.disk.change(note, false, func() error { return f.disk.note(f.disk.PathBase(f.name), *f.manifest) })
+	}
+	return err
+}
 
 func (f *diskFile) SyncData() error { return f.disk.change(f.name, true, f.File.SyncData) }
 

@@ -149,6 +149,13 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		LBaseMaxBytes: 64 << 20, DisableWAL: o.InMemory,
 		CompactionConcurrencyRange: func() (int, int) { return 1, max(1, min(2, runtime.GOMAXPROCS(0)-1)) },
 		WALMinSyncInterval:         func() time.Duration { return 0 },
+		EventListener: &pebble.EventListener{
+			// Whoever reads the damaged part gets the error; by default Pebble ends the process.
+			DataCorruption: func(i pebble.DataCorruptionInfo) {
+				o.Logger.Error("docstore: a file is damaged: restore the folder from a back-up", "file", i.Path, "err", i.Details)
+			},
+			BackgroundError: func(err error) { o.Logger.Error("docstore: background work failed", "err", err) },
+		},
 	}
 	for i := range po.Levels {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)

@@ -12,6 +12,16 @@ type Check struct {
 	Problems  []string       // empty where documents and indexes agree
 }
 
+// damage notes a damaged file as a problem; it returns false for any other error.
+func (c *Check) damage(what string, err error) bool {
+	var damaged *Corruption
+	if !errors.As(Explain(err), &damaged) {
+		return false
+	}
+	c.Problems = append(c.Problems, what+": "+damaged.Error())
+	return true
+}
+
 // Validate compares every document of a collection with every index, in one snapshot.
 func (e *Engine) Validate(ns Namespace) (*Check, error) {
 	t := e.Read()
@@ -22,16 +32,19 @@ func (e *Engine) Validate(ns Namespace) (*Check, error) {
 	}
 	check := &Check{Keys: map[string]int{}}
 	expected := map[string]int{}
+	whole := true
 	if err := t.checkDocuments(c, check, expected); err != nil {
-		return nil, err
+		if whole = false; !check.damage("documents", err) {
+			return nil, err
+		}
 	}
 	check.Keys["_id_"] = check.Documents
 	for _, x := range c.Indexes {
 		n, err := t.countEntries(x)
-		if err != nil {
+		if err != nil && !check.damage("index "+x.Name, err) {
 			return nil, err
 		}
-		if check.Keys[x.Name] = n; n != expected[x.Name] {
+		if check.Keys[x.Name] = n; n != expected[x.Name] && whole && err == nil {
 			check.Problems = append(check.Problems, fmt.Sprintf("index %s has %d entries, its documents have %d", x.Name, n, expected[x.Name]))
 		}
 	}
