@@ -53,7 +53,7 @@ func (b *Bus) follow(ctx context.Context, s bus.Subscription, g *generation, a k
 			at = p.First
 			g.pass(a.ID, at)
 		}
-		_ = b.stream(ctx, s.Topic, a.ID, at, step, gap) // why it ended is logged there
+		_ = b.stream(ctx, s.Topic, a.ID, at, step, gap) // it ended with ctx, or to look where to go on
 		b.patientlyPause(ctx)
 	}
 }
@@ -79,7 +79,7 @@ func (b *Bus) feed(ctx context.Context, topic string, sink bus.LogSink, g *gener
 		if err != nil {
 			return
 		}
-		_ = b.stream(ctx, topic, partition, at, step, gap) // why it ended is logged there
+		_ = b.stream(ctx, topic, partition, at, step, gap) // it ended with ctx, or to look where to go on
 		b.patientlyPause(ctx)
 	}
 }
