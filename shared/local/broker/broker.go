@@ -79,6 +79,8 @@ type Broker struct {
 	syncer    *syncer // nil in memory
 	lock      func() error
 
+	deleting sync.Mutex // held while messages are deleted, or must not be
+
 	mu     sync.Mutex
 	retain map[partition]int64
 

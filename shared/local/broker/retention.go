@@ -39,6 +39,8 @@ func (b *Broker) Expire() error {
 	if b.options.Dir == "" {
 		return nil
 	}
+	b.deleting.Lock()
+	defer b.deleting.Unlock()
 	b.mu.Lock()
 	released := make(map[partition]int64, len(b.retain))
 	for p, next := range b.retain {

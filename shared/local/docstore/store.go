@@ -180,3 +180,12 @@ func ignoreClosed(err error) error {
 	}
 	return err
 }
+
+// Backup copies the store as it is now into dir, which must not exist, while it goes on: every write acknowledged before
+// the call is in the copy, and no half transaction. The copy is a folder for [Open].
+func (s *Store) Backup(ctx context.Context, dir string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.engine.Backup(dir)
+}
