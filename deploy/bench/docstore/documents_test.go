@@ -22,13 +22,26 @@ var kinds = []string{"purchase", "refund", "visit", "open", "click", "complaint"
 // perCustomer is how many documents share a customer.
 const perCustomer = 20
 
+// owner returns the customer of the i-th document. The first of size()/100 documents have their own customers, so that
+// every customer has the same number of documents from the start; each one's are scattered over all that come with it.
+func owner(i int) int {
+	early := first()
+	if i < early {
+		return i % (early / perCustomer)
+	}
+	return early/perCustomer + (i-early)%((size()-early)/perCustomer)
+}
+
+// first is how many documents are there when the costs are measured for the first time.
+func first() int { return max(size()/100, 1000) }
+
 // document returns the i-th document as BSON. The same i gives the same bytes.
 func document(t testing.TB, i int) bson.Raw {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(uint64(i), 7))
 	d := bson.D{
 		{Key: "_id", Value: documentID(i)},
-		{Key: "customer", Value: customer(i / perCustomer)},
+		{Key: "customer", Value: customer(owner(i))},
 		{Key: "kind", Value: kinds[rng.IntN(len(kinds))]},
 		{Key: "at", Value: time.UnixMilli(1_700_000_000_000 + int64(i)*1000).UTC()},
 		{Key: "amount", Value: rng.Int64N(100_000)},
@@ -51,8 +64,8 @@ func document(t testing.TB, i int) bson.Raw {
 	return raw
 }
 
-// documentID is scattered over the key space, as ids made from hashes are.
-func documentID(i int) string { return fmt.Sprintf("%08x-%08d", uint32(i)*2654435761, i) }
+// documentID grows with the time of arrival, as the ids of events and MongoDB's own ids do.
+func documentID(i int) string { return fmt.Sprintf("shop|web|order-%08d", i) }
 
 func customer(i int) string { return fmt.Sprintf("c-%07d", i) }
 

@@ -42,8 +42,9 @@ func (r *request) firstBatch(ctx context.Context, ns engine.Namespace, s session
 	} else {
 		c.Close()
 	}
-	cursor := bsonx.NewDoc(128).Append("firstBatch", batch).Append("id", bsonx.Int64(c.ID)).Append("ns", bsonx.String(c.Namespace))
-	return bsonx.NewDoc(256).Append("cursor", r.appendAt(cursor).Value()), nil
+	cursor := bsonx.NewDoc(len(batch.Value)+len(c.Namespace)+128).Append("firstBatch", batch).Append("id", bsonx.Int64(c.ID)).Append("ns", bsonx.String(c.Namespace))
+	v := r.appendAt(cursor).Value()
+	return bsonx.NewDoc(len(v.Value)+256).Append("cursor", v), nil
 }
 
 func (r *request) keep(c *session.Cursor) {
@@ -55,24 +56,31 @@ func (r *request) keep(c *session.Cursor) {
 
 // fill reads up to size documents of a stream, and no more than a reply holds; more tells that the stream goes on.
 func fill(ctx context.Context, c *session.Cursor, size int64) (batch bson.RawValue, more bool, err error) {
-	out := bsonx.NewArray(1024)
+	docs := make([]bson.Raw, 0, 4)
 	bytes := 0
+	more = true
 	for n := int64(0); n < size; n++ {
 		doc := c.Pending
 		if c.Pending = nil; doc == nil {
-			var ok bool
-			if doc, ok, err = c.Stream.Next(ctx); err != nil || !ok {
-				return out.Value(), false, err
+			if doc, more, err = c.Stream.Next(ctx); err != nil || !more {
+				break
 			}
 		}
-		if bytes += len(doc) + 12; bytes > maxDocument && n > 0 {
+		if bytes += len(doc) + itemOverhead; bytes > maxDocument && n > 0 {
 			c.Pending = doc
 			break
 		}
+		docs = append(docs, doc)
+	}
+	out := bsonx.NewArray(bytes)
+	for _, doc := range docs {
 		out.Append(bsonx.Document(doc))
 	}
-	return out.Value(), true, nil
+	return out.Value(), more, err
 }
+
+// itemOverhead bounds the bytes that an item of an array takes beside its value.
+const itemOverhead = 12
 
 func getMore(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	id, ok := r.get("getMore").Int64OK()
@@ -115,8 +123,9 @@ func getMore(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
-	cursor := bsonx.NewDoc(128).Append("nextBatch", batch).Append("id", bsonx.Int64(id)).Append("ns", bsonx.String(c.Namespace))
-	return bsonx.NewDoc(256).Append("cursor", cursor.Value()), nil
+	cursor := bsonx.NewDoc(len(batch.Value)+len(c.Namespace)+128).Append("nextBatch", batch).Append("id", bsonx.Int64(id)).Append("ns", bsonx.String(c.Namespace))
+	v := cursor.Value()
+	return bsonx.NewDoc(len(v.Value)+256).Append("cursor", v), nil
 }
 
 // queryPlanKilled is the code of a cursor whose collection is gone.

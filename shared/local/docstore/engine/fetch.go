@@ -14,7 +14,7 @@ import (
 // Fewer documents than parallelFetch are fetched by one goroutine, and fewer than manyFetch each by itself.
 const (
 	manyFetch     = 4
-	parallelFetch = 32
+	parallelFetch = 64
 )
 
 // GetMany returns the documents with the given id keys, nil for one that is not there. It is faster than as many calls
@@ -107,6 +107,7 @@ func (t *Tx) fetchSome(c *Collection, wanted []fetch, out []bson.Raw) error {
 	if err != nil {
 		return err
 	}
+	var copies room
 	for _, w := range wanted {
 		if !it.SeekPrefixGE(w.key) || !bytes.Equal(it.Key(), w.key) {
 			if it.Error() != nil {
@@ -118,7 +119,7 @@ func (t *Tx) fetchSome(c *Collection, wanted []fetch, out []bson.Raw) error {
 		if err != nil {
 			return errors.Join(err, it.Close())
 		}
-		out[w.index] = append(make([]byte, 0, len(v)), v...)
+		out[w.index] = copies.copy(v)
 	}
 	return errors.Join(it.Error(), it.Close())
 }

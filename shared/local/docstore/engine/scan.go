@@ -15,7 +15,7 @@ type scan struct {
 	own          *node
 	started      bool
 	last         string // the last key taken from the transaction's own writes
-	room         []byte // where copies of keys and values go
+	room         room   // where copies of keys and values go
 	lend         bool   // keys and values are given as they are, and die with the following call
 	lent         bool   // the iterator still stands on what was lent
 }
@@ -76,27 +76,10 @@ func (s *scan) takeBase() (key, value []byte, err error) {
 		s.lent = true
 		return s.base.Key(), v, nil
 	}
-	key = s.copy(s.base.Key())
-	value = s.copy(v)
+	key = s.room.copy(s.base.Key())
+	value = s.room.copy(v)
 	s.step()
 	return key, value, nil
-}
-
-// Copies share pieces of memory, which grow with the scan: one alone costs no more than it needs, and thousands cost few
-// allocations.
-const (
-	firstRoom = 1 << 10
-	mostRoom  = 32 << 10
-)
-
-// copy returns a copy of b that stays valid, and that an append to it does not spoil.
-func (s *scan) copy(b []byte) []byte {
-	if len(b) > cap(s.room)-len(s.room) {
-		s.room = make([]byte, 0, max(len(b), min(mostRoom, max(firstRoom, 2*cap(s.room)))))
-	}
-	start := len(s.room)
-	s.room = append(s.room, b...)
-	return s.room[start:len(s.room):len(s.room)]
 }
 
 func (s *scan) step() {
