@@ -39,6 +39,30 @@ func (b *DocBuilder) AppendBytes(key []byte, v bson.RawValue) *DocBuilder {
 	return b
 }
 
+// Open begins an embedded document, or an array, to which Append then adds, until Close is called with what Open returned.
+func (b *DocBuilder) Open(key string, t bson.Type) (start int) {
+	b.buf = append(b.buf, byte(t))
+	b.buf = append(append(b.buf, key...), 0)
+	start = len(b.buf)
+	b.buf = append(b.buf, 0, 0, 0, 0)
+	return start
+}
+
+// Close ends what Open began.
+func (b *DocBuilder) Close(start int) {
+	b.buf = append(b.buf, 0)
+	binary.LittleEndian.PutUint32(b.buf[start:], uint32(len(b.buf)-start))
+}
+
+// AppendItems adds documents to an open array, which has no items yet.
+func (b *DocBuilder) AppendItems(docs []bson.Raw) {
+	for i, doc := range docs {
+		b.buf = append(b.buf, byte(bson.TypeEmbeddedDocument))
+		b.buf = append(strconv.AppendInt(b.buf, int64(i), 10), 0)
+		b.buf = append(b.buf, doc...)
+	}
+}
+
 // Raw ends the document and returns it. The builder must not be used afterwards.
 func (b *DocBuilder) Raw() bson.Raw {
 	b.buf = append(b.buf, 0)

@@ -29,7 +29,7 @@ func (r *request) firstBatch(ctx context.Context, ns engine.Namespace, s session
 		}
 	}
 	c := &session.Cursor{Namespace: ns.String(), Stream: s, Done: done, TxnNumber: -1, Session: r.lsid, Collection: r.collectionID(ns)}
-	batch, more, err := fill(ctx, c, size)
+	docs, more, err := fill(ctx, c, size)
 	if err == nil {
 		err = r.durable(ctx, t)
 	}
@@ -42,9 +42,26 @@ func (r *request) firstBatch(ctx context.Context, ns engine.Namespace, s session
 	} else {
 		c.Close()
 	}
-	cursor := bsonx.NewDoc(len(batch.Value)+len(c.Namespace)+128).Append("firstBatch", batch).Append("id", bsonx.Int64(c.ID)).Append("ns", bsonx.String(c.Namespace))
-	v := r.appendAt(cursor).Value()
-	return bsonx.NewDoc(len(v.Value)+256).Append("cursor", v), nil
+	return r.batchReply("firstBatch", docs, c.ID, c.Namespace, true), nil
+}
+
+// batchReply builds the answer to find, aggregate and getMore in one buffer of its size.
+func (r *request) batchReply(name string, docs []bson.Raw, id int64, ns string, first bool) *bsonx.DocBuilder {
+	size := 512 + len(ns)
+	for _, doc := range docs {
+		size += len(doc) + itemOverhead
+	}
+	out := bsonx.NewDoc(size)
+	cursor := out.Open("cursor", bson.TypeEmbeddedDocument)
+	batch := out.Open(name, bson.TypeArray)
+	out.AppendItems(docs)
+	out.Close(batch)
+	out.Append("id", bsonx.Int64(id)).Append("ns", bsonx.String(ns))
+	if first {
+		r.appendAt(out)
+	}
+	out.Close(cursor)
+	return out
 }
 
 func (r *request) keep(c *session.Cursor) {
@@ -55,10 +72,9 @@ func (r *request) keep(c *session.Cursor) {
 }
 
 // fill reads up to size documents of a stream, and no more than a reply holds; more tells that the stream goes on.
-func fill(ctx context.Context, c *session.Cursor, size int64) (batch bson.RawValue, more bool, err error) {
-	docs := make([]bson.Raw, 0, 4)
+func fill(ctx context.Context, c *session.Cursor, size int64) (docs []bson.Raw, more bool, err error) {
+	docs, more = make([]bson.Raw, 0, 4), true
 	bytes := 0
-	more = true
 	for n := int64(0); n < size; n++ {
 		doc := c.Pending
 		if c.Pending = nil; doc == nil {
@@ -72,11 +88,7 @@ func fill(ctx context.Context, c *session.Cursor, size int64) (batch bson.RawVal
 		}
 		docs = append(docs, doc)
 	}
-	out := bsonx.NewArray(bytes)
-	for _, doc := range docs {
-		out.Append(bsonx.Document(doc))
-	}
-	return out.Value(), more, err
+	return docs, more, err
 }
 
 // itemOverhead bounds the bytes that an item of an array takes beside its value.
@@ -113,7 +125,7 @@ func getMore(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		r.cursors.Drop(c)
 		return nil, mongoerr.New(queryPlanKilled, "collection dropped. UUID of %s has changed", ns)
 	}
-	batch, more, err := fill(ctx, c, size)
+	docs, more, err := fill(ctx, c, size)
 	if err != nil || !more {
 		r.cursors.Drop(c)
 		id = 0
@@ -123,9 +135,7 @@ func getMore(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
-	cursor := bsonx.NewDoc(len(batch.Value)+len(c.Namespace)+128).Append("nextBatch", batch).Append("id", bsonx.Int64(id)).Append("ns", bsonx.String(c.Namespace))
-	v := cursor.Value()
-	return bsonx.NewDoc(len(v.Value)+256).Append("cursor", v), nil
+	return r.batchReply("nextBatch", docs, id, c.Namespace, false), nil
 }
 
 // queryPlanKilled is the code of a cursor whose collection is gone.
