@@ -43,9 +43,8 @@ func CompareSort(a, b bson.RawValue, desc bool) int {
 
 // SortKey appends the joined key of a document for a sort by the fields: bytes.Compare of two such keys is the order
 // of the sort. A path through arrays takes the smallest, or largest, of the values it reaches; fields below one array are
-// taken from the same element, as in an index. Fields in different arrays, which MongoDB refuses to sort by
-// together (2), are taken one by one: see ParallelArrays.
-func SortKey(dst []byte, doc bson.Raw, fields []IndexField) []byte {
+// taken from the same element, as in an index. Two fields in different arrays are refused with MongoDB's BadValue (2).
+func SortKey(dst []byte, doc bson.Raw, fields []IndexField) ([]byte, error) {
 	start := len(dst)
 	for i := range fields {
 		v, array := plainAt(doc, fields[i].Path)
@@ -57,7 +56,7 @@ func SortKey(dst []byte, doc bson.Raw, fields []IndexField) []byte {
 		}
 		dst = AppendKey(dst, v, fields[i].Desc)
 	}
-	return dst
+	return dst, nil
 }
 
 // plainAt follows a path through documents and reports whether it met an array, at the end too.
@@ -78,13 +77,10 @@ func plainAt(doc []byte, path string) (v bson.RawValue, array bool) {
 	}
 }
 
-func compoundSortKey(dst []byte, doc bson.Raw, fields []IndexField) []byte {
+func compoundSortKey(dst []byte, doc bson.Raw, fields []IndexField) ([]byte, error) {
 	tuples, _, err := IndexValues(doc, fields, false)
 	if err != nil {
-		for i := range fields {
-			dst = AppendKey(dst, SortValueAt(doc, fields[i].Path, fields[i].Desc), fields[i].Desc)
-		}
-		return dst
+		return nil, mongoerr.New(mongoerr.BadValue, "cannot sort with keys that are parallel arrays")
 	}
 	var best []byte
 	for _, t := range tuples {
@@ -92,19 +88,7 @@ func compoundSortKey(dst []byte, doc bson.Raw, fields []IndexField) []byte {
 			best = k
 		}
 	}
-	return append(dst, best...)
-}
-
-// ParallelArrays returns MongoDB's error (2) where a document cannot be sorted by the fields because two of them lie in
-// different arrays.
-func ParallelArrays(doc bson.Raw, fields []IndexField) error {
-	if len(fields) < 2 {
-		return nil
-	}
-	if _, _, err := IndexValues(doc, fields, false); err != nil {
-		return mongoerr.New(mongoerr.BadValue, "cannot sort with keys that are parallel arrays")
-	}
-	return nil
+	return append(dst, best...), nil
 }
 
 // SortValueAt returns what a document sorts by at a dotted path.

@@ -77,6 +77,15 @@ func show(v bson.RawValue) string {
 		return "ObjectId('" + v.ObjectID().Hex() + "')"
 	case bson.TypeDateTime:
 		return "new Date(" + strconv.FormatInt(v.DateTime(), 10) + ")"
+	case bson.TypeDecimal128:
+		return v.Decimal128().String()
+	case bson.TypeTimestamp:
+		t, i := v.Timestamp()
+		return fmt.Sprintf("Timestamp(%d, %d)", t, i)
+	case bson.TypeMinKey:
+		return "MinKey"
+	case bson.TypeMaxKey:
+		return "MaxKey"
 	case bson.TypeBinary:
 		subtype, data := v.Binary()
 		return fmt.Sprintf("BinData(%d, %s)", subtype, strings.ToUpper(hex.EncodeToString(data)))

@@ -48,7 +48,9 @@ func (s *accSpec) feed(a accumulator, env *expr.Env, d bson.Raw) error {
 	}
 	var key []byte
 	if s.sortBy != nil {
-		key = bsonx.SortKey(nil, d, s.sortBy)
+		if key, err = bsonx.SortKey(nil, d, s.sortBy); err != nil {
+			return err
+		}
 	}
 	return a.add(v, key)
 }

@@ -131,7 +131,11 @@ func (s *sortStage) load(ctx context.Context, in Iterator) (Iterator, error) {
 		if !ok {
 			break
 		}
-		e := sortEntry{bsonx.SortKey(nil, d, s.fields), seq, d}
+		key, err := bsonx.SortKey(nil, d, s.fields)
+		if err != nil {
+			return nil, err
+		}
+		e := sortEntry{key, seq, d}
 		used += int64(len(e.key) + len(d) + 64)
 		switch {
 		case s.keep == 0:

@@ -321,7 +321,11 @@ func (s *windowStage) read(ctx context.Context, env *expr.Env, in Iterator) ([]w
 		if v.Type == bson.TypeArray {
 			return nil, mongoerr.New(mongoerr.TypeMismatch, "An expression used to partition cannot evaluate to value of type array")
 		}
-		e := windowEntry{part: bsonx.AppendKey(nil, orNull(v), false), key: bsonx.SortKey(nil, d, s.sortBy), doc: d}
+		key, err := bsonx.SortKey(nil, d, s.sortBy)
+		if err != nil {
+			return nil, err
+		}
+		e := windowEntry{part: bsonx.AppendKey(nil, orNull(v), false), key: key, doc: d}
 		out = append(out, e)
 		used += int64(len(d)+len(e.part)+len(e.key)) + 96
 		if err := s.c.exceeded(used, "$setWindowFields"); err != nil {

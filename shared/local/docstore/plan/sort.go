@@ -75,7 +75,11 @@ func (s *sorted) load() error {
 		if !ok {
 			break
 		}
-		r := row{key: bsonx.SortKey(nil, f.Doc, s.fields), seq: seq, f: f}
+		key, err := bsonx.SortKey(nil, f.Doc, s.fields)
+		if err != nil {
+			return err
+		}
+		r := row{key: key, seq: seq, f: f}
 		if s.limit > 0 && int64(len(s.rows)) >= s.limit {
 			if r.compare(s.rows[0]) < 0 {
 				size += len(r.f.Doc) - len(s.rows[0].f.Doc)

@@ -145,9 +145,14 @@ func (c *collection) matching(m *query.Matcher, sort bson.RawValue) ([]int, erro
 		}
 		fields = append(fields, bsonx.IndexField{Path: string(it.Key()), Desc: n < 0})
 	}
-	slices.SortStableFunc(out, func(a, b int) int {
-		return bytes.Compare(bsonx.SortKey(nil, c.docs[a], fields), bsonx.SortKey(nil, c.docs[b], fields))
-	})
+	keys := make([][]byte, len(c.docs))
+	for i, d := range c.docs {
+		var err error
+		if keys[i], err = bsonx.SortKey(nil, d, fields); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(out, func(a, b int) int { return bytes.Compare(keys[a], keys[b]) })
 	return out, nil
 }
 
