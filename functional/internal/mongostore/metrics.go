@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/strata-crm/strata/shared/contract"
@@ -29,7 +28,7 @@ func (s *Stores) Define(ctx context.Context, d contract.Definition, by string) e
 	_, err := s.o.DB.Collection(metrics).InsertOne(ctx, metricDoc{
 		s.id(string(d.ID) + "|" + d.Version), 1, s.o.Tenant, d.ID, s.now(), by, d,
 	})
-	if mongo.IsDuplicateKeyError(err) {
+	if fault.Is(mongodb.Fault(err), fault.Conflict) {
 		return fault.New(fault.Conflict, fault.BadDefinition, "metric %s %s exists: a change is a new version", d.ID, d.Version)
 	}
 	return mongodb.Fault(err)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/strata-crm/strata/shared/contract"
@@ -81,7 +80,7 @@ type variableDoc struct {
 // AddVariable implements variable.Store.
 func (s *Stores) AddVariable(ctx context.Context, v variable.Variable) error {
 	_, err := s.o.DB.Collection(variables).InsertOne(ctx, variableDoc{s.id(string(v.ID)), schemaOne, s.o.Tenant, v})
-	if mongo.IsDuplicateKeyError(err) {
+	if fault.Is(mongodb.Fault(err), fault.Conflict) {
 		return fault.New(fault.Conflict, "", "there is a variable %s already: choose another id", v.ID)
 	}
 	return mongodb.Fault(err)
