@@ -32,6 +32,8 @@ type cli struct {
 	Setup   setupCommand   `cmd:"" help:"Set a data folder up: topics, indexes, migrations."`
 	Import  importCommand  `cmd:"" help:"Import a file of orders into a running suite."`
 	Status  statusCommand  `cmd:"" help:"Show the scorecard, and every directive with its state and answer."`
+	Backup  backupCommand  `cmd:"" help:"Copy a data folder, while its suite runs or not."`
+	Restore restoreCommand `cmd:"" help:"Make a data folder of a back-up."`
 	Link    linkCommand    `cmd:"" help:"Make a one-time sign-in link for a person of a running suite."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

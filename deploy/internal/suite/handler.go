@@ -38,6 +38,7 @@ func (s *Suite) Handler() http.Handler {
 	}
 	mux.Handle("GET /.well-known/jwks.json", s.issuer.JWKS())
 	mux.HandleFunc("POST /signin/links", s.link)
+	mux.HandleFunc("POST /backup", s.backUpNow)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
@@ -72,6 +73,9 @@ func (s *Suite) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := s.stores.broker.Err(); err != nil {
 		all["broker"], status = json.RawMessage(`{"status":"not_ready"}`), http.StatusServiceUnavailable
+	}
+	if err := s.stores.docs.Err(); err != nil {
+		all["store"], status = json.RawMessage(`{"status":"not_ready"}`), http.StatusServiceUnavailable
 	}
 	answer(w, status, all)
 }

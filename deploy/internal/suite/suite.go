@@ -154,6 +154,9 @@ func (s *Suite) Ready(ctx context.Context) error {
 	if err := s.stores.broker.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("broker: %w", err))
 	}
+	if err := s.stores.docs.Err(); err != nil {
+		errs = append(errs, fmt.Errorf("store: %w", err))
+	}
 	return errors.Join(errs...)
 }
 
