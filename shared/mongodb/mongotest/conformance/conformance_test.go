@@ -59,13 +59,17 @@ func load(t *testing.T, file string) []oneCase {
 			continue
 		}
 		var c oneCase
-		if err := bson.UnmarshalExtJSON(lines.Bytes(), false, &c); err != nil {
+		line := bytes.ReplaceAll(lines.Bytes(), []byte(`"@c"`), fmt.Appendf(nil, "%q", collection(len(all))))
+		if err := bson.UnmarshalExtJSON(line, false, &c); err != nil {
 			t.Fatalf("%s:%d: %v", file, n, err)
 		}
 		all = append(all, c)
 	}
 	return all
 }
+
+// collection is the name of the collection that a file's n-th case has for itself.
+func collection(n int) string { return fmt.Sprintf("c%d", n) }
 
 // realServer tells that the cases run against what production uses.
 func realServer() bool { return os.Getenv("STRATA_TEST_MONGODB_URI") != "" }
@@ -85,7 +89,7 @@ func TestCases(t *testing.T) {
 					if c.Refused != 0 && realServer() {
 						t.Skip("the document store leaves this out; a real server does not")
 					}
-					run(t, db, fmt.Sprintf("c%d", i), c)
+					run(t, db, collection(i), c)
 				})
 			}
 		})

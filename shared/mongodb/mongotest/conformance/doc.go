@@ -8,5 +8,5 @@
 //	find (with sort, project, limit), aggregate, update, eval (an expression on the document "on"), cmd
 //	ids, docs (each to the byte, in order), value or missing (of eval), code, message (a part of it), reply (fields of it), after (all of c)
 //
-// "refused" is the code of the document store for what it leaves out; a real server is not asked then.
+// "@c" stands for the collection. "refused" is the code of the document store for what it leaves out; a real server is not asked then.
 package conformance
