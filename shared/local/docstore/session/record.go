@@ -1,6 +1,9 @@
 package session
 
 import (
+	"maps"
+	"slices"
+	"strconv"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -42,7 +45,7 @@ func (r *Record) Add(statement int32, reply bson.Raw) {
 
 var simpleReply = bsonx.NewDoc(16).Append("n", bsonx.Int32(1)).Raw()
 
-// storedRecord is Record on disk.
+// storedRecord is Record on disk, as it is read; encode writes it.
 type storedRecord struct {
 	At        time.Time     `bson:"at"`
 	Number    int64         `bson:"number"`
@@ -56,12 +59,29 @@ type storedReply struct {
 	Reply     bson.Raw `bson:"r"`
 }
 
-func (r *Record) encode(now time.Time) ([]byte, error) {
-	s := storedRecord{At: now, Number: r.Number, Committed: r.Committed, Simple: r.Simple}
-	for statement, reply := range r.Replies {
-		s.Replies = append(s.Replies, storedReply{statement, reply})
+// encode writes the form of storedRecord; by hand, because a bulk write keeps thousands of answers.
+func (r *Record) encode(now time.Time) []byte {
+	size := 128
+	for _, reply := range r.Replies {
+		size += len(reply) + 32
 	}
-	return bson.Marshal(s)
+	out := bsonx.NewDoc(size).Append("at", bsonx.Time(now)).Append("number", bsonx.Int64(r.Number))
+	if r.Committed {
+		out.Append("committed", bsonx.Bool(true))
+	}
+	if r.Simple > 0 {
+		out.Append("simple", bsonx.Int32(r.Simple))
+	}
+	if len(r.Replies) > 0 {
+		list := out.Open("replies", bson.TypeArray)
+		for i, statement := range slices.Sorted(maps.Keys(r.Replies)) {
+			item := out.Open(strconv.Itoa(i), bson.TypeEmbeddedDocument)
+			out.Append("s", bsonx.Int32(statement)).Append("r", bsonx.Document(r.Replies[statement]))
+			out.Close(item)
+		}
+		out.Close(list)
+	}
+	return out.Raw()
 }
 
 func decodeRecord(b []byte) (*Record, error) {

@@ -133,11 +133,8 @@ func (s *Session) tooOld(number int64) error {
 
 // Keep stores the record with the writes of t.
 func (s *Session) Keep(t *engine.Tx, r *Record, now time.Time) error {
-	b, err := r.encode(now)
-	if err == nil {
-		t.SetSession(s.id[:], b)
-	}
-	return err
+	t.SetSession(s.id[:], r.encode(now))
+	return nil
 }
 
 // Start opens the transaction with that number.
