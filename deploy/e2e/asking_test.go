@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -108,8 +107,8 @@ func post(t *testing.T, url, key string, items []map[string]any) string {
 // when they come.
 func TestTooFewHaveAnAddress(t *testing.T) {
 	library := t.TempDir()
-	write(t, filepath.Join(library, "metrics.yaml"), reachable)
-	write(t, filepath.Join(library, "playbooks", "centricity.yaml"), centricity)
+	write(t, library, "metrics.yaml", reachable)
+	write(t, filepath.Join(library, "playbooks"), "centricity.yaml", centricity)
 	r := up(t, t.TempDir(), "--library", library)
 	r.govern(t)
 	key := r.register(t, "email")
@@ -143,16 +142,6 @@ func TestTooFewHaveAnAddress(t *testing.T) {
 	}
 	r.answered(t, d.ID, contract.Executing)
 	r.stop(t)
-}
-
-func write(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 const reachable = `- id: reachable_customers_month

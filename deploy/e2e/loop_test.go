@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,10 +25,46 @@ func TestTheDemoOfASimulatedShop(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"no_source nps", "decision ", "trace ", "rows read = ", "Yes: all"} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("the story does not have %q", want)
+	says(t, string(out), "before strategic governance proposed", "plan drafted", "plan approved, as policy allows", "decision ", "trace ",
+		"refused: no source offers nps", "rows read = ", "judge rates, not totals", "changed Since ", "proof not proven", "asked of the executive: ",
+		"Owner of the definition: ", "Have a source registered that offers contract end.", "order_amount owner: head of sales", "Yes: all")
+	for _, noise := range []string{"no_source", "awaiting_approval", "model_not_identified", "-0."} {
+		if strings.Contains(string(out), noise) {
+			t.Errorf("the story has %q in it", noise)
 		}
+	}
+	_, story, _ := strings.Cut(string(out), "── What this is")
+	inOrder(t, story)
+	for line := range strings.Lines(story) {
+		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 110 {
+			t.Errorf("a line has %d columns: %s", n, line)
+		}
+	}
+}
+
+var hop = regexp.MustCompile(`^ +(before|([\d.]+) s) +(strategic|functional|operational) `)
+
+// inOrder checks that the hops of each chapter are told in the order of time.
+func inOrder(t *testing.T, story string) {
+	t.Helper()
+	hops, last := 0, 0.0
+	for line := range strings.Lines(story) {
+		if strings.HasPrefix(line, "──") {
+			last = 0
+		}
+		m := hop.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		hops++
+		at, _ := strconv.ParseFloat(m[2], 64) // before is 0
+		if at < last {
+			t.Errorf("told after %.3f s: %s", last, line)
+		}
+		last = at
+	}
+	if hops < 20 {
+		t.Errorf("only %d hops are told", hops)
 	}
 }
 

@@ -38,8 +38,8 @@ type columns struct {
 	Items      string `help:"Column of the number of items." placeholder:"COLUMN"`
 	ID         string `help:"Column of an id that is unique in the source; else file and row number are the id." name:"id" placeholder:"COLUMN"`
 	DateFormat string `help:"How dates look, such as YYYYMMDD or DD.MM.YYYY hh:mm." placeholder:"FORMAT"`
-	FileZone   string `help:"Time zone of the file's days." default:"UTC" placeholder:"ZONE"`
-	FileMoney  string `help:"Currency of the amounts." name:"file-currency" default:"USD" placeholder:"CODE"`
+	FileZone   string `help:"Time zone of the file's days; UTC where none is named." placeholder:"ZONE"`
+	FileMoney  string `help:"Currency of the amounts; USD where none is named." name:"file-currency" placeholder:"CODE"`
 }
 
 // mapping returns the mapping file, with the flags over it.
@@ -55,16 +55,10 @@ func (c columns) mapping() (orderfile.Mapping, error) {
 		flag string
 		into *string
 	}{{c.Separator, &m.Separator}, {c.Heading, &m.Heading}, {c.Customer, &m.Customer}, {c.Date, &m.Date}, {c.Amount, &m.Amount},
-		{c.Items, &m.Items}, {c.ID, &m.ID}, {c.DateFormat, &m.Format}} {
+		{c.Items, &m.Items}, {c.ID, &m.ID}, {c.DateFormat, &m.Format}, {c.FileZone, &m.Zone}, {c.FileMoney, &m.Currency}} {
 		if f.flag != "" {
 			*f.into = f.flag
 		}
-	}
-	if m.Zone == "" {
-		m.Zone = c.FileZone
-	}
-	if m.Currency == "" {
-		m.Currency = c.FileMoney
 	}
 	return m, nil
 }
@@ -86,18 +80,12 @@ func (c *importCommand) Run(ctx context.Context, t terminal) error {
 	if err := c.source(ctx, cl, f.Mapping); err != nil {
 		return err
 	}
-	told, end := progress(t, int64(len(f.Rows)))
-	run, err := upload.File(ctx, cl, c.Source, f, told)
-	end()
-	if err != nil {
-		return fmt.Errorf("%w\nrun the same command again to go on where it stopped", err)
+	if first, n := f.Undated(); n > 0 {
+		report.Say(t.out, "", fmt.Sprintf("%d of %d rows will be invalid: in row %d %s", n, len(f.Rows), first, f.Rows[first-1].Bad))
 	}
-	statement, err := upload.Settled(ctx, cl, run.Run)
-	if err != nil {
+	if err := c.send(ctx, t, cl, f); err != nil {
 		return err
 	}
-	fmt.Fprintf(t.out, "%s, from source %s:\n", f.Name, c.Source)
-	report.Statement(t.out, statement)
 	if c.CompleteUntil == "" {
 		return nil
 	}
@@ -106,6 +94,23 @@ func (c *importCommand) Run(ctx context.Context, t terminal) error {
 	}
 	_, err = fmt.Fprintf(t.out, "  Declared complete until %s: windows that end by then are measured now.\n", c.CompleteUntil)
 	return err
+}
+
+// send sends the file and prints the statement once ingest has taken every row.
+func (c *importCommand) send(ctx context.Context, t terminal, cl *client.Client, f *orderfile.File) error {
+	told, end := progress(t, int64(len(f.Rows)))
+	run, err := upload.File(ctx, cl, c.Source, f, told)
+	end()
+	var statement client.Statement
+	if err == nil {
+		statement, err = upload.Settled(ctx, cl, run.Run)
+	}
+	if err != nil {
+		return fmt.Errorf("%w\nrun the same command again to go on where it stopped", err)
+	}
+	report.Say(t.out, "", fmt.Sprintf("%s, from source %s:", f.Name, c.Source))
+	report.Statement(t.out, statement)
+	return nil
 }
 
 // source registers the source, or says how, if it is not.
@@ -119,10 +124,10 @@ func (c *importCommand) source(ctx context.Context, cl *client.Client, m orderfi
 			"the source %s is not registered: add --register, with --owner and --steward, or name a registered one with --source", c.Source)
 	}
 	offers := []string{"customer_id", "order_time"}
-	if m.Amount != "" || m.Customer == "" {
+	if m.Amount != "" {
 		offers = append(offers, "order_amount")
 	}
-	if m.Items != "" || m.Customer == "" {
+	if m.Items != "" {
 		offers = append(offers, "order_items")
 	}
 	_, err = cl.Register(ctx, client.Source{ID: c.Source, Name: c.Source, Owner: c.Owner, Steward: c.Steward, Offers: offers, Format: "file", Trust: "verified"})

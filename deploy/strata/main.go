@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
-
-	"github.com/strata-crm/strata/shared/fault"
 )
 
 // terminal is the process's surroundings, for the commands.
@@ -45,7 +42,7 @@ func main() {
 	})
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "strata:", told(err))
+		fmt.Fprintln(os.Stderr, "strata:", err)
 		os.Exit(1)
 	}
 }
@@ -68,13 +65,4 @@ func run(ctx context.Context, args []string, t terminal) error {
 	command.BindTo(ctx, (*context.Context)(nil))
 	command.Bind(t)
 	return command.Run()
-}
-
-// told is an error as a person reads it: the text of the fault in it, which says what to do, if it has one.
-func told(err error) string {
-	var f *fault.Error
-	if errors.As(err, &f) && f.Kind != fault.Internal && f.Text != "" {
-		return f.Text + " (" + err.Error() + ")"
-	}
-	return err.Error()
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/strata-crm/strata/deploy/internal/orderfile"
 	"github.com/strata-crm/strata/deploy/internal/report"
 	"github.com/strata-crm/strata/deploy/internal/upload"
-	"github.com/strata-crm/strata/deploy/internal/verify"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/wording"
 )
 
 // months imports the orders, one month after the other, and declares each complete.
@@ -25,7 +25,7 @@ func (s *story) months(ctx context.Context) error {
 		}
 		s.told = append(s.told, statement)
 		if !slices.ContainsFunc(s.calendar.Months, part.Month().Equal) {
-			s.say("  %s  %6d rows; the month is not whole, so it is not declared complete", part.Month().Format("2006-01"), len(part.Rows))
+			s.say("  %s  %7s rows; the month is not whole, so it is not declared complete", part.Month().Format("2006-01"), wording.Count(statement.RowsRead))
 			continue
 		}
 		if err := s.close(ctx, part, statement); err != nil {
@@ -63,7 +63,8 @@ func (s *story) close(ctx context.Context, part *orderfile.File, statement clien
 	if err != nil {
 		return fmt.Errorf("%w; the goals stand at %s", err, stands(cards))
 	}
-	s.say("  %s  %6d rows, %d stored; complete, measured, judged in %.1f s", month, statement.RowsRead, statement.Stored, s.now().Sub(declared).Seconds())
+	s.say("  %s  %7s rows, %s stored; complete, measured and judged in %.1f s", month, wording.Count(statement.RowsRead),
+		wording.Count(statement.Stored), s.now().Sub(declared).Seconds())
 	for _, p := range s.pursued {
 		if c := find(cards, p.set.ID); c != nil && p.name != "G3" {
 			s.moved(p, c, month)
@@ -88,7 +89,7 @@ func (s *story) moved(p *pursuit, c *client.Card, month string) {
 	if st.Status == "achieved" || st.Status == "missed" {
 		note += ", " + report.Plain(st.Proof)
 	}
-	s.say("           %s  %s %-14s %s%s", p.name, arrow, report.Plain(st.Status), report.Point(st.Point, st.Unit, st.Currency), note)
+	report.Say(s.out, fmt.Sprintf("           %s  %s %-12s ", p.name, arrow, report.Plain(st.Status)), report.Point(st.Point, report.Unit(st))+note)
 }
 
 // reached reports whether both measurable goals are judged by the month.
@@ -149,76 +150,4 @@ func (s *story) settled(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// compare holds everything against the expectations.
-func (s *story) compare(ctx context.Context) error {
-	s.chapter("Compared with what a naive oracle, or the file of expectations, says")
-	want := s.Expected()
-	s.note("the statement", verify.Statement(verify.Sum(s.told), want.Facts))
-	for _, course := range want.Goals {
-		p := s.pursuit(course.Name)
-		if p == nil {
-			continue
-		}
-		if course.Refused != "" {
-			s.note(p.name+" is refused", s.refused(ctx, p, course.Refused))
-			continue
-		}
-		history, err := s.people.first.History(ctx, p.set.ID)
-		if err != nil {
-			return err
-		}
-		s.note(p.name+"'s course, month by month", verify.Course(history, course))
-		s.note(p.name+"'s statuses as they were shown at the time", live(p, course.Statuses))
-		measured, err := s.people.manager.Measurements(ctx, p.directive.ID)
-		if err != nil {
-			return err
-		}
-		s.note(p.name+"'s measurements, month by month", verify.Months(measured, want))
-	}
-	return nil
-}
-
-func (s *story) note(what string, wrong []string) {
-	s.steps++
-	s.wrong = append(s.wrong, wrong...)
-	mark := "✓"
-	if len(wrong) > 0 {
-		mark = "✗"
-	}
-	s.say("  %s %s", mark, what)
-}
-
-func (s *story) pursuit(name string) *pursuit {
-	for _, p := range s.pursued {
-		if p.name == name {
-			return p
-		}
-	}
-	return nil
-}
-
-func (s *story) refused(ctx context.Context, p *pursuit, why string) []string {
-	c, err := s.people.first.Card(ctx, p.set.ID)
-	if err != nil {
-		return []string{err.Error()}
-	}
-	for _, r := range c.Standing.Reasons {
-		if c.Standing.Status == "not_measurable" && strings.TrimSpace(string(r.Code)+" "+r.Item) == why {
-			return nil
-		}
-	}
-	return []string{fmt.Sprintf("%s: %s (%s), expected to be refused with %s", p.name, c.Standing.Status, report.Words(c.Standing.Reasons), why)}
-}
-
-func live(p *pursuit, want map[string]string) []string {
-	var wrong []string
-	for month, status := range want {
-		if p.seen[month] != status {
-			wrong = append(wrong, fmt.Sprintf("%s was shown as %q in %s, expected %q", p.name, p.seen[month], month, status))
-		}
-	}
-	slices.Sort(wrong)
-	return wrong
 }

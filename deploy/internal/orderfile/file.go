@@ -3,13 +3,12 @@ package orderfile
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,12 +27,12 @@ type File struct {
 type Row struct {
 	Line     string
 	Customer string
+	Date     string // as it is in the line
 	Time     time.Time
-	Day      bool // no time of day was given
 	Amount   string
-	Items    int64
+	Items    string
 	ID       string
-	Bad      string
+	Bad      string // why the row has no time; empty if it has one
 }
 
 // Open reads the file under the mapping. Only what makes the whole file unreadable is an error; a line that does not fit
@@ -76,7 +75,23 @@ func Read(name string, text []byte, m Mapping) (*File, error) {
 	if len(f.Rows) == 0 {
 		return nil, fault.New(fault.Invalid, fault.BadRequest, "the file %s has no rows", name)
 	}
+	if first, n := f.Undated(); n == len(f.Rows) {
+		return nil, fault.New(fault.Invalid, fault.WrongType, "no row of the file %s has a date that can be read; in row %d %s", name, first, f.Rows[first-1].Bad)
+	}
 	return f, nil
+}
+
+// Undated returns how many rows have no date that can be read, and the number of the first.
+func (f *File) Undated() (first, n int) {
+	for i, r := range f.Rows {
+		if r.Bad == "" {
+			continue
+		}
+		if n++; n == 1 {
+			first = i + 1
+		}
+	}
+	return first, n
 }
 
 func (r *reading) row(line string) Row {
@@ -87,16 +102,10 @@ func (r *reading) row(line string) Row {
 		}
 		return strings.TrimSpace(fields[i])
 	}
-	row := Row{Line: line, Customer: at(r.at.customer), Amount: at(r.at.amount), ID: at(r.at.id)}
+	row := Row{Line: line, Customer: at(r.at.customer), Date: at(r.at.date), Amount: at(r.at.amount), Items: at(r.at.items), ID: at(r.at.id)}
 	var err error
-	if row.Time, err = r.day(at(r.at.date)); err != nil {
-		row.Bad = "the date: " + err.Error()
-	}
-	row.Day = len(at(r.at.date)) <= len(time.DateOnly)
-	if items := at(r.at.items); items != "" {
-		if row.Items, err = strconv.ParseInt(items, 10, 64); err != nil {
-			row.Bad = fmt.Sprintf("the number of items: %q is not a whole number", items)
-		}
+	if row.Time, err = r.day(row.Date); err != nil {
+		row.Bad = err.Error()
 	}
 	return row
 }
@@ -108,14 +117,13 @@ func (f *File) Item(r Row) map[string]any {
 		properties["total"] = number(r.Amount)
 		properties["currency"] = f.Mapping.Currency
 	}
-	if r.Items != 0 {
-		properties["quantity"] = r.Items
+	if r.Items != "" {
+		properties["quantity"] = number(r.Items)
 	}
 	item := map[string]any{"type": "track", "event": f.Mapping.Event, "userId": r.Customer, "properties": properties}
-	if r.Bad == "" {
-		item["timestamp"] = r.Time.UTC().Format(time.RFC3339)
-	} else {
-		item["timestamp"] = r.Bad
+	item["timestamp"] = r.Time.UTC().Format(time.RFC3339)
+	if r.Bad != "" {
+		item["timestamp"] = cmp.Or(r.Date, "no date") // never nothing, which would be taken as now
 	}
 	if r.ID != "" {
 		item["messageId"] = r.ID

@@ -5,6 +5,7 @@ package orderfile
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func (m Mapping) prepare(first string) (*reading, error) {
 	if m.Event == "" {
 		m.Event = "Order Completed"
 	}
-	r := &reading{m: m, zone: time.UTC}
+	r := &reading{zone: time.UTC, layout: layouts.Replace(m.Format)}
 	var err error
 	if m.Zone != "" {
 		if r.zone, err = time.LoadLocation(m.Zone); err != nil {
@@ -81,57 +82,67 @@ func (m Mapping) prepare(first string) (*reading, error) {
 		return nil, err
 	}
 	names := r.split(first)
-	if r.at, r.heading, err = m.places(names); err != nil {
+	if m, err = m.named(names); err != nil {
 		return nil, err
 	}
-	r.layout = layouts.Replace(m.Format)
-	return r, nil
+	if r.heading, err = m.headed(names); err != nil {
+		return nil, err
+	}
+	r.at, err = m.places(names, r.heading)
+	r.m = m
+	return r, err
 }
 
-// places finds the columns. Without names for the columns, four columns are customer, date, items, amount.
-func (m Mapping) places(first []string) (columns, bool, error) {
+// named completes the mapping with the columns' names: where none is mapped, four columns are customer, date, items, amount.
+func (m Mapping) named(first []string) (Mapping, error) {
 	if m.Customer == "" && m.Date == "" && m.Amount == "" && m.Items == "" && len(first) == 4 {
 		m.Customer, m.Date, m.Items, m.Amount = "1", "2", "3", "4"
 	}
 	if m.Customer == "" || m.Date == "" {
-		return columns{}, false, fault.New(fault.Invalid, fault.MissingField,
-			"say which columns hold the customer and the date: --customer NAME --date NAME, or a mapping file; the first line has %s", strings.Join(first, " | "))
+		return m, fault.New(fault.Invalid, fault.MissingField,
+			"say which columns hold the customer and the date: --customer COLUMN --date COLUMN, by name or number, or a mapping file; the first line has %s", strings.Join(first, " | "))
 	}
-	heading := m.Heading == "yes"
-	if m.Heading == "" {
-		heading = !strings.ContainsAny(strings.Join(first, ""), "0123456789") || named(m, first)
+	return m, nil
+}
+
+// headed reports whether the first line names the columns: it is said, or a column is mapped by a name in it, or there is
+// no digit in it. A number is no name here, as any first order may have it among its values.
+func (m Mapping) headed(first []string) (bool, error) {
+	switch m.Heading {
+	case "yes", "no":
+		return m.Heading == "yes", nil
+	case "":
+		for _, name := range []string{m.Customer, m.Date} {
+			if _, err := strconv.Atoi(name); err != nil && slices.Contains(first, name) {
+				return true, nil
+			}
+		}
+		return !strings.ContainsAny(strings.Join(first, ""), "0123456789"), nil
 	}
+	return false, fault.New(fault.Invalid, fault.BadRequest, "heading is %q: say yes, no, or nothing", m.Heading)
+}
+
+func (m Mapping) places(first []string, heading bool) (columns, error) {
 	var c columns
 	for _, one := range []struct {
 		name string
 		at   *int
 	}{{m.Customer, &c.customer}, {m.Date, &c.date}, {m.Amount, &c.amount}, {m.Items, &c.items}, {m.ID, &c.id}} {
-		at, err := place(one.name, first)
-		if err != nil {
-			return c, false, err
-		}
-		*one.at = at
-	}
-	return c, heading, nil
-}
-
-func named(m Mapping, first []string) bool {
-	for _, name := range first {
-		if name == m.Customer || name == m.Date {
-			return true
+		var err error
+		if *one.at, err = place(one.name, first, heading); err != nil {
+			return c, err
 		}
 	}
-	return false
+	return c, nil
 }
 
-func place(name string, first []string) (int, error) {
+// place finds a column by its name in a heading, or else by its number.
+func place(name string, first []string, heading bool) (int, error) {
 	if name == "" {
 		return -1, nil
 	}
-	for i, n := range first {
-		if n == name {
-			return i, nil
-		}
+	if i := slices.Index(first, name); i >= 0 && heading {
+		return i, nil
 	}
 	if n, err := strconv.Atoi(name); err == nil && n >= 1 && n <= len(first) {
 		return n - 1, nil
@@ -154,7 +165,11 @@ func (m Mapping) Described() map[string]string {
 // day reads a date in the given layout, or in one of the usual ones.
 func (r *reading) day(text string) (time.Time, error) {
 	if r.layout != "" {
-		return time.ParseInLocation(r.layout, text, r.zone)
+		t, err := time.ParseInLocation(r.layout, text, r.zone)
+		if err != nil {
+			return t, fmt.Errorf("%q is not a date that looks like %s", text, r.m.Format)
+		}
+		return t, nil
 	}
 	for _, l := range []string{time.DateOnly, "20060102", time.RFC3339, time.DateTime} {
 		if t, err := time.ParseInLocation(l, text, r.zone); err == nil {

@@ -136,7 +136,7 @@ func (s *Suite) setUp(ctx context.Context) error {
 	cluster, _, err := operational.Ingested(ctx, w.databases[contract.Operational])
 	if err == nil && cluster != "" && cluster != s.stores.broker.ClusterID() && slices.Contains(s.o.Layers, contract.Operational) {
 		err = fault.New(fault.Conflict, fault.LogChanged, "the folder's event log is another than the one that was read so far: "+
-			"restore %s/broker, or run `strata setup --accept-new-log` to read this one from its start (what comes again is recognised)", s.o.Dir)
+			"restore %s/broker, or run `strata setup --data %s --accept-new-log` to read this one from its start (what comes again is recognised)", s.o.Dir, s.o.Dir)
 	}
 	return err
 }

@@ -1,0 +1,83 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/strata-crm/strata/deploy/internal/verify"
+	"github.com/strata-crm/strata/shared/wording"
+)
+
+// compare holds everything against the expectations.
+func (s *story) compare(ctx context.Context) error {
+	s.chapter("Compared with what a naive oracle, or the file of expectations, says")
+	want := s.Expected()
+	s.note("the statement", verify.Statement(verify.Sum(s.told), want.Facts))
+	for _, course := range want.Goals {
+		p := s.pursuit(course.Name)
+		if p == nil {
+			continue
+		}
+		if course.Refused != "" {
+			s.note(p.name+" is refused", s.refused(ctx, p, course.Refused))
+			continue
+		}
+		history, err := s.people.first.History(ctx, p.set.ID)
+		if err != nil {
+			return err
+		}
+		s.note(p.name+"'s course, month by month", verify.Course(history, course))
+		s.note(p.name+"'s statuses as they were shown at the time", live(p, course.Statuses))
+		measured, err := s.people.manager.Measurements(ctx, p.directive.ID)
+		if err != nil {
+			return err
+		}
+		s.note(p.name+"'s measurements, month by month", verify.Months(measured, want))
+	}
+	return nil
+}
+
+func (s *story) note(what string, wrong []string) {
+	s.steps++
+	s.wrong = append(s.wrong, wrong...)
+	mark := "✓"
+	if len(wrong) > 0 {
+		mark = "✗"
+	}
+	s.say("  %s %s", mark, what)
+}
+
+func (s *story) pursuit(name string) *pursuit {
+	for _, p := range s.pursued {
+		if p.name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+func (s *story) refused(ctx context.Context, p *pursuit, why string) []string {
+	c, err := s.people.first.Card(ctx, p.set.ID)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, r := range c.Standing.Reasons {
+		if c.Standing.Status == "not_measurable" && strings.TrimSpace(string(r.Code)+" "+r.Item) == why {
+			return nil
+		}
+	}
+	return []string{fmt.Sprintf("%s: %s (%s), expected to be refused with %s", p.name, c.Standing.Status, wording.Reasons(c.Standing.Reasons), why)}
+}
+
+func live(p *pursuit, want map[string]string) []string {
+	var wrong []string
+	for month, status := range want {
+		if p.seen[month] != status {
+			wrong = append(wrong, fmt.Sprintf("%s was shown as %q in %s, expected %q", p.name, p.seen[month], month, status))
+		}
+	}
+	slices.Sort(wrong)
+	return wrong
+}
