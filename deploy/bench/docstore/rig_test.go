@@ -25,7 +25,7 @@ import (
 
 var (
 	documents = flag.Int("documents", 1_000_000, "documents to measure over; 100000 takes less than a minute")
-	slack     = flag.Float64("slack", 1.3, "an aim missed by more than this factor fails the test")
+	slack     = flag.Float64("slack", 3.5, "an aim missed by more than this factor fails the test: wide enough for a busy machine, not for a lost index")
 )
 
 // smoke is the size of a run that only shows that the measurements work.

@@ -75,10 +75,11 @@ func docKeys(coll uint32, ids [][]byte) [][]byte {
 	for _, id := range ids {
 		size += len(id) + 9
 	}
+	prefix := dataPrefix(coll, documents, 0)
 	room, keys := make([]byte, 0, size), make([][]byte, len(ids))
 	for i, id := range ids {
 		start := len(room)
-		room = append(append(room, dataPrefix(coll, documents, 0)...), id...)
+		room = append(append(room, prefix...), id...)
 		keys[i] = room[start:len(room):len(room)]
 	}
 	return keys
