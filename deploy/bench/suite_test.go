@@ -121,7 +121,7 @@ func (r *rig) issue(name string, v contract.Variable, m contract.MetricID, u con
 
 func (r *rig) await(what string, done func() bool) {
 	r.t.Helper()
-	ticker := time.NewTicker(2 * time.Millisecond)
+	ticker := time.NewTicker(10 * time.Millisecond) // not finer: each look is work for the process that is measured
 	defer ticker.Stop()
 	for limit := time.After(within); !done(); {
 		select {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -428,5 +429,40 @@ func BenchmarkOutbox(b *testing.B) {
 			eventually(b, "published", func() bool { return to.count() >= n })
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "entities/s")
 		})
+	}
+}
+
+// stuck is a broker that does not answer for one key until it is freed.
+type stuck struct {
+	*broker
+	entered, free chan struct{}
+}
+
+func (s stuck) Publish(ctx context.Context, msgs ...bus.Message) error {
+	if slices.ContainsFunc(msgs, func(m bus.Message) bool { return m.Key == "stuck" }) {
+		s.entered <- struct{}{}
+		<-s.free
+	}
+	return s.broker.Publish(ctx, msgs...)
+}
+
+// What comes while something else is being published does not wait for that, and what was wanted again meanwhile goes
+// out after it.
+func TestOutboxIsNotHeldUpByASlowPublication(t *testing.T) {
+	t.Parallel()
+	db, p := mongotest.Open(t), stuck{&broker{}, make(chan struct{}, 9), make(chan struct{})}
+	o := outbox(t, db, p, nil)
+	put(t, db, o, entry("stuck", 1))
+	relay(t, o)
+	<-p.entered
+	put(t, db, o, entry("stuck", 2))
+	for n := range 20 {
+		put(t, db, o, entry(fmt.Sprint("k", n), n))
+	}
+	eventually(t, "others are published", func() bool { return p.count() >= 10 })
+	close(p.free)
+	eventually(t, "the outbox is empty", drained(t, o))
+	if last := p.last(); last["stuck"] != `{"n":2}` || len(last) != 21 {
+		t.Errorf("%d keys, the slow one last at %s", len(last), last["stuck"])
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"sync"
 
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/fault"
@@ -16,27 +15,15 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// publish sends a batch in lanes and returns how many documents were published and marked.
-func (o *Outbox) publish(ctx context.Context, batch []outboxDocument) (int, error) {
-	if len(batch) == 0 {
-		return 0, nil
-	}
-	ctx, span := o.metrics.tracer.Start(ctx, "outbox relay", trace.WithAttributes(attribute.Int("messages", len(batch))))
+// publish sends a lane's documents and returns how many were published and marked.
+func (o *Outbox) publish(ctx context.Context, lane []outboxDocument) (int, error) {
+	ctx, span := o.metrics.tracer.Start(ctx, "outbox relay", trace.WithAttributes(attribute.Int("messages", len(lane))))
 	defer span.End()
-	var wg sync.WaitGroup
-	var sent [relayLanes]int
-	var errs [relayLanes]error
-	for i, lane := range lanes(batch) {
-		if len(lane) > 0 {
-			wg.Go(func() { sent[i], errs[i] = o.publishLane(ctx, lane) })
-		}
+	sent, failure := o.send(ctx, lane)
+	for _, d := range sent {
+		o.metrics.count(ctx, d, "sent")
 	}
-	wg.Wait()
-	total := 0
-	for _, n := range sent {
-		total += n
-	}
-	return total, errors.Join(errs[:]...)
+	return len(sent), errors.Join(failure, o.mark(ctx, sent))
 }
 
 func lanes(batch []outboxDocument) [relayLanes][]outboxDocument {
@@ -48,14 +35,6 @@ func lanes(batch []outboxDocument) [relayLanes][]outboxDocument {
 		out[i] = append(out[i], d)
 	}
 	return out
-}
-
-func (o *Outbox) publishLane(ctx context.Context, lane []outboxDocument) (int, error) {
-	sent, failure := o.send(ctx, lane)
-	for _, d := range sent {
-		o.metrics.count(ctx, d, "sent")
-	}
-	return len(sent), errors.Join(failure, o.mark(ctx, sent))
 }
 
 // send publishes documents and returns those that are stored. What the bus refuses outright is found one by one, so that

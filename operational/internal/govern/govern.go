@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/strata-crm/strata/operational/internal/directive"
 	rules "github.com/strata-crm/strata/operational/policy"
 	"github.com/strata-crm/strata/shared/contract"
@@ -37,23 +39,40 @@ func (p Policy) Directive(ctx context.Context, d *contract.OperationalDirective)
 		ID: string(d.ID), Decision: string(d.Decision.ID), MinimumGroup: d.Constraints.MinimumGroup, RetentionDays: d.Constraints.RetentionDays,
 		Purposes: []string{}, DataTypes: []string{},
 	}
-	for _, use := range uses(d) {
+	all := uses(d)
+	for _, use := range all {
 		in.Purposes, in.DataTypes = add(in.Purposes, use.Purpose), add(in.DataTypes, use.DataType)
-		u, err := p.Engine.Decide(ctx, rules.Use, use)
-		if err != nil {
-			return v, fmt.Errorf("decide on %s for %s: %w", use.DataType, use.Purpose, err)
-		}
-		if !u.Allowed && !slices.Contains(v.Purposes, contract.Purpose(use.Purpose)) {
-			v.Purposes = append(v.Purposes, contract.Purpose(use.Purpose))
-		}
 	}
-	whole, err := p.Engine.Decide(ctx, rules.Directive, in)
+	// Each decision is recorded by a synchronous write: side by side they wait for the disk together.
+	of, whole, err := p.decide(ctx, all, in)
 	if err != nil {
 		return v, fmt.Errorf("decide on directive %s: %w", d.ID, err)
+	}
+	for i, use := range all {
+		if !of[i].Allowed && !slices.Contains(v.Purposes, contract.Purpose(use.Purpose)) {
+			v.Purposes = append(v.Purposes, contract.Purpose(use.Purpose))
+		}
 	}
 	v.Allowed = whole.Allowed && len(v.Purposes) == 0
 	v.Decision = contract.Decision{ID: contract.DecisionID(whole.ID), Rule: "operational." + whole.Rule, Bundle: whole.Bundle}
 	return v, nil
+}
+
+// decide returns the decision on each use and on the whole; the first error to come ends all.
+func (p Policy) decide(ctx context.Context, all []rules.UseInput, in rules.DirectiveInput) (of []policy.Decision, whole policy.Decision, err error) {
+	of = make([]policy.Decision, len(all))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, use := range all {
+		group.Go(func() (err error) {
+			if of[i], err = p.Engine.Decide(ctx, rules.Use, use); err != nil {
+				return fmt.Errorf("%s for %s: %w", use.DataType, use.Purpose, err)
+			}
+			return nil
+		})
+	}
+	group.Go(func() (err error) { whole, err = p.Engine.Decide(ctx, rules.Directive, in); return err })
+	err = group.Wait()
+	return of, whole, err
 }
 
 // Bundle implements directive.Policy.

@@ -3,6 +3,7 @@ package kafkabus
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -40,34 +41,21 @@ func (b *Bus) Publish(ctx context.Context, msgs ...bus.Message) error {
 	return err
 }
 
-// send writes topic by topic, each in one call, and collects what failed.
+// send writes the topics side by side, each in one call, and collects what failed.
 func (b *Bus) send(ctx context.Context, msgs []bus.Message) error {
 	failed := make([]bool, len(msgs))
+	var lock sync.Mutex
 	var cause error
+	var topics sync.WaitGroup
 	for topic, positions := range byTopic(msgs) {
-		records := make([]kafka.Message, len(positions))
-		for i, at := range positions {
-			records[i] = record(bus.Inject(ctx, msgs[at]))
-		}
-		err := b.writer(topic).WriteMessages(ctx, records...)
-		var each kafka.WriteErrors
-		perMessage := errors.As(err, &each) && len(each) == len(positions)
-		stored := 0
-		for i, at := range positions {
-			if perMessage {
-				failed[at] = each[i] != nil
-				cause = first(cause, each[i])
-			} else {
-				failed[at] = err != nil
-				cause = first(cause, err)
-			}
-			if !failed[at] {
-				stored++
-			}
-		}
-		b.observer.Count(ctx, topic, "published", int64(stored))
-		b.observer.Count(ctx, topic, "publish_failed", int64(len(positions)-stored))
+		topics.Go(func() {
+			err := b.sendTopic(ctx, topic, positions, msgs, failed)
+			lock.Lock()
+			defer lock.Unlock()
+			cause = first(cause, err)
+		})
 	}
+	topics.Wait()
 	if cause == nil {
 		return nil
 	}
@@ -78,6 +66,33 @@ func (b *Bus) send(ctx context.Context, msgs []bus.Message) error {
 		}
 	}
 	return unknown(indexes, cause)
+}
+
+// sendTopic writes the messages at the positions, all of one topic, notes which of them failed, and returns why.
+func (b *Bus) sendTopic(ctx context.Context, topic string, positions []int, msgs []bus.Message, failed []bool) (cause error) {
+	records := make([]kafka.Message, len(positions))
+	for i, at := range positions {
+		records[i] = record(bus.Inject(ctx, msgs[at]))
+	}
+	err := b.writer(topic).WriteMessages(ctx, records...)
+	var each kafka.WriteErrors
+	perMessage := errors.As(err, &each) && len(each) == len(positions)
+	stored := 0
+	for i, at := range positions {
+		if perMessage {
+			failed[at] = each[i] != nil
+			cause = first(cause, each[i])
+		} else {
+			failed[at] = err != nil
+			cause = first(cause, err)
+		}
+		if !failed[at] {
+			stored++
+		}
+	}
+	b.observer.Count(ctx, topic, "published", int64(stored))
+	b.observer.Count(ctx, topic, "publish_failed", int64(len(positions)-stored))
+	return cause
 }
 
 func first(a, b error) error {

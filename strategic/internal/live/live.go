@@ -75,7 +75,7 @@ func (h *Hub) Wake() {
 	}
 }
 
-// Watch returns the changes from now on, until ctx ends or the watcher falls too far behind; then the channel is closed.
+// Watch returns the changes from now on, and perhaps some from a little before, until ctx ends or the watcher falls too far behind; then the channel is closed.
 func (h *Hub) Watch(ctx context.Context) <-chan Change {
 	c := make(chan Change, queue)
 	h.mu.Lock()
@@ -107,6 +107,12 @@ func (h *Hub) tell(change Change) {
 	}
 }
 
+func (h *Hub) watched() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.watchers) > 0
+}
+
 // Name implements service.Component.
 func (h *Hub) Name() string { return "live" }
 
@@ -117,7 +123,9 @@ func (h *Hub) Run(ctx context.Context) error {
 	seen := map[string]int64{}
 	from := h.now()
 	for {
-		if next, err := h.look(ctx, from, seen); err == nil {
+		if !h.watched() { // reading for nobody would slow down what it tells of
+			from = h.now()
+		} else if next, err := h.look(ctx, from, seen); err == nil {
 			from = next
 		} else if ctx.Err() == nil {
 			h.logger.WarnContext(ctx, "live: changes could not be read; trying again", "error", err)

@@ -19,6 +19,7 @@ type source struct {
 	mu      sync.Mutex
 	records []directive.Record
 	failing bool
+	looks   int
 }
 
 func (s *source) put(id contract.GoalID, version int64, failing bool) {
@@ -31,6 +32,7 @@ func (s *source) put(id contract.GoalID, version int64, failing bool) {
 func (s *source) Since(context.Context, time.Time) ([]directive.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.looks++
 	if s.failing {
 		s.failing = false // only once
 		return nil, errors.New("away")
@@ -69,6 +71,53 @@ func TestEachChangeIsToldOnce(t *testing.T) {
 	if _, open := <-changes; open {
 		t.Error("the channel stays open after its reader has gone")
 	}
+}
+
+// Nothing is read while nobody watches; who comes is told what changes from then on.
+func TestNobodyIsLookedFor(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	src, asked := &source{}, make(chan struct{})
+	now := func() time.Time { // Run asks for the time each time around
+		select {
+		case asked <- struct{}{}:
+		case <-ctx.Done():
+		}
+		return time.Now()
+	}
+	h, err := New(src, now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := make(chan error, 1)
+	go func() { ran <- h.Run(ctx) }()
+	<-asked
+	for range 3 {
+		<-asked
+		h.Wake()
+	}
+	src.mu.Lock()
+	looks := src.looks
+	src.mu.Unlock()
+	if looks > 0 {
+		t.Errorf("%d looks for nobody", looks)
+	}
+	changes := h.Watch(ctx)
+	go func() {
+		for range asked {
+		}
+	}()
+	src.put("g", 1, false)
+	h.Wake()
+	if c := <-changes; c.Goal != "g" || c.Version != 1 {
+		t.Errorf("told %+v", c)
+	}
+	cancel()
+	if err := <-ran; err != nil {
+		t.Error(err)
+	}
+	close(asked)
 }
 
 func TestWhoDoesNotReadIsLetGo(t *testing.T) {
