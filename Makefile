@@ -26,7 +26,7 @@ demo: ## Tell the loop as it happens; ARGS="--once --orders FILE --expect FILE",
 
 .PHONY: test
 test: ## Run all tests, at the length that fits into CI
-	go test -count=1 -p 2 $(addsuffix /...,$(addprefix ./,$(MODULES)))
+	go test -count=1 -p 2 -timeout 30m $(addsuffix /...,$(addprefix ./,$(MODULES)))
 
 .PHONY: kafka-jars
 kafka-jars: ## Fetch the jars of Apache Kafka with Maven, where they are not there as pinned

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,9 +27,9 @@ func TestBackupAmidAnImport(t *testing.T) {
 		return err
 	})
 	kept := filepath.Join(t.TempDir(), "kept")
-	strata(t, true, "backup", kept, "--url", r.url, "--data", r.dir)
-	if out := strata(t, false, "backup", kept, "--url", r.url, "--data", r.dir); !strings.Contains(out, "not empty") {
-		t.Errorf("a back-up over another: %s", out)
+	succeeds(t, "backup", kept, "--url", r.url, "--data", r.dir)
+	if _, problem, code := strata(t, "backup", kept, "--url", r.url, "--data", r.dir); code == 0 || !strings.Contains(problem, "not empty") {
+		t.Errorf("a back-up over another: %s", problem)
 	}
 	select {
 	case <-ended:
@@ -40,12 +39,12 @@ func TestBackupAmidAnImport(t *testing.T) {
 	r.kill()
 	<-ended
 	later := filepath.Join(t.TempDir(), "later") // of the folder as it lies there
-	strata(t, true, "backup", later, "--url", r.url, "--data", r.dir)
+	succeeds(t, "backup", later, "--url", r.url, "--data", r.dir)
 	for _, backup := range []string{kept, later} {
 		dir := filepath.Join(t.TempDir(), "restored")
-		strata(t, true, "restore", backup, "--data", dir)
-		if out := strata(t, false, "restore", backup, "--data", dir); !strings.Contains(out, "not empty") {
-			t.Errorf("a restore over another folder: %s", out)
+		succeeds(t, "restore", backup, "--data", dir)
+		if _, problem, code := strata(t, "restore", backup, "--data", dir); code == 0 || !strings.Contains(problem, "not empty") {
+			t.Errorf("a restore over another folder: %s", problem)
 		}
 		again := up(t, dir)
 		s := load(t, again.steward, file, "1998-07-01")
@@ -55,14 +54,4 @@ func TestBackupAmidAnImport(t *testing.T) {
 		conserved(t, again.steward)
 		again.stop(t)
 	}
-}
-
-// strata runs a command of the program and returns what it printed.
-func strata(t *testing.T, succeeds bool, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(filepath.Join(bin, "strata"), args...).CombinedOutput()
-	if (err == nil) != succeeds {
-		t.Fatalf("strata %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
 }
