@@ -7,6 +7,7 @@ import (
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/engine"
+	"github.com/strata-crm/strata/shared/local/docstore/expr"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 	"github.com/strata-crm/strata/shared/local/docstore/plan"
 )
@@ -136,6 +137,12 @@ func sortFields(spec bson.Raw) ([]bsonx.IndexField, error) {
 		}
 		if f != 1 && f != -1 {
 			return nil, mongoerr.New(15975, "$sort key ordering must be 1 (for ascending) or -1 (for descending)")
+		}
+		if name == "" {
+			return nil, mongoerr.New(40352, "FieldPath cannot be constructed with empty string")
+		}
+		if _, err := expr.SplitPath(name); err != nil {
+			return nil, err
 		}
 		out = append(out, bsonx.IndexField{Path: name, Desc: f < 0})
 	}
