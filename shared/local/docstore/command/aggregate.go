@@ -94,12 +94,20 @@ func (r *request) openPipeline(ctx context.Context, t *engine.Tx, ns engine.Name
 }
 
 func (r *request) deps(t *engine.Tx, ns engine.Namespace, whole bool) pipeline.Deps {
-	d := pipeline.Deps{DB: ns.DB, Coll: ns.Name, Let: r.doc("let"), Env: &expr.Env{Now: r.at}, AllowDiskUse: r.flag("allowDiskUse"), InTransaction: r.tx != nil,
+	d := pipeline.Deps{DB: ns.DB, Coll: ns.Name, Let: r.doc("let"), Env: &expr.Env{Now: r.at}, AllowDiskUse: r.spill() != "", TempDir: r.spill(), InTransaction: r.tx != nil,
 		Source: &collections{r: r, t: t}, Sink: &sink{r: r}}
 	if whole {
 		d.Coll = ""
 	}
 	return d
+}
+
+// spill returns where sorts and groups may put what they cannot hold in memory: as in MongoDB they may unless told not to.
+func (r *request) spill() string {
+	if r.has("allowDiskUse") && !r.flag("allowDiskUse") {
+		return ""
+	}
+	return r.engine.TempDir()
 }
 
 func (r *request) front(ctx context.Context, t *engine.Tx, ns engine.Namespace, p *pipeline.Pipeline, env *expr.Env) (pipeline.Iterator, error) {
@@ -116,7 +124,7 @@ func (r *request) front(ctx context.Context, t *engine.Tx, ns engine.Namespace, 
 
 func (r *request) frontQuery(p *pipeline.Pipeline, env *expr.Env) (plan.Query, error) {
 	push := p.TakePushdown()
-	q := plan.Query{Raw: push.Filter, Skip: push.Skip, Limit: push.Limit, Hint: r.get("hint")}
+	q := plan.Query{Raw: push.Filter, Skip: push.Skip, Limit: push.Limit, Hint: r.get("hint"), Spill: r.spill()}
 	var err error
 	if q.Sort, err = sortFields(push.Sort); err != nil {
 		return q, err

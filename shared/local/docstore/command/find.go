@@ -82,6 +82,7 @@ func (r *request) findQuery(a args) (*findQuery, error) {
 		return nil, err
 	}
 	q := &findQuery{env: env}
+	q.Spill = r.spill()
 	q.Raw, q.Hint, q.Skip, q.Limit = a.doc("filter"), a.get("hint"), a.number("skip", 0), a.number("limit", 0)
 	if q.Filter, err = query.Compile(q.Raw, query.Options{Scope: scope, Env: env}); err != nil {
 		return nil, err

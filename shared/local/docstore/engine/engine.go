@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -179,6 +181,14 @@ func (e *Engine) Close() error {
 	err := e.db.Close()
 	e.cache.Unref()
 	return err
+}
+
+// TempDir returns a folder for temporary files without names. It need not exist.
+func (e *Engine) TempDir() string {
+	if e.disk == nil || e.disk.FS != vfs.Default {
+		return os.TempDir()
+	}
+	return filepath.Join(e.disk.dir, "tmp")
 }
 
 // Now returns the current time of the engine's clock.

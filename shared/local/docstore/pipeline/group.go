@@ -109,14 +109,15 @@ func (s *groupStage) run(_ context.Context, env *expr.Env, in Iterator) (Iterato
 		t := &groupTable{s: s, env: env, byKey: map[string]*group{}}
 		for {
 			d, ok, err := in.Next(ctx)
+			if err == nil && ok {
+				err = compiledCode(t.add(d))
+			}
 			if err != nil {
+				t.parts.close()
 				return nil, err
 			}
 			if !ok {
 				return &groupIter{t: t}, nil
-			}
-			if err := t.add(d); err != nil {
-				return nil, compiledCode(err)
 			}
 		}
 	}}, nil
@@ -143,6 +144,8 @@ type groupTable struct {
 	order []*group
 	buf   []byte
 	used  int64
+	level int         // how often its documents were spilled before
+	parts *groupParts // nil while all groups are here
 }
 
 func (t *groupTable) add(d bson.Raw) error {
@@ -154,6 +157,9 @@ func (t *groupTable) add(d bson.Raw) error {
 	t.buf = bsonx.AppendKey(t.buf[:0], id, false)
 	g := t.byKey[string(t.buf)]
 	if g == nil {
+		if t.spills() {
+			return t.spill(d)
+		}
 		if g, err = t.open(id); err != nil {
 			return err
 		}
@@ -195,13 +201,19 @@ func (t *groupTable) open(id bson.RawValue) (*group, error) {
 
 // groupIter gives the groups as documents.
 type groupIter struct {
-	t  *groupTable
-	at int
+	t    *groupTable
+	at   int
+	rest []groupRest // what was spilled and is still to be grouped
 }
 
-func (i *groupIter) Next(context.Context) (bson.Raw, bool, error) {
-	if i.at >= len(i.t.order) {
-		return nil, false, nil
+func (i *groupIter) Next(ctx context.Context) (bson.Raw, bool, error) {
+	for i.at >= len(i.t.order) {
+		if len(i.rest) == 0 && i.t.parts == nil {
+			return nil, false, nil
+		}
+		if err := i.nextPart(ctx); err != nil {
+			return nil, false, err
+		}
 	}
 	g := i.t.order[i.at]
 	i.t.order[i.at] = nil
@@ -217,4 +229,12 @@ func (i *groupIter) Next(context.Context) (bson.Raw, bool, error) {
 	return b.Raw(), true, nil
 }
 
-func (i *groupIter) Close() { i.t.order, i.t.byKey = nil, nil }
+func (i *groupIter) Close() {
+	i.t.order, i.t.byKey = nil, nil
+	i.t.parts.close()
+	i.t.parts = nil
+	for _, r := range i.rest {
+		_ = r.file.Close() // temporary files: nothing depends on them
+	}
+	i.rest = nil
+}

@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
+	"os"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -68,8 +70,11 @@ type Deps struct {
 	// Source is required by $lookup and $unionWith, Sink by $out and $merge.
 	Source Source
 	Sink   Sink
-	// AllowDiskUse lets blocking stages pass the memory bound (this store does not spill: it keeps them in memory).
+	// AllowDiskUse lets $sort and $group put into TempDir what passes a third of the memory bound. Other blocking stages,
+	// which cannot, may then hold four times as much in memory.
 	AllowDiskUse bool
+	// TempDir is where such files go; empty means the system's folder for them.
+	TempDir string
 	// MemoryLimit bounds each blocking stage in bytes; 0 means 100 MB.
 	MemoryLimit int64
 	// InTransaction refuses $out and $merge (263).
@@ -400,12 +405,24 @@ var leftOut = map[string]bool{
 
 // exceeded is the answer of a blocking stage that passes the memory bound.
 func (c *compiler) exceeded(used int64, name string) error {
-	if used <= c.deps.MemoryLimit || c.deps.AllowDiskUse {
+	if used <= c.deps.MemoryLimit {
 		return nil
+	}
+	if c.deps.AllowDiskUse {
+		if used <= 4*c.deps.MemoryLimit {
+			return nil
+		}
+		return mongoerr.New(mongoerr.ExceededMemoryLimit, "%s used too much memory and cannot spill to disk. Memory limit: %d bytes", name, 4*c.deps.MemoryLimit)
 	}
 	return mongoerr.New(mongoerr.QueryExceededMemoryLimitNoDiskUseAllowed,
 		"Exceeded memory limit for %s, but didn't allow external sort. Pass allowDiskUse:true to opt in.", name)
 }
+
+// spillAt is how many bytes a stage that can spill holds in memory where it may: the rest of the bound is for what the
+// garbage collector has not collected yet.
+func (c *compiler) spillAt() int64 { return c.deps.MemoryLimit / 3 }
+
+func (c *compiler) tempDir() string { return cmp.Or(c.deps.TempDir, os.TempDir()) }
 
 // object checks that a stage's argument is an object.
 func object(arg bson.RawValue, code int32, name string) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/heap"
 	"context"
+	"errors"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -11,6 +12,7 @@ import (
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/expr"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/spill"
 )
 
 // sortStage is $sort. It is stable; keep > 0 bounds how many documents it holds.
@@ -121,6 +123,9 @@ func (s *sortStage) run(_ context.Context, _ *expr.Env, in Iterator) (Iterator, 
 }
 
 func (s *sortStage) load(ctx context.Context, in Iterator) (Iterator, error) {
+	if s.keep == 0 && s.c.deps.AllowDiskUse {
+		return s.loadSpilling(ctx, in)
+	}
 	var h entryHeap
 	used := int64(0)
 	for seq := 0; ; seq++ {
@@ -160,6 +165,45 @@ func (s *sortStage) load(ctx context.Context, in Iterator) (Iterator, error) {
 	}
 	return Slice(docs), nil
 }
+
+// loadSpilling sorts any number of documents.
+func (s *sortStage) loadSpilling(ctx context.Context, in Iterator) (Iterator, error) {
+	sorter := spill.NewSorter(s.c.tempDir(), int(s.c.spillAt()))
+	for {
+		d, ok, err := in.Next(ctx)
+		var key []byte
+		if err == nil && ok {
+			key, err = bsonx.SortKey(nil, d, s.fields)
+		}
+		if err == nil && ok {
+			err = sorter.Add(key, d)
+		}
+		if err != nil {
+			return nil, errors.Join(err, sorter.Close())
+		}
+		if !ok {
+			break
+		}
+	}
+	sorted, err := sorter.Sorted()
+	if err != nil {
+		return nil, errors.Join(err, sorter.Close())
+	}
+	return &sortedIter{sorted}, nil
+}
+
+// sortedIter gives what a spill.Sorter has sorted.
+type sortedIter struct{ from *spill.Sorted }
+
+func (i *sortedIter) Next(ctx context.Context) (bson.Raw, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	d, ok, err := i.from.Next()
+	return d, ok, err
+}
+
+func (i *sortedIter) Close() { _ = i.from.Close() } // temporary files: nothing depends on them
 
 // entryHeap keeps the largest entry on top.
 type entryHeap []sortEntry

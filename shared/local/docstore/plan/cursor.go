@@ -80,7 +80,7 @@ func (p *Plan) Open(ctx context.Context, t *engine.Tx, env *expr.Env) *Cursor {
 		src = u
 	}
 	if p.sortInMemory {
-		src = &sorted{in: src, fields: p.Query.Sort, limit: p.sortLimit()}
+		src = &sorted{in: src, fields: p.Query.Sort, limit: p.sortLimit(), spill: p.Query.Spill}
 	}
 	if p.Query.Skip > 0 || p.Query.Limit > 0 {
 		src = &window{in: src, skip: p.Query.Skip, limit: p.Query.Limit}

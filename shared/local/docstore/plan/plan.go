@@ -16,6 +16,7 @@ type Query struct {
 	Skip   int64
 	Limit  int64         // 0 means all
 	Hint   bson.RawValue // an index name or key pattern; Missing means none
+	Spill  string        // where a sort puts what it cannot hold in memory; empty means that it may not
 }
 
 // Plan is a way to answer a query.
