@@ -217,22 +217,33 @@ type docScan struct {
 	docs  *engine.Docs
 	lend  bool
 	stats *Stats
+
+	fetched []Found // documents that were asked for by _id, read together; without Doc where there is none
 }
 
 func (s *docScan) next() (Found, bool, error) {
 	for {
+		for len(s.fetched) > 0 {
+			f := s.fetched[0]
+			s.fetched = s.fetched[1:]
+			s.stats.KeysExamined++
+			if f.Doc != nil {
+				s.stats.DocsExamined++
+				return f, true, nil
+			}
+		}
 		if s.docs == nil {
 			if s.at >= len(s.a.ranges) {
 				return Found{}, false, nil
 			}
 			r := s.a.ranges[s.at]
-			s.at++
 			if r.point {
-				if f, ok, err := s.fetch(r.lower); ok || err != nil {
-					return f, ok, err
+				if err := s.fetch(); err != nil {
+					return Found{}, false, err
 				}
 				continue
 			}
+			s.at++
 			var err error
 			if s.docs, err = s.t.ScanDocs(s.c, r.lower, r.upper, s.a.reverse); err != nil {
 				s.docs = nil
@@ -253,15 +264,22 @@ func (s *docScan) next() (Found, bool, error) {
 	}
 }
 
-// fetch gets one document without an iterator.
-func (s *docScan) fetch(id []byte) (Found, bool, error) {
-	s.stats.KeysExamined++
-	doc, err := s.t.Get(s.c, id)
-	if doc == nil || err != nil {
-		return Found{}, false, err
+// fetch gets the documents that the next ranges name one by one.
+func (s *docScan) fetch() error {
+	var ids [][]byte
+	for s.at < len(s.a.ranges) && s.a.ranges[s.at].point && len(ids) < mostFetch {
+		ids = append(ids, s.a.ranges[s.at].lower)
+		s.at++
 	}
-	s.stats.DocsExamined++
-	return Found{id, doc}, true, nil
+	docs, err := s.t.GetMany(s.c, ids)
+	if err != nil {
+		return err
+	}
+	s.fetched = make([]Found, len(ids))
+	for i, id := range ids {
+		s.fetched[i] = Found{id, docs[i]}
+	}
+	return nil
 }
 
 func (s *docScan) close() error {
