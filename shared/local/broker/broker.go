@@ -10,6 +10,10 @@
 // deleted but whole segments, older than the topic's retention, below what RetainUntil was told, and never a
 // partition's last one, for kfake would number an emptied partition from zero again.
 //
+// On a full disk, or a read-only one, a produce that finds no room is refused with Kafka's error -1 (the log tells which
+// file), and later ones succeed once there is room; nothing acknowledged is lost, and what was refused may be published
+// again under the same ids. Only a failed sync stops the broker.
+//
 // What it does not promise. There is one copy: a broken disk is a lost log. A disk that lies about syncing may lose
 // the end of the log. Offsets of groups, and changes of topics' settings, are answered before they are synced, and
 // kfake only logs it when it cannot write them: a power failure may turn a group back a little, which means messages

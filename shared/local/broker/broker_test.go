@@ -36,6 +36,13 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		publishUntilKilled(dir)
 	}
+	if dir := os.Getenv(fullDir); dir != "" {
+		if err := publishUntilFull(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	goleak.VerifyTestMain(m)
 }
 

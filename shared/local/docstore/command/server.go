@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -183,6 +184,8 @@ func translateDisk(err error) error {
 		return mongoerr.New(mongoerr.FileStreamFailed, "%v", disk) // not a code that drivers repeat until their time is over
 	case errors.As(err, &disk):
 		return mongoerr.New(mongoerr.OutOfDiskSpace, "%v", disk)
+	case errors.Is(err, syscall.ENOSPC): // of a sort or group that goes on disk
+		return mongoerr.New(mongoerr.OutOfDiskSpace, "there is no space for the temporary files of this command: free some, or use an index (%v)", err)
 	case errors.As(err, &damaged):
 		return mongoerr.New(mongoerr.DataCorruptionDetected, "%v", damaged)
 	}
