@@ -279,8 +279,17 @@ type diskFile struct {
 // Write implements vfs.File, as do the methods after it.
 func (f *diskFile) Write(p []byte) (n int, err error) {
 	err = f.disk.change(f.name, false, func() error {
+		whole := tally{}
+		if f.manifest != nil { // before the writing, which may change p
+			whole = *f.manifest
+			whole.add(p[n:])
+		}
 		m, err := f.File.Write(p[n:])
-		if f.manifest != nil {
+		switch {
+		case f.manifest == nil:
+		case m == len(p)-n:
+			*f.manifest = whole
+		default:
 			f.manifest.add(p[n : n+m])
 		}
 		n += m
