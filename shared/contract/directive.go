@@ -176,15 +176,16 @@ func (d *GovernanceDirective) Check() error {
 // Its id is a hash of the strategic directive and the plan's part, so that a rebuilt layer goes on with the same one.
 type OperationalDirective struct {
 	Order
-	Strategic   DirectiveID   `json:"strategic"`
-	Goal        GoalID        `json:"goal"`
-	Plan        PlanID        `json:"plan"`
-	Part        string        `json:"part"` // functional unit: marketing, sales or service
-	Collect     []Collection  `json:"collect"`
-	Compute     []Computation `json:"compute"`
-	Constraints Constraints   `json:"constraints"`
-	TimeZone    string        `json:"timeZone"`
-	Currency    string        `json:"currency"`
+	Strategic   DirectiveID    `json:"strategic"`
+	Goal        GoalID         `json:"goal"`
+	Plan        PlanID         `json:"plan"`
+	Part        string         `json:"part"` // functional unit: marketing, sales or service
+	Collect     []Collection   `json:"collect"`
+	Compute     []Computation  `json:"compute"`
+	Constraints Constraints    `json:"constraints"`
+	TimeZone    string         `json:"timeZone"`
+	Currency    string         `json:"currency"`
+	Insights    []InsightOrder `json:"insights,omitempty"`
 }
 
 // Check implements Payload.
@@ -197,6 +198,11 @@ func (d *OperationalDirective) Check() error {
 	}
 	for i := range d.Compute {
 		if err := d.Compute[i].Metric.Check(); err != nil {
+			return err
+		}
+	}
+	for i := range d.Insights {
+		if err := d.Insights[i].Metric.Check(); err != nil {
 			return err
 		}
 	}

@@ -95,10 +95,14 @@ func definition() Definition {
 	return Definition{
 		ID: "predicted_value_52w", Version: "1.2.0", Label: "Predicted 52-week value", Description: "What a customer is expected to spend.",
 		Type: ModelOf, Unit: Money, Better: Up,
-		Measures:  []Measure{{Name: "high", Agg: Percentile, Entity: CustomerDay, Field: "revenue", Percentile: of(.9), Filter: scope()}},
+		Measures:  []Measure{{Name: "high", Agg: Percentile, Entity: CustomerDay, Field: "revenue", Percentile: of(.9), Filter: scope(), Offset: &Offset{1, GrainYear}}},
 		Numerator: "high", Denominator: "high", Expression: "high / high", Filter: scope(),
-		Retention: &RetentionSpec{Base: "cohort", Days: 90, Period: 3},
-		Model:     &ModelSpec{Name: "bg_nbd_gamma_gamma", Output: "residual_value", Horizon: 52},
+		Retention:  &RetentionSpec{Base: "cohort", Days: 90, Period: 3},
+		Model:      &ModelSpec{Name: "bg_nbd_gamma_gamma", Output: "residual_value", Horizon: 52, Discount: .1},
+		Cumulative: &CumulativeSpec{Days: 28, ToDate: GrainYear},
+		Conversion: &ConversionSpec{
+			Base: Measure{Name: "asked", Agg: CountRows, Entity: Answer}, Converted: Measure{Name: "bought", Agg: CountRows, Entity: CustomerDay}, Days: 7,
+		},
 		Dimension: "buyer_kind", Parameters: []ParameterName{ParamOrderAmount}, Owner: "marketing manager", Steward: "order data steward",
 	}
 }
@@ -158,7 +162,8 @@ func measurement() *Measurement {
 		Parts:   []Part{{Key: "newcomers", N: 357, Value: 1212.5}, {Key: "established", N: 2000, Value: 5101.27}},
 		Model: &ModelFit{
 			Name: "bg_nbd_gamma_gamma", Parameters: map[string]float64{"r": .24, "alpha": 4.41}, LogLikelihood: -9582.43, Customers: 2357,
-			Repeaters: 946, Weeks: 39,
+			Repeaters: 946, Weeks: 39, Version: "1.0.0", State: ModelActive,
+			HoldOut: &HoldOut{Weeks: 39, Customers: 2357, Predicted: 1653.4, Actual: 1882, MAE: .7855},
 		},
 	}
 }
@@ -174,6 +179,26 @@ func insight() *Insight {
 		ID: "insight-1", Revision: 1795523500100, Directive: "od-1", Strategic: "sd-1", Goal: "goal-1", Metric: "month_on_month_retention",
 		Version: "1.0.0", State: "republished", Published: .28, Value: .29, HalfWidth: .01, Unit: Ratio, Tolerance: .05, N: 1800, Of: 2357, AsOf: at(10),
 		Verdicts: Verdicts{Volume: Holds, Velocity: Weakening, Variety: Fails, Variability: NotEnoughData, Veracity: Holds}, Republished: 2,
+		Kind: DifferenceInsight, Label: "Month-on-month retention", Currency: "EUR", Scope: scope(), Against: scope(), Group: "newcomers",
+		Grain: GrainMonth, Window: of(october()), Absolute: true, Withheld: &Reason{Code: fault.GroupTooSmall}, PublishedAt: of(at(9)),
+		Cap: of(85559.0), AboveCap: of(.079),
+		Findings:  []Finding{{Question: VelocityOf, Verdict: Weakening, Why: "evidence_mounts", Effect: .08, Margin: .03, Band: .1, LogE: 2.9}},
+		Looks:     []Look{{N: 600, Value: .281, HalfWidth: .03}, {N: 1800, Value: .29, HalfWidth: .01}},
+		Windows:   []Shifted{{Window: october(), Effect: .08, Margin: .03}},
+		Formats:   []Left{{Format: "file", Effect: -.008, Margin: .004, Gap: .96, Share: .02, Contradicts: true}},
+		Tail:      &TailOf{Fall: .15, Margin: .024, Customers: 23, Spread: of(1.1)},
+		Unknown:   &Unverified{Share: .03, Tipping: of(1.67)},
+		ShelfLife: of(3.5), Alarm: true, Model: measurement().Model,
+	}
+}
+
+// candidate is an insight whose value is withheld.
+func candidate() *Insight {
+	return &Insight{
+		ID: "insight-2", Revision: 1795523500100, Directive: "od-1", Strategic: "sd-1", Goal: "goal-1", Metric: "repeat_rate", Version: "1.0.0",
+		State: InsightCandidate, Unit: Ratio, Tolerance: .05, N: 120, Of: 120, AsOf: at(10),
+		Verdicts: Verdicts{NotEnoughData, NotEnoughData, NotEnoughData, NotEnoughData, NotEnoughData}, Kind: LevelInsight,
+		Withheld: &Reason{Code: fault.LowSample},
 	}
 }
 
@@ -233,6 +258,10 @@ func operationalDirective() *OperationalDirective {
 			Metric: definition(), Scope: scope(), Grain: GrainMonth, From: "2026-01-01", Until: "2027-03-31", Required: true,
 		}},
 		Constraints: constraints(), TimeZone: "Europe/Vienna", Currency: "EUR",
+		Insights: []InsightOrder{{
+			ID: "insight-1", Kind: DifferenceInsight, Metric: definition(), Scope: scope(), Against: scope(), Grain: GrainMonth, Tolerance: .05,
+			Absolute: true, LaterTolerance: .1, Until: "2027-03-31",
+		}},
 	}
 }
 
@@ -265,6 +294,7 @@ func examples() []example {
 		exampleOf("measurement", TopicMeasurements, TypeMeasurement, "8f14e45fceea167a5a36dedd4bea2543", Operational, measurement()),
 		exampleOf("measurement_without_value", TopicMeasurements, TypeMeasurement, "8f14e45fceea167a5a36dedd4bea2543", Operational, unmeasured()),
 		exampleOf("operational_insight", TopicInsights, TypeOperationalInsight, "insight-1", Operational, insight()),
+		exampleOf("operational_insight_candidate", TopicInsights, TypeOperationalInsight, "insight-2", Operational, candidate()),
 		exampleOf("information", TopicInformation, TypeInformation, "goal-1", Functional, information()),
 		exampleOf("functional_insight", TopicInformation, TypeFunctionalInsight, "goal-1", Functional, insight()),
 		exampleOf("state_request_of_strategic", TopicStrategicRequests, TypeStateRequest, "functional", Functional,

@@ -60,7 +60,31 @@ type ModelFit struct {
 	LogLikelihood float64            `json:"logLikelihood"`
 	Customers     int64              `json:"customers"`
 	Repeaters     int64              `json:"repeaters"`
-	Weeks         float64            `json:"weeks"` // of history
+	Weeks         float64            `json:"weeks"`             // of history
+	Version       string             `json:"version,omitempty"` // of the model's own code, major.minor.patch
+	State         ModelState         `json:"state,omitempty"`
+	HoldOut       *HoldOut           `json:"holdOut,omitempty"` // on data later than those it was fitted on
+}
+
+// ModelState is where a fitted model is in its life.
+type ModelState string
+
+// The states of a model.
+const (
+	ModelShadow    ModelState = "shadow"    // computed beside the active one, not used
+	ModelActive    ModelState = "active"    // what is published rests on it
+	ModelWeakening ModelState = "weakening" // in use, and a verdict weakens
+	ModelExpired   ModelState = "expired"   // a verdict fell: to be refitted
+	ModelRetired   ModelState = "retired"   // replaced
+)
+
+// HoldOut is what a model said of a time after its data, and what came.
+type HoldOut struct {
+	Weeks     float64 `json:"weeks"`
+	Customers int64   `json:"customers"`
+	Predicted float64 `json:"predicted"` // total over customers, in the unit of the model's expectation
+	Actual    float64 `json:"actual"`
+	MAE       float64 `json:"mae"` // mean absolute error per customer
 }
 
 // MeasurementIdentity returns the id of the measurement of a metric for a scope and a window: a hash of tenant,
@@ -90,56 +114,6 @@ func (m *Measurement) Check() error {
 		return invalid("measurement.window", "must end after it starts")
 	case (m.Value == nil) == (m.Reason == nil):
 		return invalid("measurement.value", "needs either a value or the reason why there is none")
-	}
-	return nil
-}
-
-// Verdict on one of the five V's of an insight.
-type Verdict string
-
-// The verdicts.
-const (
-	Holds         Verdict = "holds"
-	Weakening     Verdict = "weakening"
-	Fails         Verdict = "fails"
-	NotEnoughData Verdict = "not_enough_data"
-)
-
-// Verdicts are the five questions asked of every insight.
-type Verdicts struct {
-	Volume      Verdict `json:"volume"`
-	Velocity    Verdict `json:"velocity"`
-	Variety     Verdict `json:"variety"`
-	Variability Verdict `json:"variability"`
-	Veracity    Verdict `json:"veracity"`
-}
-
-// Insight is a claim drawn from measurements or a model: the value stands within the tolerance.
-type Insight struct {
-	ID          InsightID   `json:"id"`
-	Revision    int64       `json:"revision"`
-	Directive   DirectiveID `json:"directive"`
-	Strategic   DirectiveID `json:"strategic"`
-	Goal        GoalID      `json:"goal"`
-	Metric      MetricID    `json:"metric"`
-	Version     string      `json:"version"`
-	State       string      `json:"state"` // published, republished or expired
-	Published   float64     `json:"published"`
-	Value       float64     `json:"value"`
-	HalfWidth   float64     `json:"halfWidth"`
-	Unit        Unit        `json:"unit"`
-	Tolerance   float64     `json:"tolerance"` // relative
-	N           int64       `json:"n"`         // customers read
-	Of          int64       `json:"of"`        // customers there are
-	AsOf        time.Time   `json:"asOf"`
-	Verdicts    Verdicts    `json:"verdicts"`
-	Republished int         `json:"republished"`
-}
-
-// Check implements Payload.
-func (i *Insight) Check() error {
-	if i.ID == "" || i.Revision <= 0 || i.Metric == "" {
-		return invalid("insight", "needs id, revision and metric")
 	}
 	return nil
 }

@@ -115,6 +115,29 @@ type Measure struct {
 	Field      string      `json:"field,omitempty"` // such as orders, revenue, customer
 	Percentile *float64    `json:"percentile,omitempty"`
 	Filter     *Condition  `json:"filter,omitempty"`
+	Offset     *Offset     `json:"offset,omitempty"` // taken from an earlier window
+}
+
+// Offset moves a measure back by whole windows of a grain: period over period compares with {1, month} or {1, year}. A
+// window that the earlier one has no counterpart of (31 March a month ago) ends with that month.
+type Offset struct {
+	Count int   `json:"count"`
+	Grain Grain `json:"grain"`
+}
+
+// CumulativeSpec says over what a cumulative metric accumulates up to the window's end: the last days, or everything
+// since the start of a longer grain (year to date), or all history where both are empty.
+type CumulativeSpec struct {
+	Days   int   `json:"days,omitempty"`
+	ToDate Grain `json:"toDate,omitempty"`
+}
+
+// ConversionSpec defines a conversion metric: of the customers who match Base inside the window, the share who match
+// Converted within so many days after their first match of Base (the same day counts).
+type ConversionSpec struct {
+	Base      Measure `json:"base"`
+	Converted Measure `json:"converted"`
+	Days      int     `json:"days"`
 }
 
 // RetentionSpec defines a retention metric: of the customers active in the base window, those active again.
@@ -126,9 +149,10 @@ type RetentionSpec struct {
 
 // ModelSpec names a model and what is read off it.
 type ModelSpec struct {
-	Name    string `json:"name"`              // bg_nbd_gamma_gamma or mbg_nbd
-	Output  string `json:"output"`            // residual_value or share_alive
-	Horizon int    `json:"horizon,omitempty"` // weeks ahead
+	Name     string  `json:"name"`               // bg_nbd_gamma_gamma or mbg_nbd
+	Output   string  `json:"output"`             // residual_value or share_alive
+	Horizon  int     `json:"horizon,omitempty"`  // weeks ahead
+	Discount float64 `json:"discount,omitempty"` // yearly rate, such as 0.1; 0 means undiscounted
 }
 
 // Definition is how a number is computed, as data. Its id carries the window.
@@ -147,6 +171,8 @@ type Definition struct {
 	Filter      *Condition      `json:"filter,omitempty"`
 	Retention   *RetentionSpec  `json:"retention,omitempty"`
 	Model       *ModelSpec      `json:"model,omitempty"`
+	Cumulative  *CumulativeSpec `json:"cumulative,omitempty"`
+	Conversion  *ConversionSpec `json:"conversion,omitempty"`
 	Dimension   string          `json:"dimension,omitempty"` // how its change is split into mix and rate
 	Parameters  []ParameterName `json:"parameters"`
 	Owner       string          `json:"owner"`

@@ -112,6 +112,10 @@ func TestEveryPayloadComesBackFromTheWire(t *testing.T) {
 			m := &d.Compute[i].Metric
 			m.ID, m.Version, m.Type = "m", "1.0.0", Simple
 		}
+		for i := range d.Insights {
+			m := &d.Insights[i].Metric
+			m.ID, m.Version, m.Type = "m", "1.0.0", Simple
+		}
 	})
 	roundTrip(t, func(a *Acknowledgement) {
 		a.Directive, a.AckRevision, a.State, a.History = "d", 1, Accepted, append(a.History, Step{State: Accepted})
