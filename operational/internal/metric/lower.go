@@ -116,6 +116,7 @@ func (p *Program) derived() error {
 	if err != nil {
 		return fmt.Errorf("expression: %w", err)
 	}
+	p.formula = code.Node()
 	p.value = func(s []float64) (float64, bool) { return evaluate(code, p.measures, s) }
 	return nil
 }

@@ -6,6 +6,8 @@ package metric
 import (
 	"errors"
 
+	"github.com/expr-lang/expr/ast"
+
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -17,6 +19,7 @@ type Program struct {
 	entity   contract.Entity
 	measures []Measure
 	value    func(sums []float64) (float64, bool) // false: the denominator is zero
+	formula  ast.Node                             // of a derived metric
 	order    *Order
 	ratio    bool
 }

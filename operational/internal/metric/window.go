@@ -16,6 +16,9 @@ func (s Span) Window(zone *time.Location) contract.Window {
 	return contract.Window{Start: s.From.Start(zone).UTC(), End: s.Until.Start(zone).UTC()}
 }
 
+// Has reports whether a day lies in the span.
+func (s Span) Has(d contract.Day) bool { return d >= s.From && d < s.Until }
+
 // Days returns the number of days in the span.
 func (s Span) Days() int { return s.Until.Sub(s.From) }
 

@@ -154,7 +154,7 @@ func drawComputation(t *rapid.T) contract.Computation {
 	case contract.RatioOf:
 		d.Measures, d.Numerator, d.Denominator = []contract.Measure{a, b}, "a", "b"
 	case contract.Derived:
-		d.Measures, d.Expression = []contract.Measure{a, b, drawMeasure(t, "c", e)}, "100 * (a - b) / (c + 1)"
+		d.Measures, d.Expression = []contract.Measure{a, b, drawMeasure(t, "c", e)}, rapid.SampledFrom([]string{"100 * (a - b) / (c + 1)", "100 * (a - b) / c", "a * b - c"}).Draw(t, "expression")
 	case contract.RetentionOf:
 		e, d.Unit = contract.Customer, contract.Ratio
 		d.Retention = &contract.RetentionSpec{Base: rapid.SampledFrom([]string{"previous", "cohort"}).Draw(t, "base"), Days: rapid.SampledFrom([]int{0, 20}).Draw(t, "days")}
@@ -215,6 +215,7 @@ func TestAgainstOracle(t *testing.T) {
 			if d := gocmp.Diff(want, got, exact); d != "" {
 				t.Fatalf("%+v over %+v (-oracle +pipeline):\n%s", c, at, d)
 			}
+			sumsToTheSame(t, p, o.subjects(t), at, got, exact)
 			sameHistories(t, o, s, at, exact)
 		}
 	})
