@@ -1,0 +1,127 @@
+package attribute
+
+import (
+	"math"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// number is a value that counts as one: without a fraction it is an integer, else a float.
+type number struct {
+	whole bool
+	n     int64
+	f     float64
+}
+
+// beyond is the first float64 above every int64; minus it is the smallest int64.
+const beyond = 1 << 63
+
+func numberOf(v any) (number, bool) {
+	switch v := v.(type) {
+	case int64:
+		return number{whole: true, n: v}, true
+	case int32:
+		return number{whole: true, n: int64(v)}, true
+	case int:
+		return number{whole: true, n: int64(v)}, true
+	case float64:
+		switch {
+		case math.IsNaN(v):
+			return number{}, false
+		case v == math.Trunc(v) && v >= -beyond && v < beyond:
+			return number{whole: true, n: int64(v)}, true
+		}
+		return number{f: v}, true
+	}
+	return number{}, false
+}
+
+// order maps a number to an unsigned one of the same order among its kind.
+func (n number) order() uint64 {
+	const sign = 1 << 63
+	if n.whole {
+		return uint64(n.n) ^ sign
+	}
+	bits := math.Float64bits(n.f)
+	if bits&sign != 0 {
+		return ^bits
+	}
+	return bits | sign
+}
+
+// below returns the largest number of either kind that is at most n, for comparing n with numbers of the other kind; ok is
+// false where there is none.
+func (n number) below(whole bool) (number, bool) {
+	switch {
+	case n.whole == whole:
+		return n, true
+	case whole && n.f >= beyond:
+		return number{whole: true, n: math.MaxInt64}, true
+	case whole && n.f < -beyond:
+		return number{}, false
+	case whole:
+		return number{whole: true, n: int64(math.Floor(n.f))}, true
+	}
+	return number{f: min(float64(n.n), math.Nextafter(beyond, 0))}, true
+}
+
+// digits keeps a number per customer: one bitmap per binary digit.
+type digits struct {
+	some  *roaring.Bitmap
+	digit [64]*roaring.Bitmap // nil where all are 0
+}
+
+func newDigits() *digits { return &digits{some: roaring.New()} }
+
+func (d *digits) set(at uint32, v uint64) {
+	d.some.Add(at)
+	for i := range d.digit {
+		if v>>i&1 == 0 {
+			continue
+		}
+		if d.digit[i] == nil {
+			d.digit[i] = roaring.New()
+		}
+		d.digit[i].Add(at)
+	}
+}
+
+func (d *digits) clear(at uint32) {
+	if !d.some.CheckedRemove(at) {
+		return
+	}
+	for _, b := range d.digit {
+		if b != nil {
+			b.Remove(at)
+		}
+	}
+}
+
+// compared returns those below v and those equal to v.
+func (d *digits) compared(v uint64) (less, equal *roaring.Bitmap) {
+	less, equal = roaring.New(), d.some.Clone()
+	for i := 63; i >= 0 && !equal.IsEmpty(); i-- {
+		b := d.digit[i]
+		switch set := v>>i&1 == 1; {
+		case set && b == nil:
+			less.Or(equal)
+			equal.Clear()
+		case set:
+			less.Or(roaring.AndNot(equal, b))
+			equal.And(b)
+		case b != nil:
+			equal.AndNot(b)
+		}
+	}
+	return less, equal
+}
+
+func (d *digits) bytes() uint64 {
+	n := d.some.GetSizeInBytes()
+	for _, b := range d.digit {
+		if b != nil {
+			n += b.GetSizeInBytes()
+		}
+	}
+	return n
+}
