@@ -55,6 +55,17 @@ type PlanSummary struct {
 	Missing     []Missing            `json:"missing,omitempty"`
 	Customers   int                  `json:"customersNeeded"` // for the tolerance
 	Operational []OperationalSummary `json:"operational"`
+	Insights    []InsightUse         `json:"insights,omitempty"` // claims that are made and examined
+}
+
+// InsightUse is one claim that a plan asks for.
+type InsightUse struct {
+	ID        InsightID   `json:"id"`
+	Kind      InsightKind `json:"kind"`
+	Metric    MetricID    `json:"metric"`
+	Tolerance float64     `json:"tolerance"` // a share of the value, or of its unit where absolute
+	Absolute  bool        `json:"absolute,omitempty"`
+	Part      string      `json:"part"`
 }
 
 // MetricUse is one metric of a plan.

@@ -144,7 +144,18 @@ type GovernanceDirective struct {
 	Owners       []DataOwner         `json:"owners"`
 	Regions      []string            `json:"regions"`
 	ApprovedBy   []string            `json:"approvedBy"` // two different subjects (people of the company, by function)
+	// FallenInsight is what a fallen verdict on the insight that a goal rests on does to the goal; empty: its proof.
+	FallenInsight FallenInsight `json:"fallenInsight,omitempty"`
 }
+
+// FallenInsight is what of a goal a fallen verdict changes.
+type FallenInsight string
+
+// What a fallen verdict changes. The status is then not_measurable(validity), unless it was decided before.
+const (
+	FallenProof  FallenInsight = "proof"
+	FallenStatus FallenInsight = "status"
+)
 
 // PurposeRule allows a purpose for some categories of data.
 type PurposeRule struct {

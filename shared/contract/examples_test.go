@@ -138,6 +138,7 @@ func functionalAck() *Acknowledgement {
 			ID: "od-1", Part: "marketing", Revision: 1795523400600, State: Degraded, Reasons: []Reason{lowCoverage()}, At: at(9),
 			Decision: of(decision()), Jobs: jobs(), Trace: trace,
 		}},
+		Insights: []InsightUse{{ID: "insight-1", Kind: LevelInsight, Metric: "month_on_month_retention", Tolerance: .05, Absolute: true, Part: "marketing"}},
 	}
 	return a
 }
@@ -246,7 +247,7 @@ func governance() *GovernanceDirective {
 		}},
 		Retention: map[DataType]int{Transactional: 1095}, MinimumGroup: 10, Roles: map[string][]string{"manager": {"approve_plan"}},
 		Owners:  []DataOwner{{DataType: Transactional, Owner: "head of sales", Steward: "order data steward"}},
-		Regions: []string{"eu", "us"}, ApprovedBy: []string{"chief executive", "data protection officer"},
+		Regions: []string{"eu", "us"}, ApprovedBy: []string{"chief executive", "data protection officer"}, FallenInsight: FallenStatus,
 	}
 }
 

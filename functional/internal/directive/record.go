@@ -115,6 +115,14 @@ func (r *Record) summarise() {
 	}
 	for _, o := range r.Orders {
 		s.Operational = append(s.Operational, r.operational(o))
+		if o.Standing.Ended() {
+			continue
+		}
+		for _, i := range o.Insights {
+			s.Insights = append(s.Insights, contract.InsightUse{
+				ID: i.ID, Kind: i.Kind, Metric: i.Metric.ID, Tolerance: i.Tolerance, Absolute: i.Absolute, Part: o.Part,
+			})
+		}
 	}
 	r.Answer.Plan = s
 }

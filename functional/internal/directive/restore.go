@@ -1,6 +1,7 @@
 package directive
 
 import (
+	"github.com/strata-crm/strata/functional/internal/insight"
 	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/shared/contract"
 )
@@ -62,8 +63,15 @@ func (r *Record) restorePlan() {
 
 func part(o contract.OperationalDirective, s *contract.PlanSummary) plan.Part {
 	p := plan.Part{Unit: o.Part, Collect: o.Collect}
+	own := map[contract.MetricID]*contract.Condition{}
 	for _, c := range o.Compute {
 		p.Metrics = append(p.Metrics, plan.Metric{Definition: c.Metric, Required: c.Required})
+		if c.Required {
+			own[c.Metric.ID] = c.Scope
+		}
+	}
+	for _, i := range o.Insights {
+		p.Insights = append(p.Insights, insight.FromOrder(i, own))
 	}
 	for _, m := range s.Metrics {
 		if m.Part == o.Part {

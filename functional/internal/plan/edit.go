@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 
+	"github.com/strata-crm/strata/functional/internal/insight"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -13,6 +14,7 @@ func Edited(p Plan, parts []Part, c contract.Constraints, d *contract.StrategicD
 	if err := Narrows(c, d.Constraints); err != nil {
 		return p, err
 	}
+	parts = slices.Clone(parts)
 	for n, part := range parts {
 		if slices.ContainsFunc(parts[:n], func(o Part) bool { return o.Unit == part.Unit }) {
 			return p, fault.New(fault.Invalid, fault.BadRequest, "/parts: %s is there twice", part.Unit)
@@ -21,6 +23,11 @@ func Edited(p Plan, parts []Part, c contract.Constraints, d *contract.StrategicD
 		if i < 0 {
 			return p, widens("/parts/"+part.Unit, "the plan has no such part")
 		}
+		if part.Insights == nil {
+			part.Insights = p.Parts[i].Insights
+		}
+		part.Insights = kept(part.Insights, part)
+		parts[n] = part
 		if err := within(part, p.Parts[i], c.Purposes); err != nil {
 			return p, err
 		}
@@ -81,6 +88,25 @@ func within(n, o Part, purposes []contract.Purpose) error {
 			return fault.New(fault.Invalid, fault.BadRequest, "/constraints/purposes: %s is collected for %s", c.Parameter.Name, c.Parameter.Purpose)
 		}
 	}
+	return claimed(n, o)
+}
+
+// kept returns the claims whose metrics the part still has: leaving out a metric leaves out what is claimed of it.
+func kept(claims []insight.Asked, p Part) []insight.Asked {
+	return slices.DeleteFunc(slices.Clone(claims), func(a insight.Asked) bool {
+		_, has := p.metric(a.Metric)
+		return !has
+	})
+}
+
+// claimed returns nil if every claim of n is one of o's, as tight or tighter.
+func claimed(n, o Part) error {
+	at := "/parts/" + n.Unit + "/insights"
+	for _, a := range n.Insights {
+		if !slices.ContainsFunc(o.Insights, func(x insight.Asked) bool { return x.Narrows(a) }) {
+			return widens(at, "the "+string(a.Kind)+" of "+string(a.Metric)+" is not in the draft, or not as widely")
+		}
+	}
 	return nil
 }
 
@@ -91,18 +117,24 @@ func covers(draft, c contract.Collection) bool {
 }
 
 func keepsRequired(o Part, i int, parts []Part) error {
-	var kept Part
+	var now Part
 	if i >= 0 {
-		kept = parts[i]
+		now = parts[i]
 	}
 	for _, m := range o.Metrics {
-		if m.Required && !slices.ContainsFunc(kept.Metrics, func(x Metric) bool { return x.Definition.ID == m.Definition.ID }) {
+		if m.Required && !slices.ContainsFunc(now.Metrics, func(x Metric) bool { return x.Definition.ID == m.Definition.ID }) {
 			return fault.New(fault.Invalid, fault.BadRequest, "/parts/%s/metrics: %s is the goal's own metric and must stay", o.Unit, m.Definition.ID)
 		}
 	}
 	for _, c := range o.Collect {
-		if c.Required && !slices.ContainsFunc(kept.Collect, func(x contract.Collection) bool { return x.Parameter.Name == c.Parameter.Name }) {
+		if c.Required && !slices.ContainsFunc(now.Collect, func(x contract.Collection) bool { return x.Parameter.Name == c.Parameter.Name }) {
 			return fault.New(fault.Invalid, fault.BadRequest, "/parts/%s/collect: the goal's own metric needs %s", o.Unit, c.Parameter.Name)
+		}
+	}
+	for _, a := range o.Insights {
+		// Without it less would be asked of the goal's proof, which is no narrowing.
+		if a.Required && !slices.ContainsFunc(now.Insights, func(x insight.Asked) bool { return a.Narrows(x) }) {
+			return fault.New(fault.Invalid, fault.BadRequest, "/parts/%s/insights: the goal's proof rests on the %s of %s, which must stay", o.Unit, a.Kind, a.Metric)
 		}
 	}
 	return nil

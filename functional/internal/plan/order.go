@@ -29,9 +29,23 @@ func Orders(tenant contract.TenantID, p *Plan, d *contract.StrategicDirective) [
 				Metric: m.Definition, Scope: d.Goal.Scope, Grain: d.Goal.Grain, Until: contract.DayOf(d.Expires, zone), Required: m.Required,
 			})
 		}
+		for _, a := range part.Insights {
+			if m, ok := part.metric(a.Metric); ok {
+				o.Insights = append(o.Insights, a.Order(tenant, o.ID, m.Definition, d.Goal.Grain, contract.DayOf(d.Expires, zone)))
+			}
+		}
 		orders = append(orders, o)
 	}
 	return orders
+}
+
+func (p *Part) metric(id contract.MetricID) (Metric, bool) {
+	for _, m := range p.Metrics {
+		if m.Definition.ID == id {
+			return m, true
+		}
+	}
+	return Metric{}, false
 }
 
 // features returns what an operational directive needs its receiver to understand.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/strata-crm/strata/functional/internal/insight"
 	"github.com/strata-crm/strata/functional/internal/playbook"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -35,6 +36,9 @@ type Part struct {
 	Owner   string                `json:"owner"`
 	Metrics []Metric              `json:"metrics"`
 	Collect []contract.Collection `json:"collect"`
+	// Insights are the claims that are made and examined for as long as the directive lasts. An edit keeps
+	// them with their metrics where it does not mention them.
+	Insights []insight.Asked `json:"insights,omitempty"`
 }
 
 // Metric is a metric that a part computes.
@@ -78,6 +82,7 @@ func Draft(id contract.PlanID, d *contract.StrategicDirective, l Library, now ti
 		if len(missing) > 0 {
 			return Plan{}, missing
 		}
+		part.claim(book, d.Goal.Scope, p.Constraints.Tolerance)
 		if len(part.Metrics)+len(part.Collect) > 0 {
 			p.Parts = append(p.Parts, part)
 		}
@@ -131,6 +136,14 @@ func draftPart(u playbook.Unit, uses []playbook.Use, b playbook.Playbook, own co
 		}
 	}
 	return part, nil
+}
+
+// claim adds what the playbook claims of the part's metrics.
+func (p *Part) claim(b playbook.Playbook, scope *contract.Condition, tolerance float64) {
+	for i := range p.Metrics {
+		m := &p.Metrics[i]
+		p.Insights = append(p.Insights, insight.Ask(b.Insights, &m.Definition, m.Required, scope, tolerance)...)
+	}
 }
 
 // ask adds a parameter to the part, or makes it required if it is there already.

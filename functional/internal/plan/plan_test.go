@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/strata-crm/strata/functional/internal/insight"
 	"github.com/strata-crm/strata/functional/internal/playbook"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -150,10 +151,23 @@ func TestAnEditNarrowsAndNeverWidens(t *testing.T) {
 		"without its own metric": func(ps []Part, _ *contract.Constraints) []Part { ps[0].Metrics = nil; return ps },
 		"without its own data":   func(ps []Part, _ *contract.Constraints) []Part { ps[0].Collect = nil; return ps },
 		"without its part":       func(ps []Part, _ *contract.Constraints) []Part { return ps[1:] },
-		"smaller groups":         func(ps []Part, c *contract.Constraints) []Part { c.MinimumGroup = 9; return ps },
-		"longer retention":       func(ps []Part, c *contract.Constraints) []Part { c.RetentionDays = 366; return ps },
-		"endless retention":      func(ps []Part, c *contract.Constraints) []Part { c.RetentionDays = 0; return ps },
-		"less coverage":          func(ps []Part, c *contract.Constraints) []Part { c.RequiredCoverage = .5; return ps },
+		"another claim": func(ps []Part, _ *contract.Constraints) []Part {
+			ps[0].Insights = append(slices.Clone(ps[0].Insights), insight.Asked{Kind: contract.LevelInsight, Metric: ps[0].Metrics[1].Definition.ID, Tolerance: .1})
+			return ps
+		},
+		"a wider claim": func(ps []Part, _ *contract.Constraints) []Part {
+			ps[0].Insights = slices.Clone(ps[0].Insights)
+			ps[0].Insights[0].Tolerance *= 2
+			return ps
+		},
+		"without the claim that its proof rests on": func(ps []Part, _ *contract.Constraints) []Part {
+			ps[0].Insights = []insight.Asked{}
+			return ps
+		},
+		"smaller groups":    func(ps []Part, c *contract.Constraints) []Part { c.MinimumGroup = 9; return ps },
+		"longer retention":  func(ps []Part, c *contract.Constraints) []Part { c.RetentionDays = 366; return ps },
+		"endless retention": func(ps []Part, c *contract.Constraints) []Part { c.RetentionDays = 0; return ps },
+		"less coverage":     func(ps []Part, c *contract.Constraints) []Part { c.RequiredCoverage = .5; return ps },
 		"another purpose": func(ps []Part, c *contract.Constraints) []Part {
 			c.Purposes = []contract.Purpose{"advertising"}
 			return ps
@@ -163,6 +177,34 @@ func TestAnEditNarrowsAndNeverWidens(t *testing.T) {
 		if _, err := Edited(p, change(copyOf(), &c), c, d); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s: %v; want Invalid", name, err)
 		}
+	}
+}
+
+func TestAnEditMayTightenAndLeaveOutClaims(t *testing.T) {
+	t.Parallel()
+	d := directive(contract.Retention, "month_on_month_retention", "retention_analysis")
+	p, _ := Draft("p1", d, library(t), now)
+	own := slices.IndexFunc(p.Parts[0].Insights, func(a insight.Asked) bool { return a.Required })
+	if own < 0 || p.Parts[0].Insights[own].Kind != contract.LevelInsight || p.Parts[0].Insights[own].Tolerance != .1 {
+		t.Fatalf("%+v", p.Parts[0].Insights)
+	}
+	parts := slices.Clone(p.Parts)
+	tight := p.Parts[0].Insights[own]
+	tight.Tolerance = .05
+	parts[0].Insights = []insight.Asked{tight}
+	e, err := Edited(p, parts, p.Constraints, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Orders("main", &e, d)[0]
+	if len(o.Insights) != 1 || o.Insights[0].Tolerance != .05 || o.Insights[0].Until != "2027-01-24" || o.Insights[0].Metric.Label == "" {
+		t.Errorf("ordered %+v", o.Insights)
+	}
+	silent := slices.Clone(p.Parts)
+	silent[0].Insights = nil // an edit by a program that does not know of claims
+	silent[0].Metrics = slices.DeleteFunc(slices.Clone(silent[0].Metrics), func(m Metric) bool { return m.Definition.ID == "repeat_rate" })
+	if e, err = Edited(p, silent, p.Constraints, d); err != nil || len(e.Parts[0].Insights) != len(p.Parts[0].Insights)-1 {
+		t.Errorf("%v, %d claims of %d", err, len(e.Parts[0].Insights), len(p.Parts[0].Insights))
 	}
 }
 

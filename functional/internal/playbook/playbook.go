@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/strata-crm/strata/functional/internal/insight"
 	"github.com/strata-crm/strata/functional/internal/metric"
 	"github.com/strata-crm/strata/functional/internal/parameter"
 	"github.com/strata-crm/strata/shared/contract"
@@ -29,6 +30,7 @@ type Playbook struct {
 	Units     []Unit            `json:"units"`
 	Metrics   []Use             `json:"metrics"`
 	Wishes    []Wish            `json:"wishes"` // parameters that would help
+	Insights  []insight.Claim   `json:"insights,omitempty"`
 }
 
 // Unit is a functional unit that carries out a part of the plan.
@@ -196,6 +198,19 @@ func (l *Library) checkPlaybook(p *Playbook) error {
 	for _, w := range p.Wishes {
 		if !l.parameters.Has(w.Parameter) || !unit(w.Unit) {
 			return bad("wish %q of unit %q: both must be defined", w.Parameter, w.Unit)
+		}
+	}
+	return l.checkClaims(p)
+}
+
+// checkClaims sees to it that every claim can be ordered: of a metric that the playbook computes, or of the goal's own.
+func (l *Library) checkClaims(p *Playbook) error {
+	for i, c := range p.Insights {
+		if err := c.Check(l); err != nil {
+			return fmt.Errorf("insight %d: %w", i, err)
+		}
+		if c.Metric != "" && !slices.ContainsFunc(p.Metrics, func(u Use) bool { return u.Metric == c.Metric }) {
+			return fault.New(fault.Invalid, fault.BadDefinition, "insight %d: %s is not among the playbook's metrics", i, c.Metric)
 		}
 	}
 	return nil

@@ -30,6 +30,9 @@ func TestShippedPlaybooksLoad(t *testing.T) {
 			t.Errorf("no playbook for %s", v)
 			continue
 		}
+		if len(p.Insights) < 3 {
+			t.Errorf("%s claims %+v", v, p.Insights)
+		}
 		for _, u := range p.Metrics {
 			d, ok := l.Metric(u.Metric)
 			if !ok || d.Owner == "" || d.Steward == "" {
@@ -154,6 +157,8 @@ func TestEveryInvalidFileNamesThePlace(t *testing.T) {
 		"a metric of no unit":       {book, "unit: marketing, spread", "unit: sales, spread", []string{"advocacy", "sales"}},
 		"no spread":                 {book, "spread: 2", "spread: 0", []string{"advocacy", "referrals_month", "spread"}},
 		"a wish nobody defined":     {book, "parameter: referrer", "parameter: shoe_size", []string{"advocacy", "shoe_size"}},
+		"a claim of no kind":        {book, "wishes:", "insights: [{kind: opinion}]\nwishes:", []string{"advocacy", "insight 0", "opinion"}},
+		"a claim of nobody's":       {book, "wishes:", "insights: [{kind: level, metric: repeat_rate}]\nwishes:", []string{"advocacy", "insight 0", "repeat_rate"}},
 		"another one's variable":    {book, "variable: advocacy", "variable: retention", []string{"advocacy", "retention"}},
 		"a metric's misspelt key":   {metrics, "label:", "lable:", []string{metrics, "lable"}},
 		"a metric of no type":       {metrics, "type: simple", "type: wish", []string{"referrals_month", "/type"}},
