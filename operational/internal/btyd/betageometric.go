@@ -53,14 +53,14 @@ func (l betaGeometric) levels(r, alpha, a, b float64) []levelTerms {
 func (l betaGeometric) at(theta []float64) rowDensity {
 	v := exps(theta)
 	r, alpha, a, b := v[0], v[1], v[2], v[3]
-	levels := l.levels(r, alpha, a, b)
+	levels, logTimes := l.levels(r, alpha, a, b), l.p.logTimes(alpha)
 	return func(i int, score []float64) float64 {
-		h, t := &l.p.histories[i], &levels[l.p.levelOf[i]]
-		logT := math.Log(alpha + h.T)
+		h, t, at := &l.p.histories[i], &levels[l.p.levelOf[i]], l.p.timesOf[i]
+		logT := logTimes[at.t]
 		stays := -(r + h.X) * logT
 		sum, alive, left, logTx := stays, 1.0, 0.0, 0.0
 		if l.leavable(h.X) {
-			logTx = math.Log(alpha + h.Tx)
+			logTx = logTimes[at.tx]
 			sum, alive, left = logAdd(stays, t.leave-(r+h.X)*logTx)
 		}
 		if score != nil {
@@ -71,6 +71,15 @@ func (l betaGeometric) at(theta []float64) rowDensity {
 		}
 		return t.base + sum
 	}
+}
+
+// logTimes are the logarithms of alpha + each of the times.
+func (p *Population) logTimes(alpha float64) []float64 {
+	out := make([]float64, len(p.times))
+	for i, t := range p.times {
+		out[i] = math.Log(alpha + t)
+	}
+	return out
 }
 
 // starts are four places around the observed rate of purchase, which sets the scale of alpha.
@@ -113,21 +122,15 @@ func (l betaGeometric) expectedGiven(v [4]float64, x, tx, t, weeks float64) floa
 	return l.pAlive(v, x, tx, t) * aliveMean(v[0]+x, v[1]+t, v[2], v[3]+x+l.extra, weeks)
 }
 
-// expectedByHistory is expectedGiven for every history of the population, aliveByHistory pAlive.
-func (l betaGeometric) expectedByHistory(v [4]float64, weeks float64) []float64 {
-	out := make([]float64, len(l.p.histories))
-	for i, h := range l.p.histories {
-		out[i] = l.expectedGiven(v, h.X, h.Tx, h.T, weeks)
+// probabilityGiven is that of n purchases in (T, T+weeks] of a customer with this history. What is known of a customer
+// who is alive is again a gamma rate and a beta chance to leave, after each purchase to come.
+func (l betaGeometric) probabilityGiven(v [4]float64, n int, x, tx, t, weeks float64) float64 {
+	alive := l.pAlive(v, x, tx, t)
+	p := alive * betaGeometric{}.probability([4]float64{v[0] + x, v[1] + t, v[2], v[3] + x + l.extra}, n, weeks)
+	if n == 0 {
+		p += 1 - alive
 	}
-	return out
-}
-
-func (l betaGeometric) aliveByHistory(v [4]float64) []float64 {
-	out := make([]float64, len(l.p.histories))
-	for i, h := range l.p.histories {
-		out[i] = l.pAlive(v, h.X, h.Tx, h.T)
-	}
-	return out
+	return p
 }
 
 // expected is E[X(weeks)] of a customer about whom nothing is known but the first purchase.

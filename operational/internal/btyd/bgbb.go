@@ -48,8 +48,7 @@ func FitBGBB(customers []Opportunities, g Gates) (*Fit[BGBB], error) {
 	if err != nil {
 		return nil, err
 	}
-	v := exps(e.theta)
-	return newFit(e, BGBB{v[0], v[1], v[2], v[3]}), nil
+	return newFit(e, func(v []float64) BGBB { return BGBB{v[0], v[1], v[2], v[3]} }), nil
 }
 
 // LogLikelihood is the natural logarithm of the likelihood of the customers. It fails (Invalid) on customers that

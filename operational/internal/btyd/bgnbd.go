@@ -5,12 +5,13 @@ type Fit[M any] struct {
 	Model         M
 	LogLikelihood float64   // natural logarithm, summed over the customers the model is fitted on
 	StdErrs       []float64 // of the parameters, in the order of the model's fields, from the observed information
-	Evaluations   int       // of likelihood and gradient, over all starts
+	Evaluations   int       // of likelihood and gradient on all customers
 	estimate      *estimate
+	build         func(v []float64) M // the model with these parameters
 }
 
-func newFit[M any](e *estimate, model M) *Fit[M] {
-	return &Fit[M]{Model: model, LogLikelihood: e.logLik, StdErrs: e.stdErrs(), Evaluations: e.evals, estimate: e}
+func newFit[M any](e *estimate, build func(v []float64) M) *Fit[M] {
+	return &Fit[M]{Model: build(exps(e.theta)), LogLikelihood: e.logLik, StdErrs: e.stdErrs(), Evaluations: e.evals, estimate: e, build: build}
 }
 
 // BGNBD is the beta-geometric/NBD model of Fader, Hardie & Lee (2005). A customer without a repeat purchase is alive
@@ -31,8 +32,7 @@ func FitBGNBD(p *Population, g Gates) (*Fit[BGNBD], error) {
 	if err != nil {
 		return nil, err
 	}
-	v := exps(e.theta)
-	return newFit(e, BGNBD{v[0], v[1], v[2], v[3]}), nil
+	return newFit(e, func(v []float64) BGNBD { return BGNBD{v[0], v[1], v[2], v[3]} }), nil
 }
 
 // LogLikelihood is the natural logarithm of the likelihood of the population.
@@ -55,4 +55,9 @@ func (m BGNBD) Expected(weeks float64) float64 { return betaGeometric{}.expected
 // Probability is that of exactly n repeat purchases (n >= 0) of a random customer in the first weeks.
 func (m BGNBD) Probability(n int, weeks float64) float64 {
 	return betaGeometric{}.probability(m.params(), n, weeks)
+}
+
+// ProbabilityGiven is that of exactly n purchases (n >= 0) in the next weeks of a customer with such a history.
+func (m BGNBD) ProbabilityGiven(n int, x, tx, t, weeks float64) float64 {
+	return betaGeometric{}.probabilityGiven(m.params(), n, x, tx, t, weeks)
 }

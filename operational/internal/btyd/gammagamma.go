@@ -31,11 +31,10 @@ func FitGammaGamma(p *Population, g Gates) (*Fit[GammaGamma], error) {
 		return nil, err
 	}
 	e.population = p
-	v := exps(e.theta)
-	if v[1] <= 1 {
-		return nil, notIdentified("Gamma-Gamma has q = %.3g <= 1, a spend without a mean: cap extreme orders or wait for more data", v[1])
+	if q := math.Exp(e.theta[1]); q <= 1 {
+		return nil, notIdentified("Gamma-Gamma has q = %.3g <= 1, a spend without a mean: cap extreme orders or wait for more data", q)
 	}
-	return newFit(e, GammaGamma{v[0], v[1], v[2]}), nil
+	return newFit(e, func(v []float64) GammaGamma { return GammaGamma{v[0], v[1], v[2]} }), nil
 }
 
 // LogLikelihood is the natural logarithm of the likelihood of the repeaters with positive spend.

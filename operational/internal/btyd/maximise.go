@@ -9,7 +9,9 @@ import (
 )
 
 const (
+	thinnedRows    = 500 // on so many rows, evenly spread, several starts are tried; the best is climbed on all
 	maxLogDistance = 12   // a parameter e^±12 times its start has run away: the likelihood rises without bound
+	climbGoal      = 1e-4 // gradient per customer at which Newton's method takes over
 	gradientGoal   = 1e-9 // per customer, in log-parameters; the likelihood is then exact to far below 1e-6
 	centralStep    = 1e-4 // in log-parameters, for central differences
 	minCurvature   = 1e-8 // smallest reciprocal condition number of an information matrix that counts as regular
@@ -33,10 +35,14 @@ type estimate struct {
 	population *Population  // whose likelihood it is; nil where no forecast is made from it
 	theta      []float64    // logarithms of the parameters
 	logLik     float64      // at theta
-	cov        mat.SymDense // inverse observed information of theta
-	density    rowDensity   // at theta
+	info       mat.SymDense // observed information of theta, of all customers the model is fitted on
+	cov        mat.SymDense // its inverse
+	of         likelihood   // which theta maximises
 	evals      int          // evaluations of likelihood and gradient
 }
+
+// density is each row's log-density at the maximum. It is not safe for concurrent use.
+func (e *estimate) density() rowDensity { return e.of.at(e.theta) }
 
 // stdErrs returns the standard errors of the parameters themselves (delta method).
 func (e *estimate) stdErrs() []float64 {
@@ -66,6 +72,19 @@ func total(l likelihood, theta, grad []float64) float64 {
 	return sum
 }
 
+// thinned is every stepth row of a likelihood.
+type thinned struct {
+	likelihood
+	step int
+}
+
+func (l thinned) rows() int            { return (l.likelihood.rows() + l.step - 1) / l.step }
+func (l thinned) weight(i int) float64 { return l.likelihood.weight(i * l.step) }
+func (l thinned) at(theta []float64) rowDensity {
+	density := l.likelihood.at(theta)
+	return func(i int, score []float64) float64 { return density(i*l.step, score) }
+}
+
 // search is one run of the optimiser: the negative mean log-likelihood, which keeps thresholds free of sample size.
 type search struct {
 	likelihood
@@ -82,7 +101,7 @@ func newSearch(l likelihood, center []float64) *search {
 	return s
 }
 
-// value is +Inf outside the box of maxLogDistance, so that line searches turn back there.
+// value returns the function and, where grad is not nil, writes its gradient. It is +Inf outside the box of maxLogDistance, so that line searches turn back there.
 func (s *search) value(theta, grad []float64) float64 {
 	s.evals++
 	if floats.Distance(theta, s.center, math.Inf(1)) > maxLogDistance {
@@ -97,19 +116,36 @@ func (s *search) value(theta, grad []float64) float64 {
 	return f
 }
 
-// maximise climbs from each start (log-parameters) and returns the highest maximum. It fails with model_not_identified
-// when that has no gradient of zero or no regular information matrix.
+// maximise returns the highest maximum that it finds from the starts (log-parameters). It fails with
+// model_not_identified when that has no gradient of zero or no regular information matrix.
 func maximise(l likelihood, starts [][]float64) (*estimate, error) {
 	s := newSearch(l, starts[0])
 	best, bestF := starts[0], math.Inf(1)
-	for _, start := range starts {
+	for _, start := range likely(l, starts) {
 		theta := s.climb(start)
-		if f := s.value(theta, make([]float64, len(theta))); f < bestF {
+		if f := s.value(theta, nil); f < bestF {
 			best, bestF = theta, f
 		}
 	}
-	theta := s.polish(best)
-	return s.confirm(theta)
+	return s.confirm(s.polish(best))
+}
+
+// likely replaces several starts on many rows by one: where the best of them leads on a part of the rows, or that start
+// itself where the part misleads.
+func likely(l likelihood, starts [][]float64) [][]float64 {
+	step := l.rows() / thinnedRows
+	if step < 2 {
+		return starts
+	}
+	all, part := newSearch(l, starts[0]), newSearch(thinned{l, step}, starts[0])
+	best, bestF := starts[0], all.value(starts[0], nil)
+	for _, start := range starts {
+		theta := part.climb(start)
+		if f := all.value(theta, nil); f < bestF {
+			best, bestF = theta, f
+		}
+	}
+	return [][]float64{best}
 }
 
 // climb runs BFGS. A line search that fails near the maximum is no failure: polish and confirm judge the place.
@@ -126,7 +162,7 @@ func (s *search) climb(start []float64) []float64 {
 		Func: eval,
 		Grad: func(g, x []float64) { eval(x); copy(g, grad) },
 	}
-	settings := &optimize.Settings{GradientThreshold: 1e-6, MajorIterations: 200, Converger: optimize.NeverTerminate{}}
+	settings := &optimize.Settings{GradientThreshold: climbGoal, MajorIterations: 200, Converger: optimize.NeverTerminate{}}
 	result, _ := optimize.Minimize(problem, start, settings, &optimize.BFGS{})
 	if result == nil {
 		return start
@@ -134,30 +170,37 @@ func (s *search) climb(start []float64) []float64 {
 	return result.X
 }
 
-// polish takes Newton steps while they help, so that the end does not depend on where the climb stopped.
+// polish takes Newton steps while they help, so that the end does not depend on where the climb stopped. A curvature
+// serves as long as its steps shrink the gradient tenfold.
 func (s *search) polish(theta []float64) []float64 {
 	grad := make([]float64, len(theta))
 	f := s.value(theta, grad)
+	var chol mat.Cholesky
+	renew := true
 	for range polishSteps {
 		if floats.Norm(grad, math.Inf(1)) < gradientGoal/10 {
 			break
 		}
-		var chol mat.Cholesky
-		if !chol.Factorize(s.curvature(theta)) {
+		if renew && !chol.Factorize(s.curvature(theta)) {
 			break
 		}
+		next, nextGrad := make([]float64, len(theta)), make([]float64, len(theta))
 		var step mat.VecDense
 		if chol.SolveVecTo(&step, mat.NewVecDense(len(grad), grad)) != nil {
 			break
 		}
-		next, nextGrad := make([]float64, len(theta)), make([]float64, len(theta))
 		floats.SubTo(next, theta, step.RawVector().Data)
 		// The value is flat to rounding at the maximum; what still shows progress there is the gradient.
 		nextF := s.value(next, nextGrad)
-		if !(nextF <= f+1e-12*math.Abs(f)) || floats.Norm(nextGrad, 2) >= floats.Norm(grad, 2) {
-			break
+		before, after := floats.Norm(grad, 2), floats.Norm(nextGrad, 2)
+		if !(nextF <= f+1e-12*math.Abs(f)) || after >= before {
+			if renew {
+				break
+			}
+			renew = true
+			continue
 		}
-		theta, f, grad = next, nextF, nextGrad
+		theta, f, grad, renew = next, nextF, nextGrad, after > before/10
 	}
 	return theta
 }
@@ -196,10 +239,12 @@ func (s *search) confirm(theta []float64) (*estimate, error) {
 			"wait for more data", g, exps(theta))
 	}
 	var chol mat.Cholesky
-	if !chol.Factorize(s.curvature(theta)) || !(1/chol.Cond() > minCurvature) {
+	curvature := s.curvature(theta)
+	if !chol.Factorize(curvature) || !(1/chol.Cond() > minCurvature) {
 		return nil, singular(theta)
 	}
-	e := &estimate{theta: theta, logLik: -f * s.n, density: s.at(theta), evals: s.evals}
+	e := &estimate{theta: theta, logLik: -f * s.n, of: s.likelihood, evals: s.evals}
+	e.info.ScaleSym(s.n, curvature)
 	if err := chol.InverseTo(&e.cov); err != nil {
 		return nil, singular(theta)
 	}

@@ -19,8 +19,7 @@ func FitMBGNBD(p *Population, g Gates) (*Fit[MBGNBD], error) {
 	if err != nil {
 		return nil, err
 	}
-	v := exps(e.theta)
-	return newFit(e, MBGNBD{v[0], v[1], v[2], v[3]}), nil
+	return newFit(e, func(v []float64) MBGNBD { return MBGNBD{v[0], v[1], v[2], v[3]} }), nil
 }
 
 // LogLikelihood is the natural logarithm of the likelihood of the population.
@@ -47,4 +46,9 @@ func (m MBGNBD) Expected(weeks float64) float64 {
 // Probability is that of exactly n repeat purchases (n >= 0) of a random customer in the first weeks.
 func (m MBGNBD) Probability(n int, weeks float64) float64 {
 	return betaGeometric{extra: 1}.probability(m.params(), n, weeks)
+}
+
+// ProbabilityGiven is that of exactly n purchases (n >= 0) in the next weeks of a customer with such a history.
+func (m MBGNBD) ProbabilityGiven(n int, x, tx, t, weeks float64) float64 {
+	return betaGeometric{extra: 1}.probabilityGiven(m.params(), n, x, tx, t, weeks)
 }

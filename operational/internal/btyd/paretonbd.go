@@ -24,8 +24,7 @@ func FitParetoNBD(p *Population, g Gates) (*Fit[ParetoNBD], error) {
 	if err != nil {
 		return nil, err
 	}
-	v := exps(e.theta)
-	return newFit(e, ParetoNBD{v[0], v[1], v[2], v[3]}), nil
+	return newFit(e, func(v []float64) ParetoNBD { return ParetoNBD{v[0], v[1], v[2], v[3]} }), nil
 }
 
 // LogLikelihood is the natural logarithm of the likelihood of the population.
@@ -71,6 +70,17 @@ func (m ParetoNBD) Probability(n int, weeks float64) float64 {
 		}
 	}
 	return sum
+}
+
+// ProbabilityGiven is that of exactly n purchases (n >= 0) in the next weeks of a customer with such a history, as exact
+// as [ParetoNBD.Probability]. What is known of a customer who is alive is again two gamma distributed rates.
+func (m ParetoNBD) ProbabilityGiven(n int, x, tx, t, weeks float64) float64 {
+	alive := m.PAlive(x, tx, t)
+	p := alive * ParetoNBD{m.R + x, m.Alpha + t, m.S, m.Beta + t}.Probability(n, weeks)
+	if n == 0 {
+		p += 1 - alive
+	}
+	return p
 }
 
 // probabilityPanels splits the integral of Probability, so that a peak within the time is resolved.

@@ -48,57 +48,6 @@ func TestParetoNBDAliveIsFinite(t *testing.T) {
 	}
 }
 
-func TestParetoNBDHoldOutTable(t *testing.T) {
-	t.Parallel()
-	calibration := summarise(sampleOrders(t), date("19970930"))
-	p, err := NewPopulation(calibration)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := fitted(t, FitParetoNBD, p).Model
-	later := summarise(sampleOrders(t), date("19980630"))
-	var customers, expected, frequency [8]float64
-	var total, absolute, squared float64
-	for i, c := range calibration {
-		e := m.ExpectedGiven(c.X, c.Tx, c.T, 39)
-		y := later[i].X - c.X
-		customers[min(int(c.X), 7)]++
-		expected[min(int(c.X), 7)] += e
-		total += e
-		absolute += math.Abs(y - e)
-		squared += (y - e) * (y - e)
-	}
-	for _, h := range p.histories {
-		frequency[7] += float64(h.Count)
-	}
-	for age, n := range ages(p) {
-		for x := range 7 {
-			f := n * m.Probability(x, age)
-			frequency[x] += f
-			frequency[7] -= f
-		}
-	}
-	wantExpected := [8]float64{.1384, .5994, 1.1958, 1.7138, 2.3983, 2.9071, 3.8185, 6.4029}
-	wantFrequency := [8]float64{1434.13, 396.88, 193.48, 111.80, 69.98, 45.85, 30.92, 73.96}
-	for x := range 8 {
-		near(t, fmt.Sprintf("expected mean of %d", x), expected[x]/customers[x], wantExpected[x], 3e-4)
-		near(t, fmt.Sprintf("in-sample frequency of %d", x), frequency[x], wantFrequency[x], .1)
-	}
-	n := float64(len(calibration))
-	near(t, "total", total, 1665.43, .1)
-	near(t, "MAE", absolute/n, .7545, 1e-4)
-	near(t, "RMSE", math.Sqrt(squared/n), 1.6028, 1e-4)
-}
-
-// ages counts the customers by T.
-func ages(p *Population) map[float64]float64 {
-	out := map[float64]float64{}
-	for _, h := range p.histories {
-		out[h.T] += float64(h.Count)
-	}
-	return out
-}
-
 func TestParetoNBDShareAlive(t *testing.T) {
 	t.Parallel()
 	p := population(t, masterOrders(t), "19980630")
