@@ -1,6 +1,6 @@
 // Package wording writes what the contract holds as people read it, the same on a page and on a terminal: numbers with
-// their unit, rounded half to even, which happens here and nowhere before; days; reasons, and what would heal them; notes.
-// It owns no meaning: units, reasons and notes are the contract's.
+// their unit, rounded half to even, which happens here and nowhere before; days; reasons, and what would heal them; notes;
+// what an insight claims, and how it answers the five questions. It owns no meaning: all of that is the contract's.
 package wording
 
 import (

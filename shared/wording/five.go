@@ -1,0 +1,294 @@
+package wording
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// Sentence answers one of the five questions about an insight in one or two plain sentences: what was found, against
+// what is allowed. It never speaks of probabilities.
+func Sentence(q contract.Question, i *contract.Insight, zone *time.Location) string {
+	if i.State == contract.InsightCandidate {
+		return "Not asked yet, since nothing is claimed: " + withheld(i) + "."
+	}
+	s := sentence{i, finding(q, i), zone}
+	verdict := VerdictOf(i.Verdicts, q)
+	if verdict == contract.NotEnoughData {
+		return s.notEnough(q)
+	}
+	say := map[contract.Question]func(contract.Verdict) string{
+		contract.Volume: s.volume, contract.VelocityOf: s.velocity, contract.Variety: s.variety, contract.Variability: s.variability, contract.Veracity: s.veracity,
+	}[q]
+	text := say(verdict)
+	if verdict == contract.Fails && s.f.Verdict != "" && s.f.Verdict != contract.Fails {
+		text += " What has fallen stays fallen until the claim is published anew."
+	}
+	return text
+}
+
+func finding(q contract.Question, i *contract.Insight) contract.Finding {
+	for _, f := range i.Findings {
+		if f.Question == q {
+			return f
+		}
+	}
+	return contract.Finding{Question: q}
+}
+
+// sentence is one answer in the making.
+type sentence struct {
+	i    *contract.Insight
+	f    contract.Finding
+	zone *time.Location
+}
+
+// size writes a finding's effect, margin or band.
+func (s sentence) size(x float64) string {
+	if s.i.Absolute {
+		return unitOf(s.i).Width(math.Abs(x))
+	}
+	return Percent(math.Abs(x))
+}
+
+// band writes what is allowed.
+func (s sentence) band() string {
+	if s.f.Band == 0 {
+		return strings.TrimPrefix(Tolerance(s.i), "± ")
+	}
+	return s.size(s.f.Band)
+}
+
+func (s sentence) volume(v contract.Verdict) string {
+	read := InsightValue(s.i) + " after " + Sample(s.i)
+	switch {
+	case v == contract.Holds:
+		return read + "; more customers like these will not move it by more than the " + s.band() + " allowed."
+	case v == contract.Fails:
+		return fmt.Sprintf("%s, when %s was published: more data moved it by %s, and %s was allowed.", read, number(s.i, s.i.Published), s.size(s.f.Effect), s.band())
+	case s.f.Why == "newcomers_may_move":
+		return fmt.Sprintf("%s: exact for today, but newcomers may move it by %s, and %s is allowed.", read, s.size(s.f.Margin), s.band())
+	}
+	return fmt.Sprintf("%s: it may lie further from the %s that was published than the %s allowed; more customers will tell.", read, number(s.i, s.i.Published), s.band())
+}
+
+// later says how a closed window lies against the baseline, which for a forecast is the forecast.
+func (s sentence) later(effect float64) string {
+	than := "the baseline"
+	if s.i.Kind == contract.ForecastInsight {
+		than = "the forecast"
+	}
+	switch {
+	case effect == 0:
+		return "just on " + than
+	case effect < 0:
+		return s.size(effect) + " below " + than
+	}
+	return s.size(effect) + " above " + than
+}
+
+// lastWindow names the last window that has closed since publication.
+func (s sentence) lastWindow() string {
+	if n := len(s.i.Windows); n > 0 {
+		return Window(s.i.Windows[n-1].Window, s.i.Grain, s.zone)
+	}
+	return "the last closed window"
+}
+
+func (s sentence) velocity(v contract.Verdict) string {
+	found := s.lastWindow() + " was " + s.later(s.f.Effect)
+	switch {
+	case v == contract.Holds:
+		if end, ok := ShelfLife(s.i); ok {
+			return fmt.Sprintf("Valid until about %s: %s, and %s is allowed.", end.In(s.zone).Format("2 January 2006"), found, s.band())
+		}
+		return fmt.Sprintf("Valid, and nothing points to an end: %s, and %s is allowed.", found, s.band())
+	case v == contract.Fails:
+		return fmt.Sprintf("Fails%s: %s, when %s was allowed.", s.nth(), found, s.band())
+	case s.f.Why == "evidence_mounts":
+		return fmt.Sprintf("Evidence against it mounts, though it is not enough yet: %s, and %s is allowed.", found, s.band())
+	}
+	return fmt.Sprintf("%s, give or take %s, so it may lie beyond the %s allowed.", Name(found), s.size(s.f.Margin), s.band())
+}
+
+var ordinals = []string{"", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"}
+
+// nth says how many windows have closed since publication.
+func (s sentence) nth() string {
+	n := len(s.i.Windows)
+	switch {
+	case n == 0:
+		return ""
+	case n < len(ordinals):
+		return " by the " + ordinals[n] + " window since it was published"
+	}
+	return " by window " + Count(int64(n)) + " since it was published"
+}
+
+var formats = map[string]string{
+	"call": "event calls", "file": "files", "survey": "surveys", "text": "texts", "other": "the small formats together",
+}
+
+// Format names a way in which facts came.
+func Format(code string) string {
+	if text := formats[code]; text != "" {
+		return text
+	}
+	return strings.ReplaceAll(code, "_", " ")
+}
+
+// widest returns the format whose absence moves the value most.
+func (s sentence) widest() (contract.Left, bool) {
+	var w contract.Left
+	for n, l := range s.i.Formats {
+		if n == 0 || math.Abs(l.Effect) > math.Abs(w.Effect) {
+			w = l
+		}
+	}
+	return w, len(s.i.Formats) > 0
+}
+
+func (s sentence) variety(v contract.Verdict) string {
+	w, known := s.widest()
+	name := "a format"
+	effect, margin := s.f.Effect, s.f.Margin
+	if known {
+		name = Format(w.Format)
+		if effect == 0 {
+			effect, margin = w.Effect, w.Margin
+		}
+	}
+	moves := "Leaving out " + name + " would move it by " + s.size(effect)
+	switch {
+	case v == contract.Holds:
+		return moves + "; " + s.band() + " is allowed."
+	case v == contract.Fails:
+		return "Leaving out " + name + " moves it by " + s.size(effect) + ", when " + s.band() + " was allowed."
+	case s.f.Why == "format_contradicts":
+		return moves + "." + s.contradiction()
+	case s.f.Why == "unparsed_facts":
+		return moves + ", but facts that could not be read may hide a larger difference between formats."
+	}
+	return fmt.Sprintf("%s, give or take %s, so it may be more than the %s allowed.", moves, s.size(margin), s.band())
+}
+
+func (s sentence) contradiction() string {
+	var parts []string
+	for _, l := range s.i.Formats {
+		if !l.Contradicts {
+			continue
+		}
+		sign := "+"
+		if l.Gap < 0 {
+			sign = Minus
+		}
+		parts = append(parts, fmt.Sprintf(" %s disagree (%s%s) but weigh %s.", Name(Format(l.Format)), sign, Percent(math.Abs(l.Gap)), Percent(l.Share)))
+	}
+	return strings.Join(parts, "")
+}
+
+// tailLimit separates the two parts of variability: the fall without the tail may be at most 0.15, the spread's log at most
+// that of two.
+const tailLimit = 0.15
+
+func (s sentence) variability(v contract.Verdict) string {
+	ofSpread := s.f.Band > 2*tailLimit
+	switch {
+	case v == contract.Holds:
+		return s.tail() + s.spread()
+	case ofSpread && v == contract.Fails:
+		return fmt.Sprintf("Customers now differ %s as much as they did, when ×2 was allowed.%s", s.times(), s.tailToo())
+	case ofSpread:
+		return fmt.Sprintf("Customers now differ %s as much as they did; ×2 is allowed, and it may be more.%s", s.times(), s.tailToo())
+	case v == contract.Fails:
+		return fmt.Sprintf("Without the top 1 %% of customers it falls by %s, when %s was allowed: it tells of a few.", Percent(math.Abs(s.f.Effect)), Percent(s.f.Band))
+	}
+	return fmt.Sprintf("Without the top 1 %% of customers it falls by %s, give or take %s, so it may be more than the %s allowed.",
+		Percent(math.Abs(s.f.Effect)), Percent(s.f.Margin), Percent(s.f.Band))
+}
+
+func (s sentence) tail() string {
+	if s.i.Tail == nil {
+		return "It does not hang on a few customers."
+	}
+	return "The top 1 % of customers carry " + Percent(s.i.Tail.Fall) + " of it."
+}
+
+func (s sentence) tailToo() string {
+	if s.i.Tail == nil {
+		return ""
+	}
+	return " " + s.tail()
+}
+
+func (s sentence) spread() string {
+	if s.i.Tail == nil || s.i.Tail.Spread == nil {
+		return ""
+	}
+	return " Spread is normal (" + times(*s.i.Tail.Spread) + ")."
+}
+
+func (s sentence) times() string {
+	if s.i.Tail != nil && s.i.Tail.Spread != nil {
+		return times(*s.i.Tail.Spread)
+	}
+	return times(math.Exp(s.f.Effect))
+}
+
+func times(x float64) string { return "×" + Decimal(x, 0, 1) }
+
+func (s sentence) veracity(v contract.Verdict) string {
+	u := s.i.Unknown
+	from := "Some of it comes"
+	if u != nil {
+		from = Percent(u.Share) + " comes"
+	}
+	switch {
+	case v == contract.Fails:
+		return fmt.Sprintf("%s from unknown sources; leaving them out moves it by %s, when %s was allowed.", from, s.size(s.f.Effect), s.band())
+	case v == contract.Holds && (u == nil || u.Share == 0):
+		return "All of it comes from verified sources."
+	case u != nil && u.Tipping != nil && (v == contract.Holds || s.f.Why == "unverified_sources"):
+		return fmt.Sprintf("%s from unknown sources; they would have to be wrong by %s to change the conclusion.", from, Percent(*u.Tipping))
+	case v == contract.Holds:
+		return from + " from unknown sources; without them it stays within the " + s.band() + " allowed."
+	}
+	return fmt.Sprintf("%s from unknown sources; leaving them out would move it by %s, give or take %s, so it may be more than the %s allowed.",
+		from, s.size(s.f.Effect), s.size(s.f.Margin), s.band())
+}
+
+// notEnough says what is lacking to answer.
+func (s sentence) notEnough(q contract.Question) string {
+	switch s.f.Why {
+	case "too_few":
+		return "Too few customers to tell so far: " + Count(s.i.N) + "."
+	case "one_dominates":
+		return "A single customer makes so much of the differences that nothing can be told yet."
+	case "read_whole":
+		return "So small a base must be read whole before anything is told."
+	case "undefined":
+		return "There is no value to compare with."
+	case "tail_too_small":
+		if s.i.Tail != nil {
+			return "Too few customers in the top 1 % to tell: " + Count(s.i.Tail.Customers) + ", and 20 are needed."
+		}
+		return "Too few customers in the top 1 % to tell: 20 are needed."
+	case "no_complete_window":
+		return "No window has closed completely since it was published; the first one will tell."
+	case "one_format":
+		if w, ok := s.widest(); ok {
+			return "All of it came in one format, " + Format(w.Format) + ", so none can be left out."
+		}
+		return "All of it came in one format, so none can be left out."
+	}
+	return map[contract.Question]string{
+		contract.Volume:      "Too few customers to tell so far: " + Count(s.i.N) + ".",
+		contract.VelocityOf:  "No window has closed completely since it was published; the first one will tell.",
+		contract.Variety:     "Not enough data to leave a format out.",
+		contract.Variability: "Not enough customers to tell whether a few carry it.",
+		contract.Veracity:    "Not enough data to leave unknown sources out.",
+	}[q]
+}
