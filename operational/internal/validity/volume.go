@@ -13,7 +13,8 @@ import (
 //
 // It holds when the current interval for customers to come lies inside the band: never the running intersection of
 // intervals, which goes on saying "holds" in 16 % of the looks at which the true value has left. It fails when the 1 %
-// interval no longer touches the band.
+// interval no longer touches the band, even while one customer dominates: they widen the interval, so that what is proven in
+// spite of them stands. The guard keeps claims from being made on tails that nobody has seen; it does not keep false ones.
 func Volume(now Estimate, published, band float64, windows int) Finding {
 	level := Failing()
 	if windows > 0 {
@@ -22,7 +23,11 @@ func Volume(now Estimate, published, band float64, windows int) Finding {
 	f := Finding{Effect: now.Value - published, Margin: now.Newcomers(Holding()), Band: band}
 	// Weighted by its window's share of the budget, so that proof is 1/.01 in every window and evidence stays an e-value.
 	f.LogE = now.beyond(published, band, level) - level.threshold() + Failing().threshold()
+	proof := f.LogE
 	f = judge(f, now, Failing())
+	if f.Reason == Reason(Dominated) && proof >= Failing().threshold() {
+		f.Verdict, f.Reason, f.LogE = contract.Fails, Beyond, proof
+	}
 	if f.Verdict == contract.Weakening && now.Exact() && math.Abs(f.Effect) <= band && f.Margin > band {
 		f.Reason = Newcomers
 	}

@@ -144,3 +144,40 @@ func TestA5Newcomers(t *testing.T) {
 		}
 	}
 }
+
+// What fails while one customer dominates is not called false in vain, whatever the tail, as long as it could be published.
+func TestFailuresUnderDominanceAreProven(t *testing.T) {
+	tau := Tolerance{Size: .05}
+	for _, c := range []struct {
+		name string
+		law  law
+	}{{"log-normal s=1.3", lognormal(1.3)}, {"log-normal s=1.5", lognormal(1.5)}, {"Pareto 2.5", pareto(2.5)}, {"Pareto 2", pareto(2)}} {
+		r := runs(200, 10)
+		published, failed, dominated := 0, 0, 0
+		for seed := range r {
+			x, s := must(NewExtraction(Mean, tau, maxCustomers)), Standing{}
+			w := million(c.law).walk(random(uint64(seed+1), "newcomers"))
+			for n := 1; n <= 200_000 && (s.N == 0 || n <= 4*int(s.N)); n++ {
+				if err := x.Add(Priority(n), Number(w.next())); err != nil {
+					t.Fatal(err)
+				}
+				if n%100 != 0 {
+					continue
+				}
+				a := x.Answer()
+				if s.N == 0 {
+					if next, err := Publish(a.Estimate, tau); err == nil {
+						s = next
+						published++
+					}
+					continue
+				}
+				dominated += count(a.Estimate.Withheld() == Dominated)
+				s = s.Judge(contract.Verdicts{Volume: s.Volume(a.Estimate, 0).Verdict})
+			}
+			failed += count(s.Verdicts.Volume == contract.Fails)
+		}
+		t.Logf("%s: %d of %d runs published, %d looks with one customer dominating", c.name, published, r, dominated)
+		atMost(t, c.name+" true, and fails", failed, r, .01)
+	}
+}
