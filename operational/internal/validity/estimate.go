@@ -78,6 +78,17 @@ func (e Estimate) beyond(center, band float64, l Level) float64 {
 	return l.LogE(math.Abs(e.Value-center)-band, e.SD, float64(e.N))
 }
 
+// spent is beyond over rolling windows, of which this is the one numbered windows since publication, from 1; 0 where there
+// are none. The level's error probability is divided among all windows for ever; the evidence is weighted by its window's
+// share, so that proof is the level's threshold in every window and evidence stays an e-value.
+func (e Estimate) spent(center, band float64, l Level, windows int) float64 {
+	if windows < 1 {
+		return e.beyond(center, band, l)
+	}
+	share := l.Spend(windows)
+	return e.beyond(center, band, share) - share.threshold() + l.threshold()
+}
+
 // Peak is the largest share of one influence in the sum of their squares. It is 1 where all are zero: among customers who
 // are all alike, the first one who is not would hold all of the variance, and nothing is known about how many there are.
 func Peak(influences []float64) float64 {

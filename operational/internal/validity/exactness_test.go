@@ -299,7 +299,7 @@ func TestA20Cost(t *testing.T) {
 			t.Fatal("a tolerance of .01 % was met")
 		}
 	}
-	Variety(leaveOut(m, 5, vectors), 0, .05, math.NaN())
+	Variety(leaveOut(m, 5, vectors), 0, .05, math.NaN(), 0)
 	if _, _, err := TailFall(terms, 0, false); err != nil {
 		t.Fatal(err)
 	}

@@ -199,9 +199,9 @@ func (l *living) judge(t *testing.T, s Standing, tau float64, windows int, v2, v
 	return contract.Verdicts{
 		Volume:      s.Volume(now, windows).Verdict,
 		Velocity:    v2.Finding().Verdict,
-		Variety:     Variety(formats, 0, tau, math.NaN()).Verdict,
-		Variability: Gravest(Tail(fall, tail), v4b.Finding()).Verdict,
-		Veracity:    Veracity(formats[sources-1].Without, unknown, tau, 1).Verdict,
+		Variety:     Variety(formats, 0, tau, math.NaN(), windows).Verdict,
+		Variability: Gravest(Tail(fall, tail, windows), v4b.Finding()).Verdict,
+		Veracity:    Veracity(formats[sources-1].Without, unknown, tau, 1, windows).Verdict,
 	}
 }
 

@@ -32,12 +32,13 @@ type VarietyFinding struct {
 
 // Variety (V3) asks whether the value stands when a format is left out. tolerance is relative; unparsed the share, 0 to
 // 1, of facts that could not be read; target the target's distance from the value, relative, or NaN where there is none.
+// windows counts rolling windows as in [Volume].
 //
 // It fails when leaving one of the G formats out is proven, at 1 %/G, to move the value by more than the tolerance. It
 // holds when no format moves it by more and unparsed × the largest gap of a format stays within the tolerance. A format
 // that contradicts but weighs little makes it weakening, and is named. Tests for any difference (Cochran's Q, I²) are of
 // no use here: on enough data they always find one.
-func Variety(formats []Format, unparsed, tolerance, target float64) VarietyFinding {
+func Variety(formats []Format, unparsed, tolerance, target float64, windows int) VarietyFinding {
 	v := VarietyFinding{Finding: Finding{Band: tolerance}}
 	if len(formats) < 2 {
 		v.Finding = notEnough(v.Finding, OneFormat)
@@ -45,7 +46,7 @@ func Variety(formats []Format, unparsed, tolerance, target float64) VarietyFindi
 	}
 	parts, largest := make([]Finding, len(formats)), 0.0
 	for i, f := range formats {
-		found := leftOut(f, len(formats), tolerance, target)
+		found := leftOut(f, len(formats), tolerance, target, windows)
 		v.Formats = append(v.Formats, found)
 		parts[i] = found.Finding
 		largest = math.Max(largest, math.Abs(found.Gap))
@@ -76,11 +77,11 @@ func widest(parts []Finding, logE float64) Finding {
 	return w
 }
 
-func leftOut(f Format, formats int, tolerance, target float64) FormatFinding {
+func leftOut(f Format, formats int, tolerance, target float64, windows int) FormatFinding {
 	level := Failing().Split(formats)
 	found := FormatFinding{Name: f.Name, Finding: Finding{Effect: f.Without.Value, Margin: f.Without.Newcomers(Holding()), Band: tolerance}}
 	// One of G formats proven at 1 %/G makes the mean over formats evidence at 1 %.
-	found.LogE = f.Without.beyond(0, tolerance, level)
+	found.LogE = f.Without.spent(0, tolerance, level, windows)
 	found.Finding = judge(found.Finding, f.Without, level)
 	if f.Own.N > 0 && !math.IsNaN(f.Own.Value) {
 		found.Gap = f.Own.Value

@@ -133,7 +133,7 @@ func TestA10A11Variety(t *testing.T) {
 		bias[c.format] = biasFor(formatShares[c.format], c.effect*tau)
 		for seed := range r {
 			fails, holds := everJudged(random(uint64(seed+1), "V3"), formatShares, bias, func(m *Moments, vectors [][]int64) contract.Verdict {
-				v := Variety(leaveOut(m, 5, vectors), 0, tau, math.NaN())
+				v := Variety(leaveOut(m, 5, vectors), 0, tau, math.NaN(), 0)
 				if v.Reason == Contradiction { // the question of the effect alone
 					return contract.Holds
 				}
@@ -161,7 +161,7 @@ func TestA11Veracity(t *testing.T) {
 			fails, holds := everJudged(random(uint64(seed+1), "V5"), shares, bias, func(m *Moments, vectors [][]int64) contract.Verdict {
 				f := leaveOut(m, 2, vectors)[1]
 				unknown := m.Mean(2) / (m.Mean(0) + m.Mean(2))
-				return Veracity(f.Without, unknown, tau, 1).Verdict
+				return Veracity(f.Without, unknown, tau, 1, 0).Verdict
 			})
 			failed, held = failed+count(fails), held+count(holds)
 		}
@@ -189,26 +189,26 @@ func TestA12TippingPoint(t *testing.T) {
 		}
 	}
 	unknown := m.Mean(2) / (m.Mean(0) + m.Mean(2))
-	v := Veracity(leaveOut(m, 2, vectors)[1].Without, unknown, .05, 1)
+	v := Veracity(leaveOut(m, 2, vectors)[1].Without, unknown, .05, 1, 0)
 	if v.Verdict != contract.Weakening || v.Reason != Unverified {
 		t.Errorf("A12: %+v, want weakening", v)
 	}
 	near(t, "share from unknown sources", v.Unknown, .10, 1e-12)
 	near(t, "tipping point", v.Tipping, .50, 1e-12)
-	if v := Veracity(leaveOut(m, 2, vectors)[1].Without, unknown, .05, .5); v.Verdict != contract.Holds {
+	if v := Veracity(leaveOut(m, 2, vectors)[1].Without, unknown, .05, .5, 0); v.Verdict != contract.Holds {
 		t.Errorf("with a plausible error of 50 %%: %+v, want holds", v)
 	}
 }
 
 func TestVeracityWithoutUnknownFacts(t *testing.T) {
 	t.Parallel()
-	if v := Veracity(Estimate{N: 1000, Peak: 1}, 0, .05, 1); v.Verdict != contract.Holds || !math.IsInf(v.Tipping, 1) {
+	if v := Veracity(Estimate{N: 1000, Peak: 1}, 0, .05, 1, 0); v.Verdict != contract.Holds || !math.IsInf(v.Tipping, 1) {
 		t.Errorf("no unknown facts: %+v", v)
 	}
-	if v := Veracity(Estimate{N: 399, Peak: .01, SD: 1}, .2, .05, 1); v.Verdict != contract.NotEnoughData || v.Reason != Reason(TooFew) {
+	if v := Veracity(Estimate{N: 399, Peak: .01, SD: 1}, .2, .05, 1, 0); v.Verdict != contract.NotEnoughData || v.Reason != Reason(TooFew) {
 		t.Errorf("399 customers: %+v", v)
 	}
-	if v := Veracity(Estimate{Value: .9, N: 4000, Peak: .5, SD: .1}, .02, .05, 1); v.Verdict != contract.NotEnoughData {
+	if v := Veracity(Estimate{Value: .9, N: 4000, Peak: .5, SD: .1}, .02, .05, 1, 0); v.Verdict != contract.NotEnoughData {
 		t.Errorf("one customer dominates: %+v", v)
 	}
 }
@@ -218,7 +218,7 @@ func TestVarietyNamesContradictionAndUnparsed(t *testing.T) {
 	still := Estimate{Value: .001, SD: .1, N: 10_000, Peak: .01}
 	off := func(gap float64) Estimate { return Estimate{Value: gap, SD: .5, N: 10_000, Peak: .01} }
 	judge := func(gap, unparsed, target float64) VarietyFinding {
-		return Variety([]Format{{"call", still, off(0)}, {"e-mail", still, off(gap)}}, unparsed, .05, target)
+		return Variety([]Format{{"call", still, off(0)}, {"e-mail", still, off(gap)}}, unparsed, .05, target, 0)
 	}
 	none := math.NaN()
 	for name, c := range map[string]struct {
@@ -232,8 +232,8 @@ func TestVarietyNamesContradictionAndUnparsed(t *testing.T) {
 		"a gap on this side of it":        {judge(.10, 0, -.05), contract.Holds, ""},
 		"a gap below the target":          {judge(-.10, 0, -.05), contract.Weakening, Contradiction},
 		"half the facts cannot be read":   {judge(.12, .5, none), contract.Weakening, Unparsed},
-		"one format":                      {Variety([]Format{{"file", still, still}}, 0, .05, none), contract.NotEnoughData, OneFormat},
-		"one customer dominates a format": {Variety([]Format{{"a", still, still}, {"b", Estimate{N: 900, SD: 1, Peak: .06, Value: -.9}, still}}, 0, .05, none), contract.NotEnoughData, Reason(Dominated)},
+		"one format":                      {Variety([]Format{{"file", still, still}}, 0, .05, none, 0), contract.NotEnoughData, OneFormat},
+		"one customer dominates a format": {Variety([]Format{{"a", still, still}, {"b", Estimate{N: 900, SD: 1, Peak: .06, Value: -.9}, still}}, 0, .05, none, 0), contract.NotEnoughData, Reason(Dominated)},
 	} {
 		if c.got.Verdict != c.verdict || c.got.Reason != c.reason {
 			t.Errorf("%s: %s (%s), want %s (%s)", name, c.got.Verdict, c.got.Reason, c.verdict, c.reason)

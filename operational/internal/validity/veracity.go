@@ -15,12 +15,13 @@ type VeracityFinding struct {
 
 // Veracity (V5) asks whether the value stands when facts from unverified sources are left out. effect is the relative
 // effect of leaving them out (from [Without], with the whole's Peak; its sign does not matter), unknown their share of the numerator (of money, not of facts),
-// 0 to 1; plausible the error, relative, that policy thinks they could have (1 is 100 %).
+// 0 to 1; plausible the error, relative, that policy thinks they could have (1 is 100 %). windows counts rolling windows
+// as in [Volume].
 //
 // It fails when leaving them out is proven at 1 % to move the value by more than the tolerance. It holds when it does not move it and unknown
 // × plausible <= tolerance. When only the latter is wrong it is weakening, with the tipping point tolerance/unknown:
 // the data alone cannot say more about sources that nobody verified.
-func Veracity(effect Estimate, unknown, tolerance, plausible float64) VeracityFinding {
+func Veracity(effect Estimate, unknown, tolerance, plausible float64, windows int) VeracityFinding {
 	v := VeracityFinding{
 		Finding: Finding{Effect: effect.Value, Margin: effect.Newcomers(Holding()), Band: tolerance},
 		Unknown: unknown, Tipping: math.Inf(1),
@@ -37,7 +38,7 @@ func Veracity(effect Estimate, unknown, tolerance, plausible float64) VeracityFi
 		v.Verdict = contract.Holds
 		return v
 	}
-	v.LogE = effect.beyond(0, tolerance, Failing())
+	v.LogE = effect.spent(0, tolerance, Failing(), windows)
 	v.Finding = judge(v.Finding, effect, Failing())
 	if v.Verdict != contract.Fails && unknown*plausible > tolerance {
 		v.Verdict, v.Reason = contract.Weakening, Unverified
