@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	thinnedRows    = 500 // on so many rows, evenly spread, several starts are tried; the best is climbed on all
+	thinnedRows    = 500  // on so many rows, evenly spread, several starts are tried; the best is climbed on all
 	maxLogDistance = 12   // a parameter e^±12 times its start has run away: the likelihood rises without bound
 	climbGoal      = 1e-4 // gradient per customer at which Newton's method takes over
 	gradientGoal   = 1e-9 // per customer, in log-parameters; the likelihood is then exact to far below 1e-6
