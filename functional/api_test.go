@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/strata-crm/strata/functional/internal/definition"
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/metric"
 	"github.com/strata-crm/strata/functional/internal/parameter"
@@ -28,7 +30,7 @@ type items[T any] struct {
 func TestPolicyDecidesWhoMayCall(t *testing.T) {
 	t.Parallel()
 	r := start(t, bustest.Memory(t, contract.Specs()...), nil)
-	bigDays := definition("big_days")
+	days := bigDays("big_days")
 	match := map[string]string{"If-Match": `"1"`}
 	edit := map[string]any{"parts": []any{}, "constraints": map[string]any{}}
 	for _, c := range []struct {
@@ -47,9 +49,17 @@ func TestPolicyDecidesWhoMayCall(t *testing.T) {
 		{"GET", "/plans/none", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 404},
 		{"GET", "/measurements?directive=none", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 200},
 		{"GET", "/goals/none/information", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 404},
+		{"GET", "/metrics/repeat_rate/versions", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 200},
+		{"GET", "/metrics/repeat_rate/versions/1.0.0", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 200},
+		{"GET", "/metrics/repeat_rate/trial", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 404},
+		{"POST", "/metrics/repeat_rate/trial", map[string]string{"version": "9.0.0"}, nil, []signin.Role{signin.Manager, signin.Steward}, 404},
+		{"POST", "/metrics/none/versions/1.0.0/review", nil, match, []signin.Role{signin.Manager, signin.Steward}, 404},
+		{"POST", "/metrics/none/versions/1.0.0/discard", nil, match, []signin.Role{signin.Manager, signin.Steward}, 404},
+		{"POST", "/metrics/none/versions/1.0.0/certification", nil, match, []signin.Role{signin.Manager}, 404},
+		{"POST", "/metrics/none/versions/1.0.0/retirement", nil, match, []signin.Role{signin.Manager}, 404},
 		{"PUT", "/plans/none", edit, match, []signin.Role{signin.Manager}, 404},
 		{"POST", "/plans/none/approval", nil, match, []signin.Role{signin.Manager}, 404},
-		{"POST", "/metrics", bigDays, map[string]string{"Idempotency-Key": "one"}, []signin.Role{signin.Manager, signin.Steward}, 201},
+		{"POST", "/metrics", days, map[string]string{"Idempotency-Key": "one"}, []signin.Role{signin.Manager, signin.Steward}, 201},
 	} {
 		var p httpx.Problem
 		if r.do(c.method, c.path, nil, c.body, c.header, 401, &p); p.Type != "urn:strata:problem:not_signed_in" {
@@ -88,7 +98,7 @@ func TestTheLibraryIsReadWhole(t *testing.T) {
 	}
 }
 
-func definition(id contract.MetricID) contract.Definition {
+func bigDays(id contract.MetricID) contract.Definition {
 	return contract.Definition{
 		ID: id, Version: "1.0.0", Label: "Big days", Description: "Days on which customers spent more than a hundred.", Type: contract.Simple,
 		Unit: contract.Count, Better: contract.Up, Owner: "marketing manager", Steward: "order data steward",
@@ -102,7 +112,7 @@ func definition(id contract.MetricID) contract.Definition {
 func TestAnInvalidDefinitionNamesEveryWrongPlace(t *testing.T) {
 	t.Parallel()
 	r := start(t, bustest.Memory(t, contract.Specs()...), nil)
-	d := definition("big_days")
+	d := bigDays("big_days")
 	d.Unit, d.Owner, d.Measures[0].Filter.Field, d.Parameters = "furlong", "", "$where", []contract.ParameterName{"hat_size"}
 	var p httpx.Problem
 	h := r.do("POST", "/metrics", manager, d, nil, 422, &p)
@@ -123,30 +133,81 @@ func TestAnInvalidDefinitionNamesEveryWrongPlace(t *testing.T) {
 	r.do("GET", "/metrics/big_days", manager, nil, nil, 404, nil)
 }
 
-func TestADefinitionIsAddedOnceAndVersioned(t *testing.T) {
+// as returns the token's holder of a name: people differ where one may not do another's part.
+func (r *rig) as(name string, role signin.Role) map[string]string {
+	r.t.Helper()
+	token, err := r.issuer.Token(name, []signin.Role{role}, time.Hour)
+	must(r.t, err)
+	return map[string]string{"Authorization": "Bearer " + token}
+}
+
+// moved leads a version through an event as somebody.
+func (r *rig) moved(d contract.Definition, event, name string, role signin.Role, status int, out any) {
+	r.t.Helper()
+	path := fmt.Sprintf("/metrics/%s/versions/%s", d.ID, d.Version)
+	header := r.as(name, role)
+	header["If-Match"] = r.do("GET", path, manager, nil, nil, 200, nil).Get("ETag")
+	r.do("POST", path+"/"+event, nil, map[string]string{"reason": "because"}, header, status, out)
+}
+
+func TestADefinitionIsDraftedReviewedAndCertified(t *testing.T) {
 	t.Parallel()
 	r := start(t, bustest.Memory(t, contract.Specs()...), nil)
-	d := definition("big_days")
-	key := map[string]string{"Idempotency-Key": "k1"}
-	r.do("POST", "/metrics", manager, d, key, 201, nil)
-	r.do("POST", "/metrics", manager, d, key, 201, nil) // the same call again
+	d := bigDays("big_days")
+	key := r.as("mia", signin.Manager)
+	key["Idempotency-Key"] = "k1"
+	r.do("POST", "/metrics", nil, d, key, 201, nil)
+	r.do("POST", "/metrics", nil, d, key, 201, nil) // the same call again
 	var p httpx.Problem
-	if r.do("POST", "/metrics", manager, d, nil, 409, &p); !strings.Contains(p.Detail, "new version") {
+	if r.do("POST", "/metrics", manager, d, nil, 409, &p); !strings.Contains(p.Detail, "edit that one") {
 		t.Errorf("%+v", p)
 	}
-	d.Version = "1.1.0"
-	r.do("POST", "/metrics", manager, d, nil, 201, nil)
-	var got contract.Definition
-	if r.do("GET", "/metrics/big_days", manager, nil, nil, 200, &got); got.Version != "1.1.0" {
-		t.Errorf("version %s is in use", got.Version)
+	r.do("GET", "/metrics/big_days", manager, nil, nil, 404, nil) // a draft is not in use
+	if r.moved(d, "review", "mia", signin.Manager, 403, &p); p.Type != "urn:strata:problem:second_person_required" {
+		t.Errorf("who wrote it reviewed it: %+v", p)
 	}
+	if r.moved(d, "certification", "sam", signin.Manager, 409, &p); p.Type != "urn:strata:problem:illegal_transition" {
+		t.Errorf("certified unreviewed: %+v", p)
+	}
+	r.moved(d, "review", "sam", signin.Steward, 200, nil)
+	var v definition.Version
+	if r.moved(d, "certification", "max", signin.Manager, 200, &v); v.State != definition.Certified || !v.InUse || len(v.History) != 3 || v.History[2].By != "max" || v.History[2].Reason != "because" {
+		t.Errorf("certified: %+v", v)
+	}
+	var got contract.Definition
+	if r.do("GET", "/metrics/big_days", manager, nil, nil, 200, &got); !contract.Same(got, d) {
+		t.Errorf("in use: %+v", got)
+	}
+	d.Version = "1.1.0"
+	d.Measures[0].Filter.Value = 20000.0
+	if r.do("POST", "/metrics", manager, d, nil, 422, &p); len(p.Errors) != 1 || p.Errors[0].Pointer != "/version" || !strings.Contains(p.Errors[0].Detail, "2.0.0") {
+		t.Errorf("a change of history as a minor one: %+v", p)
+	}
+	d.Version = "2.0.0"
+	r.do("POST", "/metrics", nil, d, r.as("mia", signin.Manager), 201, nil)
+	path := "/metrics/big_days/versions/2.0.0"
+	etag := r.do("GET", path, manager, nil, nil, 200, nil).Get("ETag")
+	d.Label = "Large days"
+	r.do("PUT", path, manager, d, nil, 428, nil)
+	r.do("PUT", path, manager, d, map[string]string{"If-Match": `"1"`}, 412, nil)
+	r.do("PUT", path, manager, bigDays("big_days"), map[string]string{"If-Match": etag}, 422, nil)
+	r.do("PUT", path, manager, d, map[string]string{"If-Match": etag}, 200, &v)
+	if v.Definition.Label != "Large days" || len(v.Authors) != 2 {
+		t.Errorf("edited: %+v", v)
+	}
+	r.moved(d, "review", "sam", signin.Steward, 200, nil)
+	r.moved(d, "certification", "sam", signin.Manager, 200, nil)
 	r.stop()
 	again := startOn(t, r.bus, r.db, nil) // and after a restart, as on another replica
 	again.eventually(func() bool {
 		var all items[contract.Definition]
 		again.do("GET", "/metrics", manager, nil, nil, 200, &all)
-		return slices.ContainsFunc(all.Items, func(d contract.Definition) bool { return d.ID == "big_days" && d.Version == "1.1.0" })
+		return slices.ContainsFunc(all.Items, func(d contract.Definition) bool { return d.ID == "big_days" && d.Version == "2.0.0" })
 	})
+	var vs items[definition.Version]
+	if again.do("GET", "/metrics/big_days/versions", manager, nil, nil, 200, &vs); len(vs.Items) != 2 || !vs.Items[0].InUse || vs.Items[1].InUse {
+		t.Errorf("%+v", vs.Items)
+	}
 }
 
 func TestDirectivesComeInPages(t *testing.T) {

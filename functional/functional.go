@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/strata-crm/strata/functional/internal/consume"
+	"github.com/strata-crm/strata/functional/internal/definition"
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/govern"
 	"github.com/strata-crm/strata/functional/internal/httpapi"
@@ -48,8 +49,8 @@ func (c Config) Validate() error {
 // Indexes returns the indexes that setting up creates.
 func Indexes() []mongodb.Index { return mongostore.Indexes() }
 
-// Migrations returns the numbered changes of the database; there are none yet.
-func Migrations() []mongodb.Migration { return nil }
+// Migrations returns the numbered changes of the database.
+func Migrations() []mongodb.Migration { return mongostore.Migrations() }
 
 // New builds the service. It fails on a missing dependency, an invalid library, and rules that do not decide the
 // canaries as they must.
@@ -66,13 +67,14 @@ func New(ctx context.Context, c Config, d host.Deps) (*service.Service, error) {
 
 // graph is the parts of the service that others are built from.
 type graph struct {
-	library    *playbook.Library
-	outbox     *mongodb.Outbox
-	stores     *mongostore.Stores
-	engine     *policy.Engine
-	watch      *govern.Watch
-	directives *directive.Service
-	recovery   *recovery.Recovery
+	library     *playbook.Library
+	outbox      *mongodb.Outbox
+	stores      *mongostore.Stores
+	engine      *policy.Engine
+	watch       *govern.Watch
+	definitions *definition.Service
+	directives  *directive.Service
+	recovery    *recovery.Recovery
 }
 
 func build(ctx context.Context, c Config, d host.Deps) (*graph, error) {
@@ -97,7 +99,12 @@ func build(ctx context.Context, c Config, d host.Deps) (*graph, error) {
 	}); err != nil {
 		return nil, err
 	}
-	g.watch = govern.NewWatch(g.stores, g.engine, g.stores, g.library)
+	if g.definitions, err = definition.NewService(definition.Options{
+		Store: g.stores, Library: govern.NewLibrary(g.library), Now: d.Now, Trace: telemetry.TraceID,
+	}); err != nil {
+		return nil, err
+	}
+	g.watch = govern.NewWatch(g.stores, g.engine, g.definitions)
 	if g.directives, err = directive.NewService(directive.Options{
 		Tenant: c.Tenant.ID, Store: g.stores, Library: g.library, Policy: govern.Plans{Engine: g.engine, Watch: g.watch},
 		AutoApprove: c.Approval == "policy", Now: d.Now, NewID: d.NewID, Logger: d.Telemetry.Logger, Trace: telemetry.TraceID,
@@ -106,7 +113,7 @@ func build(ctx context.Context, c Config, d host.Deps) (*graph, error) {
 	}
 	g.recovery, err = recovery.New(recovery.Options{
 		Layer: contract.Functional, Tenant: c.Tenant.ID, Memory: mongodb.NewOnce(d.DB, "recovery"), Reader: d.Bus, Publisher: d.Bus,
-		Own: consume.Own(), Apply: consume.Restore(g.stores), Ask: []contract.Layer{contract.Strategic, contract.Operational},
+		Own: consume.Own(), Apply: consume.Restore(g.stores, g.definitions), Ask: []contract.Layer{contract.Strategic, contract.Operational},
 		Now: d.Now, Logger: d.Telemetry.Logger,
 	})
 	return g, err
@@ -121,7 +128,7 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 		return nil, err
 	}
 	if err := httpapi.Mount(e, httpapi.Deps{
-		Plans: g.directives, Reader: g.stores, Library: govern.Library{Library: g.library, Store: g.stores}, Gate: govern.Gate(g.engine),
+		Plans: g.directives, Reader: g.stores, Library: g.library, Definitions: g.definitions, Gate: govern.Gate(g.engine), Now: d.Now,
 	}); err != nil {
 		return nil, err
 	}

@@ -15,10 +15,11 @@ var Files embed.FS
 // Rules.
 const (
 	Plan   = "plan"   // may a plan be approved
+	Trial  = "trial"  // may a metric be tried on what a plan collects
 	Action = "action" // may somebody do something over the API
 )
 
-// PlanInput is what the rule plan reads.
+// PlanInput is what the rules plan and trial read.
 type PlanInput struct {
 	Subject       string   `json:"subject"`
 	Roles         []string `json:"roles"`
@@ -43,7 +44,7 @@ type ActionInput struct {
 
 // Inputs returns the closed input of every rule.
 func Inputs() map[string]policy.Input {
-	return map[string]policy.Input{Plan: policy.InputOf[PlanInput](), Action: policy.InputOf[ActionInput]()}
+	return map[string]policy.Input{Plan: policy.InputOf[PlanInput](), Trial: policy.InputOf[PlanInput](), Action: policy.InputOf[ActionInput]()}
 }
 
 // Canaries are decisions whose outcome is known; the service stays unready if one comes out otherwise.
@@ -62,6 +63,8 @@ func Canaries() []policy.Canary {
 		{Rule: Plan, Input: plan, Data: governance, Allow: true},
 		{Rule: Plan, Input: small, Data: governance, Allow: false},
 		{Rule: Plan, Input: plan, Allow: false}, // without governance nothing is allowed
+		{Rule: Trial, Input: plan, Data: governance, Allow: true},
+		{Rule: Trial, Input: small, Data: governance, Allow: false},
 		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "edit_plan"}, Allow: true},
 		{Rule: Action, Input: ActionInput{"canary", []string{"collector"}, "read"}, Allow: false},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/strata-crm/strata/functional/internal/directive"
+	"github.com/strata-crm/strata/functional/internal/trial"
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
 )
@@ -13,8 +14,14 @@ func Own() []string {
 	return []string{contract.TopicFunctionalDirectives, contract.TopicFunctionalAcks}
 }
 
-// Restore returns the function that puts one of this layer's own messages back into the records.
-func Restore(s directive.Store) func(context.Context, bus.Message) error {
+// Definitions puts certified metric definitions back.
+type Definitions interface {
+	Restored(ctx context.Context, d contract.Definition) error
+}
+
+// Restore returns the function that puts one of this layer's own messages back into the records, and the metric definitions
+// that orders carry whole back among those that plans may use.
+func Restore(s directive.Store, defs Definitions) func(context.Context, bus.Message) error {
 	return func(ctx context.Context, m bus.Message) error {
 		switch m.Header("ce_type") {
 		case contract.TypeOperationalDirective:
@@ -22,10 +29,7 @@ func Restore(s directive.Store) func(context.Context, bus.Message) error {
 			if err != nil {
 				return nil // what cannot be read restores nothing
 			}
-			return s.Update(ctx, o.Strategic, func(r *directive.Record) error {
-				directive.RestoreOrder(r, o)
-				return nil
-			})
+			return restoreOrder(ctx, s, defs, o)
 		case contract.TypeGovernance:
 			_, g, err := contract.Decode[contract.GovernanceDirective](m)
 			if err != nil {
@@ -47,4 +51,22 @@ func Restore(s directive.Store) func(context.Context, bus.Message) error {
 		}
 		return nil
 	}
+}
+
+func restoreOrder(ctx context.Context, s directive.Store, defs Definitions, o contract.OperationalDirective) error {
+	if trial.Is(o.ID) { // what was tried is not certified
+		return s.Update(ctx, o.Strategic, func(r *directive.Record) error {
+			directive.RestoreTrial(r, o)
+			return nil
+		})
+	}
+	for _, c := range o.Compute {
+		if err := defs.Restored(ctx, c.Metric); err != nil {
+			return err
+		}
+	}
+	return s.Update(ctx, o.Strategic, func(r *directive.Record) error {
+		directive.RestoreOrder(r, o)
+		return nil
+	})
 }

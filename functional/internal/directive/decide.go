@@ -116,8 +116,10 @@ func Edited(r *Record, parts []plan.Part, c contract.Constraints, who string, t 
 	return nil
 }
 
-// issue brings the operational directives in line with the plan: one per part; a part that is gone is withdrawn.
+// issue brings the operational directives in line with the plan: one per part; a part that is gone is withdrawn. Trials
+// beside the orders as they were end.
 func (r *Record) issue(t Turn) {
+	r.endTrials(t)
 	next := plan.Orders(t.Tenant, r.Plan, r.Strategic)
 	for i := range next {
 		o := &next[i]
@@ -172,6 +174,7 @@ func (r *Record) end(t Turn) {
 }
 
 func (r *Record) withdraw(s contract.Standing, t Turn) {
+	r.endTrials(t)
 	for i := range r.Orders {
 		r.Orders[i] = endedOrder(r.Orders[i], s, t)
 	}
@@ -179,6 +182,9 @@ func (r *Record) withdraw(s contract.Standing, t Turn) {
 
 // Answered returns the record after the operational layer answered one of its directives; false if the answer is old.
 func Answered(r *Record, a contract.Acknowledgement, t Turn) bool {
+	if r.answeredTrial(a) {
+		return true
+	}
 	if a.AckRevision <= r.Answers[a.Directive].AckRevision {
 		return false
 	}

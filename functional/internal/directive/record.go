@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/strata-crm/strata/functional/internal/plan"
+	"github.com/strata-crm/strata/functional/internal/trial"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -24,6 +25,7 @@ type Record struct {
 	Orders     []contract.OperationalDirective                   `json:"orders,omitempty"`
 	Answers    map[contract.DirectiveID]contract.Acknowledgement `json:"answers,omitempty"` // from the operational layer
 	Answer     contract.Acknowledgement                          `json:"answer"`            // to the strategic layer
+	Trials     []trial.Trial                                     `json:"trials,omitempty"`  // dry runs of metrics, oldest first; they are part of no answer
 }
 
 // ID returns the directive's id.

@@ -34,6 +34,8 @@ type Store interface {
 type Policy interface {
 	// Plan decides whether a plan may be approved by somebody. A denial is a decision, not an error.
 	Plan(ctx context.Context, d *contract.StrategicDirective, p *plan.Plan, by Approver) (contract.Decision, bool, error)
+	// Trial decides whether somebody may try a metric on the data that the parts collect. A denial is a decision.
+	Trial(ctx context.Context, p *plan.Plan, by Approver) (contract.Decision, bool, error)
 }
 
 // Approver is who approves a plan: a manager, or policy itself where the layers overlap.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/plan"
-	"github.com/strata-crm/strata/functional/internal/playbook"
 	rules "github.com/strata-crm/strata/functional/policy"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -27,6 +26,15 @@ type Plans struct {
 
 // Plan implements directive.Policy.
 func (p Plans) Plan(ctx context.Context, _ *contract.StrategicDirective, pl *plan.Plan, by directive.Approver) (contract.Decision, bool, error) {
+	return p.decide(ctx, rules.Plan, pl, by)
+}
+
+// Trial implements directive.Policy.
+func (p Plans) Trial(ctx context.Context, pl *plan.Plan, by directive.Approver) (contract.Decision, bool, error) {
+	return p.decide(ctx, rules.Trial, pl, by)
+}
+
+func (p Plans) decide(ctx context.Context, rule string, pl *plan.Plan, by directive.Approver) (contract.Decision, bool, error) {
 	in := rules.PlanInput{
 		Subject: by.Subject, Roles: by.Roles, MinimumGroup: pl.Constraints.MinimumGroup, RetentionDays: pl.Constraints.RetentionDays,
 		Uses: []rules.Use{},
@@ -41,7 +49,7 @@ func (p Plans) Plan(ctx context.Context, _ *contract.StrategicDirective, pl *pla
 	if err := p.Watch.load(ctx); err != nil { // another consumer or replica may just have stored newer rules
 		return contract.Decision{}, false, err
 	}
-	d, err := p.Engine.Decide(ctx, rules.Plan, in)
+	d, err := p.Engine.Decide(ctx, rule, in)
 	return contract.Decision{ID: contract.DecisionID(d.ID), Rule: "functional." + d.Rule, Bundle: d.Bundle}, d.Allowed, err
 }
 
@@ -65,9 +73,9 @@ type Governance interface {
 	Governance(ctx context.Context) (contract.GovernanceDirective, error)
 }
 
-// Definitions reads the metric definitions that people added, newest first, and adds to them.
+// Definitions puts the versions of metric definitions that people certified to use.
 type Definitions interface {
-	Defined(ctx context.Context) ([]contract.Definition, error)
+	Load(ctx context.Context) error
 }
 
 // Watch keeps the engine's data and the library in line with the database, which other replicas change too. Consumers
@@ -76,14 +84,13 @@ type Watch struct {
 	store       Governance
 	engine      *policy.Engine
 	definitions Definitions
-	library     *playbook.Library
 	once        sync.Once
 	started     chan struct{}
 }
 
 // NewWatch returns a watch; all its parts are required.
-func NewWatch(s Governance, e *policy.Engine, d Definitions, l *playbook.Library) *Watch {
-	return &Watch{store: s, engine: e, definitions: d, library: l, started: make(chan struct{})}
+func NewWatch(s Governance, e *policy.Engine, d Definitions) *Watch {
+	return &Watch{store: s, engine: e, definitions: d, started: make(chan struct{})}
 }
 
 const watchEvery = 2 * time.Second
@@ -122,14 +129,7 @@ func (w *Watch) load(ctx context.Context) error {
 			return fmt.Errorf("govern: %w", err)
 		}
 	}
-	defs, err := w.definitions.Defined(ctx)
-	if err != nil {
-		return fmt.Errorf("load definitions: %w", err)
-	}
-	for i := len(defs) - 1; i >= 0; i-- { // oldest first, so that the newest is in use
-		w.library.Adopt(defs[i])
-	}
-	return nil
+	return w.definitions.Load(ctx)
 }
 
 // Governed returns the service with governance in force as soon as it arrives, so that the next decision in this
@@ -151,27 +151,4 @@ func (d Directives) Govern(ctx context.Context, g contract.GovernanceDirective) 
 		return err
 	}
 	return d.ApproveDrafts(ctx)
-}
-
-// Adder stores a new version of a definition; Conflict if the version exists.
-type Adder interface {
-	Define(ctx context.Context, d contract.Definition, by string) error
-}
-
-// Library is the definitions in use, to which people may add.
-type Library struct {
-	*playbook.Library
-	Store Adder
-}
-
-// Define checks, stores and takes into use a new version.
-func (l Library) Define(ctx context.Context, d contract.Definition, by string) error {
-	if err := l.Check(&d); err != nil {
-		return err
-	}
-	if err := l.Store.Define(ctx, d, by); err != nil {
-		return err
-	}
-	l.Adopt(d)
-	return nil
 }

@@ -9,7 +9,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -18,11 +20,37 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
+	"github.com/strata-crm/strata/functional/internal/definition"
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/functional/internal/playbook"
+	"github.com/strata-crm/strata/functional/internal/trial"
 	"github.com/strata-crm/strata/shared/contract"
 )
+
+// Defines values for MoveMetricVersionParamsEvent.
+const (
+	Certification MoveMetricVersionParamsEvent = "certification"
+	Discard       MoveMetricVersionParamsEvent = "discard"
+	Retirement    MoveMetricVersionParamsEvent = "retirement"
+	Review        MoveMetricVersionParamsEvent = "review"
+)
+
+// Valid indicates whether the value is a known member of the MoveMetricVersionParamsEvent enum.
+func (e MoveMetricVersionParamsEvent) Valid() bool {
+	switch e {
+	case Certification:
+		return true
+	case Discard:
+		return true
+	case Retirement:
+		return true
+	case Review:
+		return true
+	default:
+		return false
+	}
+}
 
 // Constraints defines model for Constraints.
 type Constraints = contract.Constraints
@@ -45,6 +73,9 @@ type Metric = contract.Definition
 type MetricList struct {
 	Items []Metric `json:"items"`
 }
+
+// MetricVersion One version of a metric with its state, its authors and its history
+type MetricVersion = definition.Version
 
 // Parameter One datum about a customer, with data type, owner, steward and where it is found
 type Parameter = contract.Parameter
@@ -98,11 +129,37 @@ type RecordPage struct {
 	Next string `json:"next"`
 }
 
+// Trial A dry run of a metric, old against new by window, with its state and the reasons
+type Trial = trial.Report
+
+// TrialStart defines model for TrialStart.
+type TrialStart struct {
+	// Directive a strategic directive in force
+	Directive *string `json:"directive,omitempty"`
+	Version   string  `json:"version"`
+}
+
+// VersionList defines model for VersionList.
+type VersionList struct {
+	Items []MetricVersion `json:"items"`
+}
+
+// Why defines model for Why.
+type Why struct {
+	Reason *string `json:"reason,omitempty"`
+}
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
+
+// MetricPath defines model for MetricPath.
+type MetricPath = string
+
+// VersionPath defines model for VersionPath.
+type VersionPath = string
 
 // ListDirectivesParams defines parameters for ListDirectives.
 type ListDirectivesParams struct {
@@ -121,6 +178,32 @@ type DefineMetricParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetTrialParams defines parameters for GetTrial.
+type GetTrialParams struct {
+	Version   *string `form:"version,omitempty" json:"version,omitempty"`
+	Directive *string `form:"directive,omitempty" json:"directive,omitempty"`
+}
+
+// StartTrialParams defines parameters for StartTrial.
+type StartTrialParams struct {
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// EditMetricVersionParams defines parameters for EditMetricVersion.
+type EditMetricVersionParams struct {
+	// IfMatch The ETag that was read
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// MoveMetricVersionParams defines parameters for MoveMetricVersion.
+type MoveMetricVersionParams struct {
+	// IfMatch The ETag that was read
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// MoveMetricVersionParamsEvent defines parameters for MoveMetricVersion.
+type MoveMetricVersionParamsEvent string
+
 // EditPlanParams defines parameters for EditPlan.
 type EditPlanParams struct {
 	// IfMatch The ETag that was read
@@ -136,6 +219,15 @@ type ApprovePlanParams struct {
 
 // DefineMetricJSONRequestBody defines body for DefineMetric for application/json ContentType.
 type DefineMetricJSONRequestBody = Metric
+
+// StartTrialJSONRequestBody defines body for StartTrial for application/json ContentType.
+type StartTrialJSONRequestBody = TrialStart
+
+// EditMetricVersionJSONRequestBody defines body for EditMetricVersion for application/json ContentType.
+type EditMetricVersionJSONRequestBody = Metric
+
+// MoveMetricVersionJSONRequestBody defines body for MoveMetricVersion for application/json ContentType.
+type MoveMetricVersionJSONRequestBody = Why
 
 // EditPlanJSONRequestBody defines body for EditPlan for application/json ContentType.
 type EditPlanJSONRequestBody = PlanEdit
@@ -157,12 +249,30 @@ type ServerInterface interface {
 	// ListMetrics Every metric in the version in use
 	// (GET /api/functional/v1/metrics)
 	ListMetrics(ctx echo.Context) error
-	// DefineMetric Add a metric, or a new version of one
+	// DefineMetric Draft a metric, or a new version of one
 	// (POST /api/functional/v1/metrics)
 	DefineMetric(ctx echo.Context, params DefineMetricParams) error
 	// GetMetric One metric's definition
 	// (GET /api/functional/v1/metrics/{metric})
 	GetMetric(ctx echo.Context, metric string) error
+	// GetTrial What a version that is not in use would say, beside what the one in use says, window by window
+	// (GET /api/functional/v1/metrics/{metric}/trial)
+	GetTrial(ctx echo.Context, metric MetricPath, params GetTrialParams) error
+	// StartTrial Have the operational layer compute a version on the newest closed windows, for a day at most
+	// (POST /api/functional/v1/metrics/{metric}/trial)
+	StartTrial(ctx echo.Context, metric MetricPath, params StartTrialParams) error
+	// ListMetricVersions Every version of a metric, newest first, each with its life so far
+	// (GET /api/functional/v1/metrics/{metric}/versions)
+	ListMetricVersions(ctx echo.Context, metric MetricPath) error
+	// GetMetricVersion One version of a metric
+	// (GET /api/functional/v1/metrics/{metric}/versions/{version})
+	GetMetricVersion(ctx echo.Context, metric MetricPath, version VersionPath) error
+	// EditMetricVersion Change a draft; a reviewed version is a draft again
+	// (PUT /api/functional/v1/metrics/{metric}/versions/{version})
+	EditMetricVersion(ctx echo.Context, metric MetricPath, version VersionPath, params EditMetricVersionParams) error
+	// MoveMetricVersion Review, certify, retire or discard a version
+	// (POST /api/functional/v1/metrics/{metric}/versions/{version}/{event})
+	MoveMetricVersion(ctx echo.Context, metric MetricPath, version VersionPath, event MoveMetricVersionParamsEvent, params MoveMetricVersionParams) error
 	// ListParameters Every defined parameter, with its owner and steward
 	// (GET /api/functional/v1/parameters)
 	ListParameters(ctx echo.Context) error
@@ -318,6 +428,214 @@ func (w *ServerInterfaceWrapper) GetMetric(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetMetric(ctx, metric)
+	return err
+}
+
+// GetTrial converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTrial(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "metric" -------------
+	var metric MetricPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "metric", ctx.Param("metric"), &metric, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTrialParams
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", ctx.QueryParams(), &params.Version, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	// ------------- Optional query parameter "directive" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "directive", ctx.QueryParams(), &params.Directive, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter directive: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTrial(ctx, metric, params)
+	return err
+}
+
+// StartTrial converts echo context to params.
+func (w *ServerInterfaceWrapper) StartTrial(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "metric" -------------
+	var metric MetricPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "metric", ctx.Param("metric"), &metric, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartTrialParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartTrial(ctx, metric, params)
+	return err
+}
+
+// ListMetricVersions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMetricVersions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "metric" -------------
+	var metric MetricPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "metric", ctx.Param("metric"), &metric, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMetricVersions(ctx, metric)
+	return err
+}
+
+// GetMetricVersion converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMetricVersion(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "metric" -------------
+	var metric MetricPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "metric", ctx.Param("metric"), &metric, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version VersionPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", ctx.Param("version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMetricVersion(ctx, metric, version)
+	return err
+}
+
+// EditMetricVersion converts echo context to params.
+func (w *ServerInterfaceWrapper) EditMetricVersion(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "metric" -------------
+	var metric MetricPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "metric", ctx.Param("metric"), &metric, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version VersionPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", ctx.Param("version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EditMetricVersionParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter If-Match is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EditMetricVersion(ctx, metric, version, params)
+	return err
+}
+
+// MoveMetricVersion converts echo context to params.
+func (w *ServerInterfaceWrapper) MoveMetricVersion(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "metric" -------------
+	var metric MetricPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "metric", ctx.Param("metric"), &metric, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version VersionPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", ctx.Param("version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	// ------------- Path parameter "event" -------------
+	var event MoveMetricVersionParamsEvent
+
+	err = runtime.BindStyledParameterWithOptions("simple", "event", ctx.Param("event"), &event, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter event: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MoveMetricVersionParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter If-Match is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MoveMetricVersion(ctx, metric, version, event, params)
 	return err
 }
 
@@ -498,6 +816,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/functional/v1/metrics", wrapper.ListMetrics, options.OperationMiddlewares["listMetrics"]...)
 	router.POST(options.BaseURL+"/api/functional/v1/metrics", wrapper.DefineMetric, options.OperationMiddlewares["defineMetric"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/metrics/:metric", wrapper.GetMetric, options.OperationMiddlewares["getMetric"]...)
+	router.GET(options.BaseURL+"/api/functional/v1/metrics/:metric/versions", wrapper.ListMetricVersions, options.OperationMiddlewares["listMetricVersions"]...)
+	router.GET(options.BaseURL+"/api/functional/v1/metrics/:metric/versions/:version", wrapper.GetMetricVersion, options.OperationMiddlewares["getMetricVersion"]...)
+	router.PUT(options.BaseURL+"/api/functional/v1/metrics/:metric/versions/:version", wrapper.EditMetricVersion, options.OperationMiddlewares["editMetricVersion"]...)
+	router.POST(options.BaseURL+"/api/functional/v1/metrics/:metric/versions/:version/:event", wrapper.MoveMetricVersion, options.OperationMiddlewares["moveMetricVersion"]...)
+	router.GET(options.BaseURL+"/api/functional/v1/metrics/:metric/trial", wrapper.GetTrial, options.OperationMiddlewares["getTrial"]...)
+	router.POST(options.BaseURL+"/api/functional/v1/metrics/:metric/trial", wrapper.StartTrial, options.OperationMiddlewares["startTrial"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/directives", wrapper.ListDirectives, options.OperationMiddlewares["listDirectives"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/directives/:directive", wrapper.GetDirective, options.OperationMiddlewares["getDirective"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/plans/:plan", wrapper.GetPlan, options.OperationMiddlewares["getPlan"]...)
@@ -783,6 +1107,275 @@ func (response GetMetricdefaultApplicationProblemPlusJSONResponse) VisitGetMetri
 	return err
 }
 
+type GetTrialRequestObject struct {
+	Metric MetricPath `json:"metric"`
+	Params GetTrialParams
+}
+
+type GetTrialResponseObject interface {
+	VisitGetTrialResponse(w http.ResponseWriter) error
+}
+
+type GetTrial200JSONResponse Trial
+
+func (response GetTrial200JSONResponse) VisitGetTrialResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTrialdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTrialdefaultApplicationProblemPlusJSONResponse) VisitGetTrialResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartTrialRequestObject struct {
+	Metric MetricPath `json:"metric"`
+	Params StartTrialParams
+	Body   *StartTrialJSONRequestBody
+}
+
+type StartTrialResponseObject interface {
+	VisitStartTrialResponse(w http.ResponseWriter) error
+}
+
+type StartTrial201JSONResponse Trial
+
+func (response StartTrial201JSONResponse) VisitStartTrialResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartTrialdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartTrialdefaultApplicationProblemPlusJSONResponse) VisitStartTrialResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMetricVersionsRequestObject struct {
+	Metric MetricPath `json:"metric"`
+}
+
+type ListMetricVersionsResponseObject interface {
+	VisitListMetricVersionsResponse(w http.ResponseWriter) error
+}
+
+type ListMetricVersions200JSONResponse VersionList
+
+func (response ListMetricVersions200JSONResponse) VisitListMetricVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMetricVersionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListMetricVersionsdefaultApplicationProblemPlusJSONResponse) VisitListMetricVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMetricVersionRequestObject struct {
+	Metric  MetricPath  `json:"metric"`
+	Version VersionPath `json:"version"`
+}
+
+type GetMetricVersionResponseObject interface {
+	VisitGetMetricVersionResponse(w http.ResponseWriter) error
+}
+
+type GetMetricVersion200ResponseHeaders struct {
+	ETag string
+}
+
+type GetMetricVersion200JSONResponse struct {
+	Body    MetricVersion
+	Headers GetMetricVersion200ResponseHeaders
+}
+
+func (response GetMetricVersion200JSONResponse) VisitGetMetricVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMetricVersiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetMetricVersiondefaultApplicationProblemPlusJSONResponse) VisitGetMetricVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditMetricVersionRequestObject struct {
+	Metric  MetricPath  `json:"metric"`
+	Version VersionPath `json:"version"`
+	Params  EditMetricVersionParams
+	Body    *EditMetricVersionJSONRequestBody
+}
+
+type EditMetricVersionResponseObject interface {
+	VisitEditMetricVersionResponse(w http.ResponseWriter) error
+}
+
+type EditMetricVersion200ResponseHeaders struct {
+	ETag string
+}
+
+type EditMetricVersion200JSONResponse struct {
+	Body    MetricVersion
+	Headers EditMetricVersion200ResponseHeaders
+}
+
+func (response EditMetricVersion200JSONResponse) VisitEditMetricVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditMetricVersiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EditMetricVersiondefaultApplicationProblemPlusJSONResponse) VisitEditMetricVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MoveMetricVersionRequestObject struct {
+	Metric  MetricPath                   `json:"metric"`
+	Version VersionPath                  `json:"version"`
+	Event   MoveMetricVersionParamsEvent `json:"event"`
+	Params  MoveMetricVersionParams
+	Body    *MoveMetricVersionJSONRequestBody
+}
+
+type MoveMetricVersionResponseObject interface {
+	VisitMoveMetricVersionResponse(w http.ResponseWriter) error
+}
+
+type MoveMetricVersion200ResponseHeaders struct {
+	ETag string
+}
+
+type MoveMetricVersion200JSONResponse struct {
+	Body    MetricVersion
+	Headers MoveMetricVersion200ResponseHeaders
+}
+
+func (response MoveMetricVersion200JSONResponse) VisitMoveMetricVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MoveMetricVersiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MoveMetricVersiondefaultApplicationProblemPlusJSONResponse) VisitMoveMetricVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListParametersRequestObject struct {
 }
 
@@ -1020,12 +1613,30 @@ type StrictServerInterface interface {
 	// ListMetrics Every metric in the version in use
 	// (GET /api/functional/v1/metrics)
 	ListMetrics(ctx context.Context, request ListMetricsRequestObject) (ListMetricsResponseObject, error)
-	// DefineMetric Add a metric, or a new version of one
+	// DefineMetric Draft a metric, or a new version of one
 	// (POST /api/functional/v1/metrics)
 	DefineMetric(ctx context.Context, request DefineMetricRequestObject) (DefineMetricResponseObject, error)
 	// GetMetric One metric's definition
 	// (GET /api/functional/v1/metrics/{metric})
 	GetMetric(ctx context.Context, request GetMetricRequestObject) (GetMetricResponseObject, error)
+	// GetTrial What a version that is not in use would say, beside what the one in use says, window by window
+	// (GET /api/functional/v1/metrics/{metric}/trial)
+	GetTrial(ctx context.Context, request GetTrialRequestObject) (GetTrialResponseObject, error)
+	// StartTrial Have the operational layer compute a version on the newest closed windows, for a day at most
+	// (POST /api/functional/v1/metrics/{metric}/trial)
+	StartTrial(ctx context.Context, request StartTrialRequestObject) (StartTrialResponseObject, error)
+	// ListMetricVersions Every version of a metric, newest first, each with its life so far
+	// (GET /api/functional/v1/metrics/{metric}/versions)
+	ListMetricVersions(ctx context.Context, request ListMetricVersionsRequestObject) (ListMetricVersionsResponseObject, error)
+	// GetMetricVersion One version of a metric
+	// (GET /api/functional/v1/metrics/{metric}/versions/{version})
+	GetMetricVersion(ctx context.Context, request GetMetricVersionRequestObject) (GetMetricVersionResponseObject, error)
+	// EditMetricVersion Change a draft; a reviewed version is a draft again
+	// (PUT /api/functional/v1/metrics/{metric}/versions/{version})
+	EditMetricVersion(ctx context.Context, request EditMetricVersionRequestObject) (EditMetricVersionResponseObject, error)
+	// MoveMetricVersion Review, certify, retire or discard a version
+	// (POST /api/functional/v1/metrics/{metric}/versions/{version}/{event})
+	MoveMetricVersion(ctx context.Context, request MoveMetricVersionRequestObject) (MoveMetricVersionResponseObject, error)
 	// ListParameters Every defined parameter, with its owner and steward
 	// (GET /api/functional/v1/parameters)
 	ListParameters(ctx context.Context, request ListParametersRequestObject) (ListParametersResponseObject, error)
@@ -1251,6 +1862,236 @@ func (sh *strictHandler) GetMetric(ctx echo.Context, metric string) error {
 	return nil
 }
 
+// GetTrial operation middleware
+func (sh *strictHandler) GetTrial(ctx echo.Context, metric MetricPath, params GetTrialParams) error {
+	var request GetTrialRequestObject
+
+	request.Metric = metric
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTrial(ctx.Request().Context(), request.(GetTrialRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTrial")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTrialResponseObject); ok {
+		return validResponse.VisitGetTrialResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartTrial operation middleware
+func (sh *strictHandler) StartTrial(ctx echo.Context, metric MetricPath, params StartTrialParams) error {
+	var request StartTrialRequestObject
+
+	request.Metric = metric
+	request.Params = params
+
+	var body StartTrialJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartTrial(ctx.Request().Context(), request.(StartTrialRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartTrial")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartTrialResponseObject); ok {
+		return validResponse.VisitStartTrialResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMetricVersions operation middleware
+func (sh *strictHandler) ListMetricVersions(ctx echo.Context, metric MetricPath) error {
+	var request ListMetricVersionsRequestObject
+
+	request.Metric = metric
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMetricVersions(ctx.Request().Context(), request.(ListMetricVersionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMetricVersions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMetricVersionsResponseObject); ok {
+		return validResponse.VisitListMetricVersionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMetricVersion operation middleware
+func (sh *strictHandler) GetMetricVersion(ctx echo.Context, metric MetricPath, version VersionPath) error {
+	var request GetMetricVersionRequestObject
+
+	request.Metric = metric
+	request.Version = version
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMetricVersion(ctx.Request().Context(), request.(GetMetricVersionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMetricVersion")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMetricVersionResponseObject); ok {
+		return validResponse.VisitGetMetricVersionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EditMetricVersion operation middleware
+func (sh *strictHandler) EditMetricVersion(ctx echo.Context, metric MetricPath, version VersionPath, params EditMetricVersionParams) error {
+	var request EditMetricVersionRequestObject
+
+	request.Metric = metric
+	request.Version = version
+	request.Params = params
+
+	var body EditMetricVersionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EditMetricVersion(ctx.Request().Context(), request.(EditMetricVersionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EditMetricVersion")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EditMetricVersionResponseObject); ok {
+		return validResponse.VisitEditMetricVersionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MoveMetricVersion operation middleware
+func (sh *strictHandler) MoveMetricVersion(ctx echo.Context, metric MetricPath, version VersionPath, event MoveMetricVersionParamsEvent, params MoveMetricVersionParams) error {
+	var request MoveMetricVersionRequestObject
+
+	request.Metric = metric
+	request.Version = version
+	request.Event = event
+	request.Params = params
+
+	var body MoveMetricVersionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MoveMetricVersion(ctx.Request().Context(), request.(MoveMetricVersionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MoveMetricVersion")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MoveMetricVersionResponseObject); ok {
+		return validResponse.VisitMoveMetricVersionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListParameters operation middleware
 func (sh *strictHandler) ListParameters(ctx echo.Context) error {
 	var request ListParametersRequestObject
@@ -1402,39 +2243,53 @@ func (sh *strictHandler) ListPlaybooks(ctx echo.Context) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"zFndc9u4Ef9XdtDOXDulRTu5tFPlyc25bdrkLnPOTB/SPKyIlYQ7EmAAUArHo//9Bh/8skhZsaVcnkRS",
-	"wGJ3f/uNO5apolSSpDVsfsdK1FiQJe3fXnMqSmVJZvV/qXZfhGRztibkpFnCJBbE5v1lF25dwky2pgLd",
-	"hgI/vyG5sms2f/biRcJsXbotxmohV2y3S9jr5Vu02dot5mQyLUorlDvm/Zrg5j2uwK7RwhYNaELOkgkm",
-	"lheBTsI0faqEJs7mVlfU5+b+6Tu32JRKGvICv9NqkVPhHjMlLUnrHrEsc5GhYystw4q//GIcj3c92n/U",
-	"tGRz9oe002ga/jVpQ9efOJTyf144kha2WskVoOSwdd+sAq68hiIVd8grJY3VKCJcUR61+IUyyxL2+WKl",
-	"LuJHJ4DGzM76e3pLLkRRKm0D6g4fthJ2XS1mmSpSt8HiRaabx9SsURNPG6oBOrlUusAgyX34bkkLMglY",
-	"TZInUGrlmBRKJsC12JA2XtZSq1IZzA2oJShJsFKYs+Q40foMnFa0t4Sm0lREE9i3zA3mFTmeEQqyWmSw",
-	"VBoQTKZK8pIhbIXkapvAVtg1yARIa6UT+FRhLmztF1VS2JdQKEk1CAmFkEr7j+ZYHfQ5PZsO3ggTSGlV",
-	"krYiuIuwVAwfDjlBn9FdKxxqjTULnti47YdI8ON9FXimnLL3Mfm32gKCrIoFaRAGHAOVJZ4AGuBo8Vh9",
-	"/kBLIcVZTMpxfhpNeh08XonvmjC/r8efJDl1VQXgQlUWELLKWFWQjnbsdAmOYgJqK91nY2mLmsfQRZpA",
-	"WAfBUlWSH6v2jqXTar2lewrFd0w+Sff2odhd5ihnfuHjlbGspA+3mKdCWtLuwdENWnEPo3ENpdmSdtnH",
-	"BWNPi1YiAy60C98bSlycKlFbA4saulN81HoA7SCXO/uMct1wMQJ0Nsych1DuJ8xdwrysX2IiD4e3QDIZ",
-	"MDVqKznWC6V+3YfKlw3CwK9SbWV01bLSphJydQ+5DWqBi5wexsafNWsPPTlGgeyuJ9hJnLIl/Hif7Oq+",
-	"ISecLIp8pHRMmE/mQy6P3lsqr5axknSEu6FQrv41FmVGo6SNRVv1i0N30ipGLGHz8V3hwxg3fQX6fxsy",
-	"7VFjCv2ZMqX5vtled3EkZBNhDTjvTcCuCZz6MIaTdmGoE2lDuo7R6QFLbnfOIhunNeSWvNdPOOIdruip",
-	"dhyZHQFc0ueRKtQpLKu0UdqVoe7NrYMSV/QSqChtDUr67zmaXmSeADfwGA/bx9SZFmWVFra+dQwHCReE",
-	"Otixl8JtiJ9aAmtry9D4CLlU+2KEYsYk0PWeCTTBImDvZHBGYkIrGFPUSG4yM7jxbgmoCWKvBlxllas6",
-	"Dfzp53++gr9//+Jvf4btWhnydYwLo5WW8wD5PO6a/7+6vHyeZYqTf6IZS1guMpLGIx3bzusSszVdPJtd",
-	"soRVOo8Cm3mabrfbGfq/Z0qv0rjXpG9ev7r58fbG7+mckt364/sJNcfaK9L1SkFXV26DKkliKdicPZ9d",
-	"zp6zxFuyhyPFUvRtdnPVWatfsCJvSK2fveZszlwQ/qFblgymAB9i0/+pIl137XYwvKlW/8Xl5Yi5jVPK",
-	"ReHrhgEhUVRFJFMIGd6ukr2Qtvt4r4F/dnl5oHn/sqa959kjffu1dzTmvy+xyu0UuZa/3hQgYaYqCtR1",
-	"LLrGTBk0ZSQ2roMhzNbDcBkaTO8HxtM7iHx61z7vJq3gX9QZwYQN+IjZAsd7q6dHLj2ruBqzivMjOIae",
-	"U7pu4+0TEfQt0ynS2gSQK4W5Se/czy4Vw5nLFJTDycjDYMapy7eJY1+YCTD7ank6or66dsgV3czChGGP",
-	"UxRgoSppwaopyPr7Dsbdt/2FR0Xe07jdRDAOo6ypsP7X778u7vcHUCPYD/R3mmA8wDwO9cba4EXdTP78",
-	"4MPP+qbtwRc5D5hCWHNWhbYjqLGUlufQMPp0Vd74yBY1JEIhGisZ91oZCp2QGSltr92SDeaCA2/Hca5O",
-	"07SsDPEQZBH+c/vTjxCbqbZS1IRGSY9ciK5hsF7mmPkibqh5P+6jt43d33PAMcG7Jem9C5LgDJ8qMvYf",
-	"itcnhq25r+i7/G7PWK7OcuoQnqCzU6TOa87bAXoC3tckbVs7CVcCDzhVehceDpY2UwCPpMI2Bh4VXb9+",
-	"TJxCxcWuzltOVNcEZXxnBpTH4RjeHU6GuXfdsjOqaTj2nQh2PY5PFe94cI2OdNIVhH5c7sNUnJhPatL1",
-	"uumd+zlo1HGSej4lhrHqqKWV4exwDetPvnmPK/f7Bdevp7HRMP09xrXLRmFPqHLLajxhERcWCqxBuqwD",
-	"W8EpJL22ZHjpX10B+Z03hn754BuGln8oKmPBWKz3E9YNFw3wX5is4kX7ubJUO3s/Kk99PSsFNB4c4t+A",
-	"vb4h3BCoysZL/lGD4IoMSGVBkmv/lQYrVmtLEvoXBkcEjxTLUqsN+il0U2oNzenar6BxizqHCyXHG2ry",
-	"uALsd7KzBLDpy35vK4ugAgLXuLQuH+UoX4YsNDGM0ATCmIoOZaUwkz2c3ttV54Wiuz6aSu4tI6dpC7uR",
-	"dNO99Gfi3l2aafiHj84QDelN40hhMpyy3cfdbwEAAP//",
+	"zFttc9u48f8qO/z/Z66d0pKTu7RT5ZWbc3tpkztP7ElepHmxIlYiLiTAAKAUjkffvYMHPkmkJMfSxa9M",
+	"UsBisY+/XcD3USLzQgoSRkez+6hAhTkZUu7tNaO8kIZEUv2HKvuFi2gWpYSMVBRHAnOKZt1hF3ZcHOkk",
+	"pRzthBy/viGxNGk0e/7iRRyZqrBTtFFcLKPNJo5eL96iSVI7mJFOFC8Ml3aZu5Tg+g6XYFI0sEYNipBF",
+	"8QgTiwtPJ44UfSm5IhbNjCqpy83u6m/JKJ7coEmb7RX2paGbuwF7qXb2+Nefhrb4npTmUuxZZeVHHLvM",
+	"84FlNnauLqTQ5JR3o+Q8o9w+JlIYEsY+YlFkPEEr4mnhR/zld23lfd9Z6v8VLaJZ9H/T1jqm/lc9rem6",
+	"Ffsa++AURcLAWkmxBBQM1vabkcCkE0WgYhd5JYU2CnkwvbAfOf+dEhPF0deLpbwIH+0GFCZm0p3TGXLB",
+	"80Iq4y3YCihacpOW80ki86mdYPAiUfXjVKeoiE1rqt4MxUKqHP1Otk3xlhQnHYNRJFgMhZKWSS5FDExx",
+	"qzy310LJQmrMNMgFSEGwlJhF8XFb6zJw2q29JdSlojyYwK6XrTAryfKM4M0dFlIBgk5kQW5nCGsumFzH",
+	"sOYmBREDKSVVDF9KzLip3KBScPMScimoAi4g50Iq91EfK4Mup2eTwRuuPSklC1KGe3fhhvL+wz4n6DK6",
+	"aTaHSmEVeU+svfhjIPhpWwRN8NnVyS9yDQiizOekgGuwDJSGWAyogaHBY+X5My244GcxKcv5aSTpZPBY",
+	"IYYQuyvL3wRBiK49C3d2zI0GbdBQ7B6xNKkMvmzfU66NVNUBabNGyJP3TRj/VmEvSuECC2ZTLgwp+9Au",
+	"4MRyU+fo4c0yNGUOOJelAYSk1EbmpILjWuMBy1YMci3sZ21ojYqFWE2KgBtrcwtZCnasnbUsndbMGrqn",
+	"sLSWyW83thv0G9onlSJDMXEDT2sGlq6Xin0YDOQo9JqUTbc2+zhatOQJMK5svlpZOxdQoDIa5hW0q7gw",
+	"fUDbfl927TPu65rxAUUnfaiwT8tdhLCJI7fXh5jI4XjuScY9pgZtJcNqLuXnXVU5nMQ1fBZyLYKrFqXS",
+	"JRfLLc2tUHGcZ3RYN26tSbPoyXXkyW46GzuJUzaEv90nW6Db54SRQZ4N4P44cuilz+XRcwvpxDJcT+xw",
+	"19+ULV60QZHQIGmbi8ouGrYrLUPE4iYbnuU/DHHTFaD7tSbTLDUk0HeUSMV2zfaqjSNt+rTeG4NJCaz4",
+	"MISTZqBPprQiVYXodCib1jMngY0T59KavJOPX+IGl/RYOw7MDihc0NcB2G0FlpRKS2VRiX2z46DAJb0E",
+	"ygtTgRTue4a6E5lHlOt5DIsN6fROccwGVaoqUGUPG8UgMwa4RGurIGhtc0UP/ze4yWnXcqkItRSHgL6x",
+	"XEzekdPiaRXrSDu5uK3empCpt9y6Uf+OKHAoX9p0uZAqsR7Tqb+fXV7Gu364ajHogVq9r7x63pDeAqI8",
+	"HdKuIeq3x9sPabXLitf/1tZfDIhpN0bauEdJqbipbi2rnuCcUPkg6/i3E8KnhkBqTOHbEFws5K5G/YZ1",
+	"DG1XK4Y6k+nGdG0E077JFPDTgCHoCVy7nAGoCELnBJhMSlsDavjTu3++gr//9OJvf4Z1KjU5kG1zfKnE",
+	"zJvtLMya/be8vPwxSSQj90STKI4ynpDQzixDS+iqwCSli+eTyyiOSpWFDevZdLperyfofp5ItZyGuXr6",
+	"5vWr619vr92cNmNEt275LtrLsHKCbCw2emYnyIIEFjyaRT9OLic/RrHzRqeOKRa863erZ20odQOW5Ay0",
+	"SQKvWTSLrNn+3A6Le/3Fj6ET9qUkV2OFffuoONZEHDapYUoZzx2o7RHieZkHMjkX/u1ZvJNvN5+22mnP",
+	"Ly/3tNIe1kLrpJ2BLtqVywKR+77AMjNj5Br+Oj25ONJlnqOqQkUwZMqgKCG+IhYDYZL2c7lv9zg/0I7e",
+	"Xs1P75vnzagV/ItaIxixgX43lHVGH9UPHYrHf4AGh7R355JhDQYeqUFXz58Cc40ocikx09N7+2cz5f0O",
+	"6Jgq+33Kw8oMPdCnqcfuZkaU2RXL4zXqSj+rubztIGoPvqygAHNZCgNGjqmsO29v3H3bHXhU5D2N240E",
+	"4+Yc5ehzk3PqfbsdPKD7nvxOE4x7Og8t9qEezbyqu5SuK+eQ97g9OJBzwBT8mLMKtGkID6W0LIOa0ceL",
+	"8tpFtiAh7qukusXLBZSafJmuB+quKztkhRln0LZVLU5TtCg1MR9kEf59+9uvECr9rSLHac5HV3/MVWSY",
+	"UAwYXmtWHCUXpAV5eMk10NeCEkNs5g/GkhTFkppOsx2R4+9SxYCMOd484HRnKTGspWL+A0KBJkkncOPQ",
+	"a6ld31aKxJZk0qSkoCBluVW04rQmZn/3jW13lppY7L7gxCz67JuMOzWgt7XDbkWOIY21Q6ZbZ8bei7+U",
+	"pM0/JKtObG/1sWc3Vm12rPzZWVbt29XPCheGTpHzHaVuLW7DhC3CO6cYUtCBeDC99w97UdmYis9yDP7p",
+	"7NFnLIN3z09OAsm8MH7QsHUyc4Q6Qp9ij1J8p+aohN3eGjj6lkB8OPU/DWR2F/o5gxoVtCZtIPR8TgPK",
+	"sHGwOlYLaUI+gbUsMwYaqxjmpDmjcK8hRPcwSmOl45Cv255ZOIZ4QAztXEqxMh7JZH77kMgso8Q4dlMu",
+	"lrOQmxp6kJfawJzqkcQsb5b1Rus/1LVfpghZNYEP3KT+ALHTCjOgSptrBCPl5i+4slpwicwfUeuAbS3/",
+	"u4nFNeVG7PtppJVO7/APTi2j9v6bYqROkll+wRXtVI2uFVSrr+MEofscPC3JpAdH1qB1HMArwwrQQC61",
+	"OTr+BfrHANb39dAzhpluf3Uk2DQcnwq5DlxHiGtBO5fa7stkfEGgJSxQPTKYPFBJ0/vwdASMeN+5wnbW",
+	"NN90sPeqK4rDFUHHxfUdLn2b+tirgZvTQIUBXT9OhfHB0d3bhi59lAPZ47W/8VGzpw1WE7hqq4LmF2Gz",
+	"SV2n7Ib0a8Z39P/AyB7ufz6FSuH7mCqgBmLclg/f32hfOU3b4G7rkJeAbQHZ1Ni6/tkfEj449rdhZXpP",
+	"KxLGhZcxmNNZtmHF2m5rq/MK6pJXFpkrtm32kha4pdKW5cbClwn8Suv6uAc/Uy/BbRv+S0APe/z4z0RF",
+	"p5inClKbTUtheObfbVVu+dNDJfVbuaLHuckjYkA8WNE5we8t6EiUeTT7GHmpR3EUhJTUzV9Fhje3NRnX",
+	"CSrWOTLsFh3fOQh8SKvgHk/G43moMdZPwOnfOQ3HwQuqGLxmQSoIam2R4Zi39/91YBTa3bTDzqiM/sXB",
+	"kY5kh+NTQTvXECDWku5cmHAXLl3kCncuRyVpI8703v7Zi7vCXbzzCdFfzBs05MKv/RQglr8/eEwTq6gF",
+	"9oijqEE0dSVcAoccqwCY1pyR6BfZL93rUmL2gzOGbo/fneo1/PuK3WGyQcAVFP+0cFZze/MPRlqHrPRJ",
+	"oas3ZFGDLE3bP9o1CCbJN58EEXMNYMOXqSEB3SunRwSPKRaFkivfb6zhVd+crtwIGraoc7jQA7BA/G1d",
+	"oe9kZ3EAjE/AyoJSa5Ru81GG4qXPQiM3BhQB17qkfVnJX5zan96bUedVRXsBeSy5N4yc5uy2vTdWHzF2",
+	"L645d6mvrH38ZA1Rk1rVjuSvb02jzafN/wIAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -51,7 +51,7 @@ func (s *Server) DefineMetric(ctx context.Context, r DefineMetricRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.d.Library.Define(ctx, *r.Body, who.Subject); err != nil {
+	if _, err := s.d.Definitions.Draft(ctx, *r.Body, who.Subject); err != nil {
 		return nil, places(err)
 	}
 	return DefineMetric201JSONResponse(*r.Body), nil

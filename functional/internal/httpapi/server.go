@@ -6,6 +6,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -22,6 +23,8 @@ import (
 type Plans interface {
 	Approve(ctx context.Context, id contract.DirectiveID, revision int64, by directive.Approver) (directive.Record, error)
 	Edit(ctx context.Context, id contract.DirectiveID, revision int64, parts []plan.Part, c contract.Constraints, by directive.Approver) (directive.Record, error)
+	// Try orders a trial of one state of a metric's version; Conflict where there is nothing to try it on.
+	Try(ctx context.Context, d contract.Definition, revision int64, under contract.DirectiveID, by directive.Approver, series directive.Series) (directive.Record, error)
 }
 
 // Reader reads what the layer stores. Every method returns NotFound for what is not there.
@@ -39,8 +42,6 @@ type Library interface {
 	Parameters() []contract.Parameter
 	Metrics() []contract.Definition
 	Metric(contract.MetricID) (contract.Definition, bool)
-	// Define adds a version; Invalid with every wrong place, or Conflict if the version exists.
-	Define(ctx context.Context, d contract.Definition, by string) error
 }
 
 // Gate decides who may do what; a denial is a Denied fault.
@@ -48,10 +49,12 @@ type Gate func(ctx context.Context, who signin.Identity, action string) error
 
 // Deps are what the routes need.
 type Deps struct {
-	Plans   Plans
-	Reader  Reader
-	Library Library
-	Gate    Gate
+	Plans       Plans
+	Reader      Reader
+	Library     Library
+	Definitions Definitions
+	Gate        Gate
+	Now         func() time.Time
 }
 
 // Server implements the generated StrictServerInterface.
@@ -59,8 +62,8 @@ type Server struct{ d Deps }
 
 // Mount adds the layer's routes to e.
 func Mount(e *echo.Echo, d Deps) error {
-	if d.Plans == nil || d.Reader == nil || d.Library == nil || d.Gate == nil {
-		return fmt.Errorf("functional routes: plans, reader, library and gate are required")
+	if d.Plans == nil || d.Reader == nil || d.Library == nil || d.Definitions == nil || d.Gate == nil || d.Now == nil {
+		return fmt.Errorf("functional routes: plans, reader, library, definitions, gate and now are required")
 	}
 	spec, err := GetSpec()
 	if err != nil {
@@ -85,6 +88,10 @@ const (
 	editPlan    = "edit_plan"
 	approvePlan = "approve_plan"
 	define      = "define_metric"
+	review      = "review_metric"
+	certify     = "certify_metric"
+	retire      = "retire_metric"
+	try         = "try_metric"
 )
 
 func roles(who signin.Identity) []string {

@@ -48,7 +48,7 @@ func Build(in Input) (contract.Information, bool) {
 		Unit: last.Unit, Currency: last.Currency, Grain: last.Grain, Proposals: in.Missing,
 	}
 	for i := range own {
-		info.Series = append(info.Series, point(&own[i]))
+		info.Series = append(info.Series, PointOf(&own[i]))
 		if own[i].AsOf.After(info.AsOf) {
 			info.AsOf = own[i].AsOf
 		}
@@ -83,7 +83,8 @@ func decided(ms []contract.Measurement) []contract.Measurement {
 	return slices.DeleteFunc(slices.Clone(ms), func(m contract.Measurement) bool { return !m.Closed || m.Value == nil })
 }
 
-func point(m *contract.Measurement) contract.Point {
+// PointOf returns a measurement as one window of a series.
+func PointOf(m *contract.Measurement) contract.Point {
 	p := contract.Point{
 		Window: m.Window, Closed: m.Closed, Measurement: m.ID, Revision: m.Revision, AsOf: m.AsOf, Value: m.Value,
 		Reason: m.Reason, N: m.N, StdErr: m.StdErr, Low: m.Low, High: m.High, Coverage: m.Quality.Coverage,
@@ -103,7 +104,7 @@ func supporting(in Input) []contract.Supporting {
 	}
 	var list []contract.Supporting
 	for id, m := range latest {
-		list = append(list, contract.Supporting{Metric: id, Version: m.Version, Label: in.Labels[id], Unit: m.Unit, Point: point(&m)})
+		list = append(list, contract.Supporting{Metric: id, Version: m.Version, Label: in.Labels[id], Unit: m.Unit, Point: PointOf(&m)})
 	}
 	slices.SortFunc(list, func(a, b contract.Supporting) int { return cmp.Compare(a.Metric, b.Metric) })
 	return list

@@ -42,6 +42,9 @@ func (s *Stores) recordDoc(r directive.Record) recordDoc {
 	for _, o := range r.Orders {
 		d.Orders = append(d.Orders, o.ID)
 	}
+	for i := range r.Trials {
+		d.Orders = append(d.Orders, r.Trials[i].Order.ID)
+	}
 	return d
 }
 
@@ -99,15 +102,27 @@ func (s *Stores) news(before, after directive.Record) []mongodb.Entry {
 		es = append(es, s.entry(contract.TopicFunctionalDirectives, string(id), "governance", contract.TypeGovernance, id, id, g))
 	}
 	old := map[contract.DirectiveID]int64{}
-	for _, o := range before.Orders {
+	for _, o := range orders(&before) {
 		old[o.ID] = o.Revision
 	}
-	for i := range after.Orders {
-		if o := &after.Orders[i]; o.Revision > old[o.ID] {
+	for _, o := range orders(&after) {
+		if o.Revision > old[o.ID] {
 			es = append(es, s.entry(contract.TopicFunctionalDirectives, string(o.ID), "directive", contract.TypeOperationalDirective, id, id, o))
 		}
 	}
 	return es
+}
+
+// orders returns what a record has ordered below, trials included.
+func orders(r *directive.Record) []*contract.OperationalDirective {
+	var os []*contract.OperationalDirective
+	for i := range r.Orders {
+		os = append(os, &r.Orders[i])
+	}
+	for i := range r.Trials {
+		os = append(os, &r.Trials[i].Order)
+	}
+	return os
 }
 
 func (s *Stores) read(ctx context.Context, id contract.DirectiveID) (directive.Record, bson.Raw, error) {

@@ -319,21 +319,3 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		t.Errorf("drafted: %v, %v", ids, err)
 	}
 }
-
-func TestDefinitionsAreAddedAndNeverChanged(t *testing.T) {
-	t.Parallel()
-	r := newRig(t)
-	d := contract.Definition{ID: "repeat_rate", Version: "2.0.0", Filter: &contract.Condition{Field: "country", Op: contract.In, Value: []any{"AT"}}}
-	must(t, r.Define(t.Context(), d, "mia"))
-	if err := r.Define(t.Context(), d, "sam"); !fault.Is(err, fault.Conflict) {
-		t.Errorf("%v; want Conflict", err)
-	}
-	next := d
-	next.Version = "2.1.0"
-	must(t, r.Define(t.Context(), next, "sam"))
-	got, err := r.Defined(t.Context())
-	must(t, err)
-	if len(got) != 2 || got[0].Version != "2.1.0" || !contract.Same(got[1], d) {
-		t.Errorf("%+v; want the newest first, as they were given", got)
-	}
-}

@@ -3,6 +3,7 @@ package mongostore
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -12,6 +13,7 @@ import (
 	"github.com/strata-crm/strata/functional/internal/directive"
 	info "github.com/strata-crm/strata/functional/internal/information"
 	"github.com/strata-crm/strata/functional/internal/plan"
+	"github.com/strata-crm/strata/functional/internal/trial"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/mongodb"
@@ -21,7 +23,7 @@ import (
 type measurementDoc struct {
 	Schema      int                  `bson:"schema"`
 	Tenant      contract.TenantID    `bson:"tenant"`
-	Strategic   contract.DirectiveID `bson:"strategic"`
+	Strategic   contract.DirectiveID `bson:"strategic"` // whose series it is in: the strategic directive's, or a trial's own
 	Metric      contract.MetricID    `bson:"metric"`
 	Start       time.Time            `bson:"start"`
 	Measurement contract.Measurement `bson:"measurement"`
@@ -44,6 +46,10 @@ func (s *Stores) Measured(ctx context.Context, m contract.Measurement) (mongodb.
 		if err != nil {
 			return err
 		}
+		if trial.Is(m.Directive) {
+			put, err = s.tried(ctx, record, m)
+			return err
+		}
 		put, err = mongodb.PutNewer(ctx, s.o.DB.Collection(measurements), s.id(string(m.ID)), m.Revision, measurementDoc{
 			1, s.o.Tenant, m.Strategic, m.Metric, m.Window.Start, m,
 		})
@@ -53,6 +59,34 @@ func (s *Stores) Measured(ctx context.Context, m contract.Measurement) (mongodb.
 		return s.inform(ctx, record)
 	})
 	return put, err
+}
+
+// tried stores a measurement of a trial in a series of its own, where no goal looks, and withdraws the trial once every
+// window is in.
+func (s *Stores) tried(ctx context.Context, record directive.Record, m contract.Measurement) (mongodb.Put, error) {
+	put, err := mongodb.PutNewer(ctx, s.o.DB.Collection(measurements), s.id(string(m.ID)), m.Revision, measurementDoc{
+		1, s.o.Tenant, m.Directive, m.Metric, m.Window.Start, m,
+	})
+	i := slices.IndexFunc(record.Trials, func(t trial.Trial) bool { return t.Order.ID == m.Directive })
+	if err != nil || put != mongodb.Applied || i < 0 {
+		return put, err
+	}
+	series, err := s.Series(ctx, record.ID(), "")
+	if err != nil {
+		return put, err
+	}
+	tried, err := s.Series(ctx, m.Directive, "")
+	if err != nil {
+		return put, err
+	}
+	now := s.now()
+	if trial.Compare(&record.Trials[i], series, tried, now).State != trial.Ready {
+		return put, nil
+	}
+	after := record
+	after.Trials = slices.Clone(record.Trials)
+	directive.Concluded(&after, m.Directive, directive.Turn{Tenant: s.o.Tenant, Now: now})
+	return put, s.put(ctx, record, after)
 }
 
 // Inform rebuilds the information of a directive's goal, as after its plan or its answers changed.

@@ -6,7 +6,7 @@
 //	directives    one record per received directive, changed by compare-and-set on its version
 //	measurements  as received, highest revision wins
 //	information   one per goal, as last sent up
-//	metrics       definitions added by people, one document per version, never changed
+//	definitions   one per metric that people added versions of, changed by compare-and-set on its revision
 package mongostore
 
 import (
@@ -24,7 +24,7 @@ const (
 	directives   = "directives"
 	measurements = "measurements"
 	information  = "information"
-	metrics      = "metrics"
+	definitions  = "definitions"
 )
 
 // Indexes returns the indexes the stores rely on.
@@ -35,7 +35,7 @@ func Indexes() []mongodb.Index {
 		{Collection: directives, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "record.plan.id", Value: 1}}},
 		{Collection: directives, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "record.answer.state", Value: 1}}},
 		{Collection: measurements, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "strategic", Value: 1}, {Key: "metric", Value: 1}, {Key: "start", Value: 1}}},
-		{Collection: metrics, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "metric", Value: 1}, {Key: "at", Value: -1}}},
+		{Collection: definitions, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "metric", Value: 1}}},
 	}
 }
 

@@ -88,6 +88,11 @@ func (a *allowing) Plan(context.Context, *contract.StrategicDirective, *plan.Pla
 	return contract.Decision{ID: "pd-1", Rule: "functional.plan"}, true, nil
 }
 
+func (a *allowing) Trial(context.Context, *plan.Plan, directive.Approver) (contract.Decision, bool, error) {
+	a.asked.Add(1)
+	return contract.Decision{ID: "pd-2", Rule: "functional.trial"}, true, nil
+}
+
 func (r *rig) service(t *testing.T) *directive.Service {
 	t.Helper()
 	l, err := playbook.Load(nil)

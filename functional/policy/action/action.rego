@@ -10,8 +10,10 @@ allow if {
 
 granted := {
 	"executive": ["read"],
-	"manager": ["read", "edit_plan", "approve_plan", "define_metric"],
-	"steward": ["read", "define_metric"],
+	"manager": [
+		"read", "edit_plan", "approve_plan", "define_metric", "review_metric", "certify_metric", "retire_metric", "try_metric",
+	],
+	"steward": ["read", "define_metric", "review_metric", "try_metric"],
 	"service": ["read"],
 }
 

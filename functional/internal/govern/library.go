@@ -1,0 +1,51 @@
+package govern
+
+import (
+	"slices"
+
+	"github.com/strata-crm/strata/functional/internal/definition"
+	"github.com/strata-crm/strata/functional/internal/playbook"
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// Library is the definitions in use beside those that came with the product or from the library's folder; it is a
+// definition.Library.
+type Library struct {
+	*playbook.Library
+	shipped map[contract.MetricID]contract.Definition
+}
+
+// NewLibrary returns the library of what has been loaded. Call it before anything else is put to use.
+func NewLibrary(l *playbook.Library) *Library {
+	shipped := map[contract.MetricID]contract.Definition{}
+	for _, d := range l.Metrics() {
+		shipped[d.ID] = d
+	}
+	return &Library{l, shipped}
+}
+
+// Shipped implements definition.Library.
+func (l *Library) Shipped(m contract.MetricID) *contract.Definition {
+	if d, ok := l.shipped[m]; ok {
+		return &d
+	}
+	return nil
+}
+
+// Needs implements definition.Library.
+func (l *Library) Needs(m contract.MetricID) bool {
+	return slices.ContainsFunc(l.Playbooks(), func(p playbook.Playbook) bool {
+		return slices.ContainsFunc(p.Metrics, func(u playbook.Use) bool { return u.Metric == m })
+	})
+}
+
+// Use implements definition.Library.
+func (l *Library) Use(fs ...definition.Family) {
+	for i := range fs {
+		if d := fs[i].InUse(l.Shipped(fs[i].Metric)); d != nil {
+			l.Adopt(*d)
+		} else {
+			l.Drop(fs[i].Metric)
+		}
+	}
+}

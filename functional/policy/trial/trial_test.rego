@@ -1,0 +1,37 @@
+package strata.functional.trial_test
+
+import data.strata.functional.trial
+
+governance := {
+	"minimumGroup": 10,
+	"purposes": [{"purpose": "retention_analysis", "categories": ["identification", "transactional"]}],
+	"retentionDays": {"identification": 1095, "transactional": 1095},
+}
+
+good := {
+	"subject": "mia", "roles": ["manager"], "minimumGroup": 10, "retentionDays": 365,
+	"uses": [{"parameter": "order_time", "dataType": "transactional", "purpose": "retention_analysis"}],
+}
+
+test_manager_allowed if trial.allow with input as good with data.governance as governance
+
+test_steward_allowed if trial.allow with input as object.union(good, {"roles": ["steward"]}) with data.governance as governance
+
+test_executive_denied if not trial.allow with input as object.union(good, {"roles": ["executive"]}) with data.governance as governance
+
+test_service_denied if {
+	not trial.allow with input as object.union(good, {"subject": "policy", "roles": ["service"]}) with data.governance as governance
+}
+
+test_other_purpose_denied if {
+	uses := [{"parameter": "order_time", "dataType": "transactional", "purpose": "advertising"}]
+	not trial.allow with input as object.union(good, {"uses": uses}) with data.governance as governance
+}
+
+test_small_group_denied if {
+	not trial.allow with input as object.union(good, {"minimumGroup": 9}) with data.governance as governance
+}
+
+test_nothing_used_denied if not trial.allow with input as object.union(good, {"uses": []}) with data.governance as governance
+
+test_without_governance_denied if not trial.allow with input as good with data.governance as {}
