@@ -80,6 +80,9 @@ func (p Policy) Bundle() string { return p.Engine.Bundle() }
 
 // uses returns each pair of a purpose and a type of data that a directive asks for, once.
 func uses(d *contract.OperationalDirective) []rules.UseInput {
+	if len(d.Collect) == 0 {
+		return computed(d)
+	}
 	var all []rules.UseInput
 	for _, c := range d.Collect {
 		use := rules.UseInput{Purpose: string(c.Parameter.Purpose), DataType: string(c.Parameter.DataType)}

@@ -80,6 +80,17 @@ func TestDirective(t *testing.T) {
 	long := directiveFor(contract.Transactional, "retention_analysis")
 	long.Constraints.RetentionDays = 366
 	ask("kept too long", long, false)
+	trial := func(e contract.Entity, p contract.Purpose) *contract.OperationalDirective {
+		d := directiveFor(contract.Transactional)
+		d.Constraints.Purposes = []contract.Purpose{p}
+		d.Compute = []contract.Computation{{Metric: contract.Definition{Measures: []contract.Measure{{Entity: e}}}}}
+		return d
+	}
+	ask("computes and collects nothing", trial(contract.CustomerDay, "retention_analysis"), true)
+	ask("computes for another purpose", trial(contract.CustomerDay, "advertising"), false, "advertising")
+	ask("computes of answers", trial(contract.Answer, "retention_analysis"), false, "retention_analysis")
+	ask("computes of profiles", trial(contract.Profile, "retention_analysis"), false, "retention_analysis")
+	ask("neither collects nor computes", directiveFor(contract.Transactional), false)
 	end := directiveFor(contract.Transactional, "advertising")
 	end.Standing = contract.WithdrawnEnd
 	ask("the end of anything", end, true)
