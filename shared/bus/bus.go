@@ -121,8 +121,8 @@ type LogInfo struct {
 }
 
 // LogSink owns the offsets of a partitioned log in its own database. Its methods are called one at a time for a
-// partition, at once for different ones; their ctx ends when the partition goes to another member, and they return
-// promptly then.
+// partition, at once for different ones, though Apply may wait until other partitions had their turn; their ctx ends
+// when the partition goes to another member, and they return promptly then.
 type LogSink interface {
 	// Position says where to begin in the partition. It is called at every assignment. An error keeps the partition
 	// idle and is retried. A position before p.First is reported to Gap; one after p.End keeps the partition idle as an

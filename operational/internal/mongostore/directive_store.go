@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -233,14 +234,19 @@ func (s *Directives) Validity(ctx context.Context, ids []contract.DirectiveID) (
 	for i, d := range ids {
 		keys[i] = id(s.tenant, string(d))
 	}
-	var docs []directiveDoc
-	if err := all(ctx, s.c, in("_id", keys), &docs); err != nil {
+	var docs []struct {
+		ID    string     `bson:"_id"`
+		From  *time.Time `bson:"from"`
+		Until *time.Time `bson:"until"`
+	}
+	instants := options.Find().SetProjection(bson.D{{Key: "from", Value: 1}, {Key: "until", Value: 1}})
+	if err := all(ctx, s.c, in("_id", keys), &docs, instants); err != nil {
 		return nil, fmt.Errorf("validity of directives: %w", err)
 	}
 	out := map[contract.DirectiveID]ingest.Validity{}
-	for i := range docs {
-		if docs[i].From != nil {
-			out[docs[i].Record.ID()] = ingest.Validity{From: docs[i].From.UTC(), Until: docs[i].Until.UTC()}
+	for _, d := range docs {
+		if d.From != nil {
+			out[contract.DirectiveID(strings.TrimPrefix(d.ID, id(s.tenant)+"|"))] = ingest.Validity{From: d.From.UTC(), Until: d.Until.UTC()}
 		}
 	}
 	return out, nil

@@ -28,8 +28,9 @@ func (b *Bus) Subscribe(ctx context.Context, s bus.Subscription) error {
 
 // ConsumeLog implements bus.LogConsumer.
 func (b *Bus) ConsumeLog(ctx context.Context, topic, group string, sink bus.LogSink) error {
+	line := newTurns()
 	return b.join(ctx, topic, group, func(ctx context.Context, g *generation, a kafka.PartitionAssignment) {
-		b.feed(ctx, topic, sink, g, a.ID)
+		b.feed(ctx, topic, sink, g, a.ID, &turn{of: line})
 	})
 }
 

@@ -53,13 +53,13 @@ func (b *Bus) follow(ctx context.Context, s bus.Subscription, g *generation, a k
 			at = p.First
 			g.pass(a.ID, at)
 		}
-		_ = b.stream(ctx, s.Topic, a.ID, at, step, gap) // it ended with ctx, or to look where to go on
+		_ = b.stream(ctx, s.Topic, a.ID, at, flow{step: step, gap: gap}) // it ended with ctx, or to look where to go on
 		b.patientlyPause(ctx)
 	}
 }
 
-// feed brings one partition to a sink.
-func (b *Bus) feed(ctx context.Context, topic string, sink bus.LogSink, g *generation, partition int) {
+// feed brings one partition to a sink, in its turn.
+func (b *Bus) feed(ctx context.Context, topic string, sink bus.LogSink, g *generation, partition int, t *turn) {
 	anew := false
 	look := func() (bus.PartitionState, string, error) {
 		p, cluster, err := b.state(ctx, g, partition, anew)
@@ -67,19 +67,23 @@ func (b *Bus) feed(ctx context.Context, topic string, sink bus.LogSink, g *gener
 		return p, cluster, err
 	}
 	step := func(ctx context.Context, batch []bus.Message) (int64, error) {
-		next, err := b.observer.Apply(ctx, sink, topic, partition, batch)
+		next, err := b.observer.Apply(ctx, inTurn{sink, t}, topic, partition, batch)
 		if err == nil {
 			g.pass(partition, next)
 		}
 		return next, err
 	}
-	gap := func(ctx context.Context, gap bus.Gap) error { return b.observer.Gap(ctx, gap, sink.Gap) }
+	gap := func(ctx context.Context, gap bus.Gap) error {
+		t.give()
+		return b.observer.Gap(ctx, gap, sink.Gap)
+	}
 	for ctx.Err() == nil {
 		at, err := b.observer.Position(ctx, sink, topic, look)
 		if err != nil {
 			return
 		}
-		_ = b.stream(ctx, topic, partition, at, step, gap) // it ended with ctx, or to look where to go on
+		_ = b.stream(ctx, topic, partition, at, flow{ready: t.take, step: step, gap: gap}) // it ended with ctx, or to look where to go on
+		t.give()
 		b.patientlyPause(ctx)
 	}
 }
@@ -96,16 +100,18 @@ func (b *Bus) patientlyPause(ctx context.Context) {
 	_ = pause.Wait(ctx) // an error is ctx's end, which the caller sees
 }
 
-type (
-	stepFunc func(ctx context.Context, batch []bus.Message) (next int64, err error)
-	gapFunc  func(ctx context.Context, g bus.Gap) error
-)
+// flow is what becomes of a partition's messages.
+type flow struct {
+	ready func(ctx context.Context) error // called when there is a message, before a batch is gathered; nil = at once
+	step  func(ctx context.Context, batch []bus.Message) (next int64, err error)
+	gap   func(ctx context.Context, g bus.Gap) error
+}
 
 // stream feeds the partition's messages from at on to step, in batches of what is there, until ctx ends or the log does
 // not go on (errReposition), and always returns which of the two. A jump in offsets goes to gap before anything behind it is handled.
-func (b *Bus) stream(ctx context.Context, topic string, partition int, at int64, step stepFunc, gap gapFunc) error {
+func (b *Bus) stream(ctx context.Context, topic string, partition int, at int64, f flow) error {
 	for {
-		next, err := b.streamFrom(ctx, topic, partition, at, step, gap)
+		next, err := b.streamFrom(ctx, topic, partition, at, f)
 		if err != nil {
 			return err
 		}
@@ -114,7 +120,7 @@ func (b *Bus) stream(ctx context.Context, topic string, partition int, at int64,
 }
 
 // streamFrom is stream until step seeks; it returns where to.
-func (b *Bus) streamFrom(ctx context.Context, topic string, partition int, at int64, step stepFunc, gap gapFunc) (int64, error) {
+func (b *Bus) streamFrom(ctx context.Context, topic string, partition int, at int64, f flow) (int64, error) {
 	reader := b.reader(topic, partition)
 	defer reader.Close()
 	if err := reader.SetOffset(at); err != nil {
@@ -122,27 +128,27 @@ func (b *Bus) streamFrom(ctx context.Context, topic string, partition int, at in
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	queue := make(chan bus.Message, bus.MaxBatch)
+	queue := make(chan fetched, bus.MaxBatch)
 	pumped := make(chan struct{})
 	go func() {
 		defer close(pumped)
 		cancel(b.pump(ctx, reader, queue))
 	}()
 	defer func() { cancel(nil); <-pumped }()
-	source := source{queue: queue, expected: at}
+	source := source{queue: queue, expected: at, ready: f.ready}
 	for {
 		batch, jumpTo, err := source.next(ctx)
 		if err != nil {
 			return 0, context.Cause(ctx)
 		}
 		if jumpTo > source.expected {
-			if err := gap(ctx, bus.Gap{Topic: topic, Partition: partition, From: source.expected, To: jumpTo}); err != nil {
+			if err := f.gap(ctx, bus.Gap{Topic: topic, Partition: partition, From: source.expected, To: jumpTo}); err != nil {
 				return 0, err
 			}
 			source.expected = jumpTo
 			continue
 		}
-		next, err := step(ctx, batch)
+		next, err := f.step(ctx, batch)
 		if err != nil || next != source.expected {
 			return next, err
 		}
@@ -159,7 +165,7 @@ func (b *Bus) reader(topic string, partition int) *kafka.Reader {
 
 // pump moves messages from the reader to the queue until ctx ends or the position is not in the log. Other errors are
 // the broker's, and the reader goes on after them by itself.
-func (b *Bus) pump(ctx context.Context, reader *kafka.Reader, queue chan<- bus.Message) error {
+func (b *Bus) pump(ctx context.Context, reader *kafka.Reader, queue chan<- fetched) error {
 	for {
 		m, err := reader.FetchMessage(ctx)
 		switch {
@@ -172,7 +178,7 @@ func (b *Bus) pump(ctx context.Context, reader *kafka.Reader, queue chan<- bus.M
 			continue
 		}
 		select {
-		case queue <- message(m):
+		case queue <- fetched{message(m), m.HighWaterMark}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -185,61 +191,4 @@ func message(m kafka.Message) bus.Message {
 		headers[i] = bus.Header{Key: h.Key, Value: h.Value}
 	}
 	return bus.Message{Topic: m.Topic, Key: string(m.Key), Value: m.Value, Headers: headers, Partition: m.Partition, Offset: m.Offset, Time: m.Time.UTC()}
-}
-
-// source cuts a queue into batches of consecutive messages.
-type source struct {
-	queue    <-chan bus.Message
-	expected int64        // offset of the next message
-	held     *bus.Message // taken from the queue, not yet delivered
-}
-
-// next waits for a message and takes what else is there, consecutive, up to bus.MaxBatch messages and batchBytes. When
-// the first message lies behind the expected one, next returns its offset and no batch.
-func (s *source) next(ctx context.Context) (batch []bus.Message, jumpTo int64, err error) {
-	size := 0
-	for len(batch) < bus.MaxBatch && size < batchBytes {
-		m, ok, err := s.take(ctx, len(batch) == 0)
-		if err != nil {
-			return nil, 0, err
-		}
-		switch {
-		case !ok:
-			return batch, 0, nil
-		case m.Offset < s.expected: // a stored batch that begins before the asked offset
-			continue
-		case m.Offset > s.expected:
-			s.held = &m
-			if len(batch) == 0 {
-				return nil, m.Offset, nil
-			}
-			return batch, 0, nil
-		}
-		batch = append(batch, m)
-		size += m.Size()
-		s.expected++
-	}
-	return batch, 0, nil
-}
-
-// take returns the next message, waiting for it only if told to.
-func (s *source) take(ctx context.Context, wait bool) (m bus.Message, ok bool, err error) {
-	if s.held != nil {
-		m, s.held = *s.held, nil
-		return m, true, nil
-	}
-	if !wait {
-		select {
-		case m = <-s.queue:
-			return m, true, nil
-		default:
-			return m, false, nil
-		}
-	}
-	select {
-	case m = <-s.queue:
-		return m, true, nil
-	case <-ctx.Done():
-		return m, false, ctx.Err()
-	}
 }

@@ -98,10 +98,10 @@ func TestOptions(t *testing.T) {
 
 func TestSourceCutsAtJumpsAndLimits(t *testing.T) {
 	t.Parallel()
-	queue := make(chan bus.Message, 2000)
+	queue := make(chan fetched, 2000)
 	put := func(from, to int64, size int) {
 		for o := from; o < to; o++ {
-			queue <- bus.Message{Offset: o, Key: "k", Value: make([]byte, size)}
+			queue <- fetched{Message: bus.Message{Offset: o, Key: "k", Value: make([]byte, size)}}
 		}
 	}
 	put(3, 10, 1)    // begins before what was asked for
