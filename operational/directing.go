@@ -2,8 +2,11 @@ package operational
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
+
+	"golang.org/x/text/currency"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/operational/internal/consume"
@@ -13,6 +16,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/mongostore"
+	"github.com/strata-crm/strata/operational/internal/prediction"
 	"github.com/strata-crm/strata/operational/internal/source"
 	rules "github.com/strata-crm/strata/operational/policy"
 	"github.com/strata-crm/strata/shared/contract"
@@ -41,6 +45,7 @@ type directing struct {
 	force        *directive.Force
 	policy       govern.Policy
 	api          *httpapi.Directing
+	people       *httpapi.People
 	components   []service.Component
 }
 
@@ -65,8 +70,23 @@ func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error
 		measurements: mongostore.NewMeasurements(c.Tenant.ID, d.DB, outbox, d.NewID),
 	}
 	h.force = directive.NewForce(h.directives, d.Telemetry.Logger)
+	predictions, err := prediction.New(mongostore.NewMetrics(c.Tenant.ID, d.DB), minorUnits(c.Tenant.Currency), 0)
+	if err != nil {
+		return nil, err
+	}
+	h.people = &httpapi.People{Tenant: c.Tenant.ID, Gate: h.policy.Gate, Purposes: h.policy.Purposes, Predictions: predictions}
 	h.api = &httpapi.Directing{Tenant: c.Tenant.ID, Gate: h.policy.Gate, Records: h.directives, Measurements: h.measurements}
 	return h, nil
+}
+
+// minorUnits returns how many minor units a currency has in one; 100 where ISO 4217 does not know it.
+func minorUnits(code string) float64 {
+	unit, err := currency.ParseISO(code)
+	if err != nil {
+		return 100
+	}
+	decimals, _ := currency.Standard.Rounding(unit)
+	return math.Pow10(decimals)
 }
 
 // complete adds what rests on collecting: answering directives, measuring, and the consumers.

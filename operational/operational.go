@@ -81,7 +81,10 @@ func assemble(c Config, d host.Deps, collecting *collecting, directing *directin
 	if err := directing.api.Check(); err != nil {
 		return nil, err
 	}
-	if err := (httpapi.Server{Collecting: collecting.api, Directing: directing.api}).Register(e); err != nil {
+	if err := directing.people.Check(); err != nil {
+		return nil, err
+	}
+	if err := (httpapi.Server{Collecting: collecting.api, Directing: directing.api, People: directing.people}).Register(e); err != nil {
 		return nil, err
 	}
 	return service.New(service.Options{

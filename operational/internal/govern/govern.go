@@ -225,3 +225,17 @@ func (d Directives) Govern(ctx context.Context, g contract.GovernanceDirective) 
 	}
 	return d.Watch.Load(ctx)
 }
+
+// Purposes decides whether types of data may be looked at for a purpose; a denial is a Denied fault with the reasons.
+func (p Policy) Purposes(ctx context.Context, purpose contract.Purpose, types ...contract.DataType) error {
+	for _, t := range types {
+		d, err := p.Engine.Decide(ctx, rules.Use, rules.UseInput{Purpose: string(purpose), DataType: string(t)})
+		if err != nil {
+			return fmt.Errorf("decide on %s for %s: %w", t, purpose, err)
+		}
+		if err := d.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -22,6 +22,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
 	"github.com/strata-crm/strata/operational/internal/directive"
+	"github.com/strata-crm/strata/operational/internal/prediction"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
@@ -88,6 +89,99 @@ func (e SourceDraftTrust) Valid() bool {
 	case Unknown:
 		return true
 	case Verified:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PredictionKind.
+const (
+	PredictionKindAlive PredictionKind = "alive"
+	PredictionKindChurn PredictionKind = "churn"
+	PredictionKindRfm   PredictionKind = "rfm"
+	PredictionKindValue PredictionKind = "value"
+)
+
+// Valid indicates whether the value is a known member of the PredictionKind enum.
+func (e PredictionKind) Valid() bool {
+	switch e {
+	case PredictionKindAlive:
+		return true
+	case PredictionKindChurn:
+		return true
+	case PredictionKindRfm:
+		return true
+	case PredictionKindValue:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetPredictionParamsKind.
+const (
+	GetPredictionParamsKindAlive GetPredictionParamsKind = "alive"
+	GetPredictionParamsKindChurn GetPredictionParamsKind = "churn"
+	GetPredictionParamsKindRfm   GetPredictionParamsKind = "rfm"
+	GetPredictionParamsKindValue GetPredictionParamsKind = "value"
+)
+
+// Valid indicates whether the value is a known member of the GetPredictionParamsKind enum.
+func (e GetPredictionParamsKind) Valid() bool {
+	switch e {
+	case GetPredictionParamsKindAlive:
+		return true
+	case GetPredictionParamsKindChurn:
+		return true
+	case GetPredictionParamsKindRfm:
+		return true
+	case GetPredictionParamsKindValue:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportPredictionParamsFormat.
+const (
+	Csv     ExportPredictionParamsFormat = "csv"
+	Parquet ExportPredictionParamsFormat = "parquet"
+	Xlsx    ExportPredictionParamsFormat = "xlsx"
+)
+
+// Valid indicates whether the value is a known member of the ExportPredictionParamsFormat enum.
+func (e ExportPredictionParamsFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Parquet:
+		return true
+	case Xlsx:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportPredictionParamsKind.
+const (
+	ExportPredictionParamsKindAlive ExportPredictionParamsKind = "alive"
+	ExportPredictionParamsKindChurn ExportPredictionParamsKind = "churn"
+	ExportPredictionParamsKindRfm   ExportPredictionParamsKind = "rfm"
+	ExportPredictionParamsKindValue ExportPredictionParamsKind = "value"
+)
+
+// Valid indicates whether the value is a known member of the ExportPredictionParamsKind enum.
+func (e ExportPredictionParamsKind) Valid() bool {
+	switch e {
+	case ExportPredictionParamsKindAlive:
+		return true
+	case ExportPredictionParamsKindChurn:
+		return true
+	case ExportPredictionParamsKindRfm:
+		return true
+	case ExportPredictionParamsKindValue:
 		return true
 	default:
 		return false
@@ -193,6 +287,9 @@ type ParameterOwner struct {
 	Parameter string `json:"parameter"`
 	Steward   string `json:"steward"`
 }
+
+// Prediction What a model tells of all customers together. A group's figures are null where it is too small, or a small one could be worked out from it.
+type Prediction = prediction.Summary
 
 // Problem defines model for Problem.
 type Problem struct {
@@ -334,6 +431,9 @@ type Watermark struct {
 	Pending []time.Time `json:"pending"`
 }
 
+// AsOf defines model for AsOf.
+type AsOf = string
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -346,11 +446,17 @@ type IfMatch = string
 // Limit defines model for Limit.
 type Limit = int
 
+// PredictionKind defines model for PredictionKind.
+type PredictionKind string
+
 // RunId defines model for RunId.
 type RunId = string
 
 // SourceId defines model for SourceId.
 type SourceId = string
+
+// Weeks defines model for Weeks.
+type Weeks = float64
 
 // Collected defines model for Collected.
 type Collected = Answers
@@ -389,6 +495,37 @@ type ListMeasurementsParams struct {
 	// Cursor The next of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// GetPredictionParams defines parameters for GetPrediction.
+type GetPredictionParams struct {
+	// AsOf A day, such as 1998-06-30.
+	AsOf AsOf `form:"asOf" json:"asOf"`
+
+	// Weeks Ahead, for value; 52 if absent.
+	Weeks *Weeks `form:"weeks,omitempty" json:"weeks,omitempty"`
+}
+
+// GetPredictionParamsKind defines parameters for GetPrediction.
+type GetPredictionParamsKind string
+
+// ExportPredictionParams defines parameters for ExportPrediction.
+type ExportPredictionParams struct {
+	// AsOf A day, such as 1998-06-30.
+	AsOf AsOf `form:"asOf" json:"asOf"`
+
+	// Weeks Ahead, for value; 52 if absent.
+	Weeks  *Weeks                       `form:"weeks,omitempty" json:"weeks,omitempty"`
+	Format ExportPredictionParamsFormat `form:"format" json:"format"`
+
+	// Purpose What the customers are looked at for, such as retention_analysis.
+	Purpose string `form:"purpose" json:"purpose"`
+}
+
+// ExportPredictionParamsFormat defines parameters for ExportPrediction.
+type ExportPredictionParamsFormat string
+
+// ExportPredictionParamsKind defines parameters for ExportPrediction.
+type ExportPredictionParamsKind string
 
 // RegisterSourceParams defines parameters for RegisterSource.
 type RegisterSourceParams struct {
@@ -611,6 +748,12 @@ type ServerInterface interface {
 	// ListMeasurements Measurements as last sent up, by metric and window
 	// (GET /api/operational/v1/measurements)
 	ListMeasurements(ctx echo.Context, params ListMeasurementsParams) error
+	// GetPrediction What a model tells of all customers together
+	// (GET /api/operational/v1/predictions/{kind})
+	GetPrediction(ctx echo.Context, kind GetPredictionParamsKind, params GetPredictionParams) error
+	// ExportPrediction What a model tells of each customer, as a file
+	// (GET /api/operational/v1/predictions/{kind}/customers)
+	ExportPrediction(ctx echo.Context, kind ExportPredictionParamsKind, params ExportPredictionParams) error
 	// ListQuarantine How much was set aside, by source and reason
 	// (GET /api/operational/v1/quarantine)
 	ListQuarantine(ctx echo.Context) error
@@ -827,6 +970,84 @@ func (w *ServerInterfaceWrapper) ListMeasurements(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListMeasurements(ctx, params)
+	return err
+}
+
+// GetPrediction converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPrediction(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "kind" -------------
+	var kind GetPredictionParamsKind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", ctx.Param("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPredictionParams
+	// ------------- Required query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "asOf", ctx.QueryParams(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter asOf: %s", err))
+	}
+
+	// ------------- Optional query parameter "weeks" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "weeks", ctx.QueryParams(), &params.Weeks, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter weeks: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPrediction(ctx, kind, params)
+	return err
+}
+
+// ExportPrediction converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportPrediction(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "kind" -------------
+	var kind ExportPredictionParamsKind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", ctx.Param("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportPredictionParams
+	// ------------- Required query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "asOf", ctx.QueryParams(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter asOf: %s", err))
+	}
+
+	// ------------- Optional query parameter "weeks" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "weeks", ctx.QueryParams(), &params.Weeks, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter weeks: %s", err))
+	}
+
+	// ------------- Required query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// ------------- Required query parameter "purpose" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "purpose", ctx.QueryParams(), &params.Purpose, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter purpose: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportPrediction(ctx, kind, params)
 	return err
 }
 
@@ -1123,6 +1344,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/operational/v1/imports/:run", wrapper.GetImport, options.OperationMiddlewares["getImport"]...)
 	router.POST(options.BaseURL+"/api/operational/v1/imports/:run/rows", wrapper.ImportRows, options.OperationMiddlewares["importRows"]...)
 	router.POST(options.BaseURL+"/api/operational/v1/imports/:run/finish", wrapper.FinishImport, options.OperationMiddlewares["finishImport"]...)
+	router.GET(options.BaseURL+"/api/operational/v1/predictions/:kind", wrapper.GetPrediction, options.OperationMiddlewares["getPrediction"]...)
+	router.GET(options.BaseURL+"/api/operational/v1/predictions/:kind/customers", wrapper.ExportPrediction, options.OperationMiddlewares["exportPrediction"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/ingest/conservation", wrapper.GetConservation, options.OperationMiddlewares["getConservation"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/quarantine", wrapper.ListQuarantine, options.OperationMiddlewares["listQuarantine"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/directives", wrapper.ListDirectives, options.OperationMiddlewares["listDirectives"]...)
@@ -1497,6 +1720,148 @@ type ListMeasurementsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListMeasurementsdefaultApplicationProblemPlusJSONResponse) VisitListMeasurementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPredictionRequestObject struct {
+	Kind   GetPredictionParamsKind `json:"kind"`
+	Params GetPredictionParams
+}
+
+type GetPredictionResponseObject interface {
+	VisitGetPredictionResponse(w http.ResponseWriter) error
+}
+
+type GetPrediction200JSONResponse Prediction
+
+func (response GetPrediction200JSONResponse) VisitGetPredictionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPredictiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPredictiondefaultApplicationProblemPlusJSONResponse) VisitGetPredictionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPredictionRequestObject struct {
+	Kind   ExportPredictionParamsKind `json:"kind"`
+	Params ExportPredictionParams
+}
+
+type ExportPredictionResponseObject interface {
+	VisitExportPredictionResponse(w http.ResponseWriter) error
+}
+
+type ExportPrediction200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ExportPrediction200ApplicationvndApacheParquetResponse struct {
+	Body          io.Reader
+	Headers       ExportPrediction200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportPrediction200ApplicationvndApacheParquetResponse) VisitExportPredictionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/vnd.apache.parquet")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportPrediction200ApplicationvndOpenxmlformatsOfficedocumentSpreadsheetmlSheetResponse struct {
+	Body          io.Reader
+	Headers       ExportPrediction200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportPrediction200ApplicationvndOpenxmlformatsOfficedocumentSpreadsheetmlSheetResponse) VisitExportPredictionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportPrediction200TextcsvResponse struct {
+	Body          io.Reader
+	Headers       ExportPrediction200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportPrediction200TextcsvResponse) VisitExportPredictionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportPredictiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportPredictiondefaultApplicationProblemPlusJSONResponse) VisitExportPredictionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2199,6 +2564,12 @@ type StrictServerInterface interface {
 	// ListMeasurements Measurements as last sent up, by metric and window
 	// (GET /api/operational/v1/measurements)
 	ListMeasurements(ctx context.Context, request ListMeasurementsRequestObject) (ListMeasurementsResponseObject, error)
+	// GetPrediction What a model tells of all customers together
+	// (GET /api/operational/v1/predictions/{kind})
+	GetPrediction(ctx context.Context, request GetPredictionRequestObject) (GetPredictionResponseObject, error)
+	// ExportPrediction What a model tells of each customer, as a file
+	// (GET /api/operational/v1/predictions/{kind}/customers)
+	ExportPrediction(ctx context.Context, request ExportPredictionRequestObject) (ExportPredictionResponseObject, error)
 	// ListQuarantine How much was set aside, by source and reason
 	// (GET /api/operational/v1/quarantine)
 	ListQuarantine(ctx context.Context, request ListQuarantineRequestObject) (ListQuarantineResponseObject, error)
@@ -2553,6 +2924,58 @@ func (sh *strictHandler) ListMeasurements(ctx echo.Context, params ListMeasureme
 		return err
 	} else if validResponse, ok := response.(ListMeasurementsResponseObject); ok {
 		return validResponse.VisitListMeasurementsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPrediction operation middleware
+func (sh *strictHandler) GetPrediction(ctx echo.Context, kind GetPredictionParamsKind, params GetPredictionParams) error {
+	var request GetPredictionRequestObject
+
+	request.Kind = kind
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPrediction(ctx.Request().Context(), request.(GetPredictionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPrediction")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPredictionResponseObject); ok {
+		return validResponse.VisitGetPredictionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportPrediction operation middleware
+func (sh *strictHandler) ExportPrediction(ctx echo.Context, kind ExportPredictionParamsKind, params ExportPredictionParams) error {
+	var request ExportPredictionRequestObject
+
+	request.Kind = kind
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportPrediction(ctx.Request().Context(), request.(ExportPredictionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportPrediction")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportPredictionResponseObject); ok {
+		return validResponse.VisitExportPredictionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3177,82 +3600,96 @@ func (sh *strictHandler) Track(ctx echo.Context) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"3Fztctw2d76VM+w743ZM7a5iJ28jTX8oTvJG07h2rWTyw1EzEHl2iYgLMAAoeqPZmV5NL6xX0sEB+Lng",
-	"imut7dS/vBZBfJzznO8D3keJXBdSoDA6OruPCqbYGg0q+t+LUmmp7K8UdaJ4YbgU0Vn0U4Yg8J0BuQST",
-	"IRRshXCDS6lwFsURt2P+KFFtojgSbI3RWZS4qeJIJxmumZ1zzd79iGJlsujsdLFYxJHZFHaoNoqLVbTd",
-	"xtFliutCGhTJ5t9xY1+iuTNkKap28s6wEzuuu0pg0uVLZpIsfKzvfmIrMBkzUDENClnanGhn1eWJm2j/",
-	"cj/yNTfN1gdkyenhgCp8Xa6jsy8tSdZcuP+dNuThwuAKFc39phSXaTN3wUzWTq1KEcWRwj9KrjCNzowq",
-	"cYT8Xz0PEf9KlirB0fk1Pd67RMGMQWVf/a+37OTPxcnXJ9f3p/HzxfZv0e6KWzcVavONTDkSAi8Nru2/",
-	"iRQGBZGRFUXOE2Z5Nv9dW8bdd5b8m8JldBb907zF9dw91XOarFmn3bL7iy6k0G7VFzLPMTGYHm3pC6Er",
-	"K1S0eh91v1iw3WDC1mjlCVmSATe4nkXbOHrNlMk3f4n9nAMzkCPTBqRAEg8h7V8McOE2q+RNvpdfhRvx",
-	"9LDN1vMGNnsBfkpIZVKuURjaiYPu0ajlpwusb1WGEwSrJpyGIAhZPdJfYAfudja/gn3uWEJio2SByngR",
-	"SGSKgfftTgzjefDRGrVmKy+7O0+1YaakuVFY3fI2YkmChcVXHKWlo5KV7D9KppgwXNATIc1vXkDp/1zc",
-	"sZyn0XVIebQS9razm2bt9h158zsmxm6rxuQOBRTqMnf2yQJRTwO3ndKvwZRiGzp5mSSo9a7q/+4O1YZg",
-	"TsB2oKYzVyBVY9vORJnnzbQ3UubIxM5561XiZueh437DciYcSPvHbTlwdh8tpVoz49T+V8+jXSsQR1hI",
-	"Z80mjM1kjtMJ+YPMMUTGXGozcUHrJkwdKs2l+F56wZ3wQsGU4Y6B94HHXfROm1DhWt5NHq2NVNMHl0Wh",
-	"UOvJL5SCJYkshZn4xgCDDhRdGnleNPtuj7tP6Dv77nHIg6C/zxpfIbi/sNZV3bGaX33MN9ucDs5afgL4",
-	"HNCuL+oLa8dYnoPha9TnwMTGZFysAHONwDUwSHGJibEa/VCy96nROVWIJN8qWRSYvnaU2IRUfykmSw95",
-	"ZfcPqGIaFfuJQ3sikd/ZCOvvImUGTyz5dr24OFoquZ64ZyPfB9q0AL0c242FTnG5LqQyAdXKV+hU1+62",
-	"eY7/EaahfSi4zrBrThvl3z69OIBKa1YU9qclbpoSSFj+urfZnXd2jmkF+o2swpGMkpULZLiGillEUsw2",
-	"CdVxpGSlp2rNUoTdjMYJC3kgyhxCsAEEXGzTRCAN7+Kawy1tOszrrjuOmm8VW+6FTp/UVz9cnHzx5Vd1",
-	"KGy3MiPRb0OfxcnX7GR5ff/V81Dc04deJyp75gPAJkg+Eoz6+/+BYIKQ5ByFoYi3Ocg56ExWAipuMvqj",
-	"9d7Qedl27Xfdlb7shPAtTUdx1ES2i6C5bLBzWAw5cMTGARLkv9CGiQCPLwS8+f4FPHv27Gvw+Ozw6fki",
-	"jqSyZoNtoMqkRrjBFRfCGhUuHHXlumBi80TDnzZ44hrWyCwZ+x5ly6Q68B2GO4m1XExDUmoj16ggZYZB",
-	"kTNjKaxBo0iBmxlcGg3W/mhgCiHJMLnFlCK3m439JwYm0ja6I8NHfjOmsJQKuNGYLy2f352s5InfoI2b",
-	"Zm9Y9dK59HanL5HpUhEqworojuUlhZIM1mgUT2h+BjqRBdIuGFRcpLKKHdJEDKiUVDH8UbKcmw0NKgU3",
-	"57CWAjeWqmsupKI/6mjIy/6ebQioWGJm3Z12hpzw1lowy9BoxU1W3swSuZ5ro5hhJ4mqf851xhSm83pW",
-	"At3rOm32qhKhGE7Wf97hc5NwG9GTWDGVPmzX22liv1j7cgjqnVA9rDdcKmegAscDTk6iM67tfbwZcAG4",
-	"yXGPtQsdfOc0bzCRKg2JS8oVJobfIVA2L0F+h2lMIvm7vNHOQCZMUfAHsjROLOxzJw0OkdxoyLh1nDcP",
-	"gK1ZcOY39f5As6RnjjNzSzFlfzTzu/wfrrg2VmbbjEefZ60inZLgiKNKcYM+1zpRuTavhIDm3ZP+prhX",
-	"bg8n68iA7Lcfpw86jIrcAFp0ZIsdcXh88mVsx6EIciAYY+4OHcCPjt2mRk6ix9NIpc/xjzkKUxz24YpL",
-	"rnTtgk54P2eHjO64t1OyAY6HOmyEaKNwuljMPBQejC87sNgJMYcRSU2F9oRdB9STvrPFEPOu0FxonuLj",
-	"wkCFTMsD/fEh2twU+6LEMW1TbzBkIcK5yJwZFD4lt/NQjMVjcrn0mcKGlWPRUpMUGLfBqtGih0RwCu+4",
-	"9smMSbI+ZsrjyKhyJCqtmEG1Zur2IbT+0gwcspOndc1m1zVoKNnEhPVmOucbEGgcDyORUwuKOt1snVjv",
-	"lVOKSd1R0c7gOxPIJtfYOSgS6COrrw9eWVc0t06BE4kYMlmBHQ9MAN7ZOGjNNsCU4ncYgy6TzPoPpxlI",
-	"Bc//NTsnr0CWxjoNlhk5urWsF51iklsPcdaPEr5YxOMA7417OOoLwH9AnGtPod+u7xfxV8/CFFqzd5fu",
-	"/XpR/9/TPdIzLBZJ7yhp8uqt42QjknNgsCxF4jOP+89X0zezsadcgmY56vHQqCNJB9KtkbMUl6zMrcCW",
-	"4lbIyu6xBucdKr7klC6oHz5Y4ThMxoISVEfWZKHz/NUyOnv7gIfkvMltvGMvWLnKzM9FOFt1aHmhLvNM",
-	"tPAHlAYOzfcLad409adprxAzpueUB3FcwIp0vYxHuxHvVaOQlX6DLBDtvBIJQs37M3BpfngKDcPhKXTW",
-	"g6fQJSg8Bc9peApt1t+N8nyCp2D5OzGF+Ij6SP9g1q2lUrRidkd16kNP3UepC0we7fv29/TCJflB0oTo",
-	"I0mmEG6xMGfwJyr5G1vbUTHwFIXhCct/s9ybRQH5N9KwPFD7dFO85ML14UzYZ1IqhSKZEMF15+68F1JP",
-	"FePG5xkDvHFpZrFCbSBjGjZowEgw7Bbfp4jSQLxTq9pbln4TqEpPKF3Vh4pbjdkwogObRovsdeCvt3H0",
-	"S9dbG/rwzkv4WRgXNobqz8hUzlF5F8RS8gZReMpiOoOLG22f8KUVSipaVazvcUzzXQsUaZCd3/qpKAsi",
-	"pCFWFow0wc3G76QXQk1bcG/4VO9ml6hWejEpFTebK6tPfUZb3mLbvUHmDZkio+vfz4wphtmM3ZiQnsIt",
-	"bqzzYT2XUqMCa8bPraPHNDBwMwMtOasbtWhJpnkyXHFL9nIpd9fzLTwaKisrTRZHA9O31nOKyY8sDWqf",
-	"JNXEAo0ipVxxnbjUUBYzID+NtA3hwUiY3526VBXzTu0T3Z4vrtPQllk+5zWWP86YwnOLQDUoi5YiRQVz",
-	"VvBeZqqzLl8JTE+4gAKVluKJ9mSD75SSyu132K6j4Z/ffP8Cvn7+5d//xdcZNgVCqcSZS4Od+TfOfi0X",
-	"i2dJIlOkX6RZfPYwuqKhMXQ2BjnbECTuULkwLTqdLWYL8goKFKzg0Vn0bLaYPXPlmoywFThfm3OjESsk",
-	"B6cZc5lGZ9GPXJtv22Fxr5FyxI9rh8xdj6D15B4Y6Dsyt9eDjrUvFouDup1283EHeDQusRnwZupmjwec",
-	"ZRPWoMHuLrai0kHLgpj0UDpzJtm78eENNxTqdJBZvb5eM7WpO92sAmWaaiNLMBnXDji+FFH1m+GoV9Ow",
-	"lWVq1IHFtZ14P3Tm983v7SiM/oEtiqJHsngKC8MNbW0O+whEfiU6E7bZdMq+M6pV1YWnMdLuCFOgGTXt",
-	"Ue09W16vR5jo0vb7hf/Sjwlv9qhdv/dTG6x3zvcJlUYTrH5EpeH5dgwUe/a6ylHOjPV0KevbAW0NE0Ks",
-	"1CPVUGt7QJWibhjQVrUsee4qoc52W3Or0JRKYBq31fexjg64cBO42rOdm2uoux5cLdq6MgIrV/jlAqqM",
-	"J04QrbNNlrnxsClA6SP8yjDlIR51u7Q3x+vN7vRehFq0P6AyrKEZVoaqFMcA0DeWC8RFBxNXD7dsi62v",
-	"uZIgRa0dg5jar5vm96oUe+1Kh3sfiI5tCmtCVznFO0pWx6DtT93OFCKs8FQek86DnDN3yeIh6+A4MHdi",
-	"N7xKM32RVnX0Ofg9zftoEXwgKN0rJr47JlCB3263nwpXfd5rCUumjoGp70Tawsg1Bfgwm7Sm19M1AW1E",
-	"zq1efm/RndeNUo+FTSA9s5R5LivX6yNNhoqOQ3ahb1x6RuUKfSMEWShnJlaMC2BLY6eALxfPKEymnKD3",
-	"4awtopnIFFFjUUYXRaC5BGCNk/VZKKFQd5o90eAasxqfUJTrG1S7psiJgD3XI8Rgaua2XyVxt9T2lEm2",
-	"cW/ddyci3V17mLRFuP81UrL6NTqD0xh+pc3Z/9z/73//z3ZLpSrRz6PdcMG6nSjDK1Qfx252ug0eVvge",
-	"YtqL6Hk3Xeh8Km2gkiq1drDrijxelBsg05VFu4kYmIG1Re1pvFgsDhJa2vY8GXSzj1ndXtf7B+RFb50A",
-	"N+jo/9bWBHzr/97qwP4iALktnXZ30GyjrUhnsoJ1mWT2lWNZ96XdX+s2UPRao4qSpRpyuaLUQNNz7/ob",
-	"/TWIhr/CdX+Osbebadsb773sDpwU9Lm0XrTnfuSEou2EFNH/q1xStyXzo8aGXUYfA6VdPADTTp9RcrYs",
-	"CJe+9dWC0jW7HphJamVzLy7/sx32Cdna9DI9lPqfzjoquOlzl5GrmAaNBphdxDoUXDgfw9L4GOz8oVZi",
-	"vZWIkd71s4xsOqWmqhf37n7NcuXHfEr2Ne2gR2Jee032mPnbizyHtjWpXqBxabmCpn2q65jXTOjmafps",
-	"qNtqr+oW18Oc8sFXC5yCPX7KpNt0Ncn1Oz1i/njQd7yX523Wt1OR8hko7a+YUOZdive6R/1oINXHaYpn",
-	"/sKvjemoAhdEz34Zn9+7H3uTMlftNxR2RX3/SVoZPUKCvunlDsrIQeBvvhpBQWkZOPeLjIkVvq9s+Y93",
-	"/GWE6mOyylGuNYGt8jsnV7gRLw3asM1jUDtP3eXU/RVPP+YTmqrhHdrj2SzrAsilQeESJ9Ro4RYjE2a9",
-	"+mMYsbYPyX92Bn1VP/ZlyaVUtJ6ERgyaSyrKqSkhDbUdHVuAp2LFIu7w3FVfU4wYYoGV+6LPX86WCaym",
-	"2bMjODrCpe2a5Zy402U+hwBteJ5DJdWtjkHmKSr7VEMqLTgepQh6LehjhqztfPqASY5uj3uQRc1Wj0H0",
-	"nwswEqoMXdmmrczVSd8PYC7DVUN2ixpwucTEuP10unNMGw4JU6OBurApW01kDnWSXVIVUdiZqE9PwA1L",
-	"bnfTrb4h7EV75k9ceugq8/4kYaX+8fKhHxeenjFdbDbViNLSA1h9Vzks+3enc5Zz9+2hsPa9oMc7HA/v",
-	"tvPhrvbu3sGuUvulq/emkO8XJOFr+//eXlsB6ySF2cbJjqmk789dcvRNalax1g1yHfolbnOWoQ0Jb+pP",
-	"yYVJ+I3/QNxxhKZZbFrLhefCAQUMSz5hLkZaF2wohOqJhiSXyW2rGmlbjRI6h0QqRb2OVO62Sz1xH1uZ",
-	"2qA6EHN37EeI9wGY+2Lx9wl4G3yV7UNjFUUKJZkjqlc4mp77y/vBe/sPoHalZFmMo/Yf9PjzFXznqxER",
-	"gLWtsDeYS7HSQF+W2Uc+ry824xS8rEd8zkSUXeL1at8hohVsheMEe22ffu6Io+JDh2aaVQ8QTScKXa97",
-	"mGxX7vnnTjhHhsNIZxRLbscp9xM9/pwJx0yXYCndiQkTbDizv2Dhp0V1Vwczpcqjs2hOwYqfaugo+KsJ",
-	"N7JsLxno2Icnm0C+ftbpYW13tY1DV00pGRu7s5kMN0BXK106pOzFaxv32RvvEc+Gn63VgQW+5znqmNpX",
-	"bqg3LW5uNjQNRu6Wl6t5uxuvnU62Zo26iyB0iH0t51QcpAbPpnY4C/Q4j0486K8bRIhJDb/uTl3Banu9",
-	"/b8AAAD//w==",
+	"3F3dcty2kn6VLu6p8m6Zmhn57xxLtReKk5yokqyzVlK5SLQpiOwZIiIBBgA1mqhUtU+zD7ZPsoUG+Dvg",
+	"iGON7ayvLIkk0Oj+utF/gO+iRBalFCiMjk7uopIpVqBBRb+d6bdL+2+KOlG8NFyK6CQ6g5RtYtBVkgHT",
+	"cPz69T+OFq+Oni9mURxx+8YfFapNFEeCFRidRMwOE0cK/6i4wjQ6MarCONJJhgVzsxqDyn75X78sjl5f",
+	"3r24P3I/PGt/+FsUR2ZT2gG1UVysovv7OHpTKS3VNpE/ZggCbw3IJZgMoWQrhCtcSoVjZCZuqC5hBbv9",
+	"DsXKZNHJ8WKxCBFwnmJRSoMi2XyLG/sRjZ0hS1G1g3deO7LvdWcJDLr8npkkCy/rqx/ZCkzGDKyZBoUs",
+	"bVa0NevyyA20e7rveMFNQ/qALTk9HHCFF1URnby0LCm4cL8dN+zhwuAKFY39g8KUJ5b8b7lIm0lKZrJ2",
+	"jmv7aBdCUNgZfonUsoji6IblFUZxxHJ+Y/9NskqJ6DIknneVOB+bVVVi56Qd6b96ERr8QlYqwdHxNT2e",
+	"jHx29Ofi6PXR5d1x/GIxAvefEa91QCWt4GNYSgXEm1N4+Qz4EtiVRmHGAL+mwbrkLKUqmIlOolRWV7kl",
+	"vZH1s1dhWYuquCJR37t1ojZfyJQjUXlusLD/JlIYFAQxVpY5T5glfP67ttTfdQj4m8JldBL9y7w1S3P3",
+	"VM9psGaelp/uL7qUQrtZ38g8x8RgerCpz4ReW5tIs/dZ/7NVxCtMWIHW1iBLMuAGi1lkwc+UyTd/CXpO",
+	"gRnIkWkDUiCZDiHtXwxw4YhV8irfKa/SvfF0P2LrcQPEnoEfElKZVAVhtdGrg3HLDxeY35pTp6VWR5z1",
+	"JAhZG9ufYKiLNJqfgfZKEgnptJIlKuNVIJEpBr63lBjG8+CjArVmK29Ytp5qw0ylu1aRJQmWFl9xlFaO",
+	"S1Z3/6iYYsJwQU+ENL95BaXfubhhOU/DZrPVsF861DRzt9/Iq98xMZasGpNbHFCoq9y5FxaIehq47ZB+",
+	"DqYU29DKqyRBHbB/X92g2hDMCdgO1LTmNUjV7PsnosrzZtgrKXNkYmu99SxxQ3louV+wnAkH0v5yWwl0",
+	"DSoX5tWLaHuHjCMspdvpJ7ybyRynM/IbmWOIjbnUZuKE1oWa+qo05+Jr6RV3wgclU4Y7Ad4FHnfRO21A",
+	"hYW8mfy2NlJNf7kqS4VaT/6gEixJZCXMxC8GGHSg6PLIy6Khu13uLqXv0N2TkAdBn84aXyG4v7G7q7ph",
+	"tbz6mG/InA7OWn8C+Bzwrq/qC7uPsTwHwwvUp8DExmRcrABzjcA1MEhxiQl5Pfuyvc+NzqpCLPlSybLE",
+	"9AfHiU3I9FdisvaQS3b3gCmmt2I/cIgmUvktQlifipQZPLLs23Yx42ipZDGRZiPfB9o0AX0cW8JCqzgv",
+	"SqlMwLTyFTrTtU02z/E/wjy0DwXXGXa308b4t0/P9uBSwcrS/miZm6YEEpb/0CN265utZVqFfifX4ShP",
+	"ybUL8riGNbOIpHh2EqrjSMm1nmo1KxF2MxonLOSBKLMPwwYQcIFXEx41sotrCbe86QivO+84ar5UbLkT",
+	"On1WX3xzdvTs5as6TWBJmZHq9zIS7Gh5effqRSgo60OvEzI+98Fxk0A4EIz69H9DMEFIco7CUDagWcgp",
+	"6EyuBay5yeiP1nvDwkeEBbvtzvSyk95oeTqKoyYSXAS3ywY7+wa4PUdsHCBB+QttmAjI+EzAu6/fwPPn",
+	"z1+Dx2dHTi8WcSSV3TbYBtaZ1AhXuOJC2E2FC8ddWZRMbJ5o+NMGT1xDgcyyse9RtkKqA99huJPYnYtp",
+	"SCptZIEKUmYYlDkzlsMaNIoUuJnBudFg9x8NTCEkGSbXmFLkdrWx/8TARNpGd7Txkd+MKaUBuNGYL62c",
+	"b49W8sgTaOOm2Tu2/t659JbS75HpShEqwoaIEgpWPxgUaBRPaHwGOpElEhUM1lykch07pIkYUCmpYvij",
+	"Yjk3G3qpEtycQiEFbixXCy6koj/qaCjLPs02BFQsMbMupZ1Xjni7WzAr0GjFTVZdzRJZzLVRzLCjRNU/",
+	"znXGFKbzelSXo6qznm/XIhTDyfrPW3Ju8qUjdhLXTKUP7+vtMLGfrP04BPU2qbYtM0oAMChkijkYzHNN",
+	"wsvzBnQajFyhyVDN4AxWSlblEw1LvqoUOrxZVMM6Q4XAaQcyUoIuWJ7H4IRvfyY4JrLKU7hCWEtFEK0M",
+	"2C3eotga0r4jEkwo/1CpJGPazr00qMBkXDtttARQlkJKOzajIbfYTCvoe54DR6xeeNCU2cWyK+s3uezc",
+	"tjm7dondQJzORDhtNjJmnSyLI4Lhe307gM41JZPbFdZDe+pC6Bn629c+MTu6vr643rqtsmBceNCAvEHV",
+	"h1hY1Xvey3RmEZa3xZrJPH1bmQfkPQgfTizxyiXALKpzbkyOzg4bCXZMG1NYHM+C/lKKmq/EGL+shdK7",
+	"9vPt5W8td0tg6zrr++DHA3B4Wvv4aKgMYSMg7zeN2eCu5LDkxtBmNNsnlImjG1S6H+7vDnPq9y1VcSPt",
+	"fame6DFbfAapXu9IuYfx/IDCulqHL4qJWlE9BY01q1F/uXt3LJudYHZRFQWj/P777o0Wp8yBdm5Zo+wP",
+	"7Qy+ntNkicMQdzo88L7Hc52cvLbxQMOnOgPRJzc57gi0QiDbAs47TKRKgzVOrjAx/AaBimwJ8htMY7J8",
+	"v8sr7WKzhCnKO1pr4Twy+9w5Ys4Z4kZDxrWRJJhdkmwmnHmiDizHZnxXF8MV18a6i22yvS+z1oefkluP",
+	"o7XiBr8N7pRjfn3zSUinfWTcJ4p7v/rhOhHFLrtDl+MHcxWKIlCadITEjjo8Pu8/RnEoeTlQjLFImxbg",
+	"344dUSMr0eMVjMp3Bzy4p+3IFQ1nXHKl6+zHhO9zts/bnczKlES0k6EOxz9EKBwvXHvDlNRmBxZb3tYw",
+	"GVZzoV1hN/fhWd8hMSS8CzRnmqf4uAykQqblnqmgIdrcELsSlGPWpiYwtEOEndOcGRS+GrT1cNQHkcul",
+	"9wsbUY4l6hr/eDz8U40V3Sd5qPCG147QJF0fiyLjyKhqJCG6ZgZVwdT1Q2j9uXlxKE6e1r0C21Fpw8nG",
+	"AaqJ6axvwKBxPIwk7VpQ1JXOhOW5TwhRdUPdUPhj8NYECpk1dvZKQvWRtRX6MMitU+BUIoZMrsG+D0wA",
+	"3qAwULANMKX4DXZ6pDIbNr/4R3ZKXoGNkbmhrFKObi4bZKeY5ExhOusnqJ4t4nGA9957OOEYgP+AOZee",
+	"Q79d3i3iV8/DHCrY7bn7vp7U/3q8Q3uGaQrpHSVNCSXrONkg7BQYLCuR+KLX7vXV/LW+OMglaJajHs/K",
+	"dTRpT741epbiklW5VdhKXAu5tjTW4LxBxZecMtX1wweL6/vpWFCD6qQu7dB5/nYZnfzygIfkvMn7eGu/",
+	"YNUqMz+V4ULJvpXtusNg4g6/R1V631KzkOZd0/ow7RMSxvRy5iCFGNhFul7Go92I9yqPy7V+hywQ7bwV",
+	"CUIt+xNwFWZ4Co3A4Sl05oOn0GUoPAUvaXgKbcHZveXlBE/ByndiLP6I0nx/YdatpS4oxSxFyZ45AV3p",
+	"EpNH+76DxISrL4OkAdFHkkwhXGNpTuBPVPI3Vti3YuApCsMTlv9mpTeLQtk8aVgeSHq6Ib7nwrXHTqAz",
+	"qZRCkUyI4Lpjd74Lmac148aXuAKycRVOsUJtIGMaNmjASDDsGt+nft9AvNMmsbMj6l2gIWpC10S9qLi1",
+	"mI0gOrBprMhOB/7yPo5+7nprQx/eeQk/CePCxlDrEzKVc1TeBbGcvEIUnrOYzuCMOkGBL61SUr/EmvU9",
+	"jmm+a4kiDYrzSz8UZUGENCTKkpEluNp4Snoh1LQJd4ZPNTXbTLXai0mluNlcWHvqi6nyGtvGQdrekCna",
+	"dP33mTHlMJuxHRPSU7jGjXU+rOdSaVRgt/FTqo9oYOBGBppyVnfZ0pRM82Q44z3tl0sZSGS67lENa6sr",
+	"TRZHA9PX1nOKyY+sDGpfn9MkAo0ipTJlXTPTUJUzID+NrA3hwUiY3xy7VBXzTu0T3a4vriugVlg+5zVW",
+	"usyYwlOLQDXoyKlEigrmrOS9zFRnXr4SmB5xASUqLcUT7dkGXykllaN32Cmq4V/fff0GXr94+fd/8yXu",
+	"TYlQKXHi0mAn/ouTX6vF4nmSyBTpJ7IsPnsYXdCrMXQIg5xtCBJNvjo6ni1mC/IKShSs5NFJ9Hy2mD13",
+	"nQIZYSuwvjbnRm+skByc5p3zNDqJvuPafNm+FveOYIz4ce0rc9e6bz25B170ByXuLwfN0s8Wi70abbfz",
+	"cXt4NC6xGfBm6j7DB5xlE7agwcZitqKqdSuCmOxQOnNbsnfjwwQ3HOo0L1u77hLsvsZqDSjTVPNcupol",
+	"AcdXwdf9PmxK7Ru20lSWaeV9aQfeDZ35XfPz/SiM/oktiqJHiniKCMO91G0O+wBMfis6A7bZdMq+M2qT",
+	"qHsexli7pUyBQxppj2vveRTkckSILm2/W/nP/TthYg96GOdu6rmnrfV9QqPRBKsf0Wh4uR0CxV68rnKU",
+	"M2M9Xcr6dkBbw4QQK/VII47de0BVou5V09a0LHnumnDc3m23W4WmUgLTuG38GmsmhDM3gGt7smNzDXXD",
+	"nWuDsq6MwLXrOeIC1hlPnCJaZ5t25sbDpgClj/ALw5SHeNQ9ILQ53LGgTttf6HTQBzSGNTTDxlBV4hAA",
+	"+sJKgaToYOJasazYqBdnJUGK2joGMbXbNs3vVCV27isd6X0gPrYprAkHmijeUXJ9CN7+2G2KJMYKz+Ux",
+	"7dzLOXOHDx/aHZwE5k7thodwp0/Smo6+BL+mcR+tgg8EpTvVxDdmBirw9/f3nwpXfdlrCUumDoGpr0Ta",
+	"wsg1Bfgwm6ymt9M1A21ETi12762687pH97GwCaRnljLP5dq1mUqToaLl0L7Q31x6m8oF+kYI2qHcNrFi",
+	"XPj2PgYvF89dG2EutfE+nN2LaCTaiqinNaMzitCcP7Obk/VZKKFQNzk/0eB6ghuf0PXdbG9FTgXsuh6h",
+	"BlMzt/0qiTs8vqNMch/35r09Eun23MOkLcLdr5GS61+jEziO4Vcizv5y97///T/391SqEv082hUXrNuJ",
+	"0h5n/Jj7Zqfb4GGD7yGmvYqedtOFzqfSBtZSpXYf7Loij1flBsh0k4AlIgZmoLCoPY4Xi8VeSktkz5PB",
+	"QaqxXbd34OoDyqI3T0AatPR/b2sC/tTZzurA7iIAuS2dk1ag2UZblc7kGooqyewnh9rdl5a+1m2g6LVG",
+	"FSVLNeRyRamB5riXa633J/Aa+Qp38GBMvN1M28547/vui5OCPpfWi3bcGzChaDshRfT/KpfUPQ3wUWPD",
+	"rqAPgdIuHoBpZ88oOVuVhEt/6sKC0p2z2DOT1DZw6vndNRfpTm+/c7RgX3d3cNXHBCDRBTMT3nPXXjwa",
+	"b7tvKei0uW6J/5/UlEuGA0XnIIUVSkFnyw+UVJx4cKMDgY5498HAvNck79EwOJdByXiWU6Z/BucGBGLq",
+	"dl3FVxmVD/CWgtISZZnXx4HKSpXWi6OUg317JW9QCSaSbkaPWd9Sn7rOD0yoZcjlL6yRdkWpPjy/orn+",
+	"yggdSbE1LVIP33CT6Jsojm5zfetW90eFJthGEjz3Q4fVWnQqbI/OuFpR3TGj0KoMl+I3Jli+0VyP3RLj",
+	"hbnPNTZTtqP9dPlGpDNWsiTDWc2TnmY/7ODGW+PJEsVtkbtP9ZFcLnmCzT0kulTIUp0hmiKf0b/7T2nw",
+	"1sytRPf8MrD92NioRNVId3BhyRvHt6MvuS6lbq5V2HV/yQcyWBQs1lTGrhbq+/X2MlmtS7nTnfrP9rVP",
+	"6I00LbgPVaynexzUJ6JPXSFpzTRoNMDsJNZIcuFCY+saHGLz+ab2vXszkf/hMxbWtDcNvlO9Yvftbof4",
+	"wr/zKcXXnGI4kPDai4UOWXY8y3NoO2rrCZpMDFfQdP1280m1ELrlhb4Y6tMgF/XJjP221cEdeM62Hz7T",
+	"3+0VnpSxOD5g2XNwXGanzNtiZaeRwhdOtD+UTwVjKd7r5qlHA6leTtPz4a9IAm5c40gQPbt1fH7nftgZ",
+	"XVy0V+Jtq/rulbQ6eoC6cnMEKagje4G/uQSQcqlVYN1vMiZW+L665a+C/Mso1ccUleNcuwW2xs+FDY16",
+	"adCGbR6D2nnqrvPZ3ajj3/mEW9Xw1qHD7VnWBZBLG9+SC0f9gW4y2sJsOHCITaxtn/WXmKJvRot9N81S",
+	"KppPQqMGzdlK5cyUkIa6ZQ+twFOxYhG3f8mlbylGNmKBa3c/7F9uLxO4nrafHcDREa7a1Ezn1J2uP3EI",
+	"0IbnOd05oWOQeYrKPtWQSguORxmC3smpsY2sbdj9gDmp7tGsoIgaUg/B9J9KMBLWGbpug7ahpK5VfoDt",
+	"Mtzswq5RAy6XmBhHT6ep1LThkDA1GnwKKWdOSKEG6HNqfhF2JGovF3DFkuvtHJPvY37TrvkTV8y7xrw/",
+	"SNiof7wy3seFpxdMF5tNEb2y/ABW3+4U1v2b4znLubutNWx9z+jxlsTD1HauOm6PnO/tKrV3A783h3yb",
+	"Oylf27b+y6VVsE4tk218PnYt/bGSJa+ThHSRj0/ZdPiXOOKsQBsWXtUXk4dZ+IW/bvwwStNMNq1T0Eth",
+	"j7q7ZZ8wZyMddzYUQvVEQ5LL5Lo1jURWY4ROIZFKUYs+dWnZqZ646ymnnqsYqLlb9iPUew/MPVv8fQLe",
+	"BvdYf2isokihou2IyuyOp6f+urPgTWcPoJYuVRlHLZV3PmPFd74aMQFYe4LjCnMpVhroLs5d7PP2YjPO",
+	"wfP6jc+ZibLLvF7LVohpJVvhOMN+sE8/d8RRzbzDM83WDzBNJwrdEa0w2y7c88+dcY4N+7HOKJZcj3Pu",
+	"R3r8OTOOqlHt8TQ6yhlm2HBkfy7QD4vqpg5mKpVHJ9GcghU/1NBR8CfqrmTVno3TsQ9PNoF8/axz9KKl",
+	"KlTQlS4ZG7u1mQw3QDcCuHRI1YvXNu6iUO8Rz4b/C4kOTPA1z1HHVFm8opbquDmQ1/TFusPJrlXLXdTQ",
+	"acBu5qib30aq0qMnpainhc4lNC0vs8DRnNGBuQa8LQlidugO++3I1E/GxMbf+EeO7hIYXHORzuCtyDd1",
+	"20Lby8pXmW/abdoYrCzpiETRoa1bwhwhbtCzPghfk1o3umx01bT7y/v/CwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -17,6 +17,7 @@ import (
 type Server struct {
 	*Collecting // collection, sources, imports, ingest
 	*Directing  // directives, measurements
+	*People     // predictions
 }
 
 var _ StrictServerInterface = Server{}

@@ -10,8 +10,8 @@ allow if {
 
 granted := {
 	"executive": ["read"],
-	"manager": ["read"],
-	"steward": ["read", "register_source", "import", "declare_complete"],
+	"manager": ["read", "export_people"],
+	"steward": ["read", "register_source", "import", "declare_complete", "export_people"],
 	"collector": ["import", "declare_complete"],
 	"service": ["read"],
 }

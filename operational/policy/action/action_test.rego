@@ -11,3 +11,7 @@ test_manager_registers_denied if not action.allow with input as {"subject": "mia
 test_collector_reads_denied if not action.allow with input as {"subject": "c", "roles": ["collector"], "action": "read"}
 
 test_nobody_denied if not action.allow with input as {"subject": "", "roles": [], "action": "read"}
+
+test_manager_exports_people_allowed if action.allow with input as {"subject": "mia", "roles": ["manager"], "action": "export_people"}
+
+test_executive_exports_people_denied if not action.allow with input as {"subject": "eve", "roles": ["executive"], "action": "export_people"}

@@ -1,0 +1,118 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/strata-crm/strata/operational/internal/prediction"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/export"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// Predictions makes sets.
+type Predictions interface {
+	// Make returns a set; see prediction.Service.
+	Make(ctx context.Context, r prediction.Request) (prediction.Set, error)
+}
+
+// Purposes decides whether types of data may be used for a purpose; a denial is fault.Denied with the reasons.
+type Purposes func(ctx context.Context, p contract.Purpose, types ...contract.DataType) error
+
+// People serves what is expected of customers. What tells of one customer needs the right to export people, and a purpose.
+// All fields are required.
+type People struct {
+	Tenant      contract.TenantID
+	Gate        Gate
+	Purposes    Purposes
+	Predictions Predictions
+}
+
+// Check returns fault.Invalid when a field is missing.
+func (p *People) Check() error {
+	if !p.Tenant.Valid() || p.Gate == nil || p.Purposes == nil || p.Predictions == nil {
+		return fault.New(fault.Invalid, fault.BadDefinition, "httpapi.People needs all its fields")
+	}
+	return nil
+}
+
+const actionExport = "export_people"
+
+// GetPrediction implements StrictServerInterface.
+func (p *People) GetPrediction(ctx context.Context, r GetPredictionRequestObject) (GetPredictionResponseObject, error) {
+	if err := may(ctx, p.Tenant, p.Gate, actionRead); err != nil {
+		return nil, err
+	}
+	set, err := p.Predictions.Make(ctx, prediction.Request{Kind: prediction.Kind(r.Kind), AsOf: contract.Day(r.Params.AsOf), Weeks: given(r.Params.Weeks)})
+	return GetPrediction200JSONResponse(set.Summary), err
+}
+
+func given[T any](v *T) (out T) {
+	if v != nil {
+		out = *v
+	}
+	return out
+}
+
+// ExportPrediction implements StrictServerInterface.
+func (p *People) ExportPrediction(ctx context.Context, r ExportPredictionRequestObject) (ExportPredictionResponseObject, error) {
+	if err := may(ctx, p.Tenant, p.Gate, actionExport); err != nil {
+		return nil, err
+	}
+	purpose := contract.Purpose(r.Params.Purpose)
+	if err := p.Purposes(ctx, purpose, contract.Identification, contract.Transactional); err != nil {
+		return nil, err
+	}
+	format, err := export.ParseFormat(string(r.Params.Format))
+	if err != nil {
+		return nil, err
+	}
+	set, err := p.Predictions.Make(ctx, prediction.Request{Kind: prediction.Kind(r.Kind), AsOf: contract.Day(r.Params.AsOf), Weeks: given(r.Params.Weeks)})
+	if err != nil {
+		return nil, err
+	}
+	var file bytes.Buffer
+	if err := export.Write(&file, format, table(&set, purpose), rows(set.Rows)); err != nil {
+		return nil, err
+	}
+	return exported(format, &file, fmt.Sprintf("%s-%s.%s", r.Kind, r.Params.AsOf, format)), nil
+}
+
+// table says what the file holds.
+func table(s *prediction.Set, purpose contract.Purpose) export.Table {
+	m := &s.Summary.Model
+	notes := []string{
+		fmt.Sprintf("as of %s, %d customers", s.Summary.AsOf, s.Summary.N),
+		fmt.Sprintf("model %s %s, fitted on %d customers", m.Name, m.Version, m.N),
+		"exported for " + string(purpose),
+	}
+	if m.HoldOut.Customers > 0 {
+		notes = append(notes, fmt.Sprintf("hold-out of %d customers (%s): %v", m.HoldOut.Customers, m.HoldOut.Design, m.HoldOut.Measures))
+	}
+	return export.Table{Title: string(s.Summary.Kind), Columns: s.Columns, Notes: notes}
+}
+
+func rows(all [][]any) export.Rows {
+	return func(yield func([]any, error) bool) {
+		for _, r := range all {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+func exported(f export.Format, body io.Reader, name string) ExportPredictionResponseObject {
+	disposition := "attachment; filename=" + strconv.Quote(name)
+	headers := ExportPrediction200ResponseHeaders{ContentDisposition: &disposition}
+	switch f {
+	case export.Excel:
+		return ExportPrediction200ApplicationvndOpenxmlformatsOfficedocumentSpreadsheetmlSheetResponse{Body: body, Headers: headers}
+	case export.Parquet:
+		return ExportPrediction200ApplicationvndApacheParquetResponse{Body: body, Headers: headers}
+	}
+	return ExportPrediction200TextcsvResponse{Body: body, Headers: headers}
+}
