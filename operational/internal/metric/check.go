@@ -15,6 +15,12 @@ const (
 	ByBuyerKind = "buyer_kind" // one_time or repeat
 )
 
+// Keys of parts that no value of a dimension has.
+const (
+	KeyOther   = "other"   // values that are too rare to show, too long, or no text, whole number or boolean
+	KeyUnknown = "unknown" // customers of whom the parameter is not known
+)
+
 func checkGrain(g contract.Grain) error {
 	grains := []contract.Grain{contract.GrainDay, contract.GrainWeek, contract.GrainMonth, contract.GrainQuarter, contract.GrainYear}
 	if !slices.Contains(grains, g) {
@@ -23,17 +29,75 @@ func checkGrain(g contract.Grain) error {
 	return nil
 }
 
-// checkDimension lets only shares of customers be broken up: the parts of anything else do not add up to the whole.
+// histories are the dimensions that a customer's purchases decide.
+var histories = []string{ByTenure, ByCohort, ByBuyerKind}
+
+// checkDimension lets only shares of customers, and means per customer, be broken up: the parts of anything else do not
+// add up to the whole.
 func (p *Program) checkDimension() error {
 	by := p.c.Metric.Dimension
-	known := slices.Contains([]string{ByTenure, ByCohort, ByBuyerKind}, by)
+	past := slices.Contains(histories, by)
+	_, field := contract.FieldOf(contract.Customer, by)
+	_, known := profileField(by)
 	switch {
 	case by == "", p.c.Metric.Model != nil && by == ByBuyerKind:
 		return nil
-	case known && p.ratio && p.entity == contract.Customer && p.c.Metric.Unit == contract.Ratio:
-		return nil
+	case !known || field || !p.perCustomer():
+		return fmt.Errorf("dimension %q", by)
+	case past && !p.besideHistory():
+		return lacking("metric.dimension")
 	}
-	return fmt.Errorf("dimension %q", by)
+	return nil
+}
+
+// perCustomer reports whether the metric is over a number of customers.
+func (p *Program) perCustomer() bool {
+	if !p.ratio {
+		return false
+	}
+	m := p.measures[1]
+	return m.Once || p.convert != nil || m.Field == "" && (p.entity == contract.Customer || p.entity == contract.Profile)
+}
+
+// besideHistory reports whether the metric's rows lie beside the customers' histories.
+func (p *Program) besideHistory() bool {
+	in := func(e contract.Entity) bool { return e != contract.Answer && e != contract.Profile }
+	return in(p.entity) && (p.convert == nil || in(p.convert.Into))
+}
+
+// longest bounds what a definition may ask for in days.
+const longest = 3660
+
+func checkCumulative(c *contract.CumulativeSpec) error {
+	switch {
+	case c == nil:
+		return nil
+	case c.Days < 0 || c.Days > longest || c.Days > 0 && c.ToDate != "":
+		return fmt.Errorf("cumulative over %d days, or since the start of a %q", c.Days, c.ToDate)
+	case c.ToDate != "":
+		return checkGrain(c.ToDate)
+	}
+	return nil
+}
+
+// checkPeriod checks that whole windows lie between a cohort's and the one that it is looked at in.
+func (p *Program) checkPeriod(r *contract.RetentionSpec) error {
+	months := map[contract.Grain]int{contract.GrainMonth: 1, contract.GrainQuarter: 3, contract.GrainYear: 12}[p.c.Grain]
+	if r.Base != baseCohort || r.Days != 0 || r.Period < 0 || r.Period > 1200 || months == 0 || r.Period%months != 0 {
+		return fmt.Errorf("a retention of base %q %d months later, by %s", r.Base, r.Period, p.c.Grain)
+	}
+	return nil
+}
+
+func checkOffset(m contract.Measure) error {
+	switch o := m.Offset; {
+	case o == nil:
+		return nil
+	case m.Entity == contract.Profile || o.Count < 1 || o.Count > longest:
+		return fmt.Errorf("an offset of %d of %s", o.Count, m.Entity)
+	default:
+		return checkGrain(o.Grain)
+	}
 }
 
 // checkScope checks the condition that selects customers: by their history, or by parameters of their profiles.
@@ -41,7 +105,7 @@ func (p *Program) checkScope() error {
 	if err := checkTree(p.c.Scope, fieldOfScope); err != nil {
 		return err
 	}
-	if Past(p.c.Scope) && (p.entity == contract.Answer || p.entity == contract.Profile) {
+	if Past(p.c.Scope) && !p.besideHistory() {
 		return lacking(contract.FeatureScope) // these rows do not lie beside the customers' histories
 	}
 	return nil
@@ -80,6 +144,9 @@ func (p *Program) check(m contract.Measure) error {
 		return fmt.Errorf("%q is not an entity", m.Entity)
 	}
 	if err := checkAggregated(m); err != nil {
+		return err
+	}
+	if err := checkOffset(m); err != nil {
 		return err
 	}
 	if err := checkCondition(m.Entity, p.c.Metric.Filter); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -224,7 +225,7 @@ func (r *round) compute(ctx context.Context, o *contract.OperationalDirective, c
 }
 
 func (r *round) window(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, complete time.Time) error {
-	closed := !complete.IsZero() && !w.Until.Start(r.o.Zone).After(complete)
+	closed := !complete.IsZero() && !p.Complete(w).Start(r.o.Zone).After(complete)
 	if !closed && (!r.open || p.c.Metric.Model != nil || w.From > r.last) {
 		return nil // a model of a half-filled window would only tell how full it is
 	}
@@ -243,14 +244,14 @@ func (r *round) window(ctx context.Context, p *Program, o *contract.OperationalD
 	return r.traced(ctx, p, o, w, func(ctx context.Context) error { return r.measure(ctx, p, o, w, closed, complete) })
 }
 
-// changedSince counts the days and partitions of a span in which facts arrived after the given positions.
-func (r *round) changedSince(s Span, contains map[int]int64) int {
+// changedSince counts the days and partitions of some spans in which facts arrived after the given positions.
+func (r *round) changedSince(spans []Span, contains map[int]int64) int {
 	if !later(r.latest, contains) {
 		return 0
 	}
 	n := 0
 	for d, at := range r.touched {
-		if d < s.From || d >= s.Until {
+		if !slices.ContainsFunc(spans, func(s Span) bool { return s.Has(d) }) {
 			continue
 		}
 		for part, pos := range at {

@@ -29,6 +29,8 @@ func (p *Program) lower() error {
 		return p.derived()
 	case contract.RetentionOf:
 		return p.retention()
+	case contract.Conversion:
+		return p.conversion()
 	case contract.ModelOf:
 		return checkModel(d.Model)
 	default:
@@ -40,13 +42,16 @@ func (p *Program) simple() error {
 	if len(p.c.Metric.Measures) != 1 {
 		return fmt.Errorf("a simple metric has one measure")
 	}
+	if err := checkCumulative(p.c.Metric.Cumulative); err != nil {
+		return err
+	}
 	m := p.c.Metric.Measures[0]
-	switch m.Agg {
-	case contract.Min, contract.Max:
+	switch {
+	case m.Agg == contract.Min, m.Agg == contract.Max:
 		return lacking("metric." + string(m.Agg)) // the smallest and the largest value are one customer's own
-	case contract.Median, contract.Percentile:
+	case m.Agg == contract.Median, m.Agg == contract.Percentile, m.Agg == contract.CountDistinct && m.Field != "customer":
 		return p.statistic(m)
-	case contract.Average:
+	case m.Agg == contract.Average:
 		return p.average(m)
 	}
 	p.value = func(s []float64) (float64, bool) { return s[0], true }
@@ -60,22 +65,26 @@ func (p *Program) average(m contract.Measure) error {
 	}
 	p.entity = m.Entity
 	has := p.filter(and(m.Filter, &contract.Condition{Field: m.Field, Op: contract.Exists, Value: true}))
-	p.measures = []Measure{{m.Name, m.Field, false, has}, {m.Name + "_rows", "", false, has}}
+	p.measures = []Measure{{Name: m.Name, Field: m.Field, Filter: has}, {Name: m.Name + "_rows", Filter: has}}
+	p.offsets = []*contract.Offset{m.Offset, m.Offset}
 	p.value, p.ratio = quotient, true
 	return nil
 }
 
 func (p *Program) statistic(m contract.Measure) error {
 	at := .5
-	if m.Agg == contract.Percentile {
+	switch m.Agg {
+	case contract.CountDistinct:
+		at = 0
+	case contract.Percentile:
 		if m.Percentile == nil || *m.Percentile <= 0 || *m.Percentile >= 1 {
 			return fmt.Errorf("a percentile needs its level, between 0 and 1")
 		}
 		at = *m.Percentile
 	}
 	p.entity = m.Entity
-	p.order = &Order{Percentile: at}
-	p.measures = []Measure{{m.Name, m.Field, false, p.filter(m.Filter)}}
+	p.order = &Order{Percentile: at, Distinct: m.Agg == contract.CountDistinct}
+	p.measures, p.offsets = []Measure{{Name: m.Name, Field: m.Field, Filter: p.filter(m.Filter)}}, []*contract.Offset{m.Offset}
 	return p.check(m)
 }
 
@@ -139,7 +148,10 @@ func (p *Program) retention() error {
 	case r == nil:
 		return fmt.Errorf("a retention metric needs its base")
 	case r.Period != 0:
-		return lacking("metric.retention.period")
+		if err := p.checkPeriod(r); err != nil {
+			return err
+		}
+		base = &contract.Condition{Field: newBefore, Op: contract.Eq, Value: true}
 	case r.Base == baseCohort:
 		base = &contract.Condition{Field: "new", Op: contract.Eq, Value: false}
 	case r.Base != basePrevious || r.Days < 0:
@@ -147,9 +159,40 @@ func (p *Program) retention() error {
 	}
 	p.entity = contract.Customer
 	back := &contract.Condition{All: []contract.Condition{*base, {Field: "active", Op: contract.Eq, Value: true}}}
-	p.measures = []Measure{{"returned", "", false, p.filter(back)}, {"base", "", false, p.filter(base)}}
+	p.measures = []Measure{{Name: "returned", Filter: p.filter(back)}, {Name: "base", Filter: p.filter(base)}}
 	p.value, p.ratio = quotient, true
 	return checkCondition(contract.Customer, p.c.Metric.Filter)
+}
+
+// newBefore is a field of a customer's history that definitions cannot name: whether the first purchase of all lies in
+// the frame's earlier window.
+const newBefore = "new_before"
+
+// conversion lowers to a ratio over customers. The metric's filter selects what they begin with.
+func (p *Program) conversion() error {
+	c := p.c.Metric.Conversion
+	switch {
+	case c == nil:
+		return fmt.Errorf("a conversion metric needs its base and what counts as converted")
+	case c.Days < 0 || c.Days > longest:
+		return fmt.Errorf("a conversion within %d days", c.Days)
+	}
+	for _, m := range []contract.Measure{c.Base, c.Converted} {
+		switch {
+		case m.Entity != contract.CustomerDay && m.Entity != contract.Answer:
+			return fmt.Errorf("a conversion over %s", m.Entity)
+		case m.Agg != contract.CountRows || m.Offset != nil:
+			return fmt.Errorf("a conversion counts rows, without an offset")
+		}
+		if err := checkCondition(m.Entity, m.Filter); err != nil {
+			return err
+		}
+	}
+	p.entity = c.Base.Entity
+	p.convert = &Convert{Base: p.filter(c.Base.Filter), Then: c.Converted.Filter, Into: c.Converted.Entity, Days: c.Days}
+	p.measures = []Measure{{Name: "converted"}, {Name: "base"}}
+	p.value, p.ratio = quotient, true
+	return checkCondition(p.entity, p.c.Metric.Filter)
 }
 
 // add lowers an additive measure of the definition.
@@ -170,13 +213,13 @@ func (p *Program) add(m contract.Measure) error {
 		low.Filter = and(low.Filter, &contract.Condition{Field: m.Field, Op: contract.Eq, Value: true})
 	case contract.CountDistinct:
 		if m.Field != "customer" {
-			return fmt.Errorf("count_distinct of %s", m.Field)
+			return lacking("metric.count_distinct") // several of them do not add up over customers: only alone
 		}
 		low.Field, low.Once = "", true
 	default:
 		return fmt.Errorf("%s is not additive", m.Agg)
 	}
-	p.measures = append(p.measures, low)
+	p.measures, p.offsets = append(p.measures, low), append(p.offsets, m.Offset)
 	return p.check(m)
 }
 

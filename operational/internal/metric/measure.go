@@ -40,7 +40,7 @@ func (p *Program) momentary(ctx context.Context, w Warehouse, at Span, group int
 	r := p.valued(whole)
 	r.coarsen(group)
 	if q.By != "" && r.Value != nil {
-		r.Parts = parts(groups, group)
+		r.Parts = p.parts(groups, group)
 	}
 	return r, nil
 }
@@ -77,7 +77,7 @@ func (p *Program) statisticOf(ctx context.Context, w Warehouse, at Span) (Result
 	if s.Value == nil {
 		return Result{Reason: &contract.Reason{Code: fault.NoData, Item: string(p.c.Metric.ID)}}, nil
 	}
-	if tail := beyond(s.Customers, o.Percentile); tail < r.Smallest {
+	if tail := beyond(s.Customers, o.Percentile); !o.Distinct && tail < r.Smallest {
 		r.Smallest = max(1, tail) // whoever lies beyond is told about, too
 	}
 	return r, nil

@@ -20,7 +20,7 @@ const (
 )
 
 func checkModel(m *contract.ModelSpec) error {
-	if m == nil || !(m.Name == valueModel && m.Output == valueOutput && m.Horizon > 0 || m.Name == aliveModel && m.Output == aliveOutput) {
+	if m == nil || !(m.Name == valueModel && m.Output == valueOutput && m.Horizon > 0 && m.Discount >= 0 && m.Discount <= 1 || m.Name == aliveModel && m.Output == aliveOutput) {
 		return fmt.Errorf("no such model")
 	}
 	return nil
@@ -41,7 +41,8 @@ func (p *Program) modelled(customers []btyd.Summary, gates btyd.Gates, group int
 	if p.c.Metric.Model.Name == aliveModel {
 		err = r.alive(population, gates)
 	} else {
-		err = r.worth(population, customers, gates, float64(p.c.Metric.Model.Horizon), p.c.Metric.Dimension, group)
+		horizon := btyd.Horizon{Weeks: float64(p.c.Metric.Model.Horizon), Discount: btyd.Yearly(p.c.Metric.Model.Discount)}
+		err = r.worth(population, customers, gates, horizon, p.c.Metric.Dimension, group)
 	}
 	if r.Model != nil {
 		r.Smallest = min(r.Smallest, cell(float64(r.Model.Repeaters), float64(n)))
@@ -67,7 +68,7 @@ func (r *Result) alive(p *btyd.Population, gates btyd.Gates) error {
 	return nil
 }
 
-func (r *Result) worth(p *btyd.Population, customers []btyd.Summary, gates btyd.Gates, weeks float64, by string, group int64) error {
+func (r *Result) worth(p *btyd.Population, customers []btyd.Summary, gates btyd.Gates, horizon btyd.Horizon, by string, group int64) error {
 	purchases, err := btyd.FitBGNBD(p, gates)
 	if err != nil {
 		return err
@@ -76,19 +77,19 @@ func (r *Result) worth(p *btyd.Population, customers []btyd.Summary, gates btyd.
 	if err != nil {
 		return err
 	}
-	e, err := btyd.Value(p, purchases, spend, weeks)
+	forecast, err := btyd.ForecastValue(p, purchases, spend, horizon)
 	if err != nil {
 		return err
 	}
-	r.estimate(e)
+	r.estimate(forecast.Mean())
 	b, g := purchases.Model, spend.Model
 	r.Model = describe(valueModel, p, purchases.LogLikelihood, map[string]float64{
 		"r": b.R, "alpha": b.Alpha, "a": b.A, "b": b.B, "p": g.P, "q": g.Q, "gamma": g.Gamma, "spend_log_likelihood": spend.LogLikelihood,
 	})
-	r.individuals(customers, by, group, func(s btyd.Summary) float64 {
-		return b.ExpectedGiven(s.X, s.Tx, s.T, weeks) * g.ExpectedSpend(s.X, s.Spend)
+	return r.individuals(customers, by, group, func(s btyd.Summary) (float64, error) {
+		n, err := btyd.DiscountedGiven(b, s.X, s.Tx, s.T, horizon)
+		return n * g.ExpectedSpend(s.X, s.Spend), err
 	})
-	return nil
 }
 
 func (r *Result) estimate(e btyd.Estimate) {
@@ -103,11 +104,15 @@ func describe(name string, p *btyd.Population, ll float64, parameters map[string
 }
 
 // individuals adds what only the customers' own predictions tell: median, 90th percentile, and the mean by kind of buyer.
-func (r *Result) individuals(customers []btyd.Summary, by string, group int64, predict func(btyd.Summary) float64) {
+func (r *Result) individuals(customers []btyd.Summary, by string, group int64, predict func(btyd.Summary) (float64, error)) error {
 	all := make([]prediction, len(customers))
 	kinds := []contract.Part{{Key: "one_time"}, {Key: "repeat"}}
 	for i, s := range customers {
-		all[i] = prediction{predict(s), max(1, int64(s.Count))}
+		v, err := predict(s)
+		if err != nil {
+			return err
+		}
+		all[i] = prediction{v, max(1, int64(s.Count))}
 		k := &kinds[0]
 		if s.X > 0 {
 			k = &kinds[1]
@@ -119,12 +124,13 @@ func (r *Result) individuals(customers []btyd.Summary, by string, group int64, p
 	r.Median, r.P90 = quantile(all, .5, r.N), quantile(all, .9, r.N)
 	r.coarsen(group)
 	if by != ByBuyerKind || kinds[0].N < group || kinds[1].N < group {
-		return
+		return nil
 	}
 	for _, k := range kinds {
 		k.Value /= float64(k.N)
 		r.Parts = append(r.Parts, k)
 	}
+	return nil
 }
 
 // prediction is of count customers with one history.

@@ -5,6 +5,7 @@ package metric
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/expr-lang/expr/ast"
 
@@ -18,6 +19,8 @@ type Program struct {
 	calendar Calendar
 	entity   contract.Entity
 	measures []Measure
+	offsets  []*contract.Offset // of the measures; nil where one has none
+	convert  *Convert
 	value    func(sums []float64) (float64, bool) // false: the denominator is zero
 	formula  ast.Node                             // of a derived metric
 	order    *Order
@@ -69,15 +72,27 @@ func (p *Program) compile() error {
 
 // spans returns the span that a window of the grain is measured over, and the one before it.
 func (p *Program) spans(w Span) (window, before Span) {
-	r := p.c.Metric.Retention
-	switch {
+	d := &p.c.Metric
+	switch r, c := d.Retention, d.Cumulative; {
 	case r != nil && r.Days > 0:
-		from := w.Until.Add(-r.Days)
-		return Span{from, w.Until}, Span{from.Add(-r.Days), from}
-	case p.c.Metric.Type == contract.Cumulative && p.byRow():
+		return trailing(w, r.Days)
+	case r != nil && r.Period > 0:
+		return w, w.Back(contract.Offset{Count: r.Period, Grain: contract.GrainMonth})
+	case d.Type == contract.Cumulative && c != nil && c.Days > 0:
+		return trailing(w, c.Days)
+	case d.Type == contract.Cumulative && c != nil && c.ToDate != "":
+		whole := p.calendar.Of(c.ToDate, w.Until.Add(-1))
+		return Span{whole.From, w.Until}, p.calendar.Previous(c.ToDate, whole)
+	case d.Type == contract.Cumulative && p.byRow():
 		return Span{"", w.Until}, Span{}
 	}
 	return w, p.calendar.Previous(p.c.Grain, w)
+}
+
+// trailing returns the last days of a window, however long it is, and as many before them.
+func trailing(w Span, days int) (window, before Span) {
+	from := w.Until.Add(-days)
+	return Span{from, w.Until}, Span{from.Add(-days), from}
 }
 
 // byRow reports whether the metric's rows each belong to a day, so that it needs no more than the window's.
@@ -86,24 +101,45 @@ func (p *Program) byRow() bool {
 }
 
 // Reads returns the days whose rows the measurement of a window rests on; an empty From means all history.
-func (p *Program) Reads(w Span) Span {
-	window, before := p.spans(w)
+func (p *Program) Reads(w Span) []Span {
+	q := p.query(w, "")
 	r := p.c.Metric.Retention
+	history := Past(p.c.Scope) || !p.byRow() || slices.Contains(histories, p.c.Metric.Dimension)
 	switch {
-	case Past(p.c.Scope):
-	case p.byRow():
-		return window
-	case r != nil && r.Base == basePrevious && p.c.Metric.Dimension == "":
-		return Span{before.From, window.Until}
+	case r != nil && r.Base == basePrevious && !Past(p.c.Scope) && p.c.Metric.Dimension == "":
+		return []Span{{q.Before.From, q.Window.Until}}
+	case history:
+		return []Span{{"", p.Complete(w)}}
+	case p.convert != nil:
+		return []Span{{q.Window.From, p.Complete(w)}}
 	}
-	return Span{"", window.Until}
+	return q.Spans()
+}
+
+// Complete returns the day until which data must be complete for the window to be closed: conversions may come later.
+func (p *Program) Complete(w Span) contract.Day {
+	if p.convert != nil {
+		return w.Until.Add(p.convert.Days)
+	}
+	return w.Until
 }
 
 // query returns what to ask of the warehouse for a window.
 func (p *Program) query(w Span, by string) Query {
 	window, before := p.spans(w)
 	return Query{
-		Entity: p.entity, Window: window, Before: before, Measures: p.measures, Scope: p.c.Scope, By: by,
+		Entity: p.entity, Window: window, Before: before, Measures: p.framed(Frame{window, before}), Convert: p.convert, Scope: p.c.Scope, By: by,
 		Spread: p.ratio && p.c.Metric.Unit != contract.Ratio && by == "",
 	}
+}
+
+// framed returns the measures, each with the frame that its offset moves the window's to.
+func (p *Program) framed(f Frame) []Measure {
+	out := slices.Clone(p.measures)
+	for i, o := range p.offsets {
+		if o != nil {
+			out[i].Earlier = &Frame{f.Window.Back(*o), f.Before.Back(*o)}
+		}
+	}
+	return out
 }

@@ -1,7 +1,9 @@
 package metric
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/shared/contract"
@@ -15,18 +17,69 @@ type Query struct {
 	Window   Span
 	Before   Span // what active_before means; may be empty
 	Measures []Measure
+	Convert  *Convert            // what z is for a conversion, whose measures have no fields and filters
 	Scope    *contract.Condition // selects customers: fields of the customer entity, or parameters of the profile
-	By       string              // a dimension, for the customer entity; empty for the whole alone
+	By       string              // a dimension, or a parameter of the profile; empty for the whole alone
 	Spread   bool                // also the median and the 90th percentile of the customers' own z[0]/z[1]
+}
+
+// Frame is a window, and the one that is before it to fields such as active_before.
+type Frame struct{ Window, Before Span }
+
+// Frames returns the frames that the query looks at, each once: its own first, then those of its measures.
+func (q *Query) Frames() []Frame {
+	frames := []Frame{{q.Window, q.Before}}
+	for i := range q.Measures {
+		if f := q.Frame(&q.Measures[i]); !slices.Contains(frames, f) {
+			frames = append(frames, f)
+		}
+	}
+	return frames
+}
+
+// Frame returns the frame that a measure is taken from.
+func (q *Query) Frame(m *Measure) Frame {
+	if m.Earlier != nil {
+		return *m.Earlier
+	}
+	return Frame{q.Window, q.Before}
+}
+
+// Spans returns the days of the windows of the query's measures, in order and without overlaps.
+func (q *Query) Spans() []Span {
+	var all []Span
+	for i := range q.Measures {
+		all = append(all, q.Frame(&q.Measures[i]).Window)
+	}
+	slices.SortFunc(all, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
+	out := all[:1]
+	for _, s := range all[1:] {
+		if last := &out[len(out)-1]; s.From <= last.Until {
+			last.Until = max(last.Until, s.Until)
+		} else {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Convert makes of a query one of conversions: z is {1 if converted, 1} of every customer with a row of the query's
+// entity in the window that matches Base, and zero of others. Converted is whoever has a row of entity Into that matches
+// Then, on the first day with a match of Base or at most Days days later.
+type Convert struct {
+	Base, Then *contract.Condition
+	Into       contract.Entity
+	Days       int
 }
 
 // Measure is an additive measure: the sum over a customer's rows that match a filter of a field, of 1 (Field empty), or
 // of 1 at most once (Once). A row without the field, or in whose profile it is no number, adds 0.
 type Measure struct {
-	Name   string
-	Field  string
-	Once   bool
-	Filter *contract.Condition
+	Name    string
+	Field   string
+	Once    bool
+	Filter  *contract.Condition
+	Earlier *Frame // where it is taken from, if not from the query's window
 }
 
 // Group is the moments of the customers that share a key of the query's dimension.
@@ -39,13 +92,15 @@ type Group struct {
 	P90      *float64
 }
 
-// Order is a percentile over rows, of the first measure's field where its filter holds.
+// Order is a statistic over rows, of the first measure's field where its filter holds: the value at a percentile, at
+// rank ⌈p n⌉ of n, or how many different values there are.
 type Order struct {
 	Query
 	Percentile float64 // between 0 and 1
+	Distinct   bool
 }
 
-// Statistic is the value of an order statistic, and what it was taken from.
+// Statistic is the value of an order statistic, exact, and what it was taken from.
 type Statistic struct {
 	Value     *float64 // nil if there are no rows
 	Rows      int64    // with a number

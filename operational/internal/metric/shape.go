@@ -38,6 +38,8 @@ func (p *Program) Shape() Shape {
 	switch {
 	case p.c.Metric.Model != nil:
 		return Shape{Form: Model, Scale: 1, Bounded: p.c.Metric.Unit == contract.Ratio}
+	case p.order != nil && p.order.Distinct:
+		return Shape{Form: Distinct, Scale: 1}
 	case p.order != nil:
 		return Shape{Form: Percentile, Level: p.order.Percentile, Scale: 1}
 	case p.ratio:

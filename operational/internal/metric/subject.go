@@ -2,6 +2,9 @@ package metric
 
 import (
 	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
 
 	"github.com/strata-crm/strata/operational/internal/fact"
 	"github.com/strata-crm/strata/operational/internal/identity"
@@ -36,50 +39,91 @@ func (p *Program) Contribution(s *Subject, at Span) (z []float64, key string, in
 	return z, key, in
 }
 
-// Values returns the numbers that one customer adds to an order statistic in a window; nil if they are out of scope.
-func (p *Program) Values(s *Subject, at Span) []float64 {
+// Values returns what one customer adds to an order statistic in a window: numbers for a percentile, and whatever is
+// counted for the number of different values (text, numbers as float64, booleans). It is nil if they are out of scope.
+func (p *Program) Values(s *Subject, at Span) []any {
 	if p.order == nil {
 		return nil
 	}
 	q := p.query(at, "")
-	return values(s, &q)
+	out := values(s, &q)
+	if !p.order.Distinct {
+		out = slices.DeleteFunc(out, func(v any) bool { _, ok := v.(float64); return !ok })
+	}
+	return out
 }
 
 // contribute evaluates a query over one customer.
 func contribute(s *Subject, q *Query) (z []float64, key string, in bool) {
 	z = make([]float64, len(q.Measures))
-	past := pastOf(s, q.Window, q.Before)
+	past := pastOf(s, Frame{q.Window, q.Before})
 	if !selects(s, past, q) {
 		return z, "", false
 	}
-	for _, r := range rowsOf(s, q, past) {
-		for i, m := range q.Measures {
-			if !r.matches(m.Filter) {
-				continue
-			}
-			v := 1.0
-			if m.Field != "" {
-				v, _ = r.number(m.Field)
-			}
-			if m.Once {
-				z[i] = max(z[i], v)
-			} else {
-				z[i] += v
-			}
-		}
+	if q.Convert != nil {
+		s.converts(q, z)
+		return z, keyOf(s, q, past), true
 	}
-	return z, keyOf(q, past), true
+	for i := range q.Measures {
+		z[i] = s.sum(q, &q.Measures[i])
+	}
+	return z, keyOf(s, q, past), true
 }
 
-func values(s *Subject, q *Query) []float64 {
-	past := pastOf(s, q.Window, q.Before)
-	if !selects(s, past, q) {
+// sum adds up a measure over the customer's rows.
+func (s *Subject) sum(q *Query, m *Measure) (sum float64) {
+	for _, r := range s.rows(q.Entity, q.Frame(m)) {
+		if !r.matches(m.Filter) {
+			continue
+		}
+		v := 1.0
+		if m.Field != "" {
+			v, _ = r.number(m.Field)
+		}
+		if m.Once {
+			sum = max(sum, v)
+		} else {
+			sum += v
+		}
+	}
+	return sum
+}
+
+// converts sets z for a query of conversions.
+func (s *Subject) converts(q *Query, z []float64) {
+	first := s.firstMatch(q.Entity, q.Window, q.Convert.Base)
+	if first == "" {
+		return
+	}
+	z[1] = 1
+	if s.firstMatch(q.Convert.Into, Span{first, first.Add(q.Convert.Days + 1)}, q.Convert.Then) != "" {
+		z[0] = 1
+	}
+}
+
+// firstMatch returns the first day of a span with a row that matches, or "".
+func (s *Subject) firstMatch(e contract.Entity, in Span, c *contract.Condition) contract.Day {
+	for i := range s.Days {
+		if d := &s.Days[i]; e == contract.CustomerDay && in.Has(d.Day) && dayRecord(s.Customer, d).matches(c) {
+			return d.Day
+		}
+	}
+	for _, a := range s.Answers {
+		if e == contract.Answer && in.Has(a.Day) && answerRecord(s.Customer, a).matches(c) {
+			return a.Day
+		}
+	}
+	return ""
+}
+
+func values(s *Subject, q *Query) []any {
+	if !selects(s, pastOf(s, Frame{q.Window, q.Before}), q) {
 		return nil
 	}
-	var out []float64
-	m := q.Measures[0]
-	for _, r := range rowsOf(s, q, past) {
-		if v, ok := r.number(m.Field); ok && r.matches(m.Filter) {
+	var out []any
+	m := &q.Measures[0]
+	for _, r := range s.rows(q.Entity, q.Frame(m)) {
+		if v := r(m.Field); v != nil && v != (other{}) && r.matches(m.Filter) {
 			out = append(out, v)
 		}
 	}
@@ -102,23 +146,25 @@ func selects(s *Subject, past *past, q *Query) bool {
 	}).matches(q.Scope)
 }
 
-// rowsOf returns the customer's rows of the query's entity.
-func rowsOf(s *Subject, q *Query, past *past) []record {
+// rows returns the customer's rows of an entity in a frame.
+func (s *Subject) rows(e contract.Entity, f Frame) []record {
 	var out []record
-	switch q.Entity {
+	switch e {
 	case contract.Customer:
-		return []record{past.field}
+		if p := pastOf(s, f); p != nil {
+			return []record{p.field}
+		}
 	case contract.Profile:
 		return []record{s.known}
 	case contract.CustomerDay:
 		for i := range s.Days {
-			if q.Window.Has(s.Days[i].Day) {
+			if f.Window.Has(s.Days[i].Day) {
 				out = append(out, dayRecord(s.Customer, &s.Days[i]))
 			}
 		}
 	case contract.Answer:
 		for _, a := range s.Answers {
-			if q.Window.Has(a.Day) {
+			if f.Window.Has(a.Day) {
 				out = append(out, answerRecord(s.Customer, a))
 			}
 		}
@@ -147,16 +193,16 @@ type past struct {
 	customer                     identity.Key
 	orders, days, revenue, units int64
 	first, last                  contract.Day
-	window                       Span
+	in                           Frame
 	before                       bool // active in the window before
 }
 
 // pastOf returns the history, nil if there is none.
-func pastOf(s *Subject, window, before Span) *past {
-	p := &past{customer: s.Customer, window: window}
+func pastOf(s *Subject, in Frame) *past {
+	p := &past{customer: s.Customer, in: in}
 	for i := range s.Days {
 		d := &s.Days[i]
-		if d.Day >= window.Until {
+		if d.Day >= in.Window.Until {
 			break
 		}
 		if p.first == "" {
@@ -164,7 +210,7 @@ func pastOf(s *Subject, window, before Span) *past {
 		}
 		p.last = d.Day
 		p.orders, p.days, p.revenue, p.units = p.orders+d.Orders, p.days+1, p.revenue+d.Revenue, p.units+d.Units
-		p.before = p.before || before.Has(d.Day)
+		p.before = p.before || in.Before.Has(d.Day)
 	}
 	if p.first == "" {
 		return nil
@@ -189,18 +235,24 @@ func (p *past) field(name string) any {
 	case "units":
 		return float64(p.units)
 	case "new":
-		return p.first >= p.window.From
+		return p.first >= p.in.Window.From
 	case "active":
-		return p.last >= p.window.From
+		return p.last >= p.in.Window.From
 	case "active_before":
 		return p.before
+	case newBefore:
+		return p.in.Before.Has(p.first)
 	}
 	return nil
 }
 
 // keyOf returns the key of the query's dimension.
-func keyOf(q *Query, p *past) string {
+func keyOf(s *Subject, q *Query, p *past) string {
 	switch {
+	case q.By == "":
+		return ""
+	case !slices.Contains(histories, q.By):
+		return keyOfValue(s.known(q.By))
 	case p == nil:
 		return ""
 	case q.By == ByCohort:
@@ -209,12 +261,35 @@ func keyOf(q *Query, p *past) string {
 		return "newcomers"
 	case q.By == ByTenure:
 		return "established"
-	case q.By == ByBuyerKind && p.days > 1:
+	case p.days > 1:
 		return "repeat"
-	case q.By == ByBuyerKind:
-		return "one_time"
 	}
-	return ""
+	return "one_time"
+}
+
+// MaxKey is how many bytes a text may have to be a key of a dimension.
+const MaxKey = 64
+
+// keyOfValue returns the key that a parameter's value makes.
+func keyOfValue(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return KeyUnknown
+	case string:
+		switch {
+		case v == "":
+			return KeyUnknown
+		case len(v) <= MaxKey:
+			return v
+		}
+	case bool:
+		return strconv.FormatBool(v)
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return strconv.FormatInt(int64(v), 10)
+		}
+	}
+	return KeyOther
 }
 
 func dayRecord(c identity.Key, d *fact.CustomerDay) record {

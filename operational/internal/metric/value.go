@@ -1,7 +1,9 @@
 package metric
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -43,7 +45,7 @@ func (p *Program) valued(g Group) Result {
 		if proportion(g) {
 			low, high = Wilson(g.Sums[0], g.Sums[1])
 		}
-		if proportion(g) || p.c.Metric.Unit == contract.Ratio {
+		if p.share(g) {
 			r.Smallest = min(r.Smallest, cell(g.Sums[0], g.Sums[1]))
 		}
 	}
@@ -102,26 +104,35 @@ func quadratic(g []float64, m [][]float64) float64 {
 	return s
 }
 
-// parts returns the groups of a dimension as parts whose n sum to the whole's. Groups that are too small to show are
-// merged as "other"; if that is itself too small, there are no parts.
-func parts(groups []Group, least int64) []contract.Part {
-	var out []contract.Part
-	other := Group{Key: "other", Sums: []float64{0, 0}}
+// mostParts is how many parts a measurement has at most.
+const mostParts = 50
+
+// parts returns the groups of a dimension as parts whose n sum to the whole's. Groups that are too small to show, and
+// the smallest of very many, are merged as "other"; if that is itself too small, there are no parts.
+func (p *Program) parts(groups []Group, least int64) []contract.Part {
+	groups = slices.Clone(groups)
+	slices.SortFunc(groups, func(a, b Group) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Key, b.Key)) })
+	var shown, rest []Group
 	for _, g := range groups {
 		switch {
 		case g.N == 0:
-		case small(g, least):
-			other.N += g.N
-			other.Sums[0] += g.Sums[0]
-			other.Sums[1] += g.Sums[1]
+		case g.Key == KeyOther || p.small(g, least) || len(shown) == mostParts-1:
+			rest = append(rest, g)
 		default:
-			out = append(out, part(g))
+			shown = append(shown, g)
 		}
 	}
-	switch {
-	case other.N == 0:
+	var out []contract.Part
+	for _, g := range shown {
+		out = append(out, part(g))
+	}
+	slices.SortFunc(out, func(a, b contract.Part) int { return cmp.Compare(a.Key, b.Key) })
+	if len(rest) == 0 {
 		return out
-	case small(other, least):
+	}
+	other := total(rest, len(p.measures))
+	other.Key = KeyOther
+	if p.small(other, least) {
 		return nil
 	}
 	return append(out, part(other))
@@ -132,8 +143,11 @@ func part(g Group) contract.Part {
 }
 
 // small reports whether a group, or one that can be read from it, has too few customers; also where it has no quotient.
-func small(g Group, least int64) bool {
-	return g.N < least || g.Sums[1] == 0 || cell(g.Sums[0], g.Sums[1]) < least
+func (p *Program) small(g Group, least int64) bool {
+	return g.N < least || g.Sums[1] == 0 || p.share(g) && cell(g.Sums[0], g.Sums[1]) < least
 }
+
+// share reports whether a numerator and its complement can be read from the group's value.
+func (p *Program) share(g Group) bool { return proportion(g) || p.c.Metric.Unit == contract.Ratio }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

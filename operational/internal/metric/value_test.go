@@ -138,11 +138,12 @@ func TestCell(t *testing.T) {
 }
 
 func share2(key string, back, base float64) Group {
-	return Group{Key: key, N: int64(base), Sums: []float64{back, base}}
+	return Group{Key: key, N: int64(base), Sums: []float64{back, base}, Products: [][]float64{{back, back}, {back, base}}}
 }
 
 func TestParts(t *testing.T) {
 	t.Parallel()
+	share := compiled(t, "month_on_month_retention")
 	for name, c := range map[string]struct {
 		groups []Group
 		least  int64
@@ -157,7 +158,7 @@ func TestParts(t *testing.T) {
 		"the directive wants more":    {[]Group{share2("a", 20, 50), share2("b", 10, 20)}, 15, nil},
 		"a group without a base":      {[]Group{share2("a", 20, 50), share2("b", 0, 0)}, 10, []contract.Part{{Key: "a", N: 50, Value: .4}}},
 	} {
-		if d := cmp.Diff(c.want, parts(c.groups, c.least), cmpopts.EquateApprox(0, 1e-12)); d != "" {
+		if d := cmp.Diff(c.want, share.parts(c.groups, c.least), cmpopts.EquateApprox(0, 1e-12)); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
 	}

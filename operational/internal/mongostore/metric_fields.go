@@ -41,7 +41,7 @@ var rowFields = map[contract.Entity]map[string]string{
 // customerFields are those of the documents that the first stage of a customer's history makes.
 var customerFields = map[string]string{
 	"customer": "_id", "orders": "orders", "purchase_days": "days", "revenue": "revenue", "units": "units",
-	"new": "new", "active": "active", "active_before": "before",
+	"new": "new", "active": "active", "active_before": "before", newBefore: "newBefore",
 }
 
 // path returns where a field of an entity is found in the documents at hand.
@@ -150,30 +150,14 @@ const (
 	lastDay  = "last"
 )
 
+// newBefore is a field that only lowered definitions name: whether the first purchase lies in the earlier window.
+const newBefore = "new_before"
+
 // fieldSet is fields of the customer entity.
 type fieldSet map[string]bool
 
 func (s fieldSet) any(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return s[n] })
-}
-
-// needs returns the fields of customers' histories that a query rests on.
-func needs(q metric.Query) fieldSet {
-	s := fieldSet{}
-	s.named(q.Scope)
-	switch q.By {
-	case metric.ByCohort, metric.ByTenure:
-		s[firstDay] = true
-	case metric.ByBuyerKind:
-		s["purchase_days"] = true
-	}
-	if q.Entity == contract.Customer {
-		for _, m := range q.Measures {
-			s[m.Field] = true
-			s.named(m.Filter)
-		}
-	}
-	return s
 }
 
 func (s fieldSet) named(c *contract.Condition) {

@@ -134,13 +134,38 @@ func drawMeasure(t *rapid.T, name string, e contract.Entity) contract.Measure {
 		m.Field = "vip"
 	case m.Agg == contract.CountDistinct && e != contract.Profile:
 		m.Field = "customer"
+	case m.Agg == contract.CountDistinct: // of a profile, only alone
+		m.Agg, m.Field = contract.Sum, "age"
 	default:
 		m.Agg, m.Field = contract.Sum, rapid.SampledFrom(numbers[e]).Draw(t, "number")
 	}
 	if rapid.Bool().Draw(t, "filtered") {
 		m.Filter = drawCondition(t, 1, e)
 	}
+	if e != contract.Profile && rapid.IntRange(0, 2).Draw(t, "moved") == 0 {
+		m.Offset = &contract.Offset{Count: rapid.IntRange(1, 3).Draw(t, "back"), Grain: drawGrain(t)}
+	}
 	return m
+}
+
+func drawGrain(t *rapid.T) contract.Grain {
+	return rapid.SampledFrom([]contract.Grain{contract.GrainDay, contract.GrainWeek, contract.GrainMonth, contract.GrainQuarter}).Draw(t, "grain")
+}
+
+func drawCumulative(t *rapid.T) *contract.CumulativeSpec {
+	return rapid.SampledFrom([]*contract.CumulativeSpec{nil, {}, {Days: 45}, {ToDate: contract.GrainQuarter}, {ToDate: contract.GrainMonth}}).Draw(t, "cumulative")
+}
+
+func drawConversion(t *rapid.T) *contract.ConversionSpec {
+	measure := func(what string) contract.Measure {
+		e := rapid.SampledFrom([]contract.Entity{contract.CustomerDay, contract.CustomerDay, contract.Answer}).Draw(t, what)
+		m := contract.Measure{Name: what, Agg: contract.CountRows, Entity: e}
+		if rapid.Bool().Draw(t, what+" filtered") {
+			m.Filter = drawCondition(t, 1, e)
+		}
+		return m
+	}
+	return &contract.ConversionSpec{Base: measure("base"), Converted: measure("converted"), Days: rapid.IntRange(0, 40).Draw(t, "days")}
 }
 
 // drawComputation draws a metric that compiles.
@@ -148,25 +173,32 @@ func drawComputation(t *rapid.T) contract.Computation {
 	e := rapid.SampledFrom([]contract.Entity{contract.CustomerDay, contract.CustomerDay, contract.Customer, contract.Customer, contract.Answer, contract.Profile}).Draw(t, "entity")
 	d := contract.Definition{ID: "drawn", Version: "1.0.0", Unit: contract.Count}
 	a, b := drawMeasure(t, "a", e), drawMeasure(t, "b", e)
-	switch d.Type = rapid.SampledFrom([]contract.MetricType{contract.Simple, contract.Cumulative, contract.RatioOf, contract.Derived, contract.RetentionOf}).Draw(t, "type"); d.Type {
-	case contract.Simple, contract.Cumulative:
+	c := contract.Computation{Grain: drawGrain(t)}
+	switch d.Type = rapid.SampledFrom([]contract.MetricType{contract.Simple, contract.Cumulative, contract.RatioOf, contract.Derived, contract.RetentionOf, contract.Conversion}).Draw(t, "type"); d.Type {
+	case contract.Simple:
 		d.Measures = []contract.Measure{drawSingle(t, a)}
+	case contract.Cumulative:
+		d.Measures, d.Cumulative = []contract.Measure{drawSingle(t, a)}, drawCumulative(t)
 	case contract.RatioOf:
 		d.Measures, d.Numerator, d.Denominator = []contract.Measure{a, b}, "a", "b"
 	case contract.Derived:
-		d.Measures, d.Expression = []contract.Measure{a, b, drawMeasure(t, "c", e)}, rapid.SampledFrom([]string{"100 * (a - b) / (c + 1)", "100 * (a - b) / c", "a * b - c"}).Draw(t, "expression")
+		d.Measures = []contract.Measure{a, b, drawMeasure(t, "c", e)}
+		d.Expression = rapid.SampledFrom([]string{"100 * (a - b) / (c + 1)", "100 * (a - b) / c", "a * b - c"}).Draw(t, "expression")
 	case contract.RetentionOf:
-		e, d.Unit = contract.Customer, contract.Ratio
-		d.Retention = &contract.RetentionSpec{Base: rapid.SampledFrom([]string{"previous", "cohort"}).Draw(t, "base"), Days: rapid.SampledFrom([]int{0, 20}).Draw(t, "days")}
+		e, d.Unit, d.Retention = contract.Customer, contract.Ratio, drawRetention(t, c.Grain)
+	case contract.Conversion:
+		d.Conversion, d.Unit = drawConversion(t), contract.Ratio
+		e = d.Conversion.Base.Entity
 	}
-	c := contract.Computation{Metric: d, Grain: rapid.SampledFrom([]contract.Grain{contract.GrainDay, contract.GrainWeek, contract.GrainMonth, contract.GrainQuarter}).Draw(t, "grain")}
-	if e == contract.Customer && (d.Type == contract.RetentionOf || d.Type == contract.RatioOf) && rapid.Bool().Draw(t, "by") {
-		c.Metric.Unit = contract.Ratio
-		c.Metric.Dimension = rapid.SampledFrom([]string{metric.ByTenure, metric.ByCohort, metric.ByBuyerKind}).Draw(t, "dimension")
+	c.Metric = d
+	drawParts(t, &c, e)
+	past := e == contract.CustomerDay || e == contract.Customer
+	if d.Conversion != nil {
+		past = past && d.Conversion.Converted.Entity == contract.CustomerDay
 	}
 	switch {
 	case !rapid.Bool().Draw(t, "scoped"):
-	case e == contract.CustomerDay || e == contract.Customer:
+	case past:
 		c.Scope = drawCondition(t, 1, contract.Profile, contract.Customer)
 	default:
 		c.Scope = drawCondition(t, 1, contract.Profile)
@@ -174,12 +206,35 @@ func drawComputation(t *rapid.T) contract.Computation {
 	return c
 }
 
+func drawRetention(t *rapid.T, g contract.Grain) *contract.RetentionSpec {
+	if months := map[contract.Grain]int{contract.GrainMonth: 1, contract.GrainQuarter: 3}[g]; months > 0 && rapid.Bool().Draw(t, "later") {
+		return &contract.RetentionSpec{Base: "cohort", Period: months * rapid.IntRange(1, 2).Draw(t, "period")}
+	}
+	return &contract.RetentionSpec{Base: rapid.SampledFrom([]string{"previous", "cohort"}).Draw(t, "base"), Days: rapid.SampledFrom([]int{0, 20}).Draw(t, "days")}
+}
+
+// drawParts draws a dimension that the metric may have.
+func drawParts(t *rapid.T, c *contract.Computation, e contract.Entity) {
+	if !rapid.Bool().Draw(t, "by") {
+		return
+	}
+	plain := *c
+	c.Metric.Unit = contract.Ratio
+	c.Metric.Dimension = rapid.SampledFrom([]string{metric.ByTenure, metric.ByCohort, metric.ByBuyerKind, "segment", "age", "vip"}).Draw(t, "dimension")
+	if metric.Supported(c) != nil { // its parts would not add up
+		*c = plain
+	}
+}
+
 // drawSingle makes of a measure one that a simple metric may have alone.
 func drawSingle(t *rapid.T, m contract.Measure) contract.Measure {
+	if m.Agg == contract.CountDistinct {
+		m.Field = rapid.SampledFrom(sorted(comparable[m.Entity])).Draw(t, "distinct")
+	}
 	if m.Agg != contract.Sum {
 		return m
 	}
-	m.Agg = rapid.SampledFrom([]contract.Aggregation{contract.Sum, contract.Average, contract.Median, contract.Percentile}).Draw(t, "single")
+	m.Agg = rapid.SampledFrom([]contract.Aggregation{contract.Sum, contract.Average, contract.Median, contract.Percentile, contract.CountDistinct}).Draw(t, "single")
 	if m.Agg == contract.Percentile {
 		at := rapid.SampledFrom([]float64{.1, .5, .9}).Draw(t, "percentile")
 		m.Percentile = &at

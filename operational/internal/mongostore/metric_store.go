@@ -57,11 +57,15 @@ func (s *Metrics) firstAnswer(ctx context.Context) (contract.Day, error) {
 
 // Moments implements metric.Warehouse.
 func (s *Metrics) Moments(ctx context.Context, q metric.Query) ([]metric.Group, error) {
-	collection, stages, err := compile(s.tenant, q)
+	c, err := s.compiler(ctx)
 	if err != nil {
 		return nil, err
 	}
-	raws, err := s.run(ctx, collection, stages, hint(q))
+	stages, err := c.moments(q)
+	if err != nil {
+		return nil, err
+	}
+	raws, err := s.run(ctx, collectionOf(q.Entity), stages, hint(q))
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +82,12 @@ func (s *Metrics) Moments(ctx context.Context, q metric.Query) ([]metric.Group, 
 	}
 	slices.SortFunc(groups, func(a, b metric.Group) int { return cmp.Compare(a.Key, b.Key) })
 	return groups, nil
+}
+
+// compiler returns what compiles queries now: with the persons, if any identities are linked.
+func (s *Metrics) compiler(ctx context.Context) (compiler, error) {
+	n, err := s.db.Collection(personsCollection).EstimatedDocumentCount(ctx)
+	return compiler{s.tenant, n > 0}, mongodb.Fault(err)
 }
 
 func empty(n int) metric.Group {
@@ -141,7 +151,7 @@ func element(raw bson.Raw, name string, i uint) *float64 {
 var wholeScan = bson.D{{Key: "$natural", Value: 1}}
 
 func hint(q metric.Query) *options.AggregateOptionsBuilder {
-	if q.Entity == contract.Customer || q.Entity == contract.CustomerDay && metric.Past(q.Scope) {
+	if q.Entity == contract.Customer || q.Entity == contract.CustomerDay && needsPast(q) {
 		return options.Aggregate().SetHint(wholeScan)
 	}
 	return options.Aggregate()
@@ -162,7 +172,11 @@ func (s *Metrics) run(ctx context.Context, collection string, stages []stage, o 
 // Order implements metric.Warehouse.
 func (s *Metrics) Order(ctx context.Context, q metric.Order) (metric.Statistic, error) {
 	var out metric.Statistic
-	stages, err := ordered(s.tenant, q)
+	c, err := s.compiler(ctx)
+	if err != nil {
+		return out, err
+	}
+	stages, err := c.ordered(q)
 	if err != nil {
 		return out, err
 	}
@@ -175,16 +189,24 @@ func (s *Metrics) Order(ctx context.Context, q metric.Order) (metric.Statistic, 
 		return out, err
 	}
 	customers, err := number(raws[0], "customers")
-	return metric.Statistic{Value: element(raws[0], "v", 0), Rows: int64(rows), Customers: int64(customers)}, err
+	if err != nil {
+		return out, err
+	}
+	v, err := number(raws[0], "v")
+	return metric.Statistic{Value: &v, Rows: int64(rows), Customers: int64(customers)}, err
 }
 
 // Summaries implements metric.Warehouse. A row is a purchase day; the mean spend is over the days after the first.
 func (s *Metrics) Summaries(ctx context.Context, w metric.Span, scope *contract.Condition) ([]btyd.Summary, error) {
 	first := op("$top", doc{{Key: "sortBy", Value: op("day", 1)}, {Key: "output", Value: "$revenueMinor"}})
+	c, err := s.compiler(ctx)
+	if err != nil {
+		return nil, err
+	}
 	needed := fieldSet{"purchase_days": true, "revenue": true, firstDay: true, lastDay: true}
 	needed.named(scope)
-	stages := history(s.tenant, w, metric.Span{}, needed, bson.E{Key: "firstRevenue", Value: first})
-	kept, err := scoped(s.tenant, contract.Customer, scope)
+	stages := c.histories([]metric.Frame{{Window: w}}, []fieldSet{needed}, w.Until, bson.E{Key: "firstRevenue", Value: first})
+	kept, err := c.chosen(metric.Query{Entity: contract.Customer, Window: w, Scope: scope})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package mongostore
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -46,29 +47,29 @@ func (o oracle) history(customer string, window, before metric.Span) row {
 	if first == "" {
 		return nil
 	}
-	h["new"], h["first"] = first >= window.From, first
+	h["new"], h["new_before"], h["first"] = first >= window.From, within(before, first), first
 	return h
 }
 
-// rows are an entity's rows in the window, by customer.
-func (o oracle) rows(q metric.Query) map[string][]row {
+// rows are an entity's rows in a frame, by customer.
+func (o oracle) rows(e contract.Entity, f metric.Frame) map[string][]row {
 	out := map[string][]row{}
-	switch q.Entity {
+	switch e {
 	case contract.CustomerDay:
 		for _, d := range o.days {
-			if within(q.Window, d.Day) {
-				out[string(d.Customer)] = append(out[string(d.Customer)], row{"customer": string(d.Customer), "orders": d.Orders, "revenue": d.Revenue, "units": d.Units, "zero_orders": d.Zero})
+			if within(f.Window, d.Day) {
+				out[string(d.Customer)] = append(out[string(d.Customer)], row{"customer": string(d.Customer), "orders": d.Orders, "revenue": d.Revenue, "units": d.Units, "zero_orders": d.Zero, "day": d.Day})
 			}
 		}
 	case contract.Answer:
 		for _, a := range o.answers {
-			if within(q.Window, a.Day) {
-				out[string(a.Customer)] = append(out[string(a.Customer)], row{"customer": string(a.Customer), "score": *a.Score})
+			if within(f.Window, a.Day) {
+				out[string(a.Customer)] = append(out[string(a.Customer)], row{"customer": string(a.Customer), "score": *a.Score, "day": a.Day})
 			}
 		}
 	case contract.Customer:
 		for _, d := range o.days {
-			if h := o.history(string(d.Customer), q.Window, q.Before); h != nil {
+			if h := o.history(string(d.Customer), f.Window, f.Before); h != nil {
 				out[string(d.Customer)] = []row{h}
 			}
 		}
@@ -77,8 +78,26 @@ func (o oracle) rows(q metric.Query) map[string][]row {
 			out[c] = []row{p}
 		}
 	}
-	maps.DeleteFunc(out, func(c string, _ []row) bool { return !o.selects(q.Scope, c, q.Window, q.Before) })
 	return out
+}
+
+// customers are all that the query may look at: those in its scope.
+func (o oracle) customers(q metric.Query) []string {
+	all := map[string]bool{}
+	for _, d := range o.days {
+		all[string(d.Customer)] = all[string(d.Customer)] || q.Entity != contract.Customer || d.Day < q.Window.Until
+	}
+	for _, a := range o.answers {
+		all[string(a.Customer)] = all[string(a.Customer)] || q.Entity != contract.Customer
+	}
+	if q.Entity == contract.Profile {
+		clear(all)
+		for c := range o.profiles {
+			all[c] = true
+		}
+	}
+	maps.DeleteFunc(all, func(c string, in bool) bool { return !in || !o.selects(q.Scope, c, q.Window, q.Before) })
+	return slices.Sorted(maps.Keys(all))
 }
 
 // selects reports whether a customer is in the scope.
@@ -158,10 +177,13 @@ func float(v any) (float64, bool) {
 }
 
 // vectorOf is what a customer's rows contribute to the measures.
-func vectorOf(ms []metric.Measure, rows []row) []float64 {
-	out := make([]float64, len(ms))
-	for i, m := range ms {
-		for _, r := range rows {
+func (o oracle) vectorOf(q metric.Query, customer string) []float64 {
+	out := make([]float64, len(q.Measures))
+	if q.Convert != nil {
+		return o.converts(q, customer, out)
+	}
+	for i, m := range q.Measures {
+		for _, r := range o.rows(q.Entity, q.Frame(&m))[customer] {
 			if !r.matches(m.Filter) {
 				continue
 			}
@@ -174,6 +196,22 @@ func vectorOf(ms []metric.Measure, rows []row) []float64 {
 			} else {
 				out[i] += v
 			}
+		}
+	}
+	return out
+}
+
+// converts compares every row of the base with every row that may count.
+func (o oracle) converts(q metric.Query, customer string, out []float64) []float64 {
+	first := contract.Day("9999-12-31")
+	for _, r := range o.rows(q.Entity, metric.Frame{Window: q.Window})[customer] {
+		if r.matches(q.Convert.Base) {
+			first, out[1] = min(first, r["day"].(contract.Day)), 1
+		}
+	}
+	for _, r := range o.rows(q.Convert.Into, metric.Frame{Window: metric.Span{Until: "9999-12-31"}})[customer] {
+		if d := r["day"].(contract.Day); out[1] == 1 && d >= first && d.Sub(first) <= q.Convert.Days && r.matches(q.Convert.Then) {
+			out[0] = 1
 		}
 	}
 	return out
@@ -195,14 +233,13 @@ func (o oracle) Moments(_ context.Context, q metric.Query) ([]metric.Group, erro
 		g := empty(len(q.Measures))
 		groups[""] = &g
 	}
-	for _, rows := range o.rows(q) {
-		key := keyOf(q, rows[0])
+	for _, c := range o.customers(q) {
+		key, vector := o.keyOf(q, c), o.vectorOf(q, c)
 		if groups[key] == nil {
 			g := empty(len(q.Measures))
 			g.Key = key
 			groups[key] = &g
 		}
-		vector := vectorOf(q.Measures, rows)
 		gather(groups[key], vector)
 		if q.Spread && vector[1] != 0 {
 			own = append(own, vector[0]/vector[1])
@@ -230,22 +267,41 @@ func gather(g *metric.Group, z []float64) {
 	}
 }
 
-func keyOf(q metric.Query, r row) string {
+func (o oracle) keyOf(q metric.Query, customer string) string {
+	h := o.history(customer, q.Window, q.Before)
+	switch q.By {
+	case "":
+		return ""
+	case metric.ByCohort, metric.ByTenure, metric.ByBuyerKind:
+		if h == nil {
+			return ""
+		}
+	}
 	switch q.By {
 	case metric.ByCohort:
-		return string(r["first"].(contract.Day))[:7]
+		return string(h["first"].(contract.Day))[:7]
 	case metric.ByTenure:
-		if r["first"].(contract.Day) >= q.Before.From {
+		if h["first"].(contract.Day) >= q.Before.From {
 			return "newcomers"
 		}
 		return "established"
 	case metric.ByBuyerKind:
-		if r["purchase_days"].(int64) > 1 {
+		if h["purchase_days"].(int64) > 1 {
 			return "repeat"
 		}
 		return "one_time"
 	}
-	return ""
+	v, ok := o.profiles[customer][q.By]
+	switch v := v.(type) {
+	case string:
+		return v
+	case float64:
+		return "other"
+	}
+	if !ok {
+		return "unknown"
+	}
+	return fmt.Sprint(v)
 }
 
 // rank returns the element at rank ⌈p n⌉.
@@ -254,24 +310,37 @@ func rank(values []float64, p float64) *float64 {
 		return nil
 	}
 	slices.Sort(values)
-	return &values[max(0, int(math.Ceil(p*float64(len(values))))-1)]
+	return &values[max(0, int(math.Ceil(p*float64(len(values))-1e-9))-1)]
 }
 
 func (o oracle) Order(_ context.Context, q metric.Order) (metric.Statistic, error) {
 	var s metric.Statistic
 	var values []float64
-	for _, rows := range o.rows(q.Query) {
-		before := len(values)
-		for _, r := range rows {
-			if v, ok := float(r[q.Measures[0].Field]); ok && r.matches(q.Measures[0].Filter) {
+	m, different := &q.Measures[0], map[any]bool{}
+	rows := o.rows(q.Entity, q.Frame(m))
+	for _, c := range o.customers(q.Query) {
+		before := s.Rows
+		for _, r := range rows[c] {
+			v, ok := float(r[m.Field])
+			if there := r[m.Field] != nil; r.matches(m.Filter) && (ok || q.Distinct && there) {
+				s.Rows++
 				values = append(values, v)
+				if different[r[m.Field]] = true; ok {
+					delete(different, r[m.Field])
+					different[v] = true
+				}
 			}
 		}
-		if len(values) > before {
+		if s.Rows > before {
 			s.Customers++
 		}
 	}
-	s.Rows, s.Value = int64(len(values)), rank(values, q.Percentile)
+	if q.Distinct && s.Rows > 0 {
+		n := float64(len(different))
+		s.Value = &n
+		return s, nil
+	}
+	s.Value = rank(values, q.Percentile)
 	return s, nil
 }
 
