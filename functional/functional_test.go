@@ -10,8 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/strata-crm/strata/functional/internal/definition"
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/plan"
+	"github.com/strata-crm/strata/functional/internal/trial"
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/bus/bustest"
 	"github.com/strata-crm/strata/shared/contract"
@@ -299,6 +301,164 @@ func TestAWipedDatabaseComesBack(t *testing.T) {
 	}
 	r.direct(value("sd-2", 1)) // and life goes on, under the rules that came back
 	r.ordered("sd-2", "marketing", 0)
+}
+
+// drafted returns a draft of a version of average order value that changes history.
+func (r *rig) drafted() contract.Definition {
+	r.t.Helper()
+	var d contract.Definition
+	r.do("GET", "/metrics/average_order_value_month", manager, nil, nil, 200, &d)
+	d.Version = "2.0.0"
+	d.Measures[1].Filter = &contract.Condition{Field: "revenue", Op: contract.Gt, Value: 0.0}
+	r.do("POST", "/metrics", nil, d, r.as("mia", signin.Manager), 201, nil)
+	return d
+}
+
+// TestAMetricIsTriedBesideWhatIsInUse has the operational layer played: it answers the trial and brings its windows.
+func TestAMetricIsTriedBesideWhatIsInUse(t *testing.T) {
+	t.Parallel()
+	r := start(t, bustest.Memory(t, contract.Specs()...), nil)
+	r.govern(governance(1))
+	r.acked("gd-1", contract.Received)
+	r.direct(value("sd-1", 1))
+	marketing, sales := r.ordered("sd-1", "marketing", 0), r.ordered("sd-1", "sales", 0)
+	of := sales
+	if !slices.ContainsFunc(sales.Compute, func(c contract.Computation) bool { return c.Metric.ID == "average_order_value_month" }) {
+		of = marketing
+	}
+	d := r.drafted()
+	steward := []signin.Role{signin.Steward}
+	start := map[string]string{"version": "2.0.0"}
+	var p httpx.Problem
+	if r.do("POST", "/metrics/average_order_value_month/trial", steward, start, nil, 409, &p); p.Type != "urn:strata:problem:no_data_yet" {
+		t.Errorf("tried on nothing: %+v", p)
+	}
+	own := month(marketing, "predicted_value_52w", time.October, 1000)
+	r.measure(own)
+	for _, m := range []time.Month{time.October, time.November} {
+		r.measure(month(of, d.ID, m, 100))
+	}
+	var ms items[contract.Measurement]
+	r.eventually(func() bool {
+		r.do("GET", "/measurements?directive=sd-1&metric=average_order_value_month", manager, nil, nil, 200, &ms)
+		return len(ms.Items) == 2
+	})
+	var report trial.Report
+	r.do("POST", "/metrics/average_order_value_month/trial", steward, start, nil, 201, &report)
+	if report.State != trial.Waiting || report.Against != "1.0.0" || len(report.Windows) != 2 || report.Directive != "sd-1" {
+		t.Errorf("ordered: %+v", report)
+	}
+	o := r.ordered("sd-1", trial.Part, 0)
+	if len(o.Collect) > 0 || len(o.Compute) != 1 || o.Compute[0].Metric.Version != "2.0.0" || o.Decision.Rule != "functional.trial" || o.ID != report.Trial {
+		t.Fatalf("trial %+v", o)
+	}
+	before := r.acked("sd-1", contract.Received, func(a contract.Acknowledgement) bool { return a.Plan.State == "active" })
+	r.answer(o, contract.Executing)
+	for _, m := range []time.Month{time.October, time.November} {
+		x := month(o, d.ID, m, 130)
+		x.Version = "2.0.0"
+		r.measure(x)
+	}
+	end := r.ordered("sd-1", trial.Part, o.Revision)
+	if end.Standing != contract.WithdrawnEnd {
+		t.Errorf("with both series in, the trial is %s", end.Standing)
+	}
+	r.do("GET", "/metrics/average_order_value_month/trial?version=2.0.0", manager, nil, nil, 200, &report)
+	if report.State != trial.Ready || len(report.Windows) != 2 || *report.Windows[0].Difference != 30 || *report.Windows[0].Relative != .3 {
+		t.Errorf("both in: %+v", report)
+	}
+	r.do("GET", "/measurements?directive=sd-1&metric=average_order_value_month", manager, nil, nil, 200, &ms)
+	if len(ms.Items) != 2 || *ms.Items[0].Value != 100 {
+		t.Errorf("the trial is in the goal's series: %+v", ms.Items)
+	}
+	var rec directive.Record
+	r.do("GET", "/directives/sd-1", manager, nil, nil, 200, &rec)
+	if rec.Answer.AckRevision != before.AckRevision || len(rec.Answer.Plan.Operational) != 2 {
+		t.Errorf("the trial changed the answer upward: %+v", rec.Answer)
+	}
+}
+
+// TestATrialEndsWithItsDirective also restores it from the layer's own topics; a tried draft is not certified by that.
+func TestATrialEndsWithItsDirective(t *testing.T) {
+	t.Parallel()
+	b := bustest.Memory(t, contract.Specs()...)
+	r := start(t, b, nil)
+	r.govern(governance(1))
+	r.acked("gd-1", contract.Received)
+	d := value("sd-1", 1)
+	r.direct(d)
+	marketing := r.ordered("sd-1", "marketing", 0)
+	r.measure(month(marketing, "predicted_value_52w", time.October, 1000))
+	r.informed("goal-of-sd-1", func(contract.Information) bool { return true })
+	r.drafted()
+	path := "/metrics/average_order_value_month/trial"
+	r.do("POST", path, manager, map[string]string{"version": "2.0.0", "directive": "sd-1"}, nil, 201, nil)
+	o := r.ordered("sd-1", trial.Part, 0)
+	r.answer(o, contract.Refused, contract.Reason{Code: fault.NoSource, Item: "order_amount"})
+	var report trial.Report
+	r.eventually(func() bool {
+		r.do("GET", path, manager, nil, nil, 200, &report)
+		return report.State == trial.Refused && len(report.Reasons) == 1
+	})
+	r.do("POST", path, manager, map[string]string{"version": "2.0.0", "directive": "sd-1"}, nil, 201, nil)
+	again := r.ordered("sd-1", trial.Part, o.Revision)
+	r.stop()
+
+	n := len(b.Messages(contract.TopicStrategicRequests))
+	r = startOn(t, b, mongotest.Open(t, Indexes()...), nil)
+	b.Await(t.Context(), t, contract.TopicStrategicRequests, n+1)
+	var vs items[definition.Version]
+	r.do("GET", "/metrics/average_order_value_month/versions", manager, nil, nil, 200, &vs)
+	if len(vs.Items) != 1 || vs.Items[0].Definition.Version != "1.0.0" {
+		t.Errorf("a draft came back as %+v", vs.Items)
+	}
+	r.govern(governance(1))
+	gone := d
+	gone.Revision, gone.Standing = 2, contract.WithdrawnEnd
+	r.direct(gone)
+	if end := r.ordered("sd-1", trial.Part, again.Revision); end.Standing != contract.WithdrawnEnd || end.ID != o.ID {
+		t.Errorf("the trial is %s", end.Standing)
+	}
+}
+
+// TestDefinitionsInPlansOutliveADatabase certifies one, has it in a plan, and loses the database.
+func TestDefinitionsInPlansOutliveADatabase(t *testing.T) {
+	t.Parallel()
+	b := bustest.Memory(t, contract.Specs()...)
+	r := start(t, b, nil)
+	r.govern(governance(1))
+	r.acked("gd-1", contract.Received)
+	d := r.drafted()
+	r.moved(d, "review", "sam", signin.Steward, 200, nil)
+	r.moved(d, "certification", "max", signin.Manager, 200, nil)
+	lost := bigDays("big_days")
+	r.do("POST", "/metrics", manager, lost, nil, 201, nil)
+	r.direct(value("sd-1", 1))
+	has := func(o contract.OperationalDirective) bool {
+		return slices.ContainsFunc(o.Compute, func(c contract.Computation) bool { return c.Metric.ID == d.ID && c.Metric.Version == "2.0.0" })
+	}
+	heard(r, contract.TopicFunctionalDirectives, contract.TypeOperationalDirective, has)
+	next := d
+	next.Version, next.Label = "2.0.1", "Order value"
+	r.do("POST", "/metrics", nil, next, r.as("mia", signin.Manager), 201, nil)
+	r.moved(next, "review", "sam", signin.Steward, 200, nil)
+	r.moved(next, "certification", "max", signin.Manager, 200, nil)
+	var rec directive.Record
+	r.do("GET", "/directives/sd-1", manager, nil, nil, 200, &rec)
+	if !slices.ContainsFunc(rec.Orders, has) {
+		t.Error("an active plan took a newer version by itself")
+	}
+	r.stop()
+
+	n := len(b.Messages(contract.TopicStrategicRequests))
+	r = start(t, b, nil)
+	b.Await(t.Context(), t, contract.TopicStrategicRequests, n+1)
+	var vs items[definition.Version]
+	r.do("GET", "/metrics/average_order_value_month/versions", manager, nil, nil, 200, &vs)
+	if len(vs.Items) != 2 || vs.Items[0].Definition.Version != "2.0.0" || !vs.Items[0].InUse || vs.Items[0].State != definition.Certified {
+		t.Errorf("came back with %+v", vs.Items)
+	}
+	r.do("GET", "/metrics/big_days/versions", manager, nil, nil, 404, nil) // a draft is in no plan: it comes from a back-up
 }
 
 func TestAStateRequestIsAnsweredWithEverything(t *testing.T) {

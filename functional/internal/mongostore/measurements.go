@@ -46,6 +46,9 @@ func (s *Stores) Measured(ctx context.Context, m contract.Measurement) (mongodb.
 		if err != nil {
 			return err
 		}
+		if err := s.touch(ctx, m.Strategic); err != nil {
+			return err
+		}
 		if trial.Is(m.Directive) {
 			put, err = s.tried(ctx, record, m)
 			return err
@@ -61,6 +64,26 @@ func (s *Stores) Measured(ctx context.Context, m contract.Measurement) (mongodb.
 	return put, err
 }
 
+// seriesDoc is what two measurements of one directive meet in that arrive at once, on two partitions: each is judged with
+// the others, which under snapshot isolation both would miss. Only its change counts.
+type seriesDoc struct {
+	ID      string            `bson:"_id"` // tenant|directive
+	Tenant  contract.TenantID `bson:"tenant"`
+	Touched int64             `bson:"touched"`
+}
+
+// touch makes the transaction conflict with any other that adds to the directive's series.
+func (s *Stores) touch(ctx context.Context, id contract.DirectiveID) error {
+	c := s.o.DB.Collection(series)
+	res, err := c.UpdateOne(ctx, bson.D{{Key: "_id", Value: s.id(string(id))}}, bson.D{{Key: "$inc", Value: bson.D{{Key: "touched", Value: 1}}}})
+	if err == nil && res.MatchedCount == 0 {
+		if _, err = c.InsertOne(ctx, seriesDoc{s.id(string(id)), s.o.Tenant, 1}); fault.Is(mongodb.Fault(err), fault.Conflict) {
+			return fault.New(fault.Transient, "", "another measurement of %s came at once", id)
+		}
+	}
+	return mongodb.Fault(err)
+}
+
 // tried stores a measurement of a trial in a series of its own, where no goal looks, and withdraws the trial once every
 // window is in.
 func (s *Stores) tried(ctx context.Context, record directive.Record, m contract.Measurement) (mongodb.Put, error) {
@@ -71,7 +94,7 @@ func (s *Stores) tried(ctx context.Context, record directive.Record, m contract.
 	if err != nil || put != mongodb.Applied || i < 0 {
 		return put, err
 	}
-	series, err := s.Series(ctx, record.ID(), "")
+	all, err := s.Series(ctx, record.ID(), "")
 	if err != nil {
 		return put, err
 	}
@@ -80,7 +103,7 @@ func (s *Stores) tried(ctx context.Context, record directive.Record, m contract.
 		return put, err
 	}
 	now := s.now()
-	if trial.Compare(&record.Trials[i], series, tried, now).State != trial.Ready {
+	if trial.Compare(&record.Trials[i], all, tried, now).State != trial.Ready {
 		return put, nil
 	}
 	after := record

@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -164,5 +165,37 @@ func TestSeriesAndPlansAreFound(t *testing.T) {
 	}
 	if _, _, err := r.Plan(t.Context(), "plan-unknown"); !fault.Is(err, fault.NotFound) {
 		t.Errorf("%v; want NotFound", err)
+	}
+}
+
+// TestMeasurementsThatComeAtOnceSeeEachOther has the first of two metrics arrive on two partitions at the same time: under
+// snapshot isolation alone, each would be summarised without the other.
+func TestMeasurementsThatComeAtOnceSeeEachOther(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const rounds = 10
+	for n := range rounds {
+		id := contract.DirectiveID(fmt.Sprintf("sd-%d", n))
+		must(t, r.service(t).Receive(t.Context(), strategic(id, 1)))
+		var wg sync.WaitGroup
+		for _, metric := range []contract.MetricID{own, "repeat_rate"} {
+			m := measured(metric, "1.0.0", time.January, .1, 1)
+			m.ID, m.Strategic = contract.MeasurementID(fmt.Sprintf("%s-%d", metric, n)), id
+			wg.Go(func() {
+				_, err := r.Measured(t.Context(), m)
+				for fault.Is(err, fault.Transient) { // as the consumer does
+					_, err = r.Measured(t.Context(), m)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		i, err := r.Information(t.Context(), "goal-of-"+contract.GoalID(id))
+		must(t, err)
+		if len(i.Series) != 1 || len(i.Supporting) != 1 {
+			t.Errorf("round %d: one of the two was not seen: %+v", n, i)
+		}
 	}
 }

@@ -5,6 +5,7 @@
 //
 //	directives    one record per received directive, changed by compare-and-set on its version
 //	measurements  as received, highest revision wins
+//	series        one per directive with measurements, changed by every one that comes
 //	information   one per goal, as last sent up
 //	definitions   one per metric that people added versions of, changed by compare-and-set on its revision
 package mongostore
@@ -23,6 +24,7 @@ import (
 const (
 	directives   = "directives"
 	measurements = "measurements"
+	series       = "series"
 	information  = "information"
 	definitions  = "definitions"
 )
