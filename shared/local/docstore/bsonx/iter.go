@@ -56,6 +56,9 @@ func (it *Iter) Next() bool {
 // Key returns the current element's name; the bytes belong to the document.
 func (it *Iter) Key() []byte { return it.key }
 
+// Left returns how many bytes of the document, its last NUL included, come after the current element.
+func (it *Iter) Left() int { return len(it.rest) }
+
 // Value returns the current element's value; its bytes belong to the document.
 func (it *Iter) Value() bson.RawValue { return it.value }
 
@@ -144,6 +147,11 @@ func Len(doc []byte) int {
 
 // IsEmpty reports whether a document or array has no elements.
 func IsEmpty(doc []byte) bool { return len(doc) <= 5 }
+
+// StartsWithID reports whether the first element of a document is its _id.
+func StartsWithID(doc []byte) bool {
+	return len(doc) > 9 && doc[4] != 0 && doc[5] == '_' && doc[6] == 'i' && doc[7] == 'd' && doc[8] == 0
+}
 
 // FirstKey returns the name of the first element, "" for an empty document.
 func FirstKey(doc []byte) string {

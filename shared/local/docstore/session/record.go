@@ -1,7 +1,7 @@
 package session
 
 import (
-	"maps"
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -18,8 +18,14 @@ type Record struct {
 	Committed bool // a transaction was committed under Number
 	// Simple is the count of leading statements that answered {n: 1} and nothing else.
 	Simple int32
-	// Replies holds the other statements' answers.
-	Replies map[int32]bson.Raw
+	// Replies holds the other statements' answers, in ascending order of statements.
+	Replies []Reply
+}
+
+// Reply is what one statement answered, and More that follow it answered too.
+type Reply struct {
+	Statement, More int32
+	Answer          bson.Raw
 }
 
 // Reply returns the stored answer of a statement.
@@ -27,8 +33,11 @@ func (r *Record) Reply(statement int32) (bson.Raw, bool) {
 	if statement < r.Simple {
 		return simpleReply, true
 	}
-	reply, ok := r.Replies[statement]
-	return reply, ok
+	i, _ := slices.BinarySearchFunc(r.Replies, statement, func(p Reply, s int32) int { return cmp.Compare(p.Statement+p.More, s) })
+	if i == len(r.Replies) || r.Replies[i].Statement > statement {
+		return nil, false
+	}
+	return r.Replies[i].Answer, true
 }
 
 // Add notes a statement's answer. Statements are added in ascending order.
@@ -37,10 +46,13 @@ func (r *Record) Add(statement int32, reply bson.Raw) {
 		r.Simple++
 		return
 	}
-	if r.Replies == nil {
-		r.Replies = map[int32]bson.Raw{}
+	if n := len(r.Replies); n > 0 {
+		if last := &r.Replies[n-1]; last.Statement+last.More+1 == statement && string(last.Answer) == string(reply) {
+			last.More++
+			return
+		}
 	}
-	r.Replies[statement] = reply
+	r.Replies = append(r.Replies, Reply{Statement: statement, Answer: reply})
 }
 
 var simpleReply = bsonx.NewDoc(16).Append("n", bsonx.Int32(1)).Raw()
@@ -57,13 +69,14 @@ type storedRecord struct {
 type storedReply struct {
 	Statement int32    `bson:"s"`
 	Reply     bson.Raw `bson:"r"`
+	More      int32    `bson:"m,omitempty"`
 }
 
 // encode writes the form of storedRecord; by hand, because a bulk write keeps thousands of answers.
 func (r *Record) encode(now time.Time) []byte {
 	size := 128
 	for _, reply := range r.Replies {
-		size += len(reply) + 32
+		size += len(reply.Answer) + 48
 	}
 	out := bsonx.NewDoc(size).Append("at", bsonx.Time(now)).Append("number", bsonx.Int64(r.Number))
 	if r.Committed {
@@ -74,9 +87,12 @@ func (r *Record) encode(now time.Time) []byte {
 	}
 	if len(r.Replies) > 0 {
 		list := out.Open("replies", bson.TypeArray)
-		for i, statement := range slices.Sorted(maps.Keys(r.Replies)) {
+		for i, reply := range r.Replies {
 			item := out.Open(strconv.Itoa(i), bson.TypeEmbeddedDocument)
-			out.Append("s", bsonx.Int32(statement)).Append("r", bsonx.Document(r.Replies[statement]))
+			out.Append("s", bsonx.Int32(reply.Statement)).Append("r", bsonx.Document(reply.Answer))
+			if reply.More > 0 {
+				out.Append("m", bsonx.Int32(reply.More))
+			}
 			out.Close(item)
 		}
 		out.Close(list)
@@ -91,10 +107,7 @@ func decodeRecord(b []byte) (*Record, error) {
 	}
 	r := &Record{Number: s.Number, Committed: s.Committed, Simple: s.Simple}
 	for _, reply := range s.Replies {
-		if r.Replies == nil {
-			r.Replies = map[int32]bson.Raw{}
-		}
-		r.Replies[reply.Statement] = reply.Reply
+		r.Replies = append(r.Replies, Reply{reply.Statement, reply.More, reply.Reply})
 	}
 	return r, nil
 }

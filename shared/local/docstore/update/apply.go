@@ -25,6 +25,9 @@ type state struct {
 }
 
 func (u *Update) applyOperators(doc bson.Raw, index int, insert bool) (bson.Raw, error) {
+	if u.flat != nil {
+		return u.applyFlat(doc, insert)
+	}
 	st := &state{root: doc, index: index, insert: insert, filters: u.filters, now: u.env.Now, stamp: u.env.ClusterTime}
 	v, err := st.object(bsonx.Document(doc), u.root, "")
 	if err != nil {

@@ -31,6 +31,7 @@ type Update struct {
 	kind kind
 	env  *expr.Env
 
+	flat       []simple // instead of the root, where the update is simple enough
 	root       *tree
 	filters    map[string]*query.Matcher
 	positional bool
@@ -51,6 +52,11 @@ const (
 // Compile parses the u of an update or findAndModify command. Errors are *mongoerr.Error with MongoDB's codes. The bytes
 // must stay unchanged while the Update is in use.
 func Compile(u bson.RawValue, opts Options) (*Update, error) {
+	var c Compiler
+	return c.Compile(u, opts)
+}
+
+func compileAny(u bson.RawValue, opts Options) (*Update, error) {
 	if opts.Env == nil {
 		opts.Env = &expr.Env{}
 	}
@@ -81,6 +87,9 @@ func (u *Update) IsReplacement() bool { return u.kind == byReplacement }
 // NeedsIndex reports whether the update uses the positional operator $, for which Apply needs the index from
 // query.Matcher.MatchArray.
 func (u *Update) NeedsIndex() bool { return u.positional }
+
+// Pure reports whether Apply depends on nothing but the document, so that any goroutine may call it.
+func (u *Update) Pure() bool { return u.kind != byPipeline && !u.positional }
 
 // Apply returns the updated document and whether it differs. index is the array position that the filter matched, -1 for
 // none. The document given is left as it is; where nothing changes it is what is returned.
