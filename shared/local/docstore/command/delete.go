@@ -77,14 +77,14 @@ func (w *writer) deleteOne(ctx context.Context, statement bson.Raw) (changed, er
 	if limit == 0 && w.r.session != nil && w.r.tx == nil {
 		return changed{}, mongoerr.New(mongoerr.InvalidOptions, "Cannot use retryable writes with limit=0")
 	}
-	t, _, err := w.target(a.doc("q"), a)
-	if err != nil {
+	var t target
+	if _, err := w.aim(&t, a.doc("q"), a); err != nil {
 		return changed{}, err
 	}
 	if limit == 1 {
-		return w.deleteFirst(ctx, t)
+		return w.deleteFirst(ctx, &t)
 	}
-	return w.deleteMany(ctx, t)
+	return w.deleteMany(ctx, &t)
 }
 
 func (w *writer) deleteFirst(ctx context.Context, s *target) (changed, error) {

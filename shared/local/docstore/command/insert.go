@@ -51,44 +51,87 @@ func insert(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 }
 
 func (w *writer) insertAll(ctx context.Context, docs []bson.Raw) (n int, failed writeErrors, err error) {
-	for i, doc := range docs {
-		if i%ahead == 0 {
-			if err := w.readAhead(idsOf(docs[i:min(len(docs), i+ahead)])); err != nil {
-				return n, failed, err
-			}
-		}
-		if _, done := w.before(int32(i)); done {
-			n++
-			continue
-		}
-		err := w.insertOne(ctx, doc)
-		if err == nil {
-			n++
-			err = w.done(int32(i), oneInserted)
-			if err != nil {
-				return n, failed, err
-			}
-			continue
-		}
-		if err := failed.add(w.r, i, err); err != nil {
+	for from := 0; from < len(docs); from += ahead {
+		more, ok, err := w.insertSome(ctx, from, docs[from:min(len(docs), from+ahead)], &failed)
+		if n += more; err != nil || !ok {
 			return n, failed, err
-		}
-		if failed.stops(w.r, w.r.ordered()) {
-			break
 		}
 	}
 	return n, failed, nil
 }
 
-// idsOf returns the keys of the documents that have an _id.
-func idsOf(docs []bson.Raw) [][]byte {
-	ids := make([][]byte, 0, len(docs))
-	for _, doc := range docs {
-		if id := bsonx.Lookup(doc, "_id"); !bsonx.IsMissing(id) && id.Validate() == nil { // the document has not been checked yet
-			ids = append(ids, engine.IDKey(id))
+// insertSome inserts documents of which the first is the command's document number from. It returns how many are there, and ok
+// where the command goes on.
+func (w *writer) insertSome(ctx context.Context, from int, docs []bson.Raw, failed *writeErrors) (n int, ok bool, err error) {
+	var ready []engine.Ready
+	fit, faults := allStorable(docs)
+	if _, done := w.before(int32(from)); !done && faults[0] == nil {
+		ready = w.makeReady(fit)
+	}
+	for i := range fit {
+		statement := int32(from + i)
+		if _, done := w.before(statement); done {
+			n++
+			continue
+		}
+		err := faults[i]
+		switch {
+		case err != nil:
+		case ready != nil:
+			err = w.insertReady(ctx, &ready[i])
+		default:
+			err = w.insertReady(ctx, &engine.Ready{Doc: fit[i]})
+		}
+		if err == nil {
+			n++
+			if err := w.done(statement, oneInserted); err != nil {
+				return n, false, err
+			}
+			continue
+		}
+		if err := failed.add(w.r, int(statement), err); err != nil {
+			return n, false, err
+		}
+		if failed.stops(w.r, w.r.ordered()) {
+			return n, false, nil
 		}
 	}
-	return ids
+	return n, true, nil
+}
+
+// allStorable is storable for many documents, with all processors; faults says why one cannot be stored. Ids are made in the
+// order of the documents.
+func allStorable(docs []bson.Raw) (fit []bson.Raw, faults []error) {
+	fit, faults = make([]bson.Raw, len(docs)), make([]error, len(docs))
+	engine.Parallel(len(docs), func(from, to int) {
+		for i := from; i < to; i++ {
+			if !bsonx.IsMissing(bsonx.Lookup(docs[i], "_id")) {
+				fit[i], faults[i] = storable(docs[i])
+			}
+		}
+	})
+	for i := range docs {
+		if fit[i] == nil && faults[i] == nil {
+			fit[i], faults[i] = storable(docs[i])
+		}
+	}
+	return fit, faults
+}
+
+// makeReady builds the documents' keys ahead of the statements, nil where that gains nothing or meets an error, which the
+// statements meet again and know what to do about. Where the collection is not there yet it is made.
+func (w *writer) makeReady(docs []bson.Raw) (ready []engine.Ready) {
+	if len(docs) < 2 {
+		return nil
+	}
+	err := w.once(true, func(t *engine.Tx, c *engine.Collection) error {
+		ready = t.MakeReady(c, docs)
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	return ready
 }
 
 func (w *writer) insertOne(ctx context.Context, doc bson.Raw) error {
@@ -96,11 +139,15 @@ func (w *writer) insertOne(ctx context.Context, doc bson.Raw) error {
 	if err != nil {
 		return err
 	}
+	return w.insertReady(ctx, &engine.Ready{Doc: doc})
+}
+
+func (w *writer) insertReady(ctx context.Context, r *engine.Ready) error {
 	return w.attempt(ctx, true, func(t *engine.Tx, c *engine.Collection) error {
-		if err := w.validate(c, doc); err != nil {
+		if err := w.validate(c, r.Doc); err != nil {
 			return err
 		}
-		return t.Insert(c, doc)
+		return t.InsertReady(c, r)
 	})
 }
 
@@ -109,11 +156,13 @@ func storable(doc bson.Raw) (bson.Raw, error) {
 	if len(doc) > maxDocument {
 		return nil, mongoerr.New(mongoerr.BSONObjectTooLarge, "object to insert too large. size in bytes: %d, max size: %d", len(doc), maxDocument)
 	}
-	if err := doc.Validate(); err != nil {
-		return nil, mongoerr.New(22, "invalid BSON: %v", err)
-	}
-	if depth(doc, maxDepth+1) > maxDepth {
-		return nil, mongoerr.New(mongoerr.Overflow, "document exceeds the nesting limit of %d levels", maxDepth)
+	if !bsonx.Sound(doc, maxDepth) {
+		if err := doc.Validate(); err != nil {
+			return nil, mongoerr.New(22, "invalid BSON: %v", err)
+		}
+		if depth(doc, maxDepth+1) > maxDepth {
+			return nil, mongoerr.New(mongoerr.Overflow, "document exceeds the nesting limit of %d levels", maxDepth)
+		}
 	}
 	id := bsonx.Lookup(doc, "_id")
 	switch id.Type {

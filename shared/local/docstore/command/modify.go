@@ -9,6 +9,7 @@ import (
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 	"github.com/strata-crm/strata/shared/local/docstore/project"
 	"github.com/strata-crm/strata/shared/local/docstore/query"
+	"github.com/strata-crm/strata/shared/local/docstore/update"
 )
 
 var modifyFields = fields{"query": isDoc, "sort": isDoc, "remove": isFlag, "update": isUpdateSpec, "new": isFlag, "fields": isDoc,
@@ -75,21 +76,22 @@ func (w *writer) findAndModify(ctx context.Context) (bson.Raw, error) {
 	var value bson.Raw
 	last := bsonx.NewDoc(64)
 	if a.flag("remove") {
-		t, _, err := w.target(filter, a)
-		if err != nil {
+		var t target
+		if _, err := w.aim(&t, filter, a); err != nil {
 			return nil, err
 		}
-		if got, err = w.deleteFirst(ctx, t); err != nil {
+		var err error
+		if got, err = w.deleteFirst(ctx, &t); err != nil {
 			return nil, err
 		}
 		value = got.before
 		last.Append("n", bsonx.Int32(int32(got.matched)))
 	} else {
-		c, err := w.compile(filter, a, a.get("update"), false)
+		c := &change{upsert: a.flag("upsert")}
+		err := w.compile(&update.Compiler{}, filter, a, a.get("update"), c)
 		if err != nil {
 			return nil, err
 		}
-		c.upsert = a.flag("upsert")
 		if got, err = w.apply(ctx, c); err != nil {
 			return nil, err
 		}

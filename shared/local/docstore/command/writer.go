@@ -26,6 +26,9 @@ type writer struct {
 	tx     *engine.Tx
 	seen   uint64          // the last commit that the answers tell of
 	record *session.Record // of a retryable write, else nil
+
+	coll *engine.Collection // what held holds, where that is tx
+	held *engine.Tx
 }
 
 func newWriter(r *request, ns engine.Namespace) (*writer, error) {
@@ -43,6 +46,9 @@ func newWriter(r *request, ns engine.Namespace) (*writer, error) {
 func (w *writer) attempt(ctx context.Context, create bool, op func(t *engine.Tx, c *engine.Collection) error) error {
 	for {
 		err := w.once(create, op)
+		if err == nil {
+			return nil
+		}
 		var conflict *engine.Conflict
 		if !errors.As(err, &conflict) || w.r.tx != nil {
 			return err
@@ -66,6 +72,9 @@ func (w *writer) once(create bool, op func(t *engine.Tx, c *engine.Collection) e
 		w.tx = w.r.engine.Begin()
 		w.seen = max(w.seen, w.tx.Seq())
 	}
+	if w.held == w.tx {
+		return op(w.tx, w.coll)
+	}
 	c, err := w.tx.Writable(w.ns)
 	if err != nil {
 		return err
@@ -78,26 +87,14 @@ func (w *writer) once(create bool, op func(t *engine.Tx, c *engine.Collection) e
 			return err
 		}
 	}
+	if c != nil { // it stays as it is until the transaction ends
+		w.coll, w.held = c, w.tx
+	}
 	return op(w.tx, c)
 }
 
 // ahead is how many statements at a time are read ahead of.
 const ahead = 1024
-
-// readAhead reads the documents with the given id keys together, since the statements will ask for each.
-func (w *writer) readAhead(ids [][]byte) error {
-	if len(ids) < 2 {
-		return nil
-	}
-	if w.tx == nil {
-		w.tx = w.r.engine.Begin()
-	}
-	c, err := w.tx.Writable(w.ns)
-	if err != nil || c == nil {
-		return nil // the statements meet the conflict too, and know what to do
-	}
-	return w.tx.Prefetch(c, ids)
-}
 
 // flush commits what a command outside of a transaction has done; finish waits for the disk.
 func (w *writer) flush() error {

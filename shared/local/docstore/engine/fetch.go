@@ -41,29 +41,6 @@ func (t *Tx) GetMany(c *Collection, ids [][]byte) ([]bson.Raw, error) {
 	return out, t.fetchAll(c, wanted, out)
 }
 
-// Prefetch reads the documents with the given id keys, or that they are absent, ahead of the calls that will ask for
-// them one by one. It forgets what an earlier call read. Calling it is never necessary.
-func (t *Tx) Prefetch(c *Collection, ids [][]byte) error {
-	if clear(t.ahead); len(ids) < manyFetch {
-		return nil
-	}
-	found := make([]bson.Raw, len(ids))
-	wanted := make([]fetch, len(ids))
-	for i, key := range docKeys(c.ID, ids) {
-		wanted[i] = fetch{key, i}
-	}
-	if err := t.fetchAll(c, wanted, found); err != nil {
-		return err
-	}
-	if t.ahead == nil {
-		t.ahead = make(map[string][]byte, len(ids))
-	}
-	for _, w := range wanted {
-		t.ahead[string(w.key)] = found[w.index]
-	}
-	return nil
-}
-
 // fetch is one document to read and where to put it.
 type fetch struct {
 	key   []byte

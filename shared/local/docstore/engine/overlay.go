@@ -4,19 +4,24 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
-// overlay holds a transaction's own writes. They are found by key through a map; the first scan puts them in order too,
-// in a skip list, because statements may go on alternating between writing and scanning. A nil value is a deletion. It
-// is used by one goroutine at a time.
+// overlay holds a transaction's own writes. What somebody may ask for by its key, documents and unique entries, is found
+// through a map; the entries of the other indexes are only kept in the order of writing, since they are only ever
+// scanned. The first scan puts everything in order, in a skip list, because statements may go on alternating between
+// writing and scanning. A nil value is a deletion. It is used by one goroutine at a time.
 type overlay struct {
-	byKey  map[string]*node
-	room   []node // where the next nodes come from
-	listed bool   // the nodes are in the skip list as well
-	head   node
+	byKey   map[string]*node
+	keyed   []*node            // the nodes of byKey as they came
+	entries map[uint32][]*node // by index; until listed an entry may be there more than once, and the last one counts
+	room    []node             // where the next nodes come from
+	count   int
+	bytes   int
+
+	listed bool // all nodes are in the skip list as well, and none is there twice
+	head   linked
 	level  int
-	count  int
-	bytes  int
 	rng    *rand.Rand
 }
 
@@ -25,15 +30,22 @@ const maxLevel = 16
 type node struct {
 	key   string
 	value []byte
-	next  []*node
+	order int // of writing
 }
 
-func newOverlay() *overlay {
-	return &overlay{byKey: map[string]*node{}, level: 1}
+// linked is a node in the skip list.
+type linked struct {
+	*node
+	next []*linked
+}
+
+// newOverlay returns an overlay with room for so many keys.
+func newOverlay(keys int) *overlay {
+	return &overlay{byKey: make(map[string]*node, keys), keyed: make([]*node, 0, keys), entries: map[uint32][]*node{}, level: 1}
 }
 
 // seek returns the first node with a key ≥ key, and fills path with the last nodes before it on every level.
-func (o *overlay) seek(key string, path *[maxLevel]*node) *node {
+func (o *overlay) seek(key string, path *[maxLevel]*linked) *linked {
 	o.list()
 	at := &o.head
 	for l := o.level - 1; l >= 0; l-- {
@@ -48,7 +60,7 @@ func (o *overlay) seek(key string, path *[maxLevel]*node) *node {
 }
 
 // before returns the last node with a key < key.
-func (o *overlay) before(key string) *node {
+func (o *overlay) before(key string) *linked {
 	o.list()
 	at := &o.head
 	for l := o.level - 1; l >= 0; l-- {
@@ -68,15 +80,22 @@ func (o *overlay) list() {
 		return
 	}
 	o.listed, o.rng = true, rand.New(rand.NewPCG(1, 2))
-	o.head.next = make([]*node, maxLevel)
-	for _, n := range o.byKey {
+	o.head.next = make([]*linked, maxLevel)
+	for _, n := range o.keyed {
 		o.insert(n)
+	}
+	for id, nodes := range o.entries {
+		o.entries[id] = slices.DeleteFunc(nodes, func(n *node) bool { return !o.insert(n) })
 	}
 }
 
-func (o *overlay) insert(n *node) {
-	var path [maxLevel]*node
-	o.seek(n.key, &path)
+// insert puts a node into the skip list. Where the key is there it only takes the value over, and returns false.
+func (o *overlay) insert(n *node) bool {
+	var path [maxLevel]*linked
+	if at := o.seek(n.key, &path); at != nil && at.key == n.key {
+		at.value = n.value
+		return false
+	}
 	height := 1
 	for height < maxLevel && o.rng.Uint32()&3 == 0 {
 		height++
@@ -84,13 +103,14 @@ func (o *overlay) insert(n *node) {
 	for ; o.level < height; o.level++ {
 		path[o.level] = &o.head
 	}
-	n.next = make([]*node, height)
+	in := &linked{node: n, next: make([]*linked, height)}
 	for l := range height {
-		n.next[l], path[l].next[l] = path[l].next[l], n
+		in.next[l], path[l].next[l] = path[l].next[l], in
 	}
+	return true
 }
 
-// find returns the value written for key; a nil overlay holds nothing.
+// find returns the value written for a key of a document or unique entry; a nil overlay holds nothing.
 func (o *overlay) find(key []byte) (value []byte, known bool) {
 	if o == nil {
 		return nil, false
@@ -101,32 +121,64 @@ func (o *overlay) find(key []byte) (value []byte, known bool) {
 	return nil, false
 }
 
+// set writes a key that find is asked for.
 func (o *overlay) set(key string, value []byte) {
 	if n := o.byKey[key]; n != nil {
 		o.bytes += len(value) - len(n.value)
 		n.value = value
 		return
 	}
+	n := o.node(key, value)
+	o.byKey[key] = n
+	o.keyed = append(o.keyed, n)
+	if o.listed {
+		o.insert(n)
+	}
+}
+
+// enter writes a key of an index that is not unique.
+func (o *overlay) enter(x *Index, key string, value []byte) {
+	n := o.node(key, value)
+	if !o.listed || o.insert(n) {
+		o.entries[x.ID] = append(o.entries[x.ID], n)
+	}
+}
+
+func (o *overlay) node(key string, value []byte) *node {
 	if len(o.room) == 0 {
 		o.room = make([]node, min(256, o.count+8))
 	}
 	n := &o.room[0]
 	o.room = o.room[1:]
-	n.key, n.value = key, value
-	o.byKey[key] = n
-	if o.listed {
-		o.insert(n)
-	}
+	n.key, n.value, n.order = key, value, o.count
 	o.count++
 	o.bytes += len(key) + len(value)
+	return n
 }
 
-// ordered returns all nodes in the order of their keys, in which Pebble takes them fastest.
-func (o *overlay) ordered() []*node {
-	all := make([]*node, 0, o.count)
-	for _, n := range o.byKey {
-		all = append(all, n)
+// each calls f with all writes, those to one key in the order of writing. It sorts each kind of key, since Pebble takes
+// neighbours faster.
+func (o *overlay) each(f func(n *node) error) error {
+	kinds := [][]*node{o.keyed}
+	for _, nodes := range o.entries {
+		kinds = append(kinds, nodes)
 	}
-	slices.SortFunc(all, func(a, b *node) int { return cmp.Compare(a.key, b.key) })
-	return all
+	for _, nodes := range kinds {
+		if !slices.IsSortedFunc(nodes, byKeyThenOrder) {
+			slices.SortFunc(nodes, byKeyThenOrder)
+		}
+		for _, n := range nodes {
+			if err := f(n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func byKeyThenOrder(a, b *node) int {
+	if c := strings.Compare(a.key, b.key); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.order, b.order)
 }

@@ -12,7 +12,7 @@ type scan struct {
 	base         *pebble.Iterator
 	lower, upper string
 	reverse      bool
-	own          *node
+	own          *linked
 	started      bool
 	last         string // the last key taken from the transaction's own writes
 	room         room   // where copies of keys and values go
@@ -60,7 +60,7 @@ func (s *scan) next() (key, value []byte, ok bool, err error) {
 	}
 }
 
-func (s *scan) baseFirst(own *node) bool {
+func (s *scan) baseFirst(own *linked) bool {
 	if s.reverse {
 		return string(s.base.Key()) > own.key
 	}
@@ -91,7 +91,7 @@ func (s *scan) step() {
 }
 
 // peekOwn returns the transaction's own next write inside the bounds, or nil.
-func (s *scan) peekOwn() *node {
+func (s *scan) peekOwn() *linked {
 	if s.t.own == nil {
 		return nil
 	}
@@ -104,7 +104,7 @@ func (s *scan) peekOwn() *node {
 	return nil
 }
 
-func (s *scan) findOwn() *node {
+func (s *scan) findOwn() *linked {
 	switch {
 	case s.reverse && s.started:
 		return s.t.own.before(s.last)
@@ -117,7 +117,7 @@ func (s *scan) findOwn() *node {
 	}
 }
 
-func (s *scan) takeOwn(n *node) {
+func (s *scan) takeOwn(n *linked) {
 	s.started, s.last = true, n.key
 	if s.reverse {
 		s.own = nil

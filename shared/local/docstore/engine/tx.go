@@ -15,7 +15,6 @@ type Tx struct {
 	seq    uint64
 	writer bool
 	own    *overlay
-	ahead  map[string][]byte // what Prefetch read from the snapshot; nil values are absent
 	locked []string
 	held   map[*collState]bool
 	multi  map[*Index]bool
@@ -83,7 +82,7 @@ func (t *Tx) Bytes() int {
 }
 
 func (t *Tx) get(key []byte) ([]byte, error) {
-	if v, known := t.known(key); known {
+	if v, known := t.own.find(key); known {
 		return v, nil
 	}
 	v, closer, err := t.snap.Get(key)
@@ -96,17 +95,9 @@ func (t *Tx) get(key []byte) ([]byte, error) {
 	return append(make([]byte, 0, max(len(v), 1)), v...), closer.Close()
 }
 
-// known returns what can be told without the store: the transaction's own writes and what was read ahead.
-func (t *Tx) known(key []byte) (value []byte, known bool) {
-	if value, known = t.own.find(key); !known && t.ahead != nil {
-		value, known = t.ahead[string(key)]
-	}
-	return value, known
-}
-
 // has reports whether key is present, without copying its value.
 func (t *Tx) has(key []byte) (bool, error) {
-	if v, known := t.known(key); known {
+	if v, known := t.own.find(key); known {
 		return v != nil, nil
 	}
 	_, closer, err := t.snap.Get(key)
@@ -122,9 +113,17 @@ func (t *Tx) has(key []byte) (bool, error) {
 // set writes key; a nil value deletes it.
 func (t *Tx) set(key string, value []byte) {
 	if t.own == nil {
-		t.own = newOverlay()
+		t.own = newOverlay(0)
 	}
 	t.own.set(key, value)
+}
+
+// enter writes a key of an index that is not unique; a nil value deletes it.
+func (t *Tx) enter(x *Index, key string, value []byte) {
+	if t.own == nil {
+		t.own = newOverlay(0)
+	}
+	t.own.enter(x, key, value)
 }
 
 func (t *Tx) lock(key string) error {
@@ -179,19 +178,17 @@ func (t *Tx) CommitLater() (seq uint64, err error) {
 
 func (t *Tx) batch() (*pebble.Batch, error) {
 	b := t.e.db.NewBatchWithSize(t.own.bytes + 16*t.own.count + 64)
-	var err error
-	for _, n := range t.own.ordered() {
+	err := t.own.each(func(n *node) error {
 		if n.value == nil {
 			op := b.DeleteDeferred(len(n.key))
 			copy(op.Key, n.key)
-			err = errors.Join(err, op.Finish())
-			continue
+			return op.Finish()
 		}
 		op := b.SetDeferred(len(n.key), len(n.value))
 		copy(op.Key, n.key)
 		copy(op.Value, n.value)
-		err = errors.Join(err, op.Finish())
-	}
+		return op.Finish()
+	})
 	for x := range t.multi {
 		if err == nil {
 			err = b.Set(indexStateKey(kindMulti, x.coll, x.ID), nil, nil)
@@ -221,7 +218,7 @@ func (t *Tx) end(seq uint64) {
 	for s := range t.held {
 		s.ddl.RUnlock()
 	}
-	t.own, t.ahead = nil, nil
+	t.own = nil
 	close(t.done)
 }
 

@@ -69,10 +69,14 @@ func (t *Tx) Insert(c *Collection, doc bson.Raw) error {
 	if taken, err := t.has([]byte(key)); err != nil {
 		return err
 	} else if taken {
-		pattern := bsonx.NewDoc(16).Append("_id", bsonx.Int32(1)).Raw()
-		return newDuplicate(c, "_id_", pattern, bsonx.NewDoc(32).Append("_id", idValue).Raw())
+		return duplicateID(c, idValue)
 	}
 	return t.replace(c, id, key, nil, doc)
+}
+
+func duplicateID(c *Collection, id bson.RawValue) error {
+	pattern := bsonx.NewDoc(16).Append("_id", bsonx.Int32(1)).Raw()
+	return newDuplicate(c, "_id_", pattern, bsonx.NewDoc(32).Append("_id", id).Raw())
 }
 
 // Update replaces the document old, as read in this transaction, by new, which has the same _id.
@@ -125,6 +129,9 @@ func (t *Tx) replace(c *Collection, id []byte, key string, old, new bson.Raw) er
 
 func (x *Index) change(old, new bson.Raw) (ch change, err error) {
 	ch.index = x
+	if old != nil && new != nil && x.sameKey(old, new) {
+		return ch, nil
+	}
 	if old != nil {
 		if ch.drop, _, err = x.keys(old); err != nil {
 			return ch, err
@@ -139,6 +146,21 @@ func (x *Index) change(old, new bson.Raw) (ch change, err error) {
 		ch.drop, ch.add = difference(ch.drop, ch.add), difference(ch.add, ch.drop)
 	}
 	return ch, nil
+}
+
+// sameKey reports whether the index surely has the same one key for both documents, as it has where an update leaves its
+// fields alone.
+func (x *Index) sameKey(old, new bson.Raw) bool {
+	if x.Partial != nil {
+		return false
+	}
+	var roomA, roomB [plainRoom]byte
+	a, presentA, plainA := bsonx.AppendPlainKey(roomA[:0], old, x.Fields)
+	if !plainA {
+		return false
+	}
+	b, presentB, plainB := bsonx.AppendPlainKey(roomB[:0], new, x.Fields)
+	return plainB && presentA == presentB && bytes.Equal(a, b)
 }
 
 // difference returns the members of the sorted a that the sorted b lacks.
@@ -187,13 +209,21 @@ func (t *Tx) checkUnique(c *Collection, ch change, id []byte, doc bson.Raw) erro
 		}
 	}
 	for _, k := range ch.add {
-		holder, err := t.get(k)
-		if err != nil {
+		if err := t.vacant(c, ch.index, k, id, doc); err != nil {
 			return err
 		}
-		if holder != nil && !bytes.Equal(holder, id) {
-			return ch.index.duplicate(c, doc, k)
-		}
+	}
+	return nil
+}
+
+// vacant returns a *DuplicateKey where another document holds the unique entry k.
+func (t *Tx) vacant(c *Collection, x *Index, k, id []byte, doc bson.Raw) error {
+	holder, err := t.get(k)
+	if err != nil {
+		return err
+	}
+	if holder != nil && !bytes.Equal(holder, id) {
+		return x.duplicate(c, doc, k)
 	}
 	return nil
 }
@@ -209,13 +239,19 @@ func (t *Tx) writeEntries(ch change, id []byte) {
 		t.multi[x] = true
 	}
 	for _, k := range ch.drop {
-		if key, _ := x.entry(k, id); !x.Unique || t.owns(key, id) {
+		switch key, _ := x.entry(k, id); {
+		case !x.Unique:
+			t.enter(x, key, nil)
+		case t.owns(key, id):
 			t.set(key, nil)
 		}
 	}
 	for _, k := range ch.add {
-		key, value := x.entry(k, id)
-		t.set(key, value)
+		if key, value := x.entry(k, id); x.Unique {
+			t.set(key, value)
+		} else {
+			t.enter(x, key, value)
+		}
 	}
 }
 
@@ -232,8 +268,26 @@ func (x *Index) entry(k, id []byte) (key string, value []byte) {
 		return string(k), id
 	}
 	// The bytes behind k belong to nobody else: keys makes each key apart.
-	return string(append(k, id...)), binary.AppendUvarint(nil, uint64(len(id)))
+	return string(append(k, id...)), idLength(len(id))
 }
+
+// idLength returns what an entry of an index that is not unique stores: the length of the id key that its key ends with.
+// The bytes must not be changed.
+func idLength(n int) []byte {
+	if n < len(shortLengths) {
+		return shortLengths[n : n+1 : n+1]
+	}
+	return binary.AppendUvarint(nil, uint64(n))
+}
+
+// shortLengths holds the numbers that take one byte, each at its place.
+var shortLengths = func() []byte {
+	b := make([]byte, 128)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return b
+}()
 
 // splitEntry returns the id of the document that an index entry leads to.
 func (x *Index) splitEntry(key, value []byte) (id []byte, err error) {
