@@ -26,14 +26,16 @@ func Evaluate(t Table, s Settings) (predict.HoldOut, []Bin, error) {
 
 // prepared checks settings, table and gates, and takes knots away as far as the gates ask for it.
 func prepared(t Table, s Settings) (Table, Settings, error) {
-	if !(s.Penalty > 0) || s.Folds < 2 || s.Knots < 0 || s.Reasons < 0 {
+	if !(s.Penalty > 0) || s.Folds < 2 || s.Knots < 0 || s.Reasons < 0 || s.MaxFitted < 1 {
 		return Table{}, s, fault.New(fault.Invalid, fault.BadDefinition, "settings of a churn model: need a positive penalty (%g), two folds or "+
-			"more (%d), and no negative number of knots (%d) or reasons (%d)", s.Penalty, s.Folds, s.Knots, s.Reasons)
+			"more (%d), a customer to fit on (%d), and no negative number of knots (%d) or reasons (%d)", s.Penalty, s.Folds, s.MaxFitted,
+			s.Knots, s.Reasons)
 	}
 	t, err := t.checked()
 	if err != nil {
 		return Table{}, s, err
 	}
+	t = t.sample(s.MaxFitted)
 	s, err = s.affordable(t)
 	return t, s, err
 }

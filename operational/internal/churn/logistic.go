@@ -25,11 +25,14 @@ type Settings struct {
 	Folds   int     // of calibration and, where the data has no time, of the hold-out; 2 or more
 	Seed    uint64  // of the folds
 	Reasons int     // how many a prediction names
+	// MaxFitted is how many customers are fitted on at most, taken by a hash of their ids; memory goes with it, and with
+	// more the coefficients are known no better than anybody needs. 1 or more.
+	MaxFitted int
 }
 
 // DefaultSettings are those of the product. The penalty is weak: a coefficient is pulled as if by one more customer.
 func DefaultSettings() Settings {
-	return Settings{Gates: DefaultGates(), Knots: 3, Penalty: 1, Folds: 5, Seed: 1, Reasons: 3}
+	return Settings{Gates: DefaultGates(), Knots: 3, Penalty: 1, Folds: 5, Seed: 1, Reasons: 3, MaxFitted: 100_000}
 }
 
 // Logistic is a fitted and calibrated model. It is immutable and safe for concurrent use.

@@ -227,7 +227,10 @@ func TestImpossibleInputIsRefused(t *testing.T) {
 			t.Errorf("%s: got %v, want invalid", name, err)
 		}
 	}
-	for name, s := range map[string]Settings{"penalty": {Folds: 5}, "folds": {Penalty: 1, Folds: 1}, "knots": {Penalty: 1, Folds: 2, Knots: -1}} {
+	for name, s := range map[string]Settings{
+		"penalty": {Folds: 5, MaxFitted: 1}, "folds": {Penalty: 1, Folds: 1, MaxFitted: 1}, "fitted": {Penalty: 1, Folds: 2},
+		"knots": {Penalty: 1, Folds: 2, Knots: -1, MaxFitted: 1},
+	} {
 		if _, err := Fit(table, s); fault.CodeOf(err) != fault.BadDefinition {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -359,10 +362,15 @@ func TestHoldOutIsLater(t *testing.T) {
 func TestNothingDependsOnOrder(t *testing.T) {
 	t.Parallel()
 	table := known(13, 800)
-	want := fit(t, table, DefaultSettings())
+	s := DefaultSettings()
+	s.MaxFitted = 700 // a sample, too
+	want := fit(t, table, s)
 	backwards := Table{table.Attributes, slices.Clone(table.Examples)}
 	slices.Reverse(backwards.Examples)
-	got := fit(t, backwards, DefaultSettings())
+	got := fit(t, backwards, s)
+	if want.Model.N != 700 {
+		t.Errorf("fitted on %d customers, want 700", want.Model.N)
+	}
 	for _, d := range []string{cmp.Diff(want.Coefficients(), got.Coefficients()), cmp.Diff(want.Model, got.Model), cmp.Diff(want.Calibration, got.Calibration)} {
 		if d != "" {
 			t.Error(d)

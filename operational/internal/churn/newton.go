@@ -56,12 +56,11 @@ func vector(v []float64) blas64.Vector { return blas64.Vector{N: len(v), Inc: 1,
 func (r regression) minimise(start []float64) (theta []float64, curvature *mat.Cholesky, err error) {
 	n, p := r.x.Dims()
 	theta = append([]float64(nil), start...)
-	fitted, grad, residual := make([]float64, n), make([]float64, p), make([]float64, n)
-	weighted, next := mat.NewDense(n, p, nil), make([]float64, p)
+	fitted, grad, residual, next := make([]float64, n), make([]float64, p), make([]float64, n), make([]float64, p)
 	f := r.value(theta, fitted)
 	for range newtonSteps {
 		var chol mat.Cholesky
-		if !chol.Factorize(r.curvature(fitted, weighted, residual)) {
+		if !chol.Factorize(r.curvature(fitted, residual)) {
 			return nil, nil, singular()
 		}
 		blas64.Gemv(blas.Trans, 1, r.x.RawMatrix(), vector(residual), 0, vector(grad))
@@ -94,16 +93,24 @@ func singular() error {
 	return notIdentified("the attributes do not tell the coefficients apart: raise the penalty or leave some out")
 }
 
+// block is how many rows are weighted at a time: the weighted copy of all would be as large as x.
+const block = 512
+
 // curvature is x' W x plus the penalty; it leaves the residuals p - t behind.
-func (r regression) curvature(fitted []float64, weighted *mat.Dense, residual []float64) *mat.SymDense {
+func (r regression) curvature(fitted, residual []float64) *mat.SymDense {
 	n, p := r.x.Dims()
-	for i := range n {
-		prob := sigmoid(fitted[i])
-		residual[i] = prob - r.target[i]
-		floats.ScaleTo(weighted.RawRowView(i), math.Sqrt(prob*(1-prob)), r.x.RawRowView(i))
+	h, weighted := mat.NewSymDense(p, nil), mat.NewDense(block, p, nil)
+	for from := 0; from < n; from += block {
+		rows := min(block, n-from)
+		for i := range rows {
+			prob := sigmoid(fitted[from+i])
+			residual[from+i] = prob - r.target[from+i]
+			floats.ScaleTo(weighted.RawRowView(i), math.Sqrt(prob*(1-prob)), r.x.RawRowView(from+i))
+		}
+		part := weighted.RawMatrix()
+		part.Rows = rows
+		blas64.Syrk(blas.Trans, 1, part, 1, h.RawSymmetric())
 	}
-	h := mat.NewSymDense(p, nil)
-	blas64.Syrk(blas.Trans, 1, weighted.RawMatrix(), 0, h.RawSymmetric())
 	for j := 1; j < p; j++ {
 		h.SetSym(j, j, h.At(j, j)+r.penalty)
 	}

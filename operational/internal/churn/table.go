@@ -94,6 +94,24 @@ func checkSubject(attributes []Attribute, s Subject) error {
 	return nil
 }
 
+// sample keeps at most so many customers, in their order.
+func (t Table) sample(most int) Table {
+	if len(t.Examples) <= most {
+		return t
+	}
+	ids := make([]string, len(t.Examples))
+	for i, e := range t.Examples {
+		ids[i] = e.Customer
+	}
+	places := predict.Shuffled(ids)[:most]
+	slices.Sort(places)
+	out := Table{t.Attributes, make([]Example, most)}
+	for i, at := range places {
+		out.Examples[i] = t.Examples[at]
+	}
+	return out
+}
+
 func (t Table) events() int {
 	n := 0
 	for _, e := range t.Examples {

@@ -1,10 +1,7 @@
 package nextpurchase
 
 import (
-	"cmp"
-	"hash/fnv"
 	"math"
-	"slices"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/operational/internal/predict"
@@ -142,23 +139,15 @@ func (f *Forecaster) Regularity() (float64, bool) {
 	return f.gaps.K, true
 }
 
-// fitted are at most so many customers, the ones with the least hash of their id.
+// fitted are at most so many customers, the first in the order of [predict.Shuffled].
 func fitted(customers []purchase.History, asOf purchase.Day, most int) []sufficient {
-	chosen := customers
-	if len(customers) > most {
-		hash := make(map[string]uint64, len(customers))
-		for _, h := range customers {
-			sum := fnv.New64a()
-			_, _ = sum.Write([]byte(h.Customer)) // never fails
-			hash[h.Customer] = sum.Sum64()
-		}
-		chosen = slices.SortedFunc(slices.Values(customers), func(a, b purchase.History) int {
-			return cmp.Or(cmp.Compare(hash[a.Customer], hash[b.Customer]), cmp.Compare(a.Customer, b.Customer))
-		})[:most]
+	ids := make([]string, len(customers))
+	for i, h := range customers {
+		ids[i] = h.Customer
 	}
-	out := make([]sufficient, len(chosen))
-	for i, h := range chosen {
-		out[i] = suffices(h, asOf)
+	out := make([]sufficient, 0, min(most, len(ids)))
+	for _, at := range predict.Shuffled(ids)[:cap(out)] {
+		out = append(out, suffices(customers[at], asOf))
 	}
 	return out
 }
@@ -236,75 +225,4 @@ func (w wait) quantile(q, horizon float64) float64 {
 		}
 	}
 	return high
-}
-
-// holdOut fits a horizon earlier and compares with what came since.
-func holdOut(customers []purchase.History, asOf purchase.Day, s Settings) predict.HoldOut {
-	out := predict.HoldOut{Design: predict.LaterTime, Weeks: s.HorizonWeeks}
-	days := purchase.Day(math.Round(7 * s.HorizonWeeks))
-	earlier := asOf - days
-	then, err := purchase.AsOf(customers, earlier)
-	if err != nil {
-		return out
-	}
-	f, err := fit(then, earlier, s)
-	if err != nil {
-		return out
-	}
-	var t tally
-	for _, h := range customers {
-		if h.First() <= earlier {
-			next, came := h.NextAfter(earlier)
-			t.add(f.predict(h.Until(earlier)), float64(next-earlier), came && next <= earlier+days)
-		}
-	}
-	out.Customers, out.Measures = t.customers, t.measures()
-	return out
-}
-
-// tally counts predictions that have come true.
-type tally struct {
-	customers       int
-	returned        float64
-	expected        float64
-	inside, came    map[Basis]float64
-	beforeTheMedian float64
-}
-
-func (t *tally) add(p Prediction, days float64, returned bool) {
-	if t.inside == nil {
-		t.inside, t.came = map[Basis]float64{}, map[Basis]float64{}
-	}
-	t.customers++
-	t.expected += p.Returns
-	if !returned {
-		return
-	}
-	t.returned++
-	t.came[p.Basis]++
-	if p.Interval.Contains(days) {
-		t.inside[p.Basis]++
-	}
-	if days < p.Median {
-		t.beforeTheMedian++
-	}
-}
-
-func (t *tally) measures() map[string]float64 {
-	if t.customers == 0 {
-		return nil
-	}
-	n := float64(t.customers)
-	out := map[string]float64{"returned": t.returned / n, "returns_expected": t.expected / n}
-	if t.returned == 0 {
-		return out
-	}
-	out["below_median"] = t.beforeTheMedian / t.returned
-	out["coverage"] = (t.inside[OwnGaps] + t.inside[PopulationGaps] + t.inside[AliveModel]) / t.returned
-	for _, b := range []Basis{OwnGaps, PopulationGaps, AliveModel} {
-		if t.came[b] > 0 {
-			out["coverage_"+string(b)] = t.inside[b] / t.came[b]
-		}
-	}
-	return out
 }

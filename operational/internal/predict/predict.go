@@ -4,6 +4,8 @@
 package predict
 
 import (
+	"cmp"
+	"hash/fnv"
 	"slices"
 
 	"github.com/strata-crm/strata/shared/fault"
@@ -56,4 +58,21 @@ func Distinct(ids []string) ([]string, error) {
 		}
 	}
 	return sorted, nil
+}
+
+// Shuffled returns the places of the ids in the order of a hash of them (FNV-1a, then the finaliser of splitmix64, Steele et
+// al. 2014). Its beginning is a sample of the customers, whose members do not depend on the order of the ids, nor, but for
+// the ones that are pushed out, on which others there are. The ids must be distinct.
+func Shuffled(ids []string) []int {
+	hash, out := make([]uint64, len(ids)), make([]int, len(ids))
+	for i, id := range ids {
+		sum := fnv.New64a()
+		_, _ = sum.Write([]byte(id)) // never fails
+		h := sum.Sum64()
+		h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+		h = (h ^ h>>27) * 0x94d049bb133111eb
+		hash[i], out[i] = h^h>>31, i
+	}
+	slices.SortFunc(out, func(a, b int) int { return cmp.Or(cmp.Compare(hash[a], hash[b]), cmp.Compare(ids[a], ids[b])) })
+	return out
 }
