@@ -65,9 +65,25 @@ func ParseDay(s string) (Day, error) {
 	return Day(s), nil
 }
 
-// Start returns the first instant of the day in zone.
+// Start returns the first instant of the day in zone: where clocks skip midnight, the instant at which they do, and where
+// midnight comes twice, the first one.
 func (d Day) Start(zone *time.Location) time.Time {
-	t, _ := time.ParseInLocation(time.DateOnly, string(d), zone)
+	t, err := time.ParseInLocation(time.DateOnly, string(d), zone)
+	if err != nil || zone == time.UTC {
+		return t
+	}
+	begin, end := t.ZoneBounds()
+	if DayOf(t, zone) < d {
+		return end
+	}
+	if begin.IsZero() {
+		return t
+	}
+	_, offset := t.Zone()
+	_, earlier := begin.Add(-1).Zone()
+	if first := t.Add(time.Duration(offset-earlier) * time.Second); first.Before(begin) {
+		return first
+	}
 	return t
 }
 

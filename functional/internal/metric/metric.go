@@ -156,6 +156,7 @@ func (v *validator) measure(at string, m contract.Measure) {
 	case !slices.Contains(append(numeric, contract.CountDistinct, contract.SumBoolean), m.Agg):
 		v.add(at+"/agg", "%q is not an aggregation", m.Agg)
 	}
+	v.offset(at+"/offset", m)
 	v.condition(at+"/filter", m.Entity, m.Filter)
 }
 
@@ -204,6 +205,7 @@ func (v *validator) byType() {
 	d := v.d
 	switch d.Type {
 	case contract.Simple, contract.Cumulative:
+		v.cumulative()
 		if len(d.Measures) != 1 {
 			v.add("/measures", "a %s metric has exactly one measure; this one has %d", d.Type, len(d.Measures))
 		}
@@ -216,9 +218,9 @@ func (v *validator) byType() {
 	case contract.Derived:
 		v.expression()
 	case contract.RetentionOf:
-		if d.Retention == nil || (d.Retention.Base != "previous" && d.Retention.Base != "cohort") {
-			v.add("/retention/base", "must be previous or cohort")
-		}
+		v.retention()
+	case contract.Conversion:
+		v.conversion()
 	case contract.ModelOf:
 		v.model()
 	}
@@ -248,6 +250,8 @@ func (v *validator) model() {
 		v.add("/model/output", "%s gives %s, not %q", m.Name, models[m.Name], m.Output)
 	case m.Output == "residual_value" && (m.Horizon < 1 || m.Horizon > 520):
 		v.add("/model/horizon", "must be 1 to 520 weeks")
+	case m.Discount < 0 || m.Discount > 1:
+		v.add("/model/discount", "must be a yearly rate of 0 to 1, such as 0.1")
 	}
 }
 
@@ -258,10 +262,37 @@ func (v *validator) parameters() {
 		}
 	}
 	for i, m := range v.d.Measures {
-		if f, ok := contract.FieldOf(m.Entity, m.Field); ok && f.Parameter != "" && !slices.Contains(v.d.Parameters, f.Parameter) {
-			v.add("/parameters", "measure %d reads %s, so the metric needs the parameter %s", i, m.Field, f.Parameter)
+		v.reads(fmt.Sprintf("measure %d", i), m)
+	}
+	if c := v.d.Conversion; c != nil {
+		v.reads("the base", c.Base)
+		v.reads("what counts as converted", c.Converted)
+	}
+}
+
+// reads checks that the parameters that a measure's field and filter come from are among the metric's.
+func (v *validator) reads(what string, m contract.Measure) {
+	names := append(named(m.Filter), m.Field)
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if f, ok := contract.FieldOf(m.Entity, name); ok && f.Parameter != "" && !slices.Contains(v.d.Parameters, f.Parameter) {
+			v.add("/parameters", "%s reads %s, so the metric needs the parameter %s", what, name, f.Parameter)
 		}
 	}
+}
+
+// named returns the fields that a condition names.
+func named(c *contract.Condition) []string {
+	if c == nil {
+		return nil
+	}
+	names := append(named(c.Not), c.Field)
+	for _, children := range [][]contract.Condition{c.All, c.Any} {
+		for i := range children {
+			names = append(names, named(&children[i])...)
+		}
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return n == "" })
 }
 
 func list(names []string) string {

@@ -55,7 +55,7 @@ func total(groups []Group, measures int) Group {
 		t.Products[i] = make([]float64, measures)
 	}
 	for _, g := range groups {
-		t.N += g.N
+		t.N, t.Having = t.N+g.N, t.Having+g.Having
 		for i := range t.Sums {
 			t.Sums[i] += g.Sums[i]
 			for j := range t.Sums {

@@ -169,8 +169,57 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
 	}
+	refusedByTime(t, orders)
 	d := contract.Definition{ID: "m", Version: "1.0.0", Type: contract.Derived, Measures: []contract.Measure{orders}, Expression: "orders / secret"}
 	if got := Supported(monthly(d)); got == nil || got.Code != fault.BadDefinition {
 		t.Errorf("an expression over what it has not: %+v, want bad_definition", got)
+	}
+}
+
+// refusedByTime checks what may not be asked of offsets, accumulation, cohorts and conversions.
+func refusedByTime(t *testing.T, orders contract.Measure) {
+	t.Helper()
+	moved := func(e contract.Entity, count int, g contract.Grain) contract.Definition {
+		m := contract.Measure{Name: "m", Agg: contract.CountRows, Entity: e, Offset: &contract.Offset{Count: count, Grain: g}}
+		return contract.Definition{Type: contract.Simple, Measures: []contract.Measure{m}}
+	}
+	so := func(c contract.CumulativeSpec) contract.Definition {
+		return contract.Definition{Type: contract.Cumulative, Measures: []contract.Measure{orders}, Cumulative: &c}
+	}
+	later := func(r contract.RetentionSpec) contract.Definition {
+		return contract.Definition{Type: contract.RetentionOf, Retention: &r}
+	}
+	converts := func(base contract.Measure, days int) contract.Definition {
+		return contract.Definition{Type: contract.Conversion, Conversion: &contract.ConversionSpec{Base: base, Converted: contract.Measure{Agg: contract.CountRows, Entity: contract.Answer}, Days: days}}
+	}
+	counted := contract.Measure{Agg: contract.CountRows, Entity: contract.CustomerDay}
+	for name, d := range map[string]contract.Definition{
+		"an earlier profile":            moved(contract.Profile, 1, contract.GrainMonth),
+		"a later window":                moved(contract.CustomerDay, -1, contract.GrainMonth),
+		"an offset of no grain":         moved(contract.CustomerDay, 1, "moon"),
+		"both trailing and to date":     so(contract.CumulativeSpec{Days: 3, ToDate: contract.GrainYear}),
+		"to the date of no grain":       so(contract.CumulativeSpec{ToDate: "moon"}),
+		"a cohort of the window before": later(contract.RetentionSpec{Base: "previous", Period: 1}),
+		"an earlier cohort":             later(contract.RetentionSpec{Base: "cohort", Period: -1}),
+		"no conversion":                 {Type: contract.Conversion},
+		"conversions of histories":      converts(contract.Measure{Agg: contract.CountRows, Entity: contract.Customer}, 1),
+		"conversions of money":          converts(orders, 1),
+		"conversions before":            converts(counted, -1),
+		"a base by a field of another":  converts(contract.Measure{Agg: contract.CountRows, Entity: contract.Answer, Filter: &contract.Condition{Field: "orders", Op: contract.Gt, Value: 1.0}}, 1),
+	} {
+		d.ID, d.Version = "m", "1.0.0"
+		if got := Supported(monthly(d)); got == nil || got.Code != fault.BadDefinition {
+			t.Errorf("%s: %+v, want bad_definition", name, got)
+		}
+	}
+	weekly := monthly(later(contract.RetentionSpec{Base: "cohort", Period: 1}))
+	weekly.Metric.ID, weekly.Metric.Version, weekly.Grain = "m", "1.0.0", contract.GrainWeek
+	if got := Supported(weekly); got == nil || got.Code != fault.BadDefinition {
+		t.Errorf("months in weeks: %+v, want bad_definition", got)
+	}
+	scoped := monthly(converts(counted, 1))
+	scoped.Metric.ID, scoped.Metric.Version, scoped.Scope = "m", "1.0.0", &contract.Condition{Field: "new", Op: contract.Eq, Value: true}
+	if got := Supported(scoped); got == nil || got.Code != fault.UnsupportedFeature {
+		t.Errorf("answers of customers by their past: %+v, want unsupported_feature", got)
 	}
 }

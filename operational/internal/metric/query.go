@@ -86,6 +86,7 @@ type Measure struct {
 type Group struct {
 	Key      string
 	N        int64       // customers whose last measure (the denominator) is not zero
+	Having   int64       // customers whose first measure (the numerator) is not zero
 	Sums     []float64   // Σ z
 	Products [][]float64 // Σ z z'; symmetric
 	Median   *float64

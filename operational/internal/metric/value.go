@@ -45,9 +45,7 @@ func (p *Program) valued(g Group) Result {
 		if proportion(g) {
 			low, high = Wilson(g.Sums[0], g.Sums[1])
 		}
-		if p.share(g) {
-			r.Smallest = min(r.Smallest, cell(g.Sums[0], g.Sums[1]))
-		}
+		r.Smallest = p.smallest(g)
 	}
 	r.StdErr, r.Low, r.High = &se, &low, &high
 	return r
@@ -143,11 +141,24 @@ func part(g Group) contract.Part {
 }
 
 // small reports whether a group, or one that can be read from it, has too few customers; also where it has no quotient.
-func (p *Program) small(g Group, least int64) bool {
-	return g.N < least || g.Sums[1] == 0 || p.share(g) && cell(g.Sums[0], g.Sums[1]) < least
+func (p *Program) small(g Group, least int64) bool { return g.Sums[1] == 0 || p.smallest(g) < least }
+
+// smallest returns how many customers are in the smallest group that can be read from a ratio: all that it rests on,
+// those in its numerator, and, of a share, those who are not. A numerator of nobody tells of no single customer.
+func (p *Program) smallest(g Group) int64 {
+	n := g.N
+	if g.Having > 0 {
+		n = min(n, g.Having)
+	}
+	if p.share(g) {
+		n = min(n, cell(g.Sums[0], g.Sums[1]))
+	}
+	return n
 }
 
-// share reports whether a numerator and its complement can be read from the group's value.
-func (p *Program) share(g Group) bool { return proportion(g) || p.c.Metric.Unit == contract.Ratio }
+// share reports whether the numerator is a part of the denominator, so that its complement can be read from the value.
+func (p *Program) share(g Group) bool {
+	return proportion(g) || p.c.Metric.Unit == contract.Ratio && p.bounded() && g.Sums[0] <= g.Sums[1]
+}
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -46,6 +46,9 @@ func of(zs map[[3]float64]int, measures int) Group {
 		if z[measures-1] != 0 {
 			g.N += int64(n)
 		}
+		if z[0] != 0 {
+			g.Having += int64(n)
+		}
 		for i := range measures {
 			g.Sums[i] += float64(n) * z[i]
 			for j := range measures {
@@ -125,6 +128,28 @@ func TestNothing(t *testing.T) {
 	}
 }
 
+// TestSmallest: a ratio tells of those in its numerator, and a share also of those who are not.
+func TestSmallest(t *testing.T) {
+	t.Parallel()
+	money := &Program{c: monthly(contract.Definition{Unit: contract.Ratio}), ratio: true, measures: []Measure{{Field: "revenue"}, {Field: "revenue"}}}
+	for name, c := range map[string]struct {
+		p    *Program
+		zs   map[[3]float64]int
+		want int64
+	}{
+		"one customer's money":               {money, map[[3]float64]int{{900, 900}: 1, {0, 100}: 50}, 1},
+		"nobody's money":                     {money, map[[3]float64]int{{0, 100}: 50}, 50},
+		"more than the year before":          {money, map[[3]float64]int{{300, 100}: 50, {0, 100}: 3}, 50},
+		"those who did not come back":        {compiled(t, "repeat_rate"), map[[3]float64]int{{1, 1}: 40, {0, 1}: 4}, 4},
+		"orders of the customers who bought": {compiled(t, "average_order_value_month"), map[[3]float64]int{{500, 2}: 20, {0, 1}: 2}, 20},
+	} {
+		c.p.value = quotient
+		if got := c.p.valued(of(c.zs, 2)); got.Smallest != c.want {
+			t.Errorf("%s: the smallest group is %d, want %d", name, got.Smallest, c.want)
+		}
+	}
+}
+
 func TestCell(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -138,7 +163,7 @@ func TestCell(t *testing.T) {
 }
 
 func share2(key string, back, base float64) Group {
-	return Group{Key: key, N: int64(base), Sums: []float64{back, base}, Products: [][]float64{{back, back}, {back, base}}}
+	return Group{Key: key, N: int64(base), Having: int64(back), Sums: []float64{back, base}, Products: [][]float64{{back, back}, {back, base}}}
 }
 
 func TestParts(t *testing.T) {

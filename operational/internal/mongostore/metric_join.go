@@ -16,7 +16,7 @@ import (
 // are profiles, or have the customer as _id and, if the past is needed, the fields of history.
 func (c compiler) chosen(q metric.Query) ([]stage, error) {
 	var stages []stage
-	if names := joined(q); len(names) > 0 && q.Entity != contract.Profile {
+	if names := profiled(q); len(names) > 0 && q.Entity != contract.Profile {
 		stages = c.join(names)
 	}
 	if q.Scope != nil {
@@ -47,8 +47,8 @@ func scopeField(e contract.Entity) resolver {
 	}
 }
 
-// joined returns the parameters that scope and dimension need of the profile.
-func joined(q metric.Query) []string {
+// profiled returns the parameters that scope and dimension need of the profile.
+func profiled(q metric.Query) []string {
 	s := fieldSet{}
 	s.named(q.Scope)
 	for name := range s {
@@ -142,7 +142,7 @@ func (c compiler) profiles(q metric.Query) []stage {
 		return []stage{read}
 	}
 	s := fieldSet{}
-	for _, name := range joined(q) {
+	for _, name := range profiled(q) {
 		s[name] = true
 	}
 	for i := range q.Measures {

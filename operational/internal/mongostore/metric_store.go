@@ -105,7 +105,11 @@ func group(raw bson.Raw, n int, spread bool) (metric.Group, error) {
 	if err != nil {
 		return g, err
 	}
-	g.N = int64(count)
+	having, err := number(raw, "having")
+	if err != nil {
+		return g, err
+	}
+	g.N, g.Having = int64(count), int64(having)
 	for i := range n {
 		if g.Sums[i], err = number(raw, z(i)); err != nil {
 			return g, err

@@ -259,6 +259,9 @@ func gather(g *metric.Group, z []float64) {
 	if z[len(z)-1] != 0 {
 		g.N++
 	}
+	if z[0] != 0 {
+		g.Having++
+	}
 	for i := range z {
 		g.Sums[i] += z[i]
 		for j := range z {

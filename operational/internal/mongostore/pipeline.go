@@ -155,8 +155,8 @@ func (c compiler) perProfile(q metric.Query) ([]stage, error) {
 
 // sums is the last stages: sums and products of the contributions over customers, by key.
 func sums(q metric.Query) []stage {
-	last := len(q.Measures) - 1
-	group := doc{{Key: "_id", Value: nil}, {Key: "n", Value: op("$sum", cond(op("$ne", list(field(z(last)), 0)), 1, 0))}}
+	some := func(i int) any { return op("$sum", cond(op("$ne", list(field(z(i)), 0)), 1, 0)) }
+	group := doc{{Key: "_id", Value: nil}, {Key: "n", Value: some(len(q.Measures) - 1)}, {Key: "having", Value: some(0)}}
 	if q.By != "" {
 		group[0].Value = "$key"
 	}
