@@ -213,16 +213,32 @@ func (f *Forecaster) byGaps(c sufficient) wait {
 	}}
 }
 
-// quantile is the time in weeks by which the share q of purchases within the horizon have come, to 1e-9 of the horizon.
+// quantile is the time in weeks by which the share q of purchases within the horizon have come, to 1e-9 of the horizon: by
+// the Illinois method (Dowell & Jarratt 1971), which keeps the root between two sides and needs some ten evaluations.
 func (w wait) quantile(q, horizon float64) float64 {
-	want := q * w.within(horizon)
+	all := w.within(horizon)
 	low, high := 0.0, horizon
-	for high-low > 1e-9*horizon {
-		if middle := (low + high) / 2; w.within(middle) < want {
-			low = middle
-		} else {
-			high = middle
+	below, above := -q*all, (1-q)*all // within less what is wanted, at low and at high
+	last := 0
+	for range 100 {
+		if high-low <= 1e-9*horizon || !(above > below) {
+			break
+		}
+		at := (low*above - high*below) / (above - below)
+		switch v := w.within(at) - q*all; {
+		case v == 0:
+			return at
+		case v < 0:
+			if low, below = at, v; last < 0 {
+				above /= 2
+			}
+			last = -1
+		default:
+			if high, above = at, v; last > 0 {
+				below /= 2
+			}
+			last = 1
 		}
 	}
-	return high
+	return (low + high) / 2
 }

@@ -28,12 +28,16 @@ func (g *Grouping) describe(ordered []Customer, points [][]float64, s Settings) 
 		members[side[i]] = append(members[side[i]], i)
 		everybody[i] = i
 	}
+	mean, typical := make([]float64, len(s.Traits)), make([]float64, len(s.Traits)) // of everybody
+	for j, t := range s.Traits {
+		mean[j], typical[j] = meanOf(points, everybody, j), sayings[t].typical(ordered, everybody, j)
+	}
 	for _, m := range members {
 		group := Group{Customers: len(m), Share: float64(len(m)) / float64(len(ordered))}
 		for j, t := range s.Traits {
-			if differs := meanOf(points, m, j) - meanOf(points, everybody, j); math.Abs(differs) >= worthTelling {
+			if differs := meanOf(points, m, j) - mean[j]; math.Abs(differs) >= worthTelling {
 				say := sayings[t]
-				group.Phrases = append(group.Phrases, say.phrase(t, differs, say.typical(ordered, m, j), say.typical(ordered, everybody, j), s.Currency))
+				group.Phrases = append(group.Phrases, say.phrase(t, differs, say.typical(ordered, m, j), typical[j], s.Currency))
 			}
 		}
 		slices.SortStableFunc(group.Phrases, func(a, b Phrase) int { return cmp.Compare(math.Abs(b.Differs), math.Abs(a.Differs)) })
