@@ -1,0 +1,277 @@
+package model
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+var (
+	states = []contract.ModelState{contract.ModelShadow, contract.ModelActive, contract.ModelWeakening, contract.ModelExpired, contract.ModelRetired}
+	events = []Event{Promote, Reject, Weaken, Recover, Fall, Replace, Withdraw}
+	actors = []Actor{ByHoldOut, ByValidity, BySuccessor, ByPerson}
+)
+
+// Every event by every actor in every state: what the table has takes place, all else is refused.
+func TestTransitions(t *testing.T) {
+	t.Parallel()
+	rows := 0
+	for _, from := range states {
+		for _, e := range events {
+			for _, by := range actors {
+				var want []contract.ModelState
+				for _, row := range Transitions {
+					if row.From == from && row.Event == e && row.By == by {
+						want = append(want, row.To)
+					}
+				}
+				got, err := Next(from, e, by)
+				switch rows += len(want); {
+				case len(want) > 1:
+					t.Errorf("%s %s by %s leads to %v: the table is ambiguous", from, e, by, want)
+				case len(want) == 1 && (err != nil || got != want[0]):
+					t.Errorf("%s %s by %s: got %s, %v, want %s", from, e, by, got, err, want[0])
+				case len(want) == 0 && (fault.CodeOf(err) != fault.IllegalTransition || got != from):
+					t.Errorf("%s %s by %s: got %s, %v, want a refusal", from, e, by, got, err)
+				}
+			}
+		}
+	}
+	if rows != len(Transitions) {
+		t.Errorf("%d of %d rows are of listed states, events and actors", rows, len(Transitions))
+	}
+	for _, from := range states {
+		onward := closure(from)
+		switch {
+		case !slices.Contains(closure(contract.ModelShadow), from):
+			t.Errorf("%s cannot be reached", from)
+		case from == contract.ModelRetired && len(onward) > 1:
+			t.Errorf("retired leads on to %v", onward)
+		case !slices.Contains(onward, contract.ModelRetired):
+			t.Errorf("no way leads from %s to retired", from)
+		case from == contract.ModelExpired && slices.Contains(onward, contract.ModelActive):
+			t.Error("what has fallen comes back")
+		}
+	}
+}
+
+func closure(from contract.ModelState) []contract.ModelState {
+	reached := []contract.ModelState{from}
+	for i := 0; i < len(reached); i++ {
+		for _, r := range Transitions {
+			if r.From == reached[i] && !slices.Contains(reached, r.To) {
+				reached = append(reached, r.To)
+			}
+		}
+	}
+	return reached
+}
+
+func verdicts(all contract.Verdict, velocity contract.Verdict) contract.Verdicts {
+	return contract.Verdicts{Volume: all, Velocity: velocity, Variety: all, Variability: all, Veracity: all}
+}
+
+func TestAsks(t *testing.T) {
+	t.Parallel()
+	const h, w, f, n = contract.Holds, contract.Weakening, contract.Fails, contract.NotEnoughData
+	want := map[contract.ModelState]map[contract.Verdict]Event{
+		contract.ModelActive:    {h: "", w: Weaken, f: Fall, n: ""},
+		contract.ModelWeakening: {h: Recover, w: "", f: Fall, n: ""},
+	}
+	for _, s := range states {
+		for _, v := range []contract.Verdict{h, w, f, n} {
+			if got := Asks(s, verdicts(h, v)); got != want[s][v] {
+				t.Errorf("%s, velocity %s: %q, want %q", s, v, got, want[s][v])
+			}
+		}
+		// Whatever is asked for, the table allows.
+		for _, a := range []contract.Verdict{h, w, f, n} {
+			for _, b := range []contract.Verdict{h, w, f, n} {
+				if e := Asks(s, verdicts(a, b)); e != "" {
+					if _, err := Next(s, e, ByValidity); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
+	}
+	if e := Asks(contract.ModelActive, verdicts(f, w)); e != Fall {
+		t.Errorf("a failure beside a weakening asks to %s", e)
+	}
+}
+
+func day(n int) time.Time { return time.Date(1997, 9, 30+n, 0, 0, 0, 0, time.UTC) }
+
+func held(mae float64) contract.HoldOut {
+	return contract.HoldOut{Weeks: 12, Customers: 2357, Predicted: 500, Actual: 520, MAE: mae}
+}
+
+// A model's life: first fit, weakening, recovery, fall, a worse refit, a better one.
+func TestLife(t *testing.T) {
+	t.Parallel()
+	var l Line
+	var err error
+	step := func(what string, next Line, e error) {
+		t.Helper()
+		if l, err = next, e; err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	judge := func(v contract.Verdict, refit bool, want contract.ModelState) {
+		t.Helper()
+		next, asked, err := l.Judge(verdicts(contract.Holds, v), Turn{Now: day(1)})
+		step("judge", next, err)
+		if f, _ := l.Current(); f.State != want || asked != refit {
+			t.Fatalf("after %s: %s, refit %v, want %s, %v", v, f.State, asked, want, refit)
+		}
+	}
+	if !l.NeedsFit() {
+		t.Error("an empty line asks for no fit")
+	}
+	next, err := l.Add(day(0), Turn{Now: day(1)})
+	step("add", next, err)
+	if _, used := l.InUse(); used || l.NeedsFit() {
+		t.Error("the shadow is used, or another is asked for")
+	}
+	next, err = l.Try(held(.8), nil, Turn{Now: day(1)})
+	step("first", next, err)
+	judge(contract.NotEnoughData, false, contract.ModelActive)
+	judge(contract.Weakening, false, contract.ModelWeakening)
+	judge(contract.Holds, false, contract.ModelActive)
+	judge(contract.Fails, true, contract.ModelExpired)
+	judge(contract.Holds, true, contract.ModelExpired)
+	if _, used := l.InUse(); used {
+		t.Error("what has expired is used")
+	}
+	next, err = l.Add(day(28), Turn{Now: day(29)})
+	step("refit", next, err)
+	was := held(.8)
+	next, err = l.Try(held(.9), &was, Turn{Now: day(29)})
+	step("worse", next, err)
+	if l[0].State != contract.ModelExpired || l[1].State != contract.ModelRetired || !l.NeedsFit() {
+		t.Errorf("after a worse one: %+v", l)
+	}
+	next, err = l.Add(day(56), Turn{Now: day(57)})
+	step("refit", next, err)
+	next, err = l.Add(day(84), Turn{Now: day(85)})
+	step("a newer one before the trial", next, err)
+	next, err = l.Try(held(.81), &was, Turn{Now: day(85)})
+	step("no worse", next, err)
+	var got []contract.ModelState
+	for i, f := range l {
+		if got = append(got, f.State); f.Number != i+1 {
+			t.Errorf("fit %d has number %d", i+1, f.Number)
+		}
+	}
+	want := []contract.ModelState{contract.ModelRetired, contract.ModelRetired, contract.ModelRetired, contract.ModelActive}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	first := []Event{Promote, Weaken, Recover, Fall, Replace}
+	for i, c := range l[0].History {
+		if c.Event != first[i] || len(l[0].History) != len(first) {
+			t.Errorf("history of the first: %+v", l[0].History)
+		}
+	}
+	if c := l[3].History[0]; c.By != string(ByHoldOut) || c.Reason != "mean absolute error 0.81, of the current one 0.8" || c.At != day(85) {
+		t.Errorf("promotion: %+v", c)
+	}
+	next, err = l.Withdraw(4, Turn{Now: day(90), By: "analyst-1", Reason: "wrong metric"})
+	step("withdraw", next, err)
+	if c := l[3].History[1]; c.By != "analyst-1" || !l.NeedsFit() {
+		t.Errorf("withdrawal: %+v", c)
+	}
+}
+
+func TestLineRefuses(t *testing.T) {
+	t.Parallel()
+	l, err := Line(nil).Add(day(0), Turn{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	active, err := l.Try(held(.8), nil, Turn{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := active.Add(day(1), Turn{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := held(.8)
+	other.Customers--
+	for name, c := range map[string]struct {
+		call func() (Line, error)
+		code fault.Code
+	}{
+		"older data":             {func() (Line, error) { return l.Add(day(0), Turn{}) }, fault.InvalidItem},
+		"no shadow":              {func() (Line, error) { return active.Try(held(.7), nil, Turn{}) }, fault.IllegalTransition},
+		"nobody held out":        {func() (Line, error) { return l.Try(contract.HoldOut{}, nil, Turn{}) }, fault.InvalidItem},
+		"nothing to compare":     {func() (Line, error) { return both.Try(held(.7), nil, Turn{}) }, fault.MissingField},
+		"other customers":        {func() (Line, error) { return both.Try(held(.7), &other, Turn{}) }, fault.InvalidItem},
+		"no such fit":            {func() (Line, error) { return both.Withdraw(3, Turn{}) }, fault.InvalidItem},
+		"retired once and again": {func() (Line, error) { r, _ := l.Withdraw(1, Turn{}); return r.Withdraw(1, Turn{}) }, fault.IllegalTransition},
+	} {
+		if _, err := c.call(); fault.CodeOf(err) != c.code {
+			t.Errorf("%s: got %v, want %s", name, err, c.code)
+		}
+	}
+}
+
+// Whatever happens: at most one in shadow and one current, numbers in order, histories that connect, and a line that was
+// handed out does not change.
+func TestLineProperties(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var l Line
+		for i := range rapid.IntRange(1, 40).Draw(t, "steps") {
+			before := slices.Clone(l)
+			frozen := cmp.Diff(Line(nil), before)
+			turn := Turn{Now: day(i), By: "someone"}
+			var next Line
+			switch rapid.IntRange(0, 3).Draw(t, "what") {
+			case 0:
+				next, _ = l.Add(day(i), turn)
+			case 1:
+				v := rapid.SampledFrom([]contract.Verdict{contract.Holds, contract.Weakening, contract.Fails, contract.NotEnoughData})
+				next, _, _ = l.Judge(verdicts(v.Draw(t, "all"), v.Draw(t, "velocity")), turn)
+			case 2:
+				was := held(.8)
+				next, _ = l.Try(held(rapid.Float64Range(.7, .9).Draw(t, "mae")), &was, turn)
+			case 3:
+				next, _ = l.Withdraw(rapid.IntRange(1, len(l)+1).Draw(t, "number"), turn)
+			}
+			if after := cmp.Diff(Line(nil), before); after != frozen {
+				t.Fatalf("the line before has changed:\n%s", cmp.Diff(frozen, after))
+			}
+			l = next
+			shadows, currents := 0, 0
+			for k, f := range l {
+				if inShadow(f.State) {
+					shadows++
+				}
+				if current(f.State) {
+					currents++
+				}
+				at := contract.ModelShadow
+				for _, c := range f.History {
+					if c.From != at {
+						t.Fatalf("history of %d: %+v", k+1, f.History)
+					}
+					at = c.To
+				}
+				if at != f.State || f.Number != k+1 {
+					t.Fatalf("fit %d: %+v", k+1, f)
+				}
+			}
+			if shadows > 1 || currents > 1 {
+				t.Fatalf("%d in shadow, %d current", shadows, currents)
+			}
+		}
+	})
+}
