@@ -55,7 +55,7 @@ func (s *Metrics) Histories(ctx context.Context, until contract.Day) ([]purchase
 		h := &all[len(all)-1]
 		h.Visits = append(h.Visits, purchase.Visit{Day: day, Minor: row.Revenue})
 	}
-	return joined(all, persons), mongodb.Fault(cur.Err())
+	return byPerson(all, persons), mongodb.Fault(cur.Err())
 }
 
 // persons returns which identities belong together.
@@ -71,8 +71,8 @@ func (s *Metrics) persons(ctx context.Context) (metric.Persons, error) {
 	return metric.PersonsOf(links), nil
 }
 
-// joined puts the histories of a person's identities into one: what they bought on one day is one visit.
-func joined(all []purchase.History, persons metric.Persons) []purchase.History {
+// byPerson puts the histories of a person's identities into one: what they bought on one day is one visit.
+func byPerson(all []purchase.History, persons metric.Persons) []purchase.History {
 	if len(persons) == 0 {
 		return all
 	}
