@@ -15,6 +15,7 @@ import (
 	"github.com/strata-crm/strata/functional/internal/metric"
 	"github.com/strata-crm/strata/functional/internal/parameter"
 	"github.com/strata-crm/strata/functional/internal/playbook"
+	"github.com/strata-crm/strata/functional/internal/query"
 	"github.com/strata-crm/strata/shared/bus/bustest"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/httpx"
@@ -53,6 +54,7 @@ func TestPolicyDecidesWhoMayCall(t *testing.T) {
 		{"GET", "/metrics/repeat_rate/versions/1.0.0", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 200},
 		{"GET", "/metrics/repeat_rate/trial", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 404},
 		{"POST", "/metrics/repeat_rate/trial", map[string]string{"version": "9.0.0"}, nil, []signin.Role{signin.Manager, signin.Steward}, 404},
+		{"POST", "/query", query.Request{Tiles: []query.Tile{{Kind: query.Latest, Goal: "none"}}}, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 200},
 		{"POST", "/metrics/none/versions/1.0.0/review", nil, match, []signin.Role{signin.Manager, signin.Steward}, 404},
 		{"POST", "/metrics/none/versions/1.0.0/discard", nil, match, []signin.Role{signin.Manager, signin.Steward}, 404},
 		{"POST", "/metrics/none/versions/1.0.0/certification", nil, match, []signin.Role{signin.Manager}, 404},

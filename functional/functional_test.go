@@ -13,6 +13,7 @@ import (
 	"github.com/strata-crm/strata/functional/internal/definition"
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/plan"
+	"github.com/strata-crm/strata/functional/internal/query"
 	"github.com/strata-crm/strata/functional/internal/trial"
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/bus/bustest"
@@ -301,6 +302,46 @@ func TestAWipedDatabaseComesBack(t *testing.T) {
 	}
 	r.direct(value("sd-2", 1)) // and life goes on, under the rules that came back
 	r.ordered("sd-2", "marketing", 0)
+}
+
+// TestADashboardIsOneCall asks for every kind of tile of one goal, twice.
+func TestADashboardIsOneCall(t *testing.T) {
+	t.Parallel()
+	r := start(t, bustest.Memory(t, contract.Specs()...), nil)
+	r.govern(governance(1))
+	r.acked("gd-1", contract.Received)
+	r.direct(value("sd-1", 1))
+	marketing := r.ordered("sd-1", "marketing", 0)
+	for i, v := range []float64{1000, 1100, 1200, 1300} {
+		r.measure(month(marketing, "predicted_value_52w", time.Month(9+i), v))
+	}
+	r.informed("goal-of-sd-1", func(i contract.Information) bool { return len(i.Series) == 4 })
+	ask := query.Request{}
+	for _, k := range []query.Kind{query.Latest, query.Series, query.Breakdown, query.Cohorts, query.Movers, query.Compare, "pie"} {
+		ask.Tiles = append(ask.Tiles, query.Tile{ID: string(k), Kind: k, Goal: "goal-of-sd-1"})
+	}
+	var a query.Answer
+	tag := r.do("POST", "/query", manager, ask, nil, 200, &a).Get("ETag")
+	for i, res := range a.Tiles {
+		pie := ask.Tiles[i].Kind == "pie"
+		if res.ID != ask.Tiles[i].ID || (res.Problem != nil) != pie || !pie && (len(res.Points) == 0 || res.AsOf == nil || res.Currency != "USD" || res.Label == "") {
+			t.Errorf("%s: %+v", ask.Tiles[i].ID, res)
+		}
+	}
+	if c := a.Tiles[4].Change; c == nil || math.Abs(c.Total-100) > 1e-9 {
+		t.Errorf("movers %+v", c)
+	}
+	if again := r.do("POST", "/query", manager, ask, map[string]string{"If-None-Match": `"other", ` + tag}, 304, nil).Get("ETag"); again != tag {
+		t.Errorf("unchanged, %s became %s", tag, again)
+	}
+	restated := month(marketing, "predicted_value_52w", time.September, 900)
+	restated.Revision = 2
+	r.measure(restated)
+	r.informed("goal-of-sd-1", func(i contract.Information) bool { return *i.Series[0].Value == 900 })
+	if next := r.do("POST", "/query", manager, ask, map[string]string{"If-None-Match": tag}, 200, nil).Get("ETag"); next == tag {
+		t.Error("a restated window changed no tag")
+	}
+	r.do("POST", "/query", manager, query.Request{Tiles: []query.Tile{}}, nil, 400, nil)
 }
 
 // drafted returns a draft of a version of average order value that changes history.

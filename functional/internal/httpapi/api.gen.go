@@ -24,6 +24,7 @@ import (
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/functional/internal/playbook"
+	"github.com/strata-crm/strata/functional/internal/query"
 	"github.com/strata-crm/strata/functional/internal/trial"
 	"github.com/strata-crm/strata/shared/contract"
 )
@@ -117,6 +118,12 @@ type Problem struct {
 	Title    string  `json:"title"`
 	Type     string  `json:"type"`
 }
+
+// Query Tiles, each with an id of the caller's, a kind (latest, series, breakdown, cohorts, movers, compare), a goal or a directive, and optionally metric, major, from, to, open, limit, cursor and offset
+type Query = query.Request
+
+// QueryAnswer One result for each tile, with what was asked for or the problem
+type QueryAnswer = query.Answer
 
 // Record A directive with its plan, the operational directives and every answer
 type Record = directive.Record
@@ -217,6 +224,11 @@ type ApprovePlanParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// QueryParams defines parameters for Query.
+type QueryParams struct {
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // DefineMetricJSONRequestBody defines body for DefineMetric for application/json ContentType.
 type DefineMetricJSONRequestBody = Metric
 
@@ -231,6 +243,9 @@ type MoveMetricVersionJSONRequestBody = Why
 
 // EditPlanJSONRequestBody defines body for EditPlan for application/json ContentType.
 type EditPlanJSONRequestBody = PlanEdit
+
+// QueryJSONRequestBody defines body for Query for application/json ContentType.
+type QueryJSONRequestBody = Query
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -288,6 +303,9 @@ type ServerInterface interface {
 	// ListPlaybooks The playbooks in use
 	// (GET /api/functional/v1/playbooks)
 	ListPlaybooks(ctx echo.Context) error
+	// Query Many tiles of a dashboard in one call
+	// (POST /api/functional/v1/query)
+	Query(ctx echo.Context, params QueryParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -764,6 +782,35 @@ func (w *ServerInterfaceWrapper) ListPlaybooks(ctx echo.Context) error {
 	return err
 }
 
+// Query converts echo context to params.
+func (w *ServerInterfaceWrapper) Query(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params QueryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Query(ctx, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -822,6 +869,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/functional/v1/metrics/:metric/versions/:version/:event", wrapper.MoveMetricVersion, options.OperationMiddlewares["moveMetricVersion"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/metrics/:metric/trial", wrapper.GetTrial, options.OperationMiddlewares["getTrial"]...)
 	router.POST(options.BaseURL+"/api/functional/v1/metrics/:metric/trial", wrapper.StartTrial, options.OperationMiddlewares["startTrial"]...)
+	router.POST(options.BaseURL+"/api/functional/v1/query", wrapper.Query, options.OperationMiddlewares["query"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/directives", wrapper.ListDirectives, options.OperationMiddlewares["listDirectives"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/directives/:directive", wrapper.GetDirective, options.OperationMiddlewares["getDirective"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/plans/:plan", wrapper.GetPlan, options.OperationMiddlewares["getPlan"]...)
@@ -1596,6 +1644,68 @@ func (response ListPlaybooksdefaultApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type QueryRequestObject struct {
+	Params QueryParams
+	Body   *QueryJSONRequestBody
+}
+
+type QueryResponseObject interface {
+	VisitQueryResponse(w http.ResponseWriter) error
+}
+
+type Query200ResponseHeaders struct {
+	ETag string
+}
+
+type Query200JSONResponse struct {
+	Body    QueryAnswer
+	Headers Query200ResponseHeaders
+}
+
+func (response Query200JSONResponse) VisitQueryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Query304ResponseHeaders struct {
+	ETag string
+}
+
+type Query304Response struct {
+	Headers Query304ResponseHeaders
+}
+
+func (response Query304Response) VisitQueryResponse(w http.ResponseWriter) error {
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(304)
+	return nil
+}
+
+type QuerydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response QuerydefaultApplicationProblemPlusJSONResponse) VisitQueryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListDirectives The strategic directives received, each with its plan and answers
@@ -1652,6 +1762,9 @@ type StrictServerInterface interface {
 	// ListPlaybooks The playbooks in use
 	// (GET /api/functional/v1/playbooks)
 	ListPlaybooks(ctx context.Context, request ListPlaybooksRequestObject) (ListPlaybooksResponseObject, error)
+	// Query Many tiles of a dashboard in one call
+	// (POST /api/functional/v1/query)
+	Query(ctx context.Context, request QueryRequestObject) (QueryResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -2238,58 +2351,113 @@ func (sh *strictHandler) ListPlaybooks(ctx echo.Context) error {
 	return nil
 }
 
+// Query operation middleware
+func (sh *strictHandler) Query(ctx echo.Context, params QueryParams) error {
+	var request QueryRequestObject
+
+	request.Params = params
+
+	var body QueryJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Query(ctx.Request().Context(), request.(QueryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Query")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(QueryResponseObject); ok {
+		return validResponse.VisitQueryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"zFttc9u48f8qO/z/Z66d0pKTu7RT5ZWbc3tpkztP7ElepHmxIlYiLiTAAKAUjkffvYMHPkmkJMfSxa9M",
-	"UsBisY+/XcD3USLzQgoSRkez+6hAhTkZUu7tNaO8kIZEUv2HKvuFi2gWpYSMVBRHAnOKZt1hF3ZcHOkk",
-	"pRzthBy/viGxNGk0e/7iRRyZqrBTtFFcLKPNJo5eL96iSVI7mJFOFC8Ml3aZu5Tg+g6XYFI0sEYNipBF",
-	"8QgTiwtPJ44UfSm5IhbNjCqpy83u6m/JKJ7coEmb7RX2paGbuwF7qXb2+Nefhrb4npTmUuxZZeVHHLvM",
-	"84FlNnauLqTQ5JR3o+Q8o9w+JlIYEsY+YlFkPEEr4mnhR/zld23lfd9Z6v8VLaJZ9H/T1jqm/lc9rem6",
-	"Ffsa++AURcLAWkmxBBQM1vabkcCkE0WgYhd5JYU2CnkwvbAfOf+dEhPF0deLpbwIH+0GFCZm0p3TGXLB",
-	"80Iq4y3YCihacpOW80ki86mdYPAiUfXjVKeoiE1rqt4MxUKqHP1Otk3xlhQnHYNRJFgMhZKWSS5FDExx",
-	"qzy310LJQmrMNMgFSEGwlJhF8XFb6zJw2q29JdSlojyYwK6XrTAryfKM4M0dFlIBgk5kQW5nCGsumFzH",
-	"sOYmBREDKSVVDF9KzLip3KBScPMScimoAi4g50Iq91EfK4Mup2eTwRuuPSklC1KGe3fhhvL+wz4n6DK6",
-	"aTaHSmEVeU+svfhjIPhpWwRN8NnVyS9yDQiizOekgGuwDJSGWAyogaHBY+X5My244GcxKcv5aSTpZPBY",
-	"IYYQuyvL3wRBiK49C3d2zI0GbdBQ7B6xNKkMvmzfU66NVNUBabNGyJP3TRj/VmEvSuECC2ZTLgwp+9Au",
-	"4MRyU+fo4c0yNGUOOJelAYSk1EbmpILjWuMBy1YMci3sZ21ojYqFWE2KgBtrcwtZCnasnbUsndbMGrqn",
-	"sLSWyW83thv0G9onlSJDMXEDT2sGlq6Xin0YDOQo9JqUTbc2+zhatOQJMK5svlpZOxdQoDIa5hW0q7gw",
-	"fUDbfl927TPu65rxAUUnfaiwT8tdhLCJI7fXh5jI4XjuScY9pgZtJcNqLuXnXVU5nMQ1fBZyLYKrFqXS",
-	"JRfLLc2tUHGcZ3RYN26tSbPoyXXkyW46GzuJUzaEv90nW6Db54SRQZ4N4P44cuilz+XRcwvpxDJcT+xw",
-	"19+ULV60QZHQIGmbi8ouGrYrLUPE4iYbnuU/DHHTFaD7tSbTLDUk0HeUSMV2zfaqjSNt+rTeG4NJCaz4",
-	"MISTZqBPprQiVYXodCib1jMngY0T59KavJOPX+IGl/RYOw7MDihc0NcB2G0FlpRKS2VRiX2z46DAJb0E",
-	"ygtTgRTue4a6E5lHlOt5DIsN6fROccwGVaoqUGUPG8UgMwa4RGurIGhtc0UP/ze4yWnXcqkItRSHgL6x",
-	"XEzekdPiaRXrSDu5uK3empCpt9y6Uf+OKHAoX9p0uZAqsR7Tqb+fXV7Gu364ajHogVq9r7x63pDeAqI8",
-	"HdKuIeq3x9sPabXLitf/1tZfDIhpN0bauEdJqbipbi2rnuCcUPkg6/i3E8KnhkBqTOHbEFws5K5G/YZ1",
-	"DG1XK4Y6k+nGdG0E077JFPDTgCHoCVy7nAGoCELnBJhMSlsDavjTu3++gr//9OJvf4Z1KjU5kG1zfKnE",
-	"zJvtLMya/be8vPwxSSQj90STKI4ynpDQzixDS+iqwCSli+eTyyiOSpWFDevZdLperyfofp5ItZyGuXr6",
-	"5vWr619vr92cNmNEt275LtrLsHKCbCw2emYnyIIEFjyaRT9OLic/RrHzRqeOKRa863erZ20odQOW5Ay0",
-	"SQKvWTSLrNn+3A6Le/3Fj6ET9qUkV2OFffuoONZEHDapYUoZzx2o7RHieZkHMjkX/u1ZvJNvN5+22mnP",
-	"Ly/3tNIe1kLrpJ2BLtqVywKR+77AMjNj5Br+Oj25ONJlnqOqQkUwZMqgKCG+IhYDYZL2c7lv9zg/0I7e",
-	"Xs1P75vnzagV/ItaIxixgX43lHVGH9UPHYrHf4AGh7R355JhDQYeqUFXz58Cc40ocikx09N7+2cz5f0O",
-	"6Jgq+33Kw8oMPdCnqcfuZkaU2RXL4zXqSj+rubztIGoPvqygAHNZCgNGjqmsO29v3H3bHXhU5D2N240E",
-	"4+Yc5ehzk3PqfbsdPKD7nvxOE4x7Og8t9qEezbyqu5SuK+eQ97g9OJBzwBT8mLMKtGkID6W0LIOa0ceL",
-	"8tpFtiAh7qukusXLBZSafJmuB+quKztkhRln0LZVLU5TtCg1MR9kEf59+9uvECr9rSLHac5HV3/MVWSY",
-	"UAwYXmtWHCUXpAV5eMk10NeCEkNs5g/GkhTFkppOsx2R4+9SxYCMOd484HRnKTGspWL+A0KBJkkncOPQ",
-	"a6ld31aKxJZk0qSkoCBluVW04rQmZn/3jW13lppY7L7gxCz67JuMOzWgt7XDbkWOIY21Q6ZbZ8bei7+U",
-	"pM0/JKtObG/1sWc3Vm12rPzZWVbt29XPCheGTpHzHaVuLW7DhC3CO6cYUtCBeDC99w97UdmYis9yDP7p",
-	"7NFnLIN3z09OAsm8MH7QsHUyc4Q6Qp9ij1J8p+aohN3eGjj6lkB8OPU/DWR2F/o5gxoVtCZtIPR8TgPK",
-	"sHGwOlYLaUI+gbUsMwYaqxjmpDmjcK8hRPcwSmOl45Cv255ZOIZ4QAztXEqxMh7JZH77kMgso8Q4dlMu",
-	"lrOQmxp6kJfawJzqkcQsb5b1Rus/1LVfpghZNYEP3KT+ALHTCjOgSptrBCPl5i+4slpwicwfUeuAbS3/",
-	"u4nFNeVG7PtppJVO7/APTi2j9v6bYqROkll+wRXtVI2uFVSrr+MEofscPC3JpAdH1qB1HMArwwrQQC61",
-	"OTr+BfrHANb39dAzhpluf3Uk2DQcnwq5DlxHiGtBO5fa7stkfEGgJSxQPTKYPFBJ0/vwdASMeN+5wnbW",
-	"NN90sPeqK4rDFUHHxfUdLn2b+tirgZvTQIUBXT9OhfHB0d3bhi59lAPZ47W/8VGzpw1WE7hqq4LmF2Gz",
-	"SV2n7Ib0a8Z39P/AyB7ufz6FSuH7mCqgBmLclg/f32hfOU3b4G7rkJeAbQHZ1Ni6/tkfEj449rdhZXpP",
-	"KxLGhZcxmNNZtmHF2m5rq/MK6pJXFpkrtm32kha4pdKW5cbClwn8Suv6uAc/Uy/BbRv+S0APe/z4z0RF",
-	"p5inClKbTUtheObfbVVu+dNDJfVbuaLHuckjYkA8WNE5we8t6EiUeTT7GHmpR3EUhJTUzV9Fhje3NRnX",
-	"CSrWOTLsFh3fOQh8SKvgHk/G43moMdZPwOnfOQ3HwQuqGLxmQSoIam2R4Zi39/91YBTa3bTDzqiM/sXB",
-	"kY5kh+NTQTvXECDWku5cmHAXLl3kCncuRyVpI8703v7Zi7vCXbzzCdFfzBs05MKv/RQglr8/eEwTq6gF",
-	"9oijqEE0dSVcAoccqwCY1pyR6BfZL93rUmL2gzOGbo/fneo1/PuK3WGyQcAVFP+0cFZze/MPRlqHrPRJ",
-	"oas3ZFGDLE3bP9o1CCbJN58EEXMNYMOXqSEB3SunRwSPKRaFkivfb6zhVd+crtwIGraoc7jQA7BA/G1d",
-	"oe9kZ3EAjE/AyoJSa5Ru81GG4qXPQiM3BhQB17qkfVnJX5zan96bUedVRXsBeSy5N4yc5uy2vTdWHzF2",
-	"L645d6mvrH38ZA1Rk1rVjuSvb02jzafN/wIAAP//",
+	"zFvdc9u4Ef9XdtjO5G4KS85XO1We3JzbS5vkckmaPKR5WJErERcSYABQCsfj/72DBfghi5KVWE78ZIrG",
+	"x2J3sfvbD14kqS4rrUg5m8wukgoNluTI8K9nGZWVdqTS5j/U+DdSJbMkJ8zIJCJRWFIyGw478eNEYtOc",
+	"SvQTSvzynNTS5cnswePHInFN5adYZ6RaJpeXInm2eIEuzf3gjGxqZOWk9tu8zQnO3+ISXI4O1mjBEGaJ",
+	"2EHE4iSsIxJDn2tpKEtmztQ0pGZ79xfkjExfocu741X+R7duyQP2rjo4418fjR3xHRkrtdqzyyqMOHSb",
+	"ByPbXPq5ttLKEgvvldHzgkr/mGrlSDn/iFVVyBQ9i6dVGPGXP6zn98Vgqz8bWiSz5E/TXjum4b922q7L",
+	"O25K7D0LipSDtdFqCagyWPt3TkOmmRVxFb/JU62sMyij6sXz6PkflLpEJF9OlvokvvQHMJi6yXDOYMiJ",
+	"LCttXNBgz6BkKV1ezyepLqd+gsOT1LSPU5ujoWzarhrUUC20KTGc5KoqviEjyQpwhlQmoDLaEym1EpAZ",
+	"6YXHZ62MrrTFwoJegFYES41FIg472pCA4x7tBaGtDZVRBbZv2QqLmjzNCEHdYaENINhUV8QnQ1hLlem1",
+	"gLV0OSgBZIw2Aj7XWEjX8KBaSfcESq2oAamglEobfmkP5cGQ0lvjwXNpw1JGV2ScDNdFOio3H/ZdgiGh",
+	"l93h0BhsknAT21v8IS748SoLOuOzLZNf9RoQVF3OyYC04AmoHWUC0EKGDg/l5y+0kEreikp5yo/DSebB",
+	"TZkYTew2L39TBNG6bmg467F0FqxDR4IfsXa5jnfZ/86lddo013A765g8edeZ8W9l9qJWbFiwmErlyPiH",
+	"fgNmy6vWR48fNkNXl4BzXTtASGvrdEkmXlyvPODJEqDXyr+2jtZosmiryRBI53VuoWuVHapnPUnHVbNu",
+	"3WNoWk/ktyvbKwwH2seVqkA14YHHVQO/buCKfxg15Kjsmox3t9778Fq0lClk0nh/tfJ6rqBC4yzMG+h3",
+	"YTN9jbTDufzet3iu80yOCDrdhAr7pDxECJci4bN+jYpcb8/DkmKDqFFdKbCZa/1pW1SMk6SFT0qvVbyq",
+	"VW1sLdXyiuRWaCTOC7peNrzXpNv06DIKy14ODnaUS9kt/O13sge6m5Rk5FAWI7hfJIxeNqk8eG6lmS3j",
+	"8cQWdZuH8sGLdahSGl3a+6J6iIb9TstosaQrxmeFF2PUDBnI/22X6bYaY+jvNZlmxMDIwmNgwjQPzgQV",
+	"yMw7VZcTpFgUZO5ZAQifpMrgpwIdWSfARvA8N4SfMr1WAlKda+OsgFJ73ywY4aChn/1sD5qB8efAbHn3",
+	"pKuglkUTnbiAEv/wKHRhdCnAaQG6IiWgkKV0AtLaWL+Qn7tYWLrOwn32B5+8ps812WNbb16bhcLsPWNL",
+	"Pe7BDdm6cIzBmdlOFhT997oNhdF+ooyHaMP8j8HcQSeMm9/WAV9Tqk22fbazXqA9/PLWX/AJ/PXD6I66",
+	"gQGM0YpME73bdWisnTmJZBwZi7XLD076Cpd0UzsYiR0xGIq+jIRtfOWCescL6MdBhUt6AlRWrgGt+H2B",
+	"dqD3O4xDoDFuNmYT3hqJxahITQOm3sDWAnSRAS7R2zpQtPZYYyN+7HA3S9dTaQitVtcFis5TMXlNLMXj",
+	"CpaXZr7wUd+4iPSuuIVO/FuswDG85eHWQpvUW9xB/ub+6anYtuOrPoa5JtezKbx23pjcYkRyvEitDXG+",
+	"3V+/z5ttUoL8rxz98Qibtn2s95uU1ka65o0nNSw4JzTBwDL9fkJ81S2QO1eFNJZUC70t0XBgK6DPigpo",
+	"kZDtVNdbMBuSlBF/jyiCncA5Yw5A0xlryHRal57J8NPrfz6Fvz96/LefYZ1rSxykeYxYGzULajuLs2b/",
+	"q09PH6apzoifaJKIpJApKctqGVOKZxWmOZ08mJwmIqlNEQ9sZ9Pper2eIP97os1yGufa6fNnT89fvjnn",
+	"OT3iSN7w9sNoocCGGdlpbHLfT/DOFyuZzJKHk9PJw0TwbWRxTLGSw3u3ut+bUh6wJFbQzgk8y5JZ4tX2",
+	"l36Y2MhPf4iZ1OB4ulRqsIq7ktDjKjW+EqOIqwvJsi7jMqVU4dd9sYXXLj9eScc+OD3dk4r9uhTswO2M",
+	"ZGHP2Ask/H6BdeF2LdfRN8jpisTWZYke/3FEOabKYCgluaJsCAZbXx7ShXwPLK+3V/LTi+75cqcW/It6",
+	"JdihA5vZ9Gww+qB8+pg9/g4SHJPeW3aGLRi4oQQ5H3QMzLVDkB6q2+mF/3M5lZsZ9F2i3MxzXy/MmEO/",
+	"m3IcHmaHMIdsublEOXXgJVf2GWgbwBfHTVjqWjlwepfIhvP22t0Xw4EHWd7jXLsdxrirwx1cd7tNuV8t",
+	"J4zIfoN/xzHGGzKPJZqxHN+8DZBDVpeR9259YJBzjSqEMbfK0K6gMObSigJaQm/OynO2bJFDMkRJbYlA",
+	"KqgthTSPHYm7zvyQFRYygz4t73GaoUVtKYuZEfj3m99eQswUXQlyQmDPNIQyaVVgSgIw/mxJ4ZXYSCsK",
+	"8FJaoC8VpY6yWUgFpDmqJXWVCj8ipkQwy5i2ADi5FidgrU0WXiBU6NJ8Aq8YvdaW8/5apT4k0y4nAxUZ",
+	"T62hlaQ1Zf7/oTDCCYjUY/eFpMyjz02V4aoTvWgv7BXLMSaxfsj0Ss9BuMWckPmHzpoj61tbNh/aqsst",
+	"Lb9/K7tu6tUvBheOjuHzeaVhLO7NhA/CB1UwregaezC9CA97UdkuEd9KG8XHW7c+uzz4sP52FEgWmHHP",
+	"wpXK3gHiiHmKPUIJmZqDHHbfdXJwl4m43vXfDWT2NuZzRiWqaE3WQcz5HAeUYXfBWluttIv+BNa6LjKw",
+	"2AiYk5UZxb6YaN3jKIuNFdFf9zmzWMb6Chs6aGryPN7hycLxIdVFQaljcnOplrPom7r1oKytgzm1Iynz",
+	"tHnSO6nfa2O/whBmzQTeS5eHAvQgFebA1N7XqIxCznohjZcCO7LQ4mAjtvX0bzsWTsrt0O+74VYGucPv",
+	"7Fp26vtvJiNzFM/yK65oK2rkVFArvsEliNnneNPSQgdw5BXaigheM2wAHZTauoPtX1z/EMD6rh16i2Zm",
+	"mF/dYWw6io+FXEfaWUTLaL5SV/MyhVwQWA0LNDc0Jl8ppOlFfDoARrwbtEDeqpvvMth7xZWI2GLKVJy/",
+	"xWVIUx/aWnp5HKgwIuubiVBcO3rYrcruox7xHs9Cx1BLnnXYTOCsjwq6/yjvTdo4Zdukn2dyS/5fadlj",
+	"//BdiBR+jKoCWqBM+vDhxyvtU5a0N+4+DnkC2AeQXYxt23+HIuFX2/7erEwvaEXKsXnZBXMG23akeN3t",
+	"dXXeQBvy6qrgYNt7L+2BW659WO48fJnAS1q35R78RBsO7qriPwEMsCeM/0RUDYJ5aiD33rRWThbht4/K",
+	"PX12LKR+oVd0s2tyAxsgRiM6ZvzegI5UXSazD0ngeiKSyKS0Tf4acrLr9s2kTdFkg5LhMOj4wUbgfd7E",
+	"63FnbryMMcb6Dlz61yxhEW9BIyBIFrSBKNYeGe667ZufnuyEdq/6YbcojM3G0x0ZyQHFx4J2nBCgrF96",
+	"0DDBDbtsuWLP7k5OeoszvfB/9uKu2Mt5e0wMjZ2jilyFve8CxAr9p4cksaqWYTcoRY2iqTPFDhxKbCJg",
+	"WsuM1GaQ/YR/LjUW91gZhjl+rup19IeInTHZKOCKgr9bOKvr/v3OSOs6Lb1T6Oo5edSga9fnj7YVItMU",
+	"kk+KKOMEsJPL3JGCYcvyAcZjilVl9CrkG1t4talOZzyCxjXqNq7QV2AB8W1ZoR+kZyICxjugZVGoLUr3",
+	"/qhA9SR4oR0dA4ZAWlvTPq8UGqf2u/du1O2Kom9g3+XcO0KOU7vt+8baEuM4mz63zdfj4cx/K3AaHp9y",
+	"U7CdxQ5P50OQra/4BGBsvg5ffSzJhu+clkbXFXdqL03o4O4astmslHoV6n2ltk5wyFKRkbpv6ow1wgkE",
+	"2BI/VUt1SbYHLG3LJ9oTvRCgBHA5dIWFgFSvyOCSRIh5GNPGTwgncMani4lhVN6UzduPW4jT6BbWefjo",
+	"cIGy8NYOIkHdV8PStp2x61wX7XSvxF3VNGa8BVgNzxYnL7Wi8BExh6jtdnyeh6ePtn3p77EIMmb2Rr5P",
+	"7tffUyXZVSY5vsP9PTZsf1dvO2x+32EMWbPburw2sVjQgJdG3/d+DDP58PTR3u+opAXrZFF0gXtUKN7t",
+	"x5vpF6iayC2+9RnafK59sCUVk5tiEUsCbYMs62fbGvvho1ctS2bVam5oE50mlx8v/x8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -13,6 +13,7 @@ import (
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/functional/internal/playbook"
+	"github.com/strata-crm/strata/functional/internal/query"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/httpx"
@@ -51,6 +52,7 @@ type Gate func(ctx context.Context, who signin.Identity, action string) error
 type Deps struct {
 	Plans       Plans
 	Reader      Reader
+	Tiles       query.Reader
 	Library     Library
 	Definitions Definitions
 	Gate        Gate
@@ -62,8 +64,8 @@ type Server struct{ d Deps }
 
 // Mount adds the layer's routes to e.
 func Mount(e *echo.Echo, d Deps) error {
-	if d.Plans == nil || d.Reader == nil || d.Library == nil || d.Definitions == nil || d.Gate == nil || d.Now == nil {
-		return fmt.Errorf("functional routes: plans, reader, library, definitions, gate and now are required")
+	if d.Plans == nil || d.Reader == nil || d.Tiles == nil || d.Library == nil || d.Definitions == nil || d.Gate == nil || d.Now == nil {
+		return fmt.Errorf("functional routes: plans, reader, tiles, library, definitions, gate and now are required")
 	}
 	spec, err := GetSpec()
 	if err != nil {

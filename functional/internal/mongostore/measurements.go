@@ -25,8 +25,14 @@ type measurementDoc struct {
 	Tenant      contract.TenantID    `bson:"tenant"`
 	Strategic   contract.DirectiveID `bson:"strategic"` // whose series it is in: the strategic directive's, or a trial's own
 	Metric      contract.MetricID    `bson:"metric"`
+	Major       int                  `bson:"major"` // of the metric's version: another one is another series
 	Start       time.Time            `bson:"start"`
 	Measurement contract.Measurement `bson:"measurement"`
+}
+
+func docOf(t contract.TenantID, of contract.DirectiveID, m contract.Measurement) measurementDoc {
+	d := contract.Definition{Version: m.Version}
+	return measurementDoc{1, t, of, m.Metric, d.Major(), m.Window.Start, m}
 }
 
 // informationDoc is the information of one goal, as last sent up. Replaced whole.
@@ -53,9 +59,7 @@ func (s *Stores) Measured(ctx context.Context, m contract.Measurement) (mongodb.
 			put, err = s.tried(ctx, record, m)
 			return err
 		}
-		put, err = mongodb.PutNewer(ctx, s.o.DB.Collection(measurements), s.id(string(m.ID)), m.Revision, measurementDoc{
-			1, s.o.Tenant, m.Strategic, m.Metric, m.Window.Start, m,
-		})
+		put, err = mongodb.PutNewer(ctx, s.o.DB.Collection(measurements), s.id(string(m.ID)), m.Revision, docOf(s.o.Tenant, m.Strategic, m))
 		if err != nil || put != mongodb.Applied {
 			return err
 		}
@@ -87,9 +91,7 @@ func (s *Stores) touch(ctx context.Context, id contract.DirectiveID) error {
 // tried stores a measurement of a trial in a series of its own, where no goal looks, and withdraws the trial once every
 // window is in.
 func (s *Stores) tried(ctx context.Context, record directive.Record, m contract.Measurement) (mongodb.Put, error) {
-	put, err := mongodb.PutNewer(ctx, s.o.DB.Collection(measurements), s.id(string(m.ID)), m.Revision, measurementDoc{
-		1, s.o.Tenant, m.Directive, m.Metric, m.Window.Start, m,
-	})
+	put, err := mongodb.PutNewer(ctx, s.o.DB.Collection(measurements), s.id(string(m.ID)), m.Revision, docOf(s.o.Tenant, m.Directive, m))
 	i := slices.IndexFunc(record.Trials, func(t trial.Trial) bool { return t.Order.ID == m.Directive })
 	if err != nil || put != mongodb.Applied || i < 0 {
 		return put, err

@@ -89,7 +89,10 @@ func (s *Stores) putFamily(ctx context.Context, before int64, f definition.Famil
 
 // Migrations returns the numbered changes of the database.
 func Migrations() []mongodb.Migration {
-	return []mongodb.Migration{{Number: 1, Name: "definitions have lives", Run: bringDefinitions}}
+	return []mongodb.Migration{
+		{Number: 1, Name: "definitions have lives", Run: bringDefinitions},
+		{Number: 2, Name: "series by major version", Run: numberSeries},
+	}
 }
 
 // metricDoc is one version as it was stored before versions had lives: in use from the moment it was added.

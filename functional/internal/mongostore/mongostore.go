@@ -36,7 +36,11 @@ func Indexes() []mongodb.Index {
 		{Collection: directives, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "kind", Value: 1}, {Key: "number", Value: -1}}},
 		{Collection: directives, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "record.plan.id", Value: 1}}},
 		{Collection: directives, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "record.answer.state", Value: 1}}},
+		{Collection: directives, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "record.strategic.goal.id", Value: 1}}},
 		{Collection: measurements, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "strategic", Value: 1}, {Key: "metric", Value: 1}, {Key: "start", Value: 1}}},
+		{Collection: measurements, Keys: bson.D{
+			{Key: "tenant", Value: 1}, {Key: "strategic", Value: 1}, {Key: "metric", Value: 1}, {Key: "major", Value: 1}, {Key: "start", Value: 1},
+		}},
 		{Collection: definitions, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "metric", Value: 1}}},
 	}
 }
