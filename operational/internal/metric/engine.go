@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -182,6 +183,9 @@ func (e *Engine) round(ctx context.Context) (*round, error) {
 	if r.first, err = e.o.Warehouse.FirstDay(ctx); err != nil {
 		return nil, fmt.Errorf("first day of data: %w", err)
 	}
+	if err = e.o.Warehouse.Settle(ctx); err != nil {
+		return nil, fmt.Errorf("linked identities: %w", err)
+	}
 	// Position before touches before rows: what is read later may contain more than the position says, never less.
 	if r.position, err = e.o.Positions.Position(ctx); err != nil {
 		return nil, fmt.Errorf("position of ingest: %w", err)
@@ -194,6 +198,10 @@ func (e *Engine) round(ctx context.Context) (*round, error) {
 		for part, pos := range at {
 			r.latest[part] = max(r.latest[part], pos)
 		}
+	}
+	if at, ok := r.latest[LinksPartition]; ok {
+		r.position = maps.Clone(r.position)
+		r.position[LinksPartition] = at
 	}
 	r.open = r.now.Sub(e.lastOpen) >= e.o.Cadence
 	return r, nil

@@ -78,6 +78,7 @@ func (w *world) Known(_ context.Context, id contract.MeasurementID) (map[int]int
 	p, ok := w.known[id]
 	return p.contains, p.m.DirectiveRevision, ok && p.m.Closed, nil
 }
+func (w *world) Settle(context.Context) error { return nil }
 func (w *world) FirstDay(context.Context) (contract.Day, error) {
 	var first contract.Day
 	for d := range w.touched {

@@ -113,8 +113,15 @@ type Quality struct {
 	Orders, WithAmount, WithItems, ZeroAmount, Identical int64
 }
 
+// LinksPartition is the partition under which days are touched that changed because identities were linked or parted.
+// Its positions count such changes.
+const LinksPartition = -1
+
 // Warehouse answers queries, each from one snapshot. Days are in the tenant's zone.
 type Warehouse interface {
+	// Settle brings the persons that linked identities belong to up to date: who is linked counts as one customer in what is
+	// asked from now on, and the days on which they did anything are touched under LinksPartition.
+	Settle(ctx context.Context) error
 	// FirstDay returns the day of the earliest row, or "" if there is none.
 	FirstDay(ctx context.Context) (contract.Day, error)
 	// Moments returns one group per key, sorted by key; without a dimension exactly one, of zeros if nobody matches.

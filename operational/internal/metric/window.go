@@ -8,7 +8,8 @@ import (
 
 // Span is a half-open range of days in the tenant's zone.
 type Span struct {
-	From, Until contract.Day
+	From  contract.Day `json:"from,omitempty"` // empty: from the first data
+	Until contract.Day `json:"until"`
 }
 
 // Window returns the span as instants.

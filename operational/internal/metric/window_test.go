@@ -94,7 +94,7 @@ func TestWindowsAcrossClockChanges(t *testing.T) {
 		{"America/Sao_Paulo", "2018-02-17", "2018-02-17T02:00:00Z", 25}, // 23:00 to midnight comes twice
 		{"Africa/Cairo", "2014-05-16", "2014-05-15T22:00:00Z", 23},      // clocks of midnight show 01:00
 		{"Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z", 23},
-		{"America/Havana", "2025-11-02", "2025-11-02T04:00:00Z", 25},    // midnight comes twice: the first begins the day
+		{"America/Havana", "2025-11-02", "2025-11-02T04:00:00Z", 25}, // midnight comes twice: the first begins the day
 		{"Asia/Kolkata", "2026-03-29", "2026-03-28T18:30:00Z", 24},
 	} {
 		zone, err := time.LoadLocation(c.zone)

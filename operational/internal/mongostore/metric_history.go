@@ -109,3 +109,15 @@ func judged(f metric.Frame, n int, needed fieldSet) (set doc) {
 	}
 	return set
 }
+
+// summaries compiles the purchase summaries of the customers in a scope: a row is a purchase day.
+func (c compiler) summaries(q metric.Query) ([]stage, error) {
+	first := op("$top", doc{{Key: "sortBy", Value: op("day", 1)}, {Key: "output", Value: "$revenueMinor"}})
+	needed := fieldSet{"purchase_days": true, "revenue": true, firstDay: true, lastDay: true}
+	needed.named(q.Scope)
+	stages := c.histories([]metric.Frame{{Window: q.Window}}, []fieldSet{needed}, q.Window.Until, bson.E{Key: "firstRevenue", Value: first})
+	chosen, err := c.chosen(q)
+	return append(append(stages, chosen...), op("$project", doc{
+		{Key: "_id", Value: 0}, {Key: "days", Value: 1}, {Key: "first", Value: 1}, {Key: "last", Value: 1}, {Key: "revenue", Value: 1}, {Key: "firstRevenue", Value: 1},
+	})), err
+}

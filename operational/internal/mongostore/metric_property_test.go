@@ -25,7 +25,7 @@ import (
 const firstOfAll = contract.Day("1997-01-01")
 
 // drawWorld draws some customers' days, answers and profiles, and stores them under a tenant of their own.
-func drawWorld(t *rapid.T, db *mongodb.DB, own contract.TenantID) oracle {
+func drawWorld(t *rapid.T, db *mongodb.DB, own contract.TenantID, linked bool) oracle {
 	o := oracle{profiles: map[string]row{}}
 	seen := map[string]bool{}
 	for range rapid.IntRange(0, 40).Draw(t, "rows") {
@@ -56,13 +56,79 @@ func drawWorld(t *rapid.T, db *mongodb.DB, own contract.TenantID) oracle {
 			}
 			p := profileOf(customer, values)
 			p.ID, p.Tenant = id(own, customer), own
+			for j, v := range p.Values { // each profile is of another time, so that one value is the latest
+				origin := v.Value.(originDoc)
+				origin.At = time.Unix(int64(97*(i*5%8)), 0).UTC()
+				p.Values[j].Value = origin
+			}
 			profiles = append(profiles, p)
 		}
 	}
 	save(t, db, rowsCollection, o.days)
 	save(t, db, factsCollection, append(facts, o.answers...))
 	save(t, db, profilesCollection, profiles)
-	return o
+	if !linked {
+		return o
+	}
+	return o.linked(drawLinks(t, db, own))
+}
+
+// drawLinks draws which identities are the same person.
+func drawLinks(t *rapid.T, db *mongodb.DB, own contract.TenantID) metric.Persons {
+	var links []identity.Link
+	var docs []linkDoc
+	seen := map[string]bool{}
+	for range rapid.SampledFrom([]int{0, 1, 3, 6}).Draw(t, "links") {
+		l := identity.Link{A: identity.Key(drawCustomer(t)), B: identity.Key(drawCustomer(t))}
+		if l.A >= l.B || seen[l.ID()] {
+			continue
+		}
+		seen[l.ID()] = true
+		links = append(links, l)
+		docs = append(docs, linkDoc{ID: id(own, l.ID()), V: version, Tenant: own, A: l.A, B: l.B})
+	}
+	save(t, db, linksCollection, docs)
+	return metric.PersonsOf(links)
+}
+
+// linked returns the world in which every person has one identity.
+func (o oracle) linked(persons metric.Persons) oracle {
+	of := func(k identity.Key) identity.Key {
+		smallest := k
+		for other, person := range persons {
+			if p, ok := persons[k]; ok && p == person && other < smallest {
+				smallest = other
+			}
+		}
+		return smallest
+	}
+	out, at := oracle{profiles: map[string]row{}}, map[string]int{}
+	for _, d := range o.days {
+		d.Customer = of(d.Customer)
+		if i := slices.IndexFunc(out.days, func(e dayDoc) bool { return e.Customer == d.Customer && e.Day == d.Day }); i >= 0 {
+			e := &out.days[i]
+			e.Orders, e.Revenue, e.Units, e.Zero, e.Identical = e.Orders+d.Orders, e.Revenue+d.Revenue, e.Units+d.Units, e.Zero+d.Zero, e.Identical+d.Identical
+			e.WithAmount, e.WithItems = e.WithAmount+d.WithAmount, e.WithItems+d.WithItems
+		} else {
+			out.days = append(out.days, d)
+		}
+	}
+	for _, a := range o.answers {
+		a.Customer = of(a.Customer)
+		out.answers = append(out.answers, a)
+	}
+	for _, c := range sorted(o.profiles) {
+		person, when := string(of(identity.Key(c))), int(c[1]-'0')*5%8
+		if out.profiles[person] == nil {
+			out.profiles[person] = row{}
+		}
+		for name, v := range o.profiles[c] {
+			if last, ok := at[person+name]; !ok || when > last {
+				out.profiles[person][name], at[person+name] = v, when
+			}
+		}
+	}
+	return out
 }
 
 func save[T any](t *rapid.T, db *mongodb.DB, collection string, docs []T) {
@@ -245,12 +311,16 @@ func drawSingle(t *rapid.T, m contract.Measure) contract.Measure {
 // TestAgainstOracle: pipelines give what looking at every row gives, whatever was drawn.
 func TestAgainstOracle(t *testing.T) {
 	t.Parallel()
-	db := mongotest.Open(t, CollectIndexes()...)
+	plain, linked := mongotest.Open(t, CollectIndexes()...), mongotest.Open(t, CollectIndexes()...)
 	var run atomic.Int64
 	exact := gocmp.Options{cmpopts.EquateApprox(0, 1e-9), cmpopts.EquateEmpty()}
 	rapid.Check(t, func(t *rapid.T) {
 		own := contract.TenantID(fmt.Sprintf("t%d", run.Add(1)))
-		o, s := drawWorld(t, db, own), NewMetrics(own, db)
+		db := rapid.SampledFrom([]*mongodb.DB{plain, linked}).Draw(t, "database")
+		o, s := drawWorld(t, db, own, db == linked), NewMetrics(own, db)
+		if err := s.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		cal := metric.Calendar{WeekStart: time.Weekday(rapid.IntRange(0, 6).Draw(t, "week start"))}
 		for range 6 {
 			c := drawComputation(t)

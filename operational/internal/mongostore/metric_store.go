@@ -155,10 +155,15 @@ func element(raw bson.Raw, name string, i uint) *float64 {
 var wholeScan = bson.D{{Key: "$natural", Value: 1}}
 
 func hint(q metric.Query) *options.AggregateOptionsBuilder {
-	if q.Entity == contract.Customer || q.Entity == contract.CustomerDay && needsPast(q) {
+	if asItLies(q) {
 		return options.Aggregate().SetHint(wholeScan)
 	}
 	return options.Aggregate()
+}
+
+// asItLies reports whether a query needs most rows of its collection.
+func asItLies(q metric.Query) bool {
+	return q.Entity == contract.Customer || q.Entity == contract.CustomerDay && needsPast(q)
 }
 
 func (s *Metrics) run(ctx context.Context, collection string, stages []stage, o ...options.Lister[options.AggregateOptions]) ([]bson.Raw, error) {
@@ -202,21 +207,14 @@ func (s *Metrics) Order(ctx context.Context, q metric.Order) (metric.Statistic, 
 
 // Summaries implements metric.Warehouse. A row is a purchase day; the mean spend is over the days after the first.
 func (s *Metrics) Summaries(ctx context.Context, w metric.Span, scope *contract.Condition) ([]btyd.Summary, error) {
-	first := op("$top", doc{{Key: "sortBy", Value: op("day", 1)}, {Key: "output", Value: "$revenueMinor"}})
 	c, err := s.compiler(ctx)
 	if err != nil {
 		return nil, err
 	}
-	needed := fieldSet{"purchase_days": true, "revenue": true, firstDay: true, lastDay: true}
-	needed.named(scope)
-	stages := c.histories([]metric.Frame{{Window: w}}, []fieldSet{needed}, w.Until, bson.E{Key: "firstRevenue", Value: first})
-	kept, err := c.chosen(metric.Query{Entity: contract.Customer, Window: w, Scope: scope})
+	stages, err := c.summaries(metric.Query{Entity: contract.Customer, Window: w, Scope: scope})
 	if err != nil {
 		return nil, err
 	}
-	stages = append(append(stages, kept...), op("$project", doc{
-		{Key: "_id", Value: 0}, {Key: "days", Value: 1}, {Key: "first", Value: 1}, {Key: "last", Value: 1}, {Key: "revenue", Value: 1}, {Key: "firstRevenue", Value: 1},
-	}))
 	cur, err := s.db.Collection(rowsCollection).Aggregate(ctx, stages, options.Aggregate().SetBatchSize(summaryBatch).SetHint(wholeScan))
 	if err != nil {
 		return nil, fmt.Errorf("summaries: %w", mongodb.Fault(err))

@@ -217,6 +217,8 @@ func (o oracle) converts(q metric.Query, customer string, out []float64) []float
 	return out
 }
 
+func (o oracle) Settle(context.Context) error { return nil }
+
 func (o oracle) FirstDay(context.Context) (contract.Day, error) {
 	var first contract.Day
 	for _, d := range o.days {
