@@ -6,19 +6,24 @@ import (
 	"github.com/strata-crm/strata/shared/contract"
 )
 
-// Backtest is how a method did when it forecast what is known by now: refitted at each of the last origins, on the windows
+// Tried is how a method did when it forecast what is known by now: refitted at each of the last origins, on the windows
 // before it alone, and compared with the windows after it.
-type Backtest struct {
-	Method  Method
-	Origins int
-	Values  int     // values forecast, over all origins and distances
-	MAE     float64 // mean absolute error, in the metric's unit
+type Tried struct {
+	Method Method
+	MAE    float64 // mean absolute error, in the metric's unit
 	// MASE is MAE over the mean absolute error of repeating the last season one season ahead, over the whole series (Hyndman
 	// & Koehler 2006): below 1 is better than that. It is 0 for a series that never changes.
 	MASE float64
 	// WAPE is the sum of absolute errors over the sum of absolute values; 0 where those are all 0.
-	WAPE       float64
-	Coverage80 float64 // share of values inside the 80 % interval
+	WAPE float64
+}
+
+// Backtest is how the chosen method did, and its intervals.
+type Backtest struct {
+	Tried
+	Origins    int
+	Values     int     // values forecast, over all origins and distances
+	Coverage80 float64 // share of them inside the 80 % interval as it would have been given then
 	Coverage95 float64
 }
 
@@ -79,11 +84,11 @@ func (t trimmed) origins(all []candidate, g Gates) []int {
 	return out
 }
 
-// trial is a backtest with what else is needed of it.
+// trial is what is needed of a method that was tried.
 type trial struct {
-	Backtest
-	byOrigin []float64 // mean absolute error from each origin
-	missed   misses
+	Tried
+	fits     []fitted  // at each origin
+	byOrigin []float64 // mean absolute error from each origin with values after it
 }
 
 // misses are squared errors in units of the method's own standard deviation, at the windows that were forecast.
@@ -91,6 +96,10 @@ type misses struct {
 	ahead  int
 	window []int
 	square []float64
+}
+
+func (m *misses) add(window int, z float64) {
+	m.window, m.square = append(m.window, window), append(m.square, z*z)
 }
 
 // trusted is the number of origins that a method's own deviation counts for beside the errors of the backtest.
@@ -109,13 +118,13 @@ func (m misses) wider(n int) float64 {
 	return math.Max(1, math.Sqrt(sum/weight))
 }
 
-// backtest reports false when the method cannot be fitted at one of the origins.
-func (t trimmed) backtest(m Method, origins []int, ahead int) (trial, bool) {
-	b := trial{Backtest: Backtest{Method: m, Origins: len(origins)}, missed: misses{ahead: ahead}}
+// try reports false when the method cannot be fitted at one of the origins.
+func (t trimmed) try(m Method, origins []int, ahead int) (trial, bool) {
+	b := trial{Tried: Tried{Method: m}}
 	var near []float64
-	absolute, values := 0.0, 0.0
-	for _, n := range origins {
-		past := t.until(n)
+	var absolute, values, n float64
+	for _, origin := range origins {
+		past := t.until(origin)
 		f, err := m.fit(past, near)
 		if err != nil {
 			return b, false
@@ -123,14 +132,22 @@ func (t trimmed) backtest(m Method, origins []int, ahead int) (trial, bool) {
 		if s, smoothing := f.(smoothed); smoothing {
 			near = s.x
 		}
-		a, v := b.look(t, past, f, n, min(ahead, len(t.y)-n))
-		absolute, values = absolute+a, values+v
+		b.fits = append(b.fits, f)
+		sum, seen := 0.0, 0.0
+		for i, mean := range past.means(f, min(ahead, len(t.y)-origin)) {
+			if y := t.y[origin+i]; !math.IsNaN(y) {
+				sum, seen = sum+math.Abs(y-t.bounds.within(mean)), seen+1
+				values += math.Abs(y)
+			}
+		}
+		if absolute, n = absolute+sum, n+seen; seen > 0 {
+			b.byOrigin = append(b.byOrigin, sum/seen)
+		}
 	}
-	if b.Values == 0 || math.IsNaN(absolute) {
+	if n == 0 || math.IsNaN(absolute) {
 		return b, false
 	}
-	v := float64(b.Values)
-	b.MAE, b.Coverage80, b.Coverage95 = absolute/v, b.Coverage80/v, b.Coverage95/v
+	b.MAE = absolute / n
 	if scale := t.scale(); scale > 0 {
 		b.MASE = b.MAE / scale
 	}
@@ -140,51 +157,50 @@ func (t trimmed) backtest(m Method, origins []int, ahead int) (trial, bool) {
 	return b, true
 }
 
-// look compares the forecasts from one origin with what came, and returns the sums of absolute errors and values.
-func (b *trial) look(t, past trimmed, f fitted, n, ahead int) (absolute, values float64) {
-	means, deviations := past.moments(f, ahead)
-	seen := 0.0
-	for i, p := range past.points(f, ahead, b.missed.wider(n)) {
-		y := t.y[n+i]
-		if math.IsNaN(y) {
-			continue
-		}
-		seen++
-		absolute += math.Abs(y - p.Mean)
-		values += math.Abs(y)
-		b.Coverage80 += one(p.Low80 <= y && y <= p.High80)
-		b.Coverage95 += one(p.Low95 <= y && y <= p.High95)
-		if z := (y - means[i]) / deviations[i]; deviations[i] > 0 {
-			b.missed.window, b.missed.square = append(b.missed.window, n+i), append(b.missed.square, z*z)
+// backtest looks at the intervals of the method that was chosen, each widened by what was known then, and returns by how
+// much they are to be widened now.
+func (t trimmed) backtest(chosen trial, origins []int, ahead int) (b Backtest, wider float64) {
+	b = Backtest{Tried: chosen.Tried, Origins: len(origins)}
+	missed := misses{ahead: ahead}
+	for o, origin := range origins {
+		points, sds := t.until(origin).points(chosen.fits[o], min(ahead, len(t.y)-origin), missed.wider(origin))
+		for i, p := range points {
+			y := t.y[origin+i]
+			if math.IsNaN(y) {
+				continue
+			}
+			b.Values++
+			b.Coverage80 += one(p.Low80 <= y && y <= p.High80)
+			b.Coverage95 += one(p.Low95 <= y && y <= p.High95)
+			if sds[i] > 0 {
+				missed.add(origin+i, (y-p.Mean)/sds[i])
+			}
 		}
 	}
-	b.Values += int(seen)
-	if seen > 0 {
-		b.byOrigin = append(b.byOrigin, absolute/seen)
-	}
-	return absolute, values
+	b.Coverage80, b.Coverage95 = b.Coverage80/float64(b.Values), b.Coverage95/float64(b.Values)
+	return b, missed.wider(len(t.y))
 }
 
-// choose returns the simplest trial whose error is within one standard error of the smallest, over origins (Breiman et al.
-// 1984): on few origins the smallest is often so by chance, and the richer method then does worse on what is to come. -1
-// without trials.
-func choose(trials []trial) int {
-	best := -1
-	for i, t := range trials {
-		if best < 0 || t.MAE < trials[best].MAE {
-			best = i
+// choose returns the simplest trial, of at least one, whose error is within one standard error of the smallest, over origins
+// (Breiman et al. 1984): on few origins the smallest is often so by chance, and the richer method then does worse on what is
+// to come.
+func choose(trials []trial) trial {
+	best := trials[0]
+	for _, t := range trials {
+		if t.MAE < best.MAE {
+			best = t
 		}
 	}
-	for i, t := range trials {
+	for _, t := range trials {
 		n := float64(len(t.byOrigin))
 		sum, squares := 0.0, 0.0
 		for o, e := range t.byOrigin {
-			d := e - trials[best].byOrigin[o]
+			d := e - best.byOrigin[o]
 			sum, squares = sum+d, squares+d*d
 		}
 		mean := sum / n
 		if spread := math.Max(0, squares/n-mean*mean); mean <= math.Sqrt(spread/math.Max(1, n-1)) {
-			return i
+			return t
 		}
 	}
 	return best

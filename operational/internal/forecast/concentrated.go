@@ -25,7 +25,7 @@ func newConcentrated(f form, y []float64, season int) *concentrated {
 			c.zeros[t] = v
 		}
 	}
-	k := f.starts(season)
+	k := f.countStarts(season)
 	c.columns, c.normal, c.solved = make([][]float64, k), make([][]float64, k), make([]float64, k)
 	for j := range k {
 		c.columns[j], c.normal[j] = make([]float64, len(y)), make([]float64, k)

@@ -19,7 +19,7 @@ type smoothed struct {
 	freedom int     // values less parameters
 	windows int
 	x       []float64 // where the search ended, as unpack reads it; a good start on a series that is one window longer
-	unsure  *uncertainty
+	data    trimmed
 }
 
 // smooth fits a model of the form by maximum likelihood. near, where not nil, is the end of an earlier search.
@@ -33,13 +33,12 @@ func smooth(f form, t trimmed, near []float64) (smoothed, error) {
 	if f.multiplying {
 		x = s.multiplicative(near)
 	}
-	m := smoothed{form: f, weights: f.weightsOf(x), start: s.unpack(x), windows: len(t.y), freedom: t.seen - f.parameters(t.season), x: x}
+	m := smoothed{form: f, weights: f.weightsOf(x), start: s.unpack(x), windows: len(t.y), freedom: t.seen - f.parameters(t.season), x: x, data: t}
 	end, ok := s.run(x)
 	if !ok {
 		return smoothed{}, refuse("the level of the series falls to 0, which a multiplicative form does not have")
 	}
 	m.end, m.sse = end, floats.Dot(s.errors, s.errors)
-	m.unsure = s.uncertainty(x)
 	return m, nil
 }
 
@@ -74,10 +73,10 @@ func (s *searcher) run(x []float64) (end state, ok bool) {
 // guesses are starts of the search for the weights: a level that moves slowly and one that moves fast.
 func (f form) guesses(near []float64) [][]float64 {
 	if near != nil {
-		return [][]float64{near[:f.weights()]}
+		return [][]float64{near[:f.countWeights()]}
 	}
 	slow, fast := []float64{-1.5, -2, -2, 1}, []float64{1, -2, -2, 1}
-	return [][]float64{slow[:f.weights()], fast[:f.weights()]}
+	return [][]float64{slow[:f.countWeights()], fast[:f.countWeights()]}
 }
 
 // climb returns the lowest point that Nelder and Mead's method finds from the starts.
@@ -130,7 +129,7 @@ func (s *searcher) multiplicative(near []float64) []float64 {
 // factors is the end of the additive search as a start for multiplicative.
 func (s *searcher) factors() []float64 {
 	x := s.additive(s.form, nil)
-	start := s.added(x[s.form.weights():], s.season)
+	start := s.added(x[s.form.countWeights():], s.season)
 	mean, n := 0.0, 0.0
 	for _, v := range s.y {
 		if !math.IsNaN(v) {
@@ -139,7 +138,7 @@ func (s *searcher) factors() []float64 {
 	}
 	mean /= n
 	level := math.Max(start.level, .05*mean)
-	x = append(x[:s.form.weights()], math.Log(level))
+	x = append(x[:s.form.countWeights()], math.Log(level))
 	if s.trend {
 		x = append(x, start.slope/level)
 	}
@@ -151,7 +150,7 @@ func (s *searcher) factors() []float64 {
 
 // unpack reads the start values that follow the weights in x.
 func (s *searcher) unpack(x []float64) state {
-	x = x[s.form.weights():]
+	x = x[s.form.countWeights():]
 	if s.multiplying {
 		return s.scaled(x)
 	}

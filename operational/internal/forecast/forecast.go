@@ -10,17 +10,17 @@ import (
 type Forecast struct {
 	Method     Method
 	Points     []Point
-	Backtest   Backtest   // of Method
-	Candidates []Backtest // of all methods that were tried, from the simplest to the richest
-	Season     int        // windows in the season that was looked for; 1 for none, or when the series is shorter than two
-	Values     int        // windows with a value that it rests on
+	Backtest   Backtest // of Method
+	Candidates []Tried  // all methods that could be tried, from the simplest to the richest
+	Season     int      // windows in the season that was looked for; 1 for none, or when the series is shorter than two
+	Values     int      // windows with a value that it rests on
 }
 
 // farthest is the most windows that are forecast.
 const farthest = 1000
 
-// Of forecasts the next windows of a series, ahead of them, by the method with the smallest MASE in the backtest; of equals
-// the simpler. It fails (Invalid) on a series that cannot be or a number of windows outside 1 to 1,000, and refuses
+// Of forecasts the next windows of a series, ahead of them, by the simplest method whose error in the backtest is within one
+// standard error of the smallest. It fails (Invalid) on a series that cannot be or a number of windows outside 1 to 1,000, and refuses
 // (Conflict, model_not_identified) a series that fails a gate or that no method can be tried on.
 func Of(s Series, ahead int, g Gates) (*Forecast, error) {
 	if ahead < 1 || ahead > farthest {
@@ -38,21 +38,22 @@ func Of(s Series, ahead int, g Gates) (*Forecast, error) {
 	f := &Forecast{Season: t.season, Values: t.seen}
 	var trials []trial
 	for _, c := range all {
-		if b, ok := t.backtest(c.method, origins, ahead); ok {
-			trials = append(trials, b)
-			f.Candidates = append(f.Candidates, b.Backtest)
+		if b, ok := t.try(c.method, origins, ahead); ok {
+			trials, f.Candidates = append(trials, b), append(f.Candidates, b.Tried)
 		}
 	}
-	best := choose(trials)
-	if best < 0 {
+	if len(trials) == 0 {
 		return nil, refuse("%d windows leave fewer than %d from which a method could be tried: wait for more data", len(t.y), g.MinOrigins)
 	}
-	f.Backtest, f.Method = trials[best].Backtest, trials[best].Method
-	model, err := f.Method.fit(t, nil)
+	best := choose(trials)
+	model, err := best.Method.fit(t, nil)
 	if err != nil {
 		return nil, err
 	}
-	f.Points = t.points(model, ahead, trials[best].missed.wider(len(t.y)))
+	var wider float64
+	f.Method = best.Method
+	f.Backtest, wider = t.backtest(best, origins, ahead)
+	f.Points, _ = t.points(model, ahead, wider)
 	return f, nil
 }
 
@@ -70,7 +71,8 @@ func By(m Method, s Series, ahead int) ([]Point, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.points(f, ahead, 1), nil
+	points, _ := t.points(f, ahead, 1)
+	return points, nil
 }
 
 // WAPE is the sum of absolute errors over the sum of absolute values, 20 % for errors of 10, 10 and 10 of 100, 0 and 50. It is

@@ -66,9 +66,9 @@ func (f form) fits(t trimmed) bool {
 }
 
 // parameters counts smoothing weights and start values.
-func (f form) parameters(season int) int { return f.weights() + f.starts(season) }
+func (f form) parameters(season int) int { return f.countWeights() + f.countStarts(season) }
 
-func (f form) weights() int {
+func (f form) countWeights() int {
 	n := 1
 	for _, has := range []bool{f.trend, f.damped, f.seasonal} {
 		if has {
@@ -78,7 +78,7 @@ func (f form) weights() int {
 	return n
 }
 
-func (f form) starts(season int) int {
+func (f form) countStarts(season int) int {
 	n := 1
 	if f.trend {
 		n++

@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -17,9 +18,11 @@ type Point struct {
 
 // fitted is a method fitted to a series.
 type fitted interface {
-	// project returns the means of the next windows and the variances of their errors.
-	project(ahead int) (means, variances []float64)
-	// degrees is how many values the variance rests on, less what was estimated beside it.
+	// means are what the next windows are expected to be.
+	means(ahead int) []float64
+	// variances are those of the errors of means; they cost much more.
+	variances(ahead int) []float64
+	// degrees is how many values the variances rest on, less what was estimated beside them.
 	degrees() float64
 }
 
@@ -38,11 +41,29 @@ func (m Method) fit(t trimmed, near []float64) (fitted, error) {
 	return s, nil
 }
 
-func (m smoothed) project(ahead int) (means, variances []float64) {
-	means = m.form.project(m.end, m.weights, m.windows, ahead)
-	variances = m.variances(m.end, m.weights, m.windows, ahead, m.sigma2())
-	m.unsure.add(variances, m.sigma2())
-	return means, variances
+func (m smoothed) means(ahead int) []float64 {
+	return m.project(m.end, m.weights, m.windows, ahead)
+}
+
+// variances are those of the model or, where they are larger, of all models that the data allow, each by its likelihood,
+// around the means of the likeliest; and that of the start values.
+func (m smoothed) variances(ahead int) []float64 {
+	s := newSearcher(m.form, m.data)
+	means, own := m.means(ahead), m.known(m.end, m.weights, m.windows, ahead, m.sigma2())
+	mixed, total := slices.Clone(own), 1.0
+	for _, a := range s.alternatives(m.x, m.sse, m.freedom) {
+		total += a.share
+		theirs := m.project(a.end, a.weights, m.windows, ahead)
+		for h, v := range m.known(a.end, a.weights, m.windows, ahead, a.sigma2) {
+			d := theirs[h] - means[h]
+			mixed[h] += a.share * (v + d*d)
+		}
+	}
+	for h, v := range mixed {
+		own[h] = math.Max(own[h], v/total)
+	}
+	s.starting(m.x).add(own, m.sigma2())
+	return own
 }
 
 func (m smoothed) degrees() float64 { return float64(m.freedom) }
@@ -80,39 +101,41 @@ func repeat(t trimmed) (fitted, error) {
 	return r, nil
 }
 
-func (r repeated) project(ahead int) (means, variances []float64) {
-	for h := range ahead {
-		means = append(means, r.last[h%len(r.last)])
-		variances = append(variances, r.sigma2*float64(h/len(r.last)+1))
+func (r repeated) means(ahead int) []float64 {
+	out := make([]float64, ahead)
+	for h := range out {
+		out[h] = r.last[h%len(r.last)]
 	}
-	return means, variances
+	return out
+}
+
+func (r repeated) variances(ahead int) []float64 {
+	out := make([]float64, ahead)
+	for h := range out {
+		out[h] = r.sigma2 * float64(h/len(r.last)+1)
+	}
+	return out
 }
 
 func (r repeated) degrees() float64 { return float64(r.differences) }
 
 // points are the next windows of the whole series, those since its last value left out, with intervals wider by a factor
-// than the method's own.
-func (t trimmed) points(f fitted, ahead int, wider float64) []Point {
-	means, deviations := t.moments(f, ahead)
+// than the method's own. sds are the deviations before widening.
+func (t trimmed) points(f fitted, ahead int, wider float64) (points []Point, sds []float64) {
+	means, sds := t.means(f, ahead), f.variances(t.after + ahead)[t.after:]
 	student := distuv.StudentsT{Sigma: wider, Nu: f.degrees()}
 	q80, q95 := student.Quantile(.9), student.Quantile(.975)
-	out := make([]Point, ahead)
 	for i, mean := range means {
-		sd := deviations[i]
-		out[i] = Point{
+		sds[i] = math.Sqrt(sds[i])
+		d80, d95 := q80*sds[i], q95*sds[i]
+		points = append(points, Point{
 			Ahead: i + 1, Mean: t.bounds.within(mean),
-			Low80: t.bounds.within(mean - q80*sd), High80: t.bounds.within(mean + q80*sd),
-			Low95: t.bounds.within(mean - q95*sd), High95: t.bounds.within(mean + q95*sd),
-		}
+			Low80: t.bounds.within(mean - d80), High80: t.bounds.within(mean + d80),
+			Low95: t.bounds.within(mean - d95), High95: t.bounds.within(mean + d95),
+		})
 	}
-	return out
+	return points, sds
 }
 
-// moments are the means and standard deviations of the next windows, before bounds.
-func (t trimmed) moments(f fitted, ahead int) (means, deviations []float64) {
-	means, deviations = f.project(t.after + ahead)
-	for i, v := range deviations {
-		deviations[i] = math.Sqrt(v)
-	}
-	return means[t.after:], deviations[t.after:]
-}
+// means are those of the next windows of the whole series, before bounds.
+func (t trimmed) means(f fitted, ahead int) []float64 { return f.means(t.after + ahead)[t.after:] }

@@ -53,7 +53,8 @@ func TestSimpleSmoothingOfOil(t *testing.T) {
 	near(t, "alpha", m.weights.alpha, .8339, 1e-3)
 	near(t, "level at the start", m.start.level, 446.5868, .05)
 	near(t, "RMSE", m.rmse(), 28.12, .0051)
-	means, variances := m.project(5)
+	means := m.means(5)
+	variances := m.known(m.end, m.weights, len(oil), 5, m.sigma2()) // R's intervals are those of known parameters
 	normal := distuv.UnitNormal
 	for i, w := range [][4]float64{{504.4541, 580.9070, 484.2183, 601.1429}, {492.9073, 592.4539, 466.5589, 618.8023}, {483.5747, 601.7864, 452.2860, 633.0752},
 		{475.5269, 609.8343, 439.9778, 645.3834}, {468.3452, 617.0159, 428.9945, 656.3667}} {
@@ -96,8 +97,8 @@ func TestHoltOfPassengers(t *testing.T) {
 	w := weights{alpha: alpha, beta: beta * alpha, phi: 1}
 	m := smoothedBy(t, Holt, passengers, 0)
 	end, sse := m.at(t, passengers, w, state{level: 15.5715222051655, slope: 2.10171710376136})
-	means, _ := m.project(5)
-	theirs := m.form.project(end, w, len(passengers), 5)
+	means := m.means(5)
+	theirs := m.project(end, w, len(passengers), 5)
 	for i, want := range []float64{74.6013036045367, 76.7030432818444, 78.8047829591522, 80.90652263646, 83.0082623137678} {
 		near(t, fmt.Sprintf("R's forecast of %d", 2017+i), theirs[i], want, 2e-4)
 		near(t, fmt.Sprintf("forecast of %d", 2017+i), means[i], want, .03)
@@ -140,7 +141,7 @@ func TestSeasonalNaive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	means, variances := f.project(6)
+	means, variances := f.means(6), f.variances(6)
 	for i, want := range []float64{73.25703, 47.69662, 61.09777, 66.05576, 73.25703, 47.69662} {
 		near(t, "mean", means[i], want, 0)
 	}

@@ -103,9 +103,9 @@ func (f form) project(s state, w weights, n, ahead int) []float64 {
 	return out
 }
 
-// variances are those of the errors of project, sigma2 being that of one step. Additive: Hyndman et al. (2008), table 6.2,
+// known is the variance of the errors of project with known parameters, sigma2 being that of one step. Additive: Hyndman et al. (2008), table 6.2,
 // class 1. Multiplying: section 6.4, class 3, in which level and season are taken as independent beyond one season.
-func (f form) variances(s state, w weights, n, ahead int, sigma2 float64) []float64 {
+func (f form) known(s state, w weights, n, ahead int, sigma2 float64) []float64 {
 	out, moved := make([]float64, ahead), make([]float64, ahead) // moved[j]: how an error moves the level j windows on
 	for j, sum, power := 1, 0.0, 1.0; j < ahead; j++ {
 		power *= w.phi

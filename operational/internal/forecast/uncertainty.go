@@ -7,54 +7,108 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
+// What not knowing the parameters adds to the variance of the forecasts. Without it intervals would be those of known
+// parameters: too narrow above all where a trend rests on few values, of which the likelihood often says that it is
+// straight, the weight of its errors being at the end of its region.
+
+// alternative is a model with other weights, that the data do not speak against.
+type alternative struct {
+	weights weights
+	end     state
+	sigma2  float64
+	share   float64 // its likelihood as a part of the maximum
+}
+
 const (
-	paramStep  = 1e-5 // relative, for central differences by a parameter
-	paramRidge = 1e-8 // relative to the mean square of the derivatives; a weight at the end of its region has none
+	alternatives = 100  // tried for each weight, spread evenly over the region of all
+	leastShare   = 1e-3 // of the maximum's likelihood, below which one is left out
 )
 
-// uncertainty is what not knowing the parameters adds to the variance of the forecasts: g' V g, g the derivative of a
-// forecast by the parameters, V = s² (J'J)^-1 their covariance in the Gauss-Newton approximation, J the derivatives of the
-// one-step errors. Without it intervals would be those of known parameters, too narrow above all where the slope of a
-// trend rests on few values.
-type uncertainty struct {
+// alternatives finds models beside the one at x. Their start values are fitted anew where errors are additive, else those
+// of x.
+func (s *searcher) alternatives(x []float64, sse float64, freedom int) []alternative {
+	var out []alternative
+	c := newConcentrated(s.form, s.y, s.season)
+	if s.multiplying {
+		c = nil
+	}
+	for i := range alternatives * s.countWeights() {
+		theta := s.spread(i + 1)
+		a := alternative{weights: s.weightsOf(theta)}
+		start := x[s.countWeights():]
+		if c != nil {
+			c.squares(a.weights)
+			start = c.solved
+		}
+		end, ok := s.run(append(theta, start...))
+		squares := floats.Dot(s.errors, s.errors)
+		if !ok || !(squares > 0) {
+			continue
+		}
+		a.share = math.Exp(-float64(len(s.y)) / 2 * math.Log(squares/sse))
+		if a.end, a.sigma2 = end, squares/float64(freedom); a.share >= leastShare {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// spread is the ith point of Halton's sequence over the region of the weights, as weightsOf reads it.
+func (f form) spread(i int) []float64 {
+	theta := make([]float64, f.countWeights())
+	for d, prime := range []int{2, 3, 5, 7}[:len(theta)] {
+		v, part := 0.0, 1.0
+		for k := i; k > 0; k /= prime {
+			part /= float64(prime)
+			v += part * float64(k%prime)
+		}
+		theta[d] = math.Log(v / (1 - v))
+	}
+	return theta
+}
+
+const (
+	paramStep  = 1e-5 // relative, for central differences by a start value
+	paramRidge = 1e-8 // relative to the mean square of the derivatives; a start value may have no influence
+)
+
+// starting is what not knowing the start values adds: g' V g, g the derivative of a forecast by them, V = s² (J'J)^-1 their
+// covariance, J the derivatives of the one-step errors.
+type starting struct {
 	form
-	windows  int
-	normal   mat.Cholesky // of J'J
-	tangents []tangent
+	weights weights
+	windows int
+	normal  mat.Cholesky // of J'J
+	ends    [][2]state   // where two neighbours of each lead, one step up and one down
+	steps   []float64
 }
 
-// tangent is where two neighbours of a parameter lead, one step up and one down.
-type tangent struct {
-	end     [2]state
-	weights [2]weights
-	step    float64
-}
-
-// uncertainty is nil where a neighbour of the parameters is outside what the form allows.
-func (s *searcher) uncertainty(x []float64) *uncertainty {
-	u := &uncertainty{form: s.form, windows: len(s.y), tangents: make([]tangent, len(x))}
-	jacobian := mat.NewDense(len(s.y), len(x), nil)
+// starting is nil where a neighbour of the start values is outside what the form allows.
+func (s *searcher) starting(x []float64) *starting {
+	first := s.countWeights()
+	k := len(x) - first
+	u := &starting{form: s.form, weights: s.weightsOf(x), windows: len(s.y), ends: make([][2]state, k), steps: make([]float64, k)}
+	jacobian := mat.NewDense(len(s.y), k, nil)
 	moved, column := append([]float64(nil), x...), make([]float64, len(s.y))
-	for j := range x {
-		t := &u.tangents[j]
-		t.step = paramStep * math.Max(1, math.Abs(x[j]))
+	for j := range k {
+		u.steps[j] = paramStep * math.Max(1, math.Abs(x[first+j]))
 		for side, sign := range []float64{1, -1} {
-			moved[j] = x[j] + sign*t.step
+			moved[first+j] = x[first+j] + sign*u.steps[j]
 			end, ok := s.run(moved)
 			if !ok {
 				return nil
 			}
-			t.end[side], t.weights[side] = end, s.weightsOf(moved)
-			floats.AddScaled(column, sign/(2*t.step), s.errors)
+			u.ends[j][side] = end
+			floats.AddScaled(column, sign/(2*u.steps[j]), s.errors)
 		}
-		moved[j] = x[j]
+		moved[first+j] = x[first+j]
 		jacobian.SetCol(j, column)
 		clear(column)
 	}
 	var normal mat.SymDense
 	normal.SymOuterK(1, jacobian.T())
-	ridge := paramRidge * mat.Trace(&normal) / float64(len(x))
-	for j := range x {
+	ridge := paramRidge * mat.Trace(&normal) / float64(k)
+	for j := range k {
 		normal.SetSym(j, j, normal.At(j, j)+ridge)
 	}
 	if !u.normal.Factorize(&normal) {
@@ -64,16 +118,16 @@ func (s *searcher) uncertainty(x []float64) *uncertainty {
 }
 
 // add adds to the variances of the next windows, sigma2 being that of one step.
-func (u *uncertainty) add(variances []float64, sigma2 float64) {
+func (u *starting) add(variances []float64, sigma2 float64) {
 	if u == nil {
 		return
 	}
-	ahead, k := len(variances), len(u.tangents)
-	by := mat.NewDense(ahead, k, nil)
-	for j, t := range u.tangents {
-		up := u.project(t.end[0], t.weights[0], u.windows, ahead)
-		floats.Sub(up, u.project(t.end[1], t.weights[1], u.windows, ahead))
-		floats.Scale(1/(2*t.step), up)
+	ahead := len(variances)
+	by := mat.NewDense(ahead, len(u.ends), nil)
+	for j, end := range u.ends {
+		up := u.project(end[0], u.weights, u.windows, ahead)
+		floats.Sub(up, u.project(end[1], u.weights, u.windows, ahead))
+		floats.Scale(1/(2*u.steps[j]), up)
 		by.SetCol(j, up)
 	}
 	var solved mat.VecDense
