@@ -113,7 +113,7 @@ func build(ctx context.Context, c Config, d host.Deps) (*graph, error) {
 	}
 	g.recovery, err = recovery.New(recovery.Options{
 		Layer: contract.Functional, Tenant: c.Tenant.ID, Memory: mongodb.NewOnce(d.DB, "recovery"), Reader: d.Bus, Publisher: d.Bus,
-		Own: consume.Own(), Apply: consume.Restore(g.stores, g.definitions), Ask: []contract.Layer{contract.Strategic, contract.Operational},
+		Own: consume.Own(), Apply: consume.Restore(g.stores, g.definitions, g.stores), Ask: []contract.Layer{contract.Strategic, contract.Operational},
 		Now: d.Now, Logger: d.Telemetry.Logger,
 	})
 	return g, err
@@ -135,7 +135,7 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 	components := []service.Component{g.recovery, g.watch, g.outbox}
 	for _, consumer := range consume.All(consume.Deps{
 		Ears:       listen.Ears{Group: consume.Group, Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger, Meter: d.Telemetry.Meter},
-		Directives: g.watch.Governed(g.directives), Measuring: g.stores, Republish: g.republish,
+		Directives: g.watch.Governed(g.directives), Measuring: g.stores, Claiming: g.stores, Republish: g.republish,
 	}) {
 		components = append(components, consumer)
 	}

@@ -16,6 +16,7 @@ type Deps struct {
 	Ears       listen.Ears
 	Directives Directives
 	Measuring  Measuring
+	Claiming   Claiming
 	Republish  listen.Republish
 }
 
@@ -25,6 +26,7 @@ func All(d Deps) []*listen.Listener {
 		d.Ears.To("strategic_directives", contract.TopicStrategicDirectives, strategicDirectives(d)),
 		d.Ears.To("operational_acks", contract.TopicOperationalAcks, operationalAcks(d)),
 		d.Ears.To("measurements", contract.TopicMeasurements, measurements(d)),
+		d.Ears.To("insights", contract.TopicInsights, insights(d)),
 		d.Ears.To("requests", contract.TopicFunctionalRequests, listen.Requests(d.Republish)),
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // Own are the topics this layer speaks on, from which an emptied database is restored.
 func Own() []string {
-	return []string{contract.TopicFunctionalDirectives, contract.TopicFunctionalAcks}
+	return []string{contract.TopicFunctionalDirectives, contract.TopicFunctionalAcks, contract.TopicInformation}
 }
 
 // Definitions puts certified metric definitions back.
@@ -19,9 +19,10 @@ type Definitions interface {
 	Restored(ctx context.Context, d contract.Definition) error
 }
 
-// Restore returns the function that puts one of this layer's own messages back into the records, and the metric definitions
-// that orders carry whole back among those that plans may use.
-func Restore(s directive.Store, defs Definitions) func(context.Context, bus.Message) error {
+// Restore returns the function that puts one of this layer's own messages back into the records, the metric definitions that
+// orders carry whole back among those that plans may use, and insights back among those passed on. Information is made anew
+// of the measurements that the operational layer repeats.
+func Restore(s directive.Store, defs Definitions, c Claiming) func(context.Context, bus.Message) error {
 	return func(ctx context.Context, m bus.Message) error {
 		switch m.Header("ce_type") {
 		case contract.TypeOperationalDirective:
@@ -48,6 +49,8 @@ func Restore(s directive.Store, defs Definitions) func(context.Context, bus.Mess
 				directive.RestoreAnswer(r, a)
 				return nil
 			})
+		case contract.TypeFunctionalInsight:
+			return restoreInsight(ctx, c, m)
 		}
 		return nil
 	}

@@ -59,6 +59,17 @@ type Constraints = contract.Constraints
 // Information Series, trend, projection, drivers and proposals of one goal
 type Information = contract.Information
 
+// Insight A claim with its value, its interval, how many customers were read, and five verdicts with what they rest on
+type Insight = contract.Insight
+
+// InsightPage defines model for InsightPage.
+type InsightPage struct {
+	Items []Insight `json:"items"`
+
+	// Next the cursor of the next page; empty on the last
+	Next string `json:"next"`
+}
+
 // Measurement The value of a metric for a scope and a window, with n, error, quality and unit; money in minor units
 type Measurement = contract.Measurement
 
@@ -174,6 +185,16 @@ type ListDirectivesParams struct {
 	Limit  *int    `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListInsightsParams defines parameters for ListInsights.
+type ListInsightsParams struct {
+	// Goal Only of this goal
+	Goal *string `form:"goal,omitempty" json:"goal,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit  *int    `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ListMeasurementsParams defines parameters for ListMeasurements.
 type ListMeasurementsParams struct {
 	Directive string  `form:"directive" json:"directive"`
@@ -258,6 +279,9 @@ type ServerInterface interface {
 	// GetInformation What the measurements of a goal amount to
 	// (GET /api/functional/v1/goals/{goal}/information)
 	GetInformation(ctx echo.Context, goal string) error
+	// ListInsights The claims that the operational layer makes and examines, by id
+	// (GET /api/functional/v1/insights)
+	ListInsights(ctx echo.Context, params ListInsightsParams) error
 	// ListMeasurements The measurements for a strategic directive, by metric and window
 	// (GET /api/functional/v1/measurements)
 	ListMeasurements(ctx echo.Context, params ListMeasurementsParams) error
@@ -367,6 +391,38 @@ func (w *ServerInterfaceWrapper) GetInformation(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetInformation(ctx, goal)
+	return err
+}
+
+// ListInsights converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInsights(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInsightsParams
+	// ------------- Optional query parameter "goal" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "goal", ctx.QueryParams(), &params.Goal, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter goal: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInsights(ctx, params)
 	return err
 }
 
@@ -877,6 +933,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/functional/v1/plans/:plan/approval", wrapper.ApprovePlan, options.OperationMiddlewares["approvePlan"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/measurements", wrapper.ListMeasurements, options.OperationMiddlewares["listMeasurements"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/goals/:goal/information", wrapper.GetInformation, options.OperationMiddlewares["getInformation"]...)
+	router.GET(options.BaseURL+"/api/functional/v1/insights", wrapper.ListInsights, options.OperationMiddlewares["listInsights"]...)
 
 }
 
@@ -988,6 +1045,45 @@ type GetInformationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetInformationdefaultApplicationProblemPlusJSONResponse) VisitGetInformationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsightsRequestObject struct {
+	Params ListInsightsParams
+}
+
+type ListInsightsResponseObject interface {
+	VisitListInsightsResponse(w http.ResponseWriter) error
+}
+
+type ListInsights200JSONResponse InsightPage
+
+func (response ListInsights200JSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsightsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListInsightsdefaultApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1717,6 +1813,9 @@ type StrictServerInterface interface {
 	// GetInformation What the measurements of a goal amount to
 	// (GET /api/functional/v1/goals/{goal}/information)
 	GetInformation(ctx context.Context, request GetInformationRequestObject) (GetInformationResponseObject, error)
+	// ListInsights The claims that the operational layer makes and examines, by id
+	// (GET /api/functional/v1/insights)
+	ListInsights(ctx context.Context, request ListInsightsRequestObject) (ListInsightsResponseObject, error)
 	// ListMeasurements The measurements for a strategic directive, by metric and window
 	// (GET /api/functional/v1/measurements)
 	ListMeasurements(ctx context.Context, request ListMeasurementsRequestObject) (ListMeasurementsResponseObject, error)
@@ -1848,6 +1947,31 @@ func (sh *strictHandler) GetInformation(ctx echo.Context, goal string) error {
 		return err
 	} else if validResponse, ok := response.(GetInformationResponseObject); ok {
 		return validResponse.VisitGetInformationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListInsights operation middleware
+func (sh *strictHandler) ListInsights(ctx echo.Context, params ListInsightsParams) error {
+	var request ListInsightsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInsights(ctx.Request().Context(), request.(ListInsightsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInsights")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInsightsResponseObject); ok {
+		return validResponse.VisitListInsightsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -2404,60 +2528,63 @@ func (sh *strictHandler) Query(ctx echo.Context, params QueryParams) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"zFvdc9u4Ef9XdtjO5G4KS85XO1We3JzbS5vkckmaPKR5WJErERcSYABQCsfj/72DBfghi5KVWE78ZIrG",
-	"x2J3sfvbD14kqS4rrUg5m8wukgoNluTI8K9nGZWVdqTS5j/U+DdSJbMkJ8zIJCJRWFIyGw478eNEYtOc",
-	"SvQTSvzynNTS5cnswePHInFN5adYZ6RaJpeXInm2eIEuzf3gjGxqZOWk9tu8zQnO3+ISXI4O1mjBEGaJ",
-	"2EHE4iSsIxJDn2tpKEtmztQ0pGZ79xfkjExfocu741X+R7duyQP2rjo4418fjR3xHRkrtdqzyyqMOHSb",
-	"ByPbXPq5ttLKEgvvldHzgkr/mGrlSDn/iFVVyBQ9i6dVGPGXP6zn98Vgqz8bWiSz5E/TXjum4b922q7L",
-	"O25K7D0LipSDtdFqCagyWPt3TkOmmRVxFb/JU62sMyij6sXz6PkflLpEJF9OlvokvvQHMJi6yXDOYMiJ",
-	"LCttXNBgz6BkKV1ezyepLqd+gsOT1LSPU5ujoWzarhrUUC20KTGc5KoqviEjyQpwhlQmoDLaEym1EpAZ",
-	"6YXHZ62MrrTFwoJegFYES41FIg472pCA4x7tBaGtDZVRBbZv2QqLmjzNCEHdYaENINhUV8QnQ1hLlem1",
-	"gLV0OSgBZIw2Aj7XWEjX8KBaSfcESq2oAamglEobfmkP5cGQ0lvjwXNpw1JGV2ScDNdFOio3H/ZdgiGh",
-	"l93h0BhsknAT21v8IS748SoLOuOzLZNf9RoQVF3OyYC04AmoHWUC0EKGDg/l5y+0kEreikp5yo/DSebB",
-	"TZkYTew2L39TBNG6bmg467F0FqxDR4IfsXa5jnfZ/86lddo013A765g8edeZ8W9l9qJWbFiwmErlyPiH",
-	"fgNmy6vWR48fNkNXl4BzXTtASGvrdEkmXlyvPODJEqDXyr+2jtZosmiryRBI53VuoWuVHapnPUnHVbNu",
-	"3WNoWk/ktyvbKwwH2seVqkA14YHHVQO/buCKfxg15Kjsmox3t9778Fq0lClk0nh/tfJ6rqBC4yzMG+h3",
-	"YTN9jbTDufzet3iu80yOCDrdhAr7pDxECJci4bN+jYpcb8/DkmKDqFFdKbCZa/1pW1SMk6SFT0qvVbyq",
-	"VW1sLdXyiuRWaCTOC7peNrzXpNv06DIKy14ODnaUS9kt/O13sge6m5Rk5FAWI7hfJIxeNqk8eG6lmS3j",
-	"8cQWdZuH8sGLdahSGl3a+6J6iIb9TstosaQrxmeFF2PUDBnI/22X6bYaY+jvNZlmxMDIwmNgwjQPzgQV",
-	"yMw7VZcTpFgUZO5ZAQifpMrgpwIdWSfARvA8N4SfMr1WAlKda+OsgFJ73ywY4aChn/1sD5qB8efAbHn3",
-	"pKuglkUTnbiAEv/wKHRhdCnAaQG6IiWgkKV0AtLaWL+Qn7tYWLrOwn32B5+8ps812WNbb16bhcLsPWNL",
-	"Pe7BDdm6cIzBmdlOFhT997oNhdF+ooyHaMP8j8HcQSeMm9/WAV9Tqk22fbazXqA9/PLWX/AJ/PXD6I66",
-	"gQGM0YpME73bdWisnTmJZBwZi7XLD076Cpd0UzsYiR0xGIq+jIRtfOWCescL6MdBhUt6AlRWrgGt+H2B",
-	"dqD3O4xDoDFuNmYT3hqJxahITQOm3sDWAnSRAS7R2zpQtPZYYyN+7HA3S9dTaQitVtcFis5TMXlNLMXj",
-	"CpaXZr7wUd+4iPSuuIVO/FuswDG85eHWQpvUW9xB/ub+6anYtuOrPoa5JtezKbx23pjcYkRyvEitDXG+",
-	"3V+/z5ttUoL8rxz98Qibtn2s95uU1ka65o0nNSw4JzTBwDL9fkJ81S2QO1eFNJZUC70t0XBgK6DPigpo",
-	"kZDtVNdbMBuSlBF/jyiCncA5Yw5A0xlryHRal57J8NPrfz6Fvz96/LefYZ1rSxykeYxYGzULajuLs2b/",
-	"q09PH6apzoifaJKIpJApKctqGVOKZxWmOZ08mJwmIqlNEQ9sZ9Pper2eIP97os1yGufa6fNnT89fvjnn",
-	"OT3iSN7w9sNoocCGGdlpbHLfT/DOFyuZzJKHk9PJw0TwbWRxTLGSw3u3ut+bUh6wJFbQzgk8y5JZ4tX2",
-	"l36Y2MhPf4iZ1OB4ulRqsIq7ktDjKjW+EqOIqwvJsi7jMqVU4dd9sYXXLj9eScc+OD3dk4r9uhTswO2M",
-	"ZGHP2Ask/H6BdeF2LdfRN8jpisTWZYke/3FEOabKYCgluaJsCAZbXx7ShXwPLK+3V/LTi+75cqcW/It6",
-	"JdihA5vZ9Gww+qB8+pg9/g4SHJPeW3aGLRi4oQQ5H3QMzLVDkB6q2+mF/3M5lZsZ9F2i3MxzXy/MmEO/",
-	"m3IcHmaHMIdsublEOXXgJVf2GWgbwBfHTVjqWjlwepfIhvP22t0Xw4EHWd7jXLsdxrirwx1cd7tNuV8t",
-	"J4zIfoN/xzHGGzKPJZqxHN+8DZBDVpeR9259YJBzjSqEMbfK0K6gMObSigJaQm/OynO2bJFDMkRJbYlA",
-	"KqgthTSPHYm7zvyQFRYygz4t73GaoUVtKYuZEfj3m99eQswUXQlyQmDPNIQyaVVgSgIw/mxJ4ZXYSCsK",
-	"8FJaoC8VpY6yWUgFpDmqJXWVCj8ipkQwy5i2ADi5FidgrU0WXiBU6NJ8Aq8YvdaW8/5apT4k0y4nAxUZ",
-	"T62hlaQ1Zf7/oTDCCYjUY/eFpMyjz02V4aoTvWgv7BXLMSaxfsj0Ss9BuMWckPmHzpoj61tbNh/aqsst",
-	"Lb9/K7tu6tUvBheOjuHzeaVhLO7NhA/CB1UwregaezC9CA97UdkuEd9KG8XHW7c+uzz4sP52FEgWmHHP",
-	"wpXK3gHiiHmKPUIJmZqDHHbfdXJwl4m43vXfDWT2NuZzRiWqaE3WQcz5HAeUYXfBWluttIv+BNa6LjKw",
-	"2AiYk5UZxb6YaN3jKIuNFdFf9zmzWMb6Chs6aGryPN7hycLxIdVFQaljcnOplrPom7r1oKytgzm1Iynz",
-	"tHnSO6nfa2O/whBmzQTeS5eHAvQgFebA1N7XqIxCznohjZcCO7LQ4mAjtvX0bzsWTsrt0O+74VYGucPv",
-	"7Fp26vtvJiNzFM/yK65oK2rkVFArvsEliNnneNPSQgdw5BXaigheM2wAHZTauoPtX1z/EMD6rh16i2Zm",
-	"mF/dYWw6io+FXEfaWUTLaL5SV/MyhVwQWA0LNDc0Jl8ppOlFfDoARrwbtEDeqpvvMth7xZWI2GLKVJy/",
-	"xWVIUx/aWnp5HKgwIuubiVBcO3rYrcruox7xHs9Cx1BLnnXYTOCsjwq6/yjvTdo4Zdukn2dyS/5fadlj",
-	"//BdiBR+jKoCWqBM+vDhxyvtU5a0N+4+DnkC2AeQXYxt23+HIuFX2/7erEwvaEXKsXnZBXMG23akeN3t",
-	"dXXeQBvy6qrgYNt7L+2BW659WO48fJnAS1q35R78RBsO7qriPwEMsCeM/0RUDYJ5aiD33rRWThbht4/K",
-	"PX12LKR+oVd0s2tyAxsgRiM6ZvzegI5UXSazD0ngeiKSyKS0Tf4acrLr9s2kTdFkg5LhMOj4wUbgfd7E",
-	"63FnbryMMcb6Dlz61yxhEW9BIyBIFrSBKNYeGe667ZufnuyEdq/6YbcojM3G0x0ZyQHFx4J2nBCgrF96",
-	"0DDBDbtsuWLP7k5OeoszvfB/9uKu2Mt5e0wMjZ2jilyFve8CxAr9p4cksaqWYTcoRY2iqTPFDhxKbCJg",
-	"WsuM1GaQ/YR/LjUW91gZhjl+rup19IeInTHZKOCKgr9bOKvr/v3OSOs6Lb1T6Oo5edSga9fnj7YVItMU",
-	"kk+KKOMEsJPL3JGCYcvyAcZjilVl9CrkG1t4talOZzyCxjXqNq7QV2AB8W1ZoR+kZyICxjugZVGoLUr3",
-	"/qhA9SR4oR0dA4ZAWlvTPq8UGqf2u/du1O2Kom9g3+XcO0KOU7vt+8baEuM4mz63zdfj4cx/K3AaHp9y",
-	"U7CdxQ5P50OQra/4BGBsvg5ffSzJhu+clkbXFXdqL03o4O4astmslHoV6n2ltk5wyFKRkbpv6ow1wgkE",
-	"2BI/VUt1SbYHLG3LJ9oTvRCgBHA5dIWFgFSvyOCSRIh5GNPGTwgncMani4lhVN6UzduPW4jT6BbWefjo",
-	"cIGy8NYOIkHdV8PStp2x61wX7XSvxF3VNGa8BVgNzxYnL7Wi8BExh6jtdnyeh6ePtn3p77EIMmb2Rr5P",
-	"7tffUyXZVSY5vsP9PTZsf1dvO2x+32EMWbPburw2sVjQgJdG3/d+DDP58PTR3u+opAXrZFF0gXtUKN7t",
-	"x5vpF6iayC2+9RnafK59sCUVk5tiEUsCbYMs62fbGvvho1ctS2bVam5oE50mlx8v/x8AAP//",
+	"5Fxtc9u48f8qO/z/Z3I3hSXnqZ0qr9yc20ub5HJJmrxI8wIiVyLOJMAAoBiOx9+9gwX4IImU5FhKPNNX",
+	"piQQWOwudn/7AF9HscoLJVFaE82uo4JrnqNFTZ9eJJgXyqKM639h7b4RMppFKfIEdcQiyXOMZv1hZ24c",
+	"i0ycYs7dCzn/+hLl0qbR7NHTpyyydeFeMVYLuYxublj0YvGK2zh1gxM0sRaFFcot8z5FuHzPl2BTbqHi",
+	"BjTyJGIjRCzO/Dws0vilFBqTaGZ1iX1qtld/hVaL+A23abu9wn1o581pwM5Ze3v885OhLX5AbYSSO1ZZ",
+	"+RGHLvNoYJkb964plDRIwnuj1TzD3D3GSlqU1j3yoshEzB2Lp4Uf8ac/jOP3dW+p/9e4iGbR/0077Zj6",
+	"X820mZdWXJfYRxIUSguVVnIJXCZQue+sgkQRK8IsbpHnShqruQiqF/aj5n9gbCMWfT1bqrPwpduA5rGd",
+	"9N/pDTkTeaG09RrsGBQthU3L+SRW+dS9YPlZrJvHqUm5xmTazOrVUC6UzrnfyaYqvkMt0DCwGmXCoNDK",
+	"ESmUZJBo4YRHey20KpThmQG1ACURlopnETtsa30Cjr01I5ap3d7WBcQZFzlUwqYgrIEVz0pk9CikRb3i",
+	"GYNUVZBzWUNcGqtyt9kKNdJpZLTvhVghrFAnIrbGz+bFnmINGo0F2tOBbPDEnoQFb/gSaRqtCtRW+JMi",
+	"LObrD7v0vyHwpt0Q15rX7rPErwNctilCXGqjtFML98mNg4Iv8RlgXtgalKTvM25sNGRAOqPwKRAZFvu8",
+	"yVUyadyUGvNw4reNKknZ0cLBWzdYKA0cTKwKJIFyqIRMVMW8MCUD1FppBl9Knglb06BSCvsMciWxBiEh",
+	"F1Jp+tIcKus+pceVd2/ml8LYu8q8T+iW3AflMywYciVbMvlVVcBBlvkcNQgDjoDSojtcBhJu+aH8/AUX",
+	"QooTWBBP+XE4STy4KxODR93m5W+SLJH7cU3DWxNnLLfBxPHSpiqYbvc5FcYqXe/hdtIyefKh9drfyuxF",
+	"KcmP8GxKBtc9dAsQW940kGx4swm3ZQ58rkoLvDXR4eA65QFHFgNVSfe1sVhxnQTX7My4sE7nFqqUyaF6",
+	"1pF0XDVr5z2GpnVEfruyveF+Q7u4UmRcTmjgcdXAzeu54h4GDTmXpkLt0JUDGzQXLkUMidAOnqycnkso",
+	"uLYG5jV0q5CZ3iNtvy+39gn3dZmIAUHH68hwl5T7gPCGRbTX26jIfnvup2RrRA3qSsbruVJX26IiWCwM",
+	"XElVyXBUi1KbUsjlhuRWXAs+z3C/bGitSbvo0WXkp73pbewoh7Kd+NvPZBfXrFOSoOUiGwjzWEToZZ3K",
+	"g98tFLFlOHzcom4TEgppLJcxDk7tfFHZD37cSstgsYTNht/yX1zvgYn0azNNu9QQQ38vUdcDBkZkLuRB",
+	"HqfemXAJImkgbMyzDPUDw4DDlZAJ/JRxi8YyMCFWmmvkV4mqJINYpUpbwyBXzjczQjhc48/ubRcjAeHP",
+	"ntly7kkVXi2zOjhxBjn/w6HQhVY5A6sYqAIlg0zkwrIGZNO7i4XBfRbui9v45C1+KdEc23rT3CQUYu8F",
+	"WephD67RlJklDE7MtiJD1ouiKm6AmytMaIjSxP8Qux+0w7D4qTb4FmOlk6HoshVoB7+c9We0A3f8eHBH",
+	"7UAPxnCFug7ebR8aa96cBDKOjMWa6Xs7PUYQGYi9tzHkey14NihSXYMu17A1A5UlwJfc2TqQWDmssRY/",
+	"tribpOuo1MiNkvsCReuomLxFkuJxBUtTE19oq+9sQHobbqEV/xYr+BDecnBroXTsLG4vXffw/Jxt2/FV",
+	"F8PsSe2tC695b0huISI5XqTWhDjf7q8/pvU2KV7+G1t/OsCmbR/r/CbGpRa2fudI9RPOkWtvYIl+90L4",
+	"qp0gtbbwWUshF2pbon7DhkGXBGfQICHTqq6zYMbnpAP+HlAEM4FLwhzAdWusIVFxmTsmw09v//4c/vrk",
+	"6V9+hipVBilIcxix1HLm1XYW3pr9pzw/fxzHKkF6wknEokzEKA2pZcggXxQ8TvHs0eQ8YlGps7BhM5tO",
+	"q6qacPp5ovRyGt4105cvnl++fndJ73SII3pHy/ejhYzXxMhWY6OH7gXnfHkholn0eHI+eRwxOo0kjikv",
+	"RP/crR52ppQGLJEUtHUCL5JoFjm1/aUbxtbKEZ9C4tw7njZz7q3iWM1hWKWGZyIUsTmRyMs8TJML6T89",
+	"ZFt47ebzRvb90fn5jsz77TLuPbczkHS/IC8Q0fcLXmZ2bLqWvl4Kn0WmzHPu8B9FlEOqDBpjFCtM+mCw",
+	"8eU+XUjnwNB8OyU/vW6fb0a14B/YKcGIDqwXT5Le6IPKJ0P2+DtIcEh678kZNmDgjhKkfNAxMNeIIB1U",
+	"N9Nr9+dmKtYLJmOiXC9r7BdmKJncTzn2NzMizD5b7i7Rj6GMAnmXgTYefFHcxHNVSgtWjYlM+GrFbpv7",
+	"ohm0JaDNaCWrPf4UpqltDVnS8NPhMmObKxG6DUjXmTeY40JpHFnvf8AH9AtYp3YCVBQMEGfTahAUgJxf",
+	"NWbjK8+FpHi/BpGMqWFffXeq4qv+wIMAwHGs/4g+tNX/g6v9p1SCzarWgCKs8e846rBmekKlcCjVPG/y",
+	"NL64QAHguD4Q1t6jCn7MSRna1rWGDlWWQUPo3Vl5SQ42cEj4YL2pVAkJpUGfbTRDhXo3ZMUzkUBXHXLh",
+	"gsZFaTAJCTr457vfXkNIWG7E2j6/RDT45owi4zEy4OFjQwrNRKdeojcBwgB+LTC2mMx8RipOuVxiWzBz",
+	"I0JmjicJ0ebjHioJM6iUTvwXHApu43QCbyiIKg2Vn5SMEbhUNkUNBWpHrcaVwAoT97uvz1EeLHYh5EJg",
+	"4oKgdZWh4ie+ag7shuUYklg3ZLrR6eRPMeUF/6aS+sj61jTr9G3VzZaWPzzJqut69YvmC4vHgJ40Uz8l",
+	"5MyExKpfjFUS99iD6bV/2BkcjIn4JM1bn09ufcaAZL8MfJTIwDPjgYGNAvMB4gjpsh1C8QnDgxx21+t2",
+	"cG8b2+/670eA8D6kFQclKrFCYyGkHo8TG/D2gDW2Wiob/AlUqswSMLxmMEcjEmzbssi6h1GG14YFf92l",
+	"bkM19RY2tNdK6Xg84sn89iFWWYaxJXJTIZez4Jva+SAvjYU5NiMxcbQ50lupP2hSEJlGntQT+Chs6vsg",
+	"ehlZC7p0vkYm6EsnC6GdFMiR+U4bE0IsR/+2Y6Hc8Ih+3w+30kthf2fXMqrvv+kE9VE8y698hSNhSBBf",
+	"7xCEIkg4aXGmPDhyCm1YAK8Jr4FbyJWxB9u/MP8hgPVDM/SEZqaf5h8xNi3Fx0KuA11VrGE0HanN9GAm",
+	"FghGwYLrOxqTWwppeh2eDoARH3qN1yd1820hZae4IhYa24mKy/d86aslhza03xwHKgzI+m4iZHtH93vk",
+	"yX2UA97jhW9ca8gzltcTuOiigvYX6bxJE6dsm/TLRGzJ/5aWPdxauA+Rwo9RVeAGMBEufPjxSvucJO2M",
+	"u4tDngHvAsg2xjbNz75WfWvb35mV6TWuUFoyL2Mwp7dsS4rT3U5X5zU0Ia8qMgq2nfdSDrilyoXl1sGX",
+	"CbzGqqk68itcc3Cbiv8MuIc9fvwVYtEL5rGG1HnTUlqR+c+cGvlXwgyF1K/UCu92TO5gA9hgREeM3xnQ",
+	"oSzzaPYp8lyPWBSYFDc1CI1WtE3niTAx10mvct0POn6wEfiY1uF43JsTL0KMUd2DQ/+WJMzCKagZeMmC",
+	"0hDE2iHDsdO+fuFtFNq96YadUBjr/c8jGckexceCdpQQwKSbute3Q33jZLlC6/goJ53FmV67PztxV2gp",
+	"Ph0TfX/xoCIXfu37ALF8G/QhSayiYdgdKqKDaOpCkgOHnNcBMFUiQbkeZD+jj0vFswekDP0cPxWXW/p9",
+	"xE6YbBBwBcHfL5zVNqF/Z6S1T0vvFbp6iQ41qNJ2+aNthUgU+uSTREwoAWzFMrUood85f4DxmPKi0Grl",
+	"840NvFpXpwsagcMadYojdAsswL4tK/SD9IwFwHgPtCwItUHpzh9lXD7zXmikcUUjCGNK3OWVfP/ebvfe",
+	"jjqtKLp7FGPOvSXkOLXbrn2xKTEOs+lLcwdgOJz5dwFWwdNz6k03s9BobF0IsnWZlAEPdwD85aMlGn/d",
+	"bqlVWdCFgaX2FwnaewFkVnK18vW+XBnLKGQpUAvV9RaHGuEEPGwJNyZjlaPpAEvTeczNmVowkKx3lTlW",
+	"K9R8iczHPIRpw03WCVzQ7kJimEtnyubNHSukNLqBKvV3XxdcZM7aQSCo/V8FwjRtK1WqsuZ1p8Rt1TRk",
+	"vBkYBS8WZ6+VRP+vCyhEbZaj/Tw+f7LtS38PRZAhszfwXxG6+XdUScbKJMd3uL+HewPf1dv272CMGEPS",
+	"7KYur3QoFtT+qnt7/eIYZvLx+ZOd1/mEAWNFlrWBe1AoWu3Hm+lXXNaBW3TqE27SuXLBlpBEbsyzUBJo",
+	"+rRJP5sO7U+fnWoZ1KtGc3238jS6+Xzz3wAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -35,6 +35,7 @@ type Reader interface {
 	Plan(ctx context.Context, id contract.PlanID) (plan.Plan, contract.DirectiveID, error)
 	Series(ctx context.Context, id contract.DirectiveID, m contract.MetricID) ([]contract.Measurement, error)
 	Information(ctx context.Context, goal contract.GoalID) (contract.Information, error)
+	Insights(ctx context.Context, goal contract.GoalID, after string, limit int) ([]contract.Insight, error)
 }
 
 // Library is the definitions in use.

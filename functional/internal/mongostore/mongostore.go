@@ -7,6 +7,7 @@
 //	measurements  as received, highest revision wins
 //	series        one per directive with measurements, changed by every one that comes
 //	information   one per goal, as last sent up
+//	insights      as received, with the name of the metric; highest revision wins
 //	definitions   one per metric that people added versions of, changed by compare-and-set on its revision
 package mongostore
 
@@ -31,7 +32,7 @@ const (
 
 // Indexes returns the indexes the stores rely on.
 func Indexes() []mongodb.Index {
-	return []mongodb.Index{
+	return append(insightIndexes(), []mongodb.Index{
 		{Collection: directives, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "orders", Value: 1}}},
 		{Collection: directives, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "kind", Value: 1}, {Key: "number", Value: -1}}},
 		{Collection: directives, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "record.plan.id", Value: 1}}},
@@ -42,7 +43,7 @@ func Indexes() []mongodb.Index {
 			{Key: "tenant", Value: 1}, {Key: "strategic", Value: 1}, {Key: "metric", Value: 1}, {Key: "major", Value: 1}, {Key: "start", Value: 1},
 		}},
 		{Collection: definitions, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "metric", Value: 1}}},
-	}
+	}...)
 }
 
 // Options are what the stores need.
