@@ -113,7 +113,7 @@ func lowCoverage() Reason {
 }
 
 func jobs() []JobSummary {
-	return []JobSummary{{ID: "job-1", Kind: "collect", Item: "order_amount", State: "running", Sources: []SourceID{"shop"}, Coverage: of(.97)}}
+	return []JobSummary{{ID: "job-1", Kind: "collect", Item: "order_amount", State: "running", Sources: []SourceID{"shop"}, Coverage: of(.97), Events: of(int64(6919)), Bytes: of(int64(2345678)), Seconds: of(1.5)}}
 }
 
 func acknowledgement(directive DirectiveID, from Layer) *Acknowledgement {
