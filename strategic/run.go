@@ -12,6 +12,7 @@ import (
 	"github.com/strata-crm/strata/shared/host"
 	"github.com/strata-crm/strata/strategic/internal/directive"
 	"github.com/strata-crm/strata/strategic/internal/governance"
+	"github.com/strata-crm/strata/strategic/internal/knowledge"
 )
 
 // beginning proposes the default governance directive once the layer's own state has been read back.
@@ -41,11 +42,16 @@ func (b *beginning) Run(ctx context.Context) error {
 	return nil
 }
 
-// lapse ends directives whose time is over by the wall clock.
+// lapse ends directives whose time is over by the wall clock, and reviews knowledge.
 type lapse struct {
 	directives *directive.Service
+	knowledge  *knowledge.Service
 	every      time.Duration
 	logger     *slog.Logger
+}
+
+func (g *graph) lapse(c Config, d host.Deps) *lapse {
+	return &lapse{g.directives, g.knowledge, c.Lapse, d.Telemetry.Logger}
 }
 
 // Name implements service.Component.
@@ -58,6 +64,9 @@ func (l *lapse) Run(ctx context.Context) error {
 	for {
 		if err := l.directives.Lapse(ctx); err != nil && ctx.Err() == nil {
 			l.logger.WarnContext(ctx, "directives whose time is over could not be ended; trying again", "error", err)
+		}
+		if err := l.knowledge.Review(ctx); err != nil && ctx.Err() == nil {
+			l.logger.WarnContext(ctx, "knowledge could not be reviewed; trying again", "error", err)
 		}
 		select {
 		case <-ctx.Done():

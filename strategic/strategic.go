@@ -21,6 +21,7 @@ import (
 	"github.com/strata-crm/strata/strategic/internal/directive"
 	"github.com/strata-crm/strata/strategic/internal/gate"
 	"github.com/strata-crm/strata/strategic/internal/governance"
+	"github.com/strata-crm/strata/strategic/internal/knowledge"
 	"github.com/strata-crm/strata/strategic/internal/live"
 	"github.com/strata-crm/strata/strategic/internal/mongostore"
 	"github.com/strata-crm/strata/strategic/internal/variable"
@@ -30,7 +31,7 @@ import (
 // Config is the strategic layer's configuration: STRATA_STRATEGIC_….
 type Config struct {
 	host.Config
-	// Lapse is how often directives whose time is over by the wall clock are looked for.
+	// Lapse is how often directives and knowledge whose time is over by the wall clock are looked for.
 	Lapse time.Duration `config:"directive.lapseevery" default:"1m"`
 }
 
@@ -71,6 +72,7 @@ type graph struct {
 	variables  *variable.Catalogue
 	governance *governance.Service
 	directives *directive.Service
+	knowledge  *knowledge.Service
 	recovery   *recovery.Recovery
 }
 
@@ -137,6 +139,10 @@ func (g *graph) domain(c Config, d host.Deps) error {
 		Defaults: g.defaults, Variables: g.variables, Now: d.Now, NewID: d.NewID, Trace: telemetry.TraceID,
 		Tracer: d.Telemetry.Tracer.Tracer(scope),
 	})
+	if err != nil {
+		return err
+	}
+	g.knowledge, err = knowledge.NewService(knowledge.Options{Store: g.stores, Policy: g.gate, Zone: g.zone, Now: d.Now, Trace: telemetry.TraceID})
 	return err
 }
 
@@ -161,12 +167,12 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 	}
 	consumers, err := consume.All(consume.Deps{
 		Ears:       listen.Ears{Group: consume.Group, Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger, Meter: d.Telemetry.Meter},
-		Directives: g.directives, Governance: g.governance, Republish: g.stores.Republish,
+		Directives: g.directives, Knowledge: g.knowledge, Governance: g.governance, Republish: g.stores.Republish,
 	})
 	if err != nil {
 		return nil, err
 	}
-	components := []service.Component{g.recovery, newBeginning(g.governance), g.outbox, g.hub, &lapse{g.directives, c.Lapse, d.Telemetry.Logger}}
+	components := []service.Component{g.recovery, newBeginning(g.governance), g.outbox, g.hub, g.lapse(c, d)}
 	for _, consumer := range consumers {
 		components = append(components, consumer)
 	}

@@ -45,6 +45,9 @@ func VerdictOf(v contract.Verdicts, q contract.Question) contract.Verdict {
 	return verdict
 }
 
+// Words writes a verdict as it stands beside a lamp.
+func Words(v contract.Verdict) string { return strings.ReplaceAll(string(v), "_", " ") }
+
 // With returns those of the five that have the verdict, by name.
 func With(v contract.Verdicts, verdict contract.Verdict) []string {
 	var names []string
@@ -262,15 +265,23 @@ const (
 	ExpiredKnowledge KnowledgeState = "expired"
 )
 
-// Knowledge says in a line whether an insight is knowledge: since when, by which version of the company's rules (0: not
-// known), and if not, why.
-func Knowledge(state KnowledgeState, since time.Time, rules int, v contract.Verdicts, zone *time.Location) string {
-	day := since.In(zone).Format("2 January 2006")
-	switch state {
+// Standing is what became of an insight in the strategic layer.
+type Standing struct {
+	State KnowledgeState `json:"state"`
+	Since time.Time      `json:"since"`           // of the state
+	Rules int            `json:"rules,omitempty"` // version of the company's rules by which it was decided; 0: not known
+	Why   string         `json:"why,omitempty"`   // of the last change, where no verdict says it
+}
+
+// Knowledge says in a line whether an insight is knowledge: since when, by which version of the company's rules, and if
+// not, why.
+func Knowledge(k Standing, v contract.Verdicts, zone *time.Location) string {
+	day := k.Since.In(zone).Format("2 January 2006")
+	switch k.State {
 	case IsKnowledge:
 		text := "Knowledge since " + day
-		if rules > 0 {
-			text += fmt.Sprintf(" (policy v%d)", rules)
+		if k.Rules > 0 {
+			text += fmt.Sprintf(" (policy v%d)", k.Rules)
 		}
 		if weak := With(v, contract.Weakening); len(weak) > 0 {
 			text += "; " + Listed(weak) + " " + verb(weak, "weakens", "weaken")
@@ -280,9 +291,12 @@ func Knowledge(state KnowledgeState, since time.Time, rules int, v contract.Verd
 		if fell := With(v, contract.Fails); len(fell) > 0 {
 			return "Not knowledge: " + Listed(fell) + " failed, owner informed"
 		}
-		return "Not knowledge: taken back on " + day + ", owner informed"
+		if k.Why == "" {
+			return "Not knowledge since " + day + ", owner informed"
+		}
+		return "Not knowledge since " + day + ": " + k.Why + ", owner informed"
 	case ExpiredKnowledge:
-		return "No longer knowledge: expired on " + day
+		return "No longer examined since " + day
 	}
 	return "Not knowledge yet: " + lacking(v)
 }

@@ -259,15 +259,19 @@ func TestKnowledgeLine(t *testing.T) {
 		{IsKnowledge, 0, with(func(v *contract.Verdicts) { v.Variety = contract.Weakening }), "Knowledge since 3 May 2026; Variety weakens"},
 		{TakenBack, 7, fell, "Not knowledge: Velocity failed, owner informed"},
 		{TakenBack, 7, with(func(v *contract.Verdicts) { v.Velocity, v.Veracity = contract.Fails, contract.Fails }), "Not knowledge: Velocity and Veracity failed, owner informed"},
-		{TakenBack, 7, all, "Not knowledge: taken back on 3 May 2026, owner informed"},
-		{ExpiredKnowledge, 7, all, "No longer knowledge: expired on 3 May 2026"},
+		{TakenBack, 7, all, "Not knowledge since 3 May 2026: it was not examined again in time, owner informed"},
+		{ExpiredKnowledge, 7, all, "No longer examined since 3 May 2026"},
 		{NotYetKnowledge, 0, all, "Not knowledge yet: policy has not accepted it"},
 		{NotYetKnowledge, 0, contract.Verdicts{Volume: contract.Holds, Velocity: contract.NotEnoughData, Variety: contract.Weakening, Variability: contract.Holds}, "Not knowledge yet: Variety weakens, Velocity and Veracity lack data"},
 		{NotYetKnowledge, 0, fell, "Not knowledge yet: Velocity failed"},
 	} {
-		if got := Knowledge(c.state, since, c.rules, c.v, time.UTC); got != c.want {
+		k := Standing{State: c.state, Since: since, Rules: c.rules, Why: "it was not examined again in time"}
+		if got := Knowledge(k, c.v, time.UTC); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
+	}
+	if got := Knowledge(Standing{State: TakenBack, Since: since}, all, time.UTC); got != "Not knowledge since 3 May 2026, owner informed" {
+		t.Error(got)
 	}
 }
 

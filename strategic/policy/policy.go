@@ -19,6 +19,8 @@ const (
 	Approve    = "approve"    // may somebody approve a directive
 	Issue      = "issue"      // may a directive be sent down
 	Governance = "governance" // may a version of the governance directive be sent down
+	Knowledge  = "knowledge"  // is an insight knowledge, or does it stay so
+	Rest       = "rest"       // may a goal's status rest on an insight
 )
 
 // ReadInput is what the rule read reads.
@@ -69,11 +71,29 @@ type GovernanceInput struct {
 	Regions       []string       `json:"regions"`
 }
 
+// KnowledgeInput is what the rule knowledge reads.
+type KnowledgeInput struct {
+	Step           string            `json:"step"`     // accept, or keep what is knowledge already
+	State          string            `json:"state"`    // of the insight, as the layers below have it
+	Verdicts       map[string]string `json:"verdicts"` // by question
+	Tolerance      float64           `json:"tolerance"`
+	Limit          float64           `json:"limit"` // the directive's tolerance
+	ExpiresInHours int               `json:"expiresInHours"`
+	N              int64             `json:"n"`
+	Bounded        string            `json:"bounded"` // yes for shares and scores, else no
+}
+
+// RestInput is what the rule rest reads.
+type RestInput struct {
+	Fallen []string `json:"fallen"` // the questions whose verdict fell
+}
+
 // Inputs returns the closed input of every rule.
 func Inputs() map[string]policy.Input {
 	return map[string]policy.Input{
 		Read: policy.InputOf[ReadInput]().PerEvent(), Action: policy.InputOf[ActionInput](), Approve: policy.InputOf[ApproveInput](),
-		Issue: policy.InputOf[IssueInput](), Governance: policy.InputOf[GovernanceInput](),
+		Issue: policy.InputOf[IssueInput](), Governance: policy.InputOf[GovernanceInput](), Knowledge: policy.InputOf[KnowledgeInput](),
+		Rest: policy.InputOf[RestInput](),
 	}
 }
 
@@ -93,7 +113,17 @@ func Canaries() []policy.Canary {
 	two := GovernanceInput{[]Person{{"a", executive}, {"b", executive}}, 10, map[string]int{"transactional": 365}, []string{"eu"}}
 	twice := two
 	twice.Approvals = []Person{{"a", executive}, {"a", executive}}
+	holding := KnowledgeInput{
+		Step: "accept", State: "published", Tolerance: 0.05, Limit: 0.1, ExpiresInHours: 1, N: 400, Bounded: "no",
+		Verdicts: map[string]string{"volume": "holds", "velocity": "holds", "variety": "holds", "variability": "holds", "veracity": "holds"},
+	}
+	fallen := holding
+	fallen.Verdicts = map[string]string{"volume": "holds", "velocity": "fails", "variety": "holds", "variability": "holds", "veracity": "holds"}
 	return []policy.Canary{
+		{Rule: Knowledge, Input: holding, Allow: true},
+		{Rule: Knowledge, Input: fallen, Allow: false},
+		{Rule: Rest, Input: RestInput{[]string{"velocity"}}, Data: map[string]any{"fallenInsight": "proof"}, Allow: true},
+		{Rule: Rest, Input: RestInput{[]string{"velocity"}}, Data: map[string]any{"fallenInsight": "status"}, Allow: false},
 		{Rule: Read, Input: ReadInput{"a", []string{"manager"}}, Allow: true},
 		{Rule: Read, Input: ReadInput{"a", []string{"collector"}}, Allow: false},
 		{Rule: Action, Input: ActionInput{"a", executive, "set_goal"}, Data: rules, Allow: true},

@@ -92,8 +92,18 @@ func decided(s scorecard.State) Ask {
 		return Ask{Closing, signin.Executive, "Close the goal, and decide whether to set another on what was learnt: it was missed."}
 	case s.Proof == scorecard.Proven:
 		return Ask{Closing, signin.Executive, "Close the goal, or set the next target: it is achieved, and that is proven."}
+	case s.Against == scorecard.Beyond && s.Insight != nil:
+		return Ask{Closing, signin.Executive, "Decide whether to rely on it: it is achieved, yet " + unsettled(s.Insight) + ". Measure on, or close it as not proven."}
 	}
 	return Ask{Closing, signin.Executive, "Decide whether to rely on it: it is achieved, yet chance alone could have done it. Measure on, or close it as not proven."}
+}
+
+// unsettled says which of the five questions do not hold.
+func unsettled(i *scorecard.Resting) string {
+	if fell := wording.With(i.Verdicts, contract.Fails); len(fell) > 0 {
+		return wording.Listed(fell) + " failed on the insight that it rests on"
+	}
+	return "not all five questions on it hold"
 }
 
 func pursued(r *directive.Record, d *directive.Directive, s scorecard.State) Ask {
@@ -104,6 +114,8 @@ func pursued(r *directive.Record, d *directive.Directive, s scorecard.State) Ask
 		}
 	}
 	switch {
+	case s.Status == scorecard.NotMeasurable && s.Cause == scorecard.Validity && s.Insight != nil && s.Insight.Verdicts.Any(contract.Fails):
+		return Ask{Blocked, signin.Manager, "Have the metric looked at, and its claim published anew: " + unsettled(s.Insight) + ", and no status may rest on that."}
 	case s.Status == scorecard.NotMeasurable && s.Cause == scorecard.LowSample:
 		return Ask{Blocked, signin.Executive, "Widen the goal's scope, or wait: too few customers decide nothing."}
 	case s.Status == scorecard.NotMeasurable:
@@ -114,6 +126,8 @@ func pursued(r *directive.Record, d *directive.Directive, s scorecard.State) Ask
 		return Ask{Failing, signin.Executive, "Decide whether to act now: progress lags behind the time that has passed." + hint}
 	case d.State == directive.Degraded && d.Answer != nil:
 		return Ask{Waiting, signin.Steward, fmt.Sprintf("Mend what is missing: %s.", wording.Reasons(d.Answer.Reasons))}
+	case s.Insight != nil && s.Insight.Verdicts.Any(contract.Fails):
+		return Ask{Waiting, signin.Manager, "Find out what changed, and tell " + r.Goal.Owner + ": " + unsettled(s.Insight) + ", so nothing can be proven on it until it is published anew."}
 	case s.Status == scorecard.NoDataYet:
 		return Ask{Nothing, "", "Nothing yet: wait for the first window to close after the baseline."}
 	}

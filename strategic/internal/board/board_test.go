@@ -21,6 +21,8 @@ func answered(state directive.State, reasons ...contract.Reason) directive.Direc
 	return directive.Directive{ID: "d", State: state, Answer: &contract.Acknowledgement{Reasons: reasons}}
 }
 
+var fallen = &scorecard.Resting{Verdicts: contract.Verdicts{Velocity: contract.Fails}}
+
 func TestOneDecisionIsAsked(t *testing.T) {
 	t.Parallel()
 	nps := contract.Reason{Code: fault.NoSource, Item: "nps"}
@@ -48,6 +50,13 @@ func TestOneDecisionIsAsked(t *testing.T) {
 		{"on track", with(goal.Active, answered(directive.InForce)), scorecard.State{Status: scorecard.OnTrack}, "", "on track"},
 		{"missed", with(goal.Active, answered(directive.InForce)), scorecard.State{Status: scorecard.Missed}, signin.Executive, "it was missed"},
 		{"achieved", with(goal.Active, answered(directive.InForce)), scorecard.State{Status: scorecard.Achieved, Proof: scorecard.NotProven}, signin.Executive, "chance alone"},
+		{"achieved on a fallen insight", with(goal.Active, answered(directive.InForce)),
+			scorecard.State{Status: scorecard.Achieved, Proof: scorecard.NotProven, Against: scorecard.Beyond, Insight: fallen}, signin.Executive, "Velocity failed"},
+		{"achieved on a weak insight", with(goal.Active, answered(directive.InForce)),
+			scorecard.State{Status: scorecard.Achieved, Proof: scorecard.NotProven, Against: scorecard.Beyond, Insight: &scorecard.Resting{}}, signin.Executive, "not all five"},
+		{"barred by a fallen insight", with(goal.Active, answered(directive.InForce)),
+			scorecard.State{Status: scorecard.NotMeasurable, Cause: scorecard.Validity, Insight: fallen}, signin.Manager, "published anew"},
+		{"on track on a fallen insight", with(goal.Active, answered(directive.InForce)), scorecard.State{Status: scorecard.OnTrack, Insight: fallen}, signin.Manager, "Velocity failed"},
 		{"proven", with(goal.Active, answered(directive.InForce)), scorecard.State{Status: scorecard.Achieved, Proof: scorecard.Proven}, signin.Executive, "that is proven"},
 		{"closed", with(goal.Closed), scorecard.State{Status: scorecard.Missed}, "", "closed"},
 	} {

@@ -19,8 +19,13 @@ const Group = "strata-strategic"
 type Directives interface {
 	Answered(ctx context.Context, a contract.Acknowledgement) error
 	Informed(ctx context.Context, i contract.Information) error
-	Insighted(ctx context.Context, i contract.Insight) error
 	Restore(ctx context.Context, o contract.StrategicDirective) error
+}
+
+// Knowledge applies insights. It is idempotent; NotFound means that the goal or directive is not known here, and clash that
+// another insight of the same revision came before.
+type Knowledge interface {
+	Learn(ctx context.Context, i contract.Insight) (clash bool, err error)
 }
 
 // Governance applies what arrives about the governance directive. Both methods are idempotent.
@@ -33,14 +38,15 @@ type Governance interface {
 type Deps struct {
 	Ears       listen.Ears
 	Directives Directives
+	Knowledge  Knowledge
 	Governance Governance
 	Republish  listen.Republish
 }
 
 // All returns the listeners to every topic that the strategic layer reads, or an error naming what is missing.
 func All(d Deps) ([]*listen.Listener, error) {
-	if d.Directives == nil || d.Governance == nil || d.Republish == nil {
-		return nil, errors.New("strategic consumers: directives, governance and republish are required")
+	if d.Directives == nil || d.Knowledge == nil || d.Governance == nil || d.Republish == nil {
+		return nil, errors.New("strategic consumers: directives, knowledge, governance and republish are required")
 	}
 	return []*listen.Listener{
 		d.Ears.To("functional_acks", contract.TopicFunctionalAcks, functionalAcks(d)),

@@ -5,6 +5,7 @@ import (
 
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/listen"
 )
 
@@ -22,7 +23,11 @@ func information(d Deps) bus.Handler {
 			if err != nil {
 				return err
 			}
-			return d.Ears.UnknownHere(ctx, "insight on a goal", string(i.Goal), d.Directives.Insighted(ctx, i))
+			clash, err := d.Knowledge.Learn(ctx, i)
+			if clash {
+				d.Ears.Logger.ErrorContext(ctx, "two different insights have one revision", "code", fault.RevisionConflict, "insight", i.ID, "revision", i.Revision)
+			}
+			return d.Ears.UnknownHere(ctx, "insight on a goal", string(i.Goal), err)
 		}
 		return listen.OtherType(m)
 	}

@@ -293,11 +293,18 @@ func (r *Record) Informed(i contract.Information, zone *time.Location) bool {
 	return true
 }
 
-// Insighted applies an insight on the goal's metric; false if it is old or on another metric.
-func (r *Record) Insighted(i contract.Insight) bool {
-	if i.Metric != r.Goal.Metric || r.Insight != nil && i.Revision <= r.Insight.Revision {
-		return false
+// RestOn makes the insight on the goal's own metric what the goal's proof rests on, with what became of it. One that was
+// ordered by an earlier directive than the present one's is left aside.
+func (r *Record) RestOn(i contract.Insight, g scorecard.Ground, zone *time.Location) {
+	if r.Insight != nil && r.Insight.ID != i.ID && r.place(i.Strategic) < r.place(r.Insight.Strategic) {
+		return
 	}
-	r.Insight = &i
-	return true
+	i.Looks, i.Windows, i.Formats = nil, nil, nil // the record of the insight has them
+	r.Insight, r.Ground = &i, &g
+	r.freeze(zone)
+}
+
+// place returns where a directive stands among the record's, oldest first; -1 if it is not there.
+func (r *Record) place(id contract.DirectiveID) int {
+	return slices.IndexFunc(r.Directives, func(d Directive) bool { return d.ID == id })
 }

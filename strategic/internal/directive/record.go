@@ -28,7 +28,8 @@ type Record struct {
 	Directives  []Directive           `json:"directives"` // oldest first
 	Information *contract.Information `json:"information,omitempty"`
 	Changes     []contract.Change     `json:"changes,omitempty"` // what drove each change, as it was told; ascending
-	Insight     *contract.Insight     `json:"insight,omitempty"`
+	Insight     *contract.Insight     `json:"insight,omitempty"` // on the goal's own metric, without what its charts show
+	Ground      *scorecard.Ground     `json:"ground,omitempty"`  // what became of that insight
 	Frozen      scorecard.Frozen      `json:"frozen"`
 }
 
@@ -94,7 +95,7 @@ func (r *Record) Current() *Directive {
 // Judging returns what the goal's state is computed from, as of an instant; zero means the latest closed window.
 func (r *Record) Judging(zone *time.Location, asOf time.Time) scorecard.Input {
 	in := scorecard.Input{
-		Goal: r.Goal.Goal, Zone: zone, Changes: r.Changes, Insight: r.Insight, Frozen: r.Frozen, AsOf: asOf,
+		Goal: r.Goal.Goal, Zone: zone, Changes: r.Changes, Insight: r.Insight, Ground: r.Ground, Frozen: r.Frozen, AsOf: asOf,
 	}
 	if i := r.Information; i != nil {
 		in.Series, in.Currency = i.Series, i.Currency

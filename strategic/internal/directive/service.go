@@ -308,15 +308,6 @@ func (s *Service) Informed(ctx context.Context, i contract.Information) error {
 	return err
 }
 
-// Insighted applies an insight from below. That on a goal that is not known here is NotFound.
-func (s *Service) Insighted(ctx context.Context, i contract.Insight) error {
-	_, err := s.update(ctx, i.Goal, string(contract.Functional), func(r *Record, _ lifecycle.Turn) error {
-		r.Insighted(i)
-		return nil
-	})
-	return err
-}
-
 // Restore puts one of this layer's own messages back.
 func (s *Service) Restore(ctx context.Context, o contract.StrategicDirective) error {
 	return s.o.Store.Update(ctx, o.Goal.ID, func(r *Record) error {

@@ -19,6 +19,8 @@ import (
 type Engine interface {
 	Decide(ctx context.Context, rule string, input any) (engine.Decision, error)
 	SetData(ctx context.Context, revision int64, data any) error
+	// Bundle names what decides now.
+	Bundle() string
 }
 
 // Rules is where the governance directive is read from.
@@ -42,17 +44,27 @@ func New(e Engine, r Rules) (*Gate, error) {
 
 // decide loads the governance directive, if another replica or a restart brought a newer one, and asks the rule.
 func (g *Gate) decide(ctx context.Context, rule string, input any) (engine.Decision, error) {
-	record, err := g.rules.Governance(ctx)
-	if err != nil {
+	if _, err := g.load(ctx); err != nil {
 		return engine.Decision{}, err
 	}
-	if v := record.Sent(); v != nil {
-		// A lower revision is one that another request has already overtaken.
-		if err := g.engine.SetData(ctx, v.Order.Revision, v.Order); err != nil && !fault.Is(err, fault.Conflict) {
-			return engine.Decision{}, err
-		}
-	}
 	return g.engine.Decide(ctx, rule, input)
+}
+
+// load sees to it that the governance directive in force is what rules read, and returns its version; 0 while none is.
+func (g *Gate) load(ctx context.Context) (int, error) {
+	record, err := g.rules.Governance(ctx)
+	if err != nil {
+		return 0, err
+	}
+	v := record.Sent()
+	if v == nil {
+		return 0, nil
+	}
+	// A lower revision is one that another request has already overtaken.
+	if err := g.engine.SetData(ctx, v.Order.Revision, v.Order); err != nil && !fault.Is(err, fault.Conflict) {
+		return 0, err
+	}
+	return v.Number, nil
 }
 
 func made(d engine.Decision) contract.Decision {

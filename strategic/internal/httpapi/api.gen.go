@@ -29,6 +29,105 @@ import (
 	"github.com/strata-crm/strata/strategic/internal/variable"
 )
 
+// Defines values for KnowledgeState.
+const (
+	KnowledgeStateCandidate KnowledgeState = "candidate"
+	KnowledgeStateExpired   KnowledgeState = "expired"
+	KnowledgeStateKnowledge KnowledgeState = "knowledge"
+	KnowledgeStateTakenBack KnowledgeState = "taken_back"
+)
+
+// Valid indicates whether the value is a known member of the KnowledgeState enum.
+func (e KnowledgeState) Valid() bool {
+	switch e {
+	case KnowledgeStateCandidate:
+		return true
+	case KnowledgeStateExpired:
+		return true
+	case KnowledgeStateKnowledge:
+		return true
+	case KnowledgeStateTakenBack:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListInsightsParamsState.
+const (
+	ListInsightsParamsStateCandidate ListInsightsParamsState = "candidate"
+	ListInsightsParamsStateExpired   ListInsightsParamsState = "expired"
+	ListInsightsParamsStateKnowledge ListInsightsParamsState = "knowledge"
+	ListInsightsParamsStateTakenBack ListInsightsParamsState = "taken_back"
+)
+
+// Valid indicates whether the value is a known member of the ListInsightsParamsState enum.
+func (e ListInsightsParamsState) Valid() bool {
+	switch e {
+	case ListInsightsParamsStateCandidate:
+		return true
+	case ListInsightsParamsStateExpired:
+		return true
+	case ListInsightsParamsStateKnowledge:
+		return true
+	case ListInsightsParamsStateTakenBack:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetInsightChartParamsChart.
+const (
+	VariabilitySvg GetInsightChartParamsChart = "variability.svg"
+	VarietySvg     GetInsightChartParamsChart = "variety.svg"
+	VelocitySvg    GetInsightChartParamsChart = "velocity.svg"
+	VeracitySvg    GetInsightChartParamsChart = "veracity.svg"
+	VolumeSvg      GetInsightChartParamsChart = "volume.svg"
+)
+
+// Valid indicates whether the value is a known member of the GetInsightChartParamsChart enum.
+func (e GetInsightChartParamsChart) Valid() bool {
+	switch e {
+	case VariabilitySvg:
+		return true
+	case VarietySvg:
+		return true
+	case VelocitySvg:
+		return true
+	case VeracitySvg:
+		return true
+	case VolumeSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListKnowledgeParamsState.
+const (
+	ListKnowledgeParamsStateCandidate ListKnowledgeParamsState = "candidate"
+	ListKnowledgeParamsStateExpired   ListKnowledgeParamsState = "expired"
+	ListKnowledgeParamsStateKnowledge ListKnowledgeParamsState = "knowledge"
+	ListKnowledgeParamsStateTakenBack ListKnowledgeParamsState = "taken_back"
+)
+
+// Valid indicates whether the value is a known member of the ListKnowledgeParamsState enum.
+func (e ListKnowledgeParamsState) Valid() bool {
+	switch e {
+	case ListKnowledgeParamsStateCandidate:
+		return true
+	case ListKnowledgeParamsStateExpired:
+		return true
+	case ListKnowledgeParamsStateKnowledge:
+		return true
+	case ListKnowledgeParamsStateTakenBack:
+		return true
+	default:
+		return false
+	}
+}
+
 // Because defines model for Because.
 type Because struct {
 	Reason *string `json:"reason,omitempty"`
@@ -36,6 +135,17 @@ type Because struct {
 
 // Card How a goal stands and stood before, its directive, and the one decision asked
 type Card = board.Card
+
+// Claim An insight as it came; what it claims, its value, sample and tolerance in words; the five verdicts with a sentence each; whether it is knowledge, on which evidence, until when, and its history
+type Claim = board.Claim
+
+// ClaimPage defines model for ClaimPage.
+type ClaimPage struct {
+	Items []Claim `json:"items"`
+
+	// Next the cursor of the next page; empty on the last
+	Next string `json:"next"`
+}
 
 // Decision A policy decision as it was recorded
 type Decision = policy.Record
@@ -128,8 +238,17 @@ type IdempotencyKey = string
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// InsightID defines model for InsightID.
+type InsightID = string
+
+// KnowledgeState defines model for KnowledgeState.
+type KnowledgeState string
+
 // Limit defines model for Limit.
 type Limit = int
+
+// OfGoal defines model for OfGoal.
+type OfGoal = string
 
 // Version defines model for Version.
 type Version = int
@@ -217,6 +336,41 @@ type ApproveGovernanceParams struct {
 type WithdrawGovernanceParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
+
+// ListInsightsParams defines parameters for ListInsights.
+type ListInsightsParams struct {
+	// Goal Only of this goal
+	Goal *OfGoal `form:"goal,omitempty" json:"goal,omitempty"`
+
+	// State Only in this state as knowledge
+	State *ListInsightsParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListInsightsParamsState defines parameters for ListInsights.
+type ListInsightsParamsState string
+
+// GetInsightChartParamsChart defines parameters for GetInsightChart.
+type GetInsightChartParamsChart string
+
+// ListKnowledgeParams defines parameters for ListKnowledge.
+type ListKnowledgeParams struct {
+	// Goal Only of this goal
+	Goal *OfGoal `form:"goal,omitempty" json:"goal,omitempty"`
+
+	// State Only in this state as knowledge
+	State *ListKnowledgeParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListKnowledgeParamsState defines parameters for ListKnowledge.
+type ListKnowledgeParamsState string
 
 // GetScorecardParams defines parameters for GetScorecard.
 type GetScorecardParams struct {
@@ -327,6 +481,18 @@ type ServerInterface interface {
 	// WithdrawGovernance Take back a version that waits for approval
 	// (POST /api/strategic/v1/governance/{version}/withdraw)
 	WithdrawGovernance(ctx echo.Context, version Version, params WithdrawGovernanceParams) error
+	// ListInsights The claims that are made and examined, each with its five verdicts in words, by id
+	// (GET /api/strategic/v1/insights)
+	ListInsights(ctx echo.Context, params ListInsightsParams) error
+	// GetInsight One claim with its five verdicts, a sentence for each, and whether it is knowledge
+	// (GET /api/strategic/v1/insights/{insight})
+	GetInsight(ctx echo.Context, insight InsightID) error
+	// GetInsightChart What one of the five verdicts rests on, drawn
+	// (GET /api/strategic/v1/insights/{insight}/charts/{chart})
+	GetInsightChart(ctx echo.Context, insight InsightID, chart GetInsightChartParamsChart) error
+	// ListKnowledge What is or was knowledge, with the evidence, its expiry and its history, by id
+	// (GET /api/strategic/v1/knowledge)
+	ListKnowledge(ctx echo.Context, params ListKnowledgeParams) error
 	// GetScorecard How every goal stands, how well that is proven, and what is asked of whom
 	// (GET /api/strategic/v1/scorecard)
 	GetScorecard(ctx echo.Context, params GetScorecardParams) error
@@ -894,6 +1060,124 @@ func (w *ServerInterfaceWrapper) WithdrawGovernance(ctx echo.Context) error {
 	return err
 }
 
+// ListInsights converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInsights(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInsightsParams
+	// ------------- Optional query parameter "goal" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "goal", ctx.QueryParams(), &params.Goal, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter goal: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInsights(ctx, params)
+	return err
+}
+
+// GetInsight converts echo context to params.
+func (w *ServerInterfaceWrapper) GetInsight(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "insight" -------------
+	var insight InsightID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "insight", ctx.Param("insight"), &insight, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter insight: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetInsight(ctx, insight)
+	return err
+}
+
+// GetInsightChart converts echo context to params.
+func (w *ServerInterfaceWrapper) GetInsightChart(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "insight" -------------
+	var insight InsightID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "insight", ctx.Param("insight"), &insight, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter insight: %s", err))
+	}
+
+	// ------------- Path parameter "chart" -------------
+	var chart GetInsightChartParamsChart
+
+	err = runtime.BindStyledParameterWithOptions("simple", "chart", ctx.Param("chart"), &chart, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter chart: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetInsightChart(ctx, insight, chart)
+	return err
+}
+
+// ListKnowledge converts echo context to params.
+func (w *ServerInterfaceWrapper) ListKnowledge(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListKnowledgeParams
+	// ------------- Optional query parameter "goal" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "goal", ctx.QueryParams(), &params.Goal, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter goal: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListKnowledge(ctx, params)
+	return err
+}
+
 // GetScorecard converts echo context to params.
 func (w *ServerInterfaceWrapper) GetScorecard(ctx echo.Context) error {
 	var err error
@@ -1070,6 +1354,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/strategic/v1/scorecard", wrapper.GetScorecard, options.OperationMiddlewares["getScorecard"]...)
 	router.GET(options.BaseURL+"/api/strategic/v1/scorecard/:goal", wrapper.GetCard, options.OperationMiddlewares["getCard"]...)
 	router.GET(options.BaseURL+"/api/strategic/v1/scorecard/:goal/history", wrapper.GetHistory, options.OperationMiddlewares["getHistory"]...)
+	router.GET(options.BaseURL+"/api/strategic/v1/insights", wrapper.ListInsights, options.OperationMiddlewares["listInsights"]...)
+	router.GET(options.BaseURL+"/api/strategic/v1/insights/:insight", wrapper.GetInsight, options.OperationMiddlewares["getInsight"]...)
+	router.GET(options.BaseURL+"/api/strategic/v1/insights/:insight/charts/:chart", wrapper.GetInsightChart, options.OperationMiddlewares["getInsightChart"]...)
+	router.GET(options.BaseURL+"/api/strategic/v1/knowledge", wrapper.ListKnowledge, options.OperationMiddlewares["listKnowledge"]...)
 	router.GET(options.BaseURL+"/api/strategic/v1/decisions/:decision", wrapper.GetDecision, options.OperationMiddlewares["getDecision"]...)
 	router.GET(options.BaseURL+"/api/strategic/v1/events", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
 
@@ -1953,6 +2241,169 @@ func (response WithdrawGovernancedefaultApplicationProblemPlusJSONResponse) Visi
 	return err
 }
 
+type ListInsightsRequestObject struct {
+	Params ListInsightsParams
+}
+
+type ListInsightsResponseObject interface {
+	VisitListInsightsResponse(w http.ResponseWriter) error
+}
+
+type ListInsights200JSONResponse ClaimPage
+
+func (response ListInsights200JSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsightsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListInsightsdefaultApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInsightRequestObject struct {
+	Insight InsightID `json:"insight"`
+}
+
+type GetInsightResponseObject interface {
+	VisitGetInsightResponse(w http.ResponseWriter) error
+}
+
+type GetInsight200JSONResponse Claim
+
+func (response GetInsight200JSONResponse) VisitGetInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInsightdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetInsightdefaultApplicationProblemPlusJSONResponse) VisitGetInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInsightChartRequestObject struct {
+	Insight InsightID                  `json:"insight"`
+	Chart   GetInsightChartParamsChart `json:"chart"`
+}
+
+type GetInsightChartResponseObject interface {
+	VisitGetInsightChartResponse(w http.ResponseWriter) error
+}
+
+type GetInsightChart200ImagesvgXmlResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetInsightChart200ImagesvgXmlResponse) VisitGetInsightChartResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/svg+xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetInsightChartdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetInsightChartdefaultApplicationProblemPlusJSONResponse) VisitGetInsightChartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKnowledgeRequestObject struct {
+	Params ListKnowledgeParams
+}
+
+type ListKnowledgeResponseObject interface {
+	VisitListKnowledgeResponse(w http.ResponseWriter) error
+}
+
+type ListKnowledge200JSONResponse ClaimPage
+
+func (response ListKnowledge200JSONResponse) VisitListKnowledgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKnowledgedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListKnowledgedefaultApplicationProblemPlusJSONResponse) VisitListKnowledgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetScorecardRequestObject struct {
 	Params GetScorecardParams
 }
@@ -2212,6 +2663,18 @@ type StrictServerInterface interface {
 	// WithdrawGovernance Take back a version that waits for approval
 	// (POST /api/strategic/v1/governance/{version}/withdraw)
 	WithdrawGovernance(ctx context.Context, request WithdrawGovernanceRequestObject) (WithdrawGovernanceResponseObject, error)
+	// ListInsights The claims that are made and examined, each with its five verdicts in words, by id
+	// (GET /api/strategic/v1/insights)
+	ListInsights(ctx context.Context, request ListInsightsRequestObject) (ListInsightsResponseObject, error)
+	// GetInsight One claim with its five verdicts, a sentence for each, and whether it is knowledge
+	// (GET /api/strategic/v1/insights/{insight})
+	GetInsight(ctx context.Context, request GetInsightRequestObject) (GetInsightResponseObject, error)
+	// GetInsightChart What one of the five verdicts rests on, drawn
+	// (GET /api/strategic/v1/insights/{insight}/charts/{chart})
+	GetInsightChart(ctx context.Context, request GetInsightChartRequestObject) (GetInsightChartResponseObject, error)
+	// ListKnowledge What is or was knowledge, with the evidence, its expiry and its history, by id
+	// (GET /api/strategic/v1/knowledge)
+	ListKnowledge(ctx context.Context, request ListKnowledgeRequestObject) (ListKnowledgeResponseObject, error)
 	// GetScorecard How every goal stands, how well that is proven, and what is asked of whom
 	// (GET /api/strategic/v1/scorecard)
 	GetScorecard(ctx context.Context, request GetScorecardRequestObject) (GetScorecardResponseObject, error)
@@ -2916,6 +3379,107 @@ func (sh *strictHandler) WithdrawGovernance(ctx echo.Context, version Version, p
 	return nil
 }
 
+// ListInsights operation middleware
+func (sh *strictHandler) ListInsights(ctx echo.Context, params ListInsightsParams) error {
+	var request ListInsightsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInsights(ctx.Request().Context(), request.(ListInsightsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInsights")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInsightsResponseObject); ok {
+		return validResponse.VisitListInsightsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetInsight operation middleware
+func (sh *strictHandler) GetInsight(ctx echo.Context, insight InsightID) error {
+	var request GetInsightRequestObject
+
+	request.Insight = insight
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetInsight(ctx.Request().Context(), request.(GetInsightRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetInsight")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetInsightResponseObject); ok {
+		return validResponse.VisitGetInsightResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetInsightChart operation middleware
+func (sh *strictHandler) GetInsightChart(ctx echo.Context, insight InsightID, chart GetInsightChartParamsChart) error {
+	var request GetInsightChartRequestObject
+
+	request.Insight = insight
+	request.Chart = chart
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetInsightChart(ctx.Request().Context(), request.(GetInsightChartRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetInsightChart")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetInsightChartResponseObject); ok {
+		return validResponse.VisitGetInsightChartResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListKnowledge operation middleware
+func (sh *strictHandler) ListKnowledge(ctx echo.Context, params ListKnowledgeParams) error {
+	var request ListKnowledgeRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListKnowledge(ctx.Request().Context(), request.(ListKnowledgeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListKnowledge")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListKnowledgeResponseObject); ok {
+		return validResponse.VisitListKnowledgeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetScorecard operation middleware
 func (sh *strictHandler) GetScorecard(ctx echo.Context, params GetScorecardParams) error {
 	var request GetScorecardRequestObject
@@ -3069,59 +3633,67 @@ func (sh *strictHandler) AddVariable(ctx echo.Context, params AddVariableParams)
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"5Fttc9y2Ef4rO2xnLE0hnWwn7UT+pMiq7dapPZabfEg9GYjYO8ImAQYARd949N87C4Avd0eeThJlK5NP",
-	"90IQWODZ14fLL0mqi1IrVM4mx1+SkhteoEPjf53YN3P6FGhTI0sntUqOk39VYoFwsQSXIdRSCV1bcBl3",
-	"kHEBqASKcFVaEHz5yNJ/sPfk6OjvB0ePD46e7IM2IJV1XDnYe/fPU3j69OkP+wlLJM3/e4VmmbBE8QKT",
-	"44STECyxaYYFJ2kK/vk1qoXLkuPvjljiliUNs85ItUiurlhyWhmrzabgCj870HMvd8lpDzjXBkfWTcMs",
-	"Iyt/fzS49HNpMHXyEl89pxv8vCV3WTetaEYkLDH4eyUNiuTYmQpHVno8vNILzfPRRRaa53ec/5XAotQO",
-	"Vbr8Ny7bdTLkAk23Um/YAY0bWeTJyCLzn7hLs02o3mcIZ+/5IuhVzS0Y5KJBakOI+UGYZ9uWN1d/LQvp",
-	"2p2twZ/7i2vbkUVVROwLqcKvx+3GpHK4QOPn/hmN9VsZxOcyXt0K0bYFruhOW2pl0VvqW6Mvcizoa6qV",
-	"Q+X3xcsylymnM52VYcTfPtogVbfQXw3Ok+PkL7POFczCVTtr5vUrrkL0i0cGlYPaaLUArgTU9J/TIHRy",
-	"xQjE1h62SHYziboZB2QitekbWFAUf0KkTaurrCvEVRCZDGsyaf1kI4JGI72djJdoFFcpTihpO+WAvGeX",
-	"aJYQ1ZaBzgVaB3NprPPqHmehRX7ElFfWC1YaXaJxMuioQR4lut6Pxn/0xUdMHenSKTdi00281DVwf5BA",
-	"0URYr4XWaS2ic2cgne10gvkBFAC0QhCYStoQcPsJybusLsuSzwcLfRD/vNDciEMvR+/CgSxKbVyInbSh",
-	"ZCFdVl0cprqYWWe44wepab6GD1zIdEa2bBTPZ37eEDyiOJv7PIFS5zJd9iUG2TjGVBtxrfhhgsN3fvRd",
-	"dpBxg2IWpluNeUNytxvuMIBauozwcsgg1YqGSOUsA16WRl/y3LLgSWh7FpVjHjGubI0mIEigZtI67V32",
-	"tn23yx4+7zmGCfETPYfUO4y3fDFgA9JhsfplR1/XbpIbw5f0m7KZzROngwqZS5Pp+KyH0p1ngEXplqCV",
-	"/z/n1iVDtteFpF+jmHGxDwN22Yr4i7QjcZzM8xmhxkhra2kzFAxkUfLUwZ7SpuA5ZYSZXGT7axqBn0tp",
-	"0DKwVYnGokC7M95eonuEugkU6yrv3ZHXcdJSr+deZ3fTV7r78EUIDROKvgiBKEg9hW6GyPZQ1dLv0uhS",
-	"2y0YBR8qLZR+JIpjoPyMwSU3kl/kyKBAZ2TK4JOkEsYgTzNS1RwvMd9njU/TCvaqki4IXat9BjbVJTK4",
-	"4BZzqRD2LnleIQ0okNvK4H+VkzSB42aBDvYoGuk5+GEMDOY8RCuBueP7DColHSNdMo7+5IKmZaBrRR7R",
-	"YI6XFLoZLMhydlGx9nTuS836GcqWZGLNUu4nCCxaaSYIgEO77uVOLHkZZbqjhZ1TRuO1f93KBq1hyAx6",
-	"ZcGqJAIdl/lAhskSNEabVSl3vrelD4avan9iw8XYhuzrjiUQBkGfNqYm3als71JbKrHESZcP3xX++HKN",
-	"s/FXm2napYaO+12VN0e0USnxVuGjA+yUppcaWb60sFdWhvyRJcumzF5q9ZwvLYNYE74wuioZGJ3TGO8E",
-	"/NiF1Mru38AWvLz3aQrnqTaYDubuwQs0jphDGjLr61Pwbs57ysNbw9uQ+dxjH1xWKGcs69FgMZx8rMQi",
-	"cGB+oPLOyptVFxIa188o+CwMWkp2cl5ayo1Ko/Xcf3wM4YWBMPLSoxzK7CVIBbU24rp0yDaHdUiyT5z6",
-	"tpP7Y3tvoltYD7ZrmT+5bYKdQZlzxSDnjorJGBkL8oHhxLyCWIclbZZqnJA8yAJ3zgGDTPeYBP4cU4UB",
-	"XdEFukyqyGH5DEgXJVdLqDntsdDGB/09KVhMPHozMIhegIHNZFmiuM6wm6zlsJVp0n03069s+7W07q5x",
-	"rhX3tnGO/D+mlZFueU5zBiEukJsQbPxC3n+Ev9oJMufKwHZINddD5t4Ur83mLfOqG62+VYXIf6fcGE+L",
-	"Fz4RZKN+vqMhOvuEMx94gRuESNaB0GkVDMLT5D989/0/9qHOtEWgLZCzqYw6DqAdx7uO/1cdHT1NUy3Q",
-	"f8NDOM24WqAll/T2zfl7cPwTpVKwxt4eJizJZYoq0DeRrDwpeZrhwZPDo4Qllcnjwdnj2ayu60PuLx9q",
-	"s5jFe+3s9avTs/+cn/l7uggczpP3OIGcLz0eDR96nDym8bpExUuZHCdPD48OnybM66xHdcZL2dPOy8ez",
-	"hhKxsy/N1ysauUCvmaSXng97JZLj5AW6lmVhK087fh1m67vBtyfTP6yRtU+OjqajQxsBx9jQ9jpdnfMq",
-	"d2NTtjL2WF+W2KooOCWzyUlLNa2zUSw4du+wg8tTiDTOaShI1aQDvqDChGYcgLC1o1HgyNE874ZtYDe0",
-	"oW7ILD4SumLXjgwPBe4XsxWOaAC4k/B4KiaKPS+j52DpSFVInOwEqK5Q5paRiwjBWao2AlPi4PN360ay",
-	"W2khx7kDslzvXWzgXYNsFuZGF+NZr1Qw1yZF8j+rsD83fO76xN3NYF97iBVQ/b1C637UYjk9oJ5yulqN",
-	"W+Qtrja06fH1eK08Prk70P4ogfeOfa4NBQEefrWl+zb7nH1pv293sreGrP8EdcwKv+q5vVH9Z0o3OaBZ",
-	"S2X4FGnQet4E4ieTi6yhRKWNHEioIbjSLkMDJRrrOTKuvG1F0spQ3WARLKZaid/CqN8a9du0qJMw9UQA",
-	"sduZ4DeGNJ4B8Jb5uy3C0toKx9F928VJgfZZcOcxaD6yIAU4wy8xjyXlirffhO4VLfanBu4clfAuq7GP",
-	"zpmFhJs8GhicV4SpVrhj2rGCadSJPqqrOATq9M+NxEsqYDgIH1ScpqKEsoUGGXuzI3cNdRDjyWYeG6gC",
-	"/+C2wYLnK4lLSFYCPxzNSRZ0oS0QQtFleIoghe1qsAECYtP4XqBryITpA9okWUgQb6QOCCc8RRHQnvkj",
-	"CzVfesPrmj9SXiBc8PTTzRSA8BKG1+NG90sc8W2tbvrcsWmXuNps6vkWdt0c80qi2LJxPT6r5jZwcpSl",
-	"YK5rn05KN4I7XjYthoMmfsZTXz8q98iC4I77LCjyFs9889cqXUKe3jV6Hbw8uSGLGPTwAr0m6jlIt2nM",
-	"584gL86CTNeapMPPLmzgwPobr+nRGbK/eOPdAWqoHG5p/0vIeEk1155Fc4nmwKJy4SDt/ggUoXLcVmi/",
-	"8CP+0DV2+5h7tLyeqHaOdOCu1XJ89Oxi0ay0g/OfTt69px9N3hKeGmj3my24cd76uAJUznjaPzyg8+a2",
-	"bpTSQc7TTwPh6xxdbCp4kBX0yvP6CQvopkthotp5S43s9WD2hT62VsYvmtbcWzj6iXZDNeciTnUzbYhN",
-	"x6QFZTWk3StsQqPgKKRDwbxPriyC0hdaLKHgSyhCGRbbIPjcYXDrc54OuO0zIW+pxbHP+OGo71cF/B2W",
-	"OWW9MV/fQYNnHkbyZKMJ2UkccStAGkX6esXPREf5k39yEuse3nPmKVdwgU1KtMsRp/nWKvOULn+Lw32Q",
-	"Oe5E8PlDbXDzRUuT79YxIjc57dZsdrHS3TTu6ttRt951101x572vtl1t6ULpZy+DzMfKxh5kPhE6WyZN",
-	"JCZEIh4jcFBYd131pHKu1iDkfI7GJ/KfMa3iA2bdcCvX6uTsS5xyhIEeJITvgGnzrstX9eYTwtHRwfHc",
-	"AlEbGPUOg0e27U0Ei0rYXfxDD4vdOY5viMUDdf4Tov2eIvgFTz/1WvIioyFdKKsamEfQtf2mtjHn3+9S",
-	"uxmE/q3Ley2Oz3t9W8NsRTfg7kyxrmNp3HtPh0Gma6gx70phb4OKdVSitOG9HApVdaaL69DYofg6vQ0e",
-	"u6dT94/c6RbQJsRLxwoxorXjyc+yrvF5DIGXbb/2HxeEZg8jODSnMA0U7ettWgvgDvwrCL50ELHrtNcT",
-	"6iD19KAAKymla150iy86D8PY9rZt5QR/bkfd48mutBUOMXd53rXiTUTg2aEmPxd67MgN2UyWzZuOY3nx",
-	"iRC9pssHmRF3XZY7J8X3sO4anELgFC7rRAgK5nGlprSJ3baPLOg69sc1baIel6ZB9NcPdOaBPw+IhSbH",
-	"WXL14er/AQAA//8=",
+	"7Fxfc9s4kv8qKN5Vxa6lLSfZvat1nryOL5ObzCUV5yYPuVSqTbRIxCTAAUDRKpe/+1UD4B9JpCzbdOKt",
+	"2SdLIgg0+tf/0fB1lKiiVBKlNdHxdVSChgItavftxLyf01+OJtGitELJ6Dj674qnyC6WzGbIaiG5qg2z",
+	"GViWAWcoOXL/VBjGYfnM0G9s78XR0X8cHD0/OHqxz5RmQhoL0rK9j/91yl6+fPn3/SiOBM3/R4V6GcWR",
+	"hAKj4wiIiDgySYYFEDUFXL1DmdosOv7rURzZZUnDjNVCptHNTRydVtoovUm4xCvL1NzRXQLtAedK48i6",
+	"iZ9lZOW/HQ0u/VpoTKxY4NvX9IKbtwSbddPyZkQURxr/qIRGHh1bXeHISs+HV3qjIB9dJFWQP3D+txyL",
+	"UlmUyfJXXLbrZAgcdbdSb9gBjRtZ5MXIIvPfwCbZJlSfMmRnnyD1clWDYRqBN0htEDE/8PNs2/LA6tKI",
+	"NLOjXBT++QMZ+atUdY48xXMLFje3+l7mSyak1xdDYxgYdtm8NSKdbuAKt1FWRXT8JUpAcsH90/4sFi5R",
+	"fruA5DKKI7wq3X6+DlH8ThTCtjxZWzh3D9dYIApa2+lEIaT/9rydWkiLKWo39/s5Ce4IF5xuCsOC+A4t",
+	"Hx7dBYDfURu3yCDIi/B0K8jb9nRDb5pSSYPOaH7Q6iLHgj4mSlqUjpVQlrlIgHY7K/2Iv3w3nqpuoX/X",
+	"OI+Oo3+bdVZ55p+aWTOvW3GVeZ+dkqC0rNZKpgwkZzX9ZhXjKrqJSZ9a07SFsrtR1M04QBNpcN/WeZ11",
+	"HCLFXl1lHbQbT3IjKpNQ6yYbITRI1f1oXKCWIBOckNJ2ygF6zxaolyyIbcxUztFYNhfaWCfuYRZa5B+Y",
+	"QGUcYaVWJWorvIxqhEDR7S4t/KIuvmNiSZZOQfNNBf5F1QwcI8mISW6cFBqrFA9+NmbCmk4mYjeAfLGS",
+	"yDgmgjbEwFwiGfrVZePo6iBVB+HHCwWaHzo6eg8ORFEqbX0YQxuKUmGz6uIwUcXMWA0WDhLdfPR/MBXJ",
+	"jHRZS8hnbl4fQuQgis1NnkgWnALZaGFZAgW+8rpG3+gt4/e5gLzCmBkoyhz9VlWOmlAla18rzc0rt/25",
+	"WCDhyUViDauFzRgwgyRICTKEJKMV0GaoaRHRcw4xU5LVmUgyhgvB6YWYVdKKnN6QnsVETSaMVc6O7sBX",
+	"t/fHZOwHSAeEUlgsVj9sUxJPZSefoDUs6TtFeZvIEaN9RNdEgC4apDDwFcOitEtiJf2eg7HRkCJ0/uFL",
+	"IDEs9nVASV4HeR6QIVaqXCTLvsgTrj7ISZTmt8q/n+Dwoxv9EKQy0MhnfrrV+HWI7hbYTom9uLpgJGaJ",
+	"kjRESGtiBmWp1QJyE3v1oO2RUMeOySBNjfqu8tkue/i651kmlFPe82g9Zkwhrz1n+WRltiHxszAjMTnZ",
+	"91eEWkxSWwuTIY+ZKEpILNuTSheQU3aXiTTbX5MIH3OamJmqRG2Qo9kZb0fRI0I9HJSeeH/mZJykNETn",
+	"ku8or/T24RsfW0xIeuojGU/1FLLpQ6OnKpZul1qVymzByNtQYVjpRiI/ZhTgx2wBWsBFjjEr0GqRxOxS",
+	"SM72NDlWEtUcF5jvx41NU5LtVSU94KqW+zEziSoxZhdgMBcS2Z7z7DSgQDCVxv8lf7sfMws6Rcv2KJxR",
+	"8yYA0JiDD3c45hb2yT8LG5MsaUs/AqdpY6ZqSRZRY44LcI48Jc3ZRcRa7jyWmPVD3C3R6JqmPI4TSFtq",
+	"JnCAQ7vuBd9x9Eug6YEadk4hsZP+dS0b1IYhNejllauUcLQg8oEUJY5Qa6VXqdz53bYUOPxUOY4NF1Y2",
+	"aF83LL745+VpY2qSncr0HrW5dhxZYfPht/wP17cYG/e0maZdaojdH6u8YdFGqg2twAcD2AlNLzQysDRs",
+	"r6w02SNDmk2poVDyNSxNzEJR4Y1WVRkzrXIa44yAG5sKJc3+HXTB0fuYqnCeKI3JYPLnrUBjiIElPjW7",
+	"Pdfo5nykfKNVvA2azx323mT5fNjEvZJ2cCffK576erYbKJ2xcmrVuYTG9MfkfFKNhoKdHEpDsVGplZq7",
+	"P9+9e4kZ12LhUPZ1mmWbD97CMtMw6/A8VP8mZFk7uWPbJx3MwrqzXYv8yWwT7DErc5Axy8GisY1nLMgG",
+	"eo45ATEWS9os5Tg+eBAF7hwDepoeMQj8PYQKA7KiCrSZkKEe7SIgVZQgl6wG2mOhtHP6e4LHIfDozRCz",
+	"YAViZjJRlshvU+wmajlsaZp03830K9t+J4x9qJ9ryb2vnyP7j0mlhV2e05yeiAsE7Z2NW8jZD/9TO0Fm",
+	"benLZULO1ZC6N8lrs3kTO9ENWt+KQjjLSkBrd8RVuEAwHrXzXR2r00925hwvA40sVHsZV0nlFcIdef39",
+	"r3/7z31WZ8ogoy2Qsam0PPagHYe3jv+vOjp6mSSKo/uEh+w0A5miIZP04f35J2bhkkIptnYScxjFUS4S",
+	"lL7+F6rdJyUkGR68ODyK4qjSeWCcOZ7N6ro+BPf4UOl0Ft41s3dvT8/+5/zMvdN5YM9P6NUEclg6PJqC",
+	"+nH0nMarEiWUIjqOXh4eHb6MYiezDtUZlKInnYvns6YkYmbXzccbGpmik0ySS1dQfcuj4+gN2rbKEq+c",
+	"XH4ZPnnrBt//POfrWrX/xdHRdPX0hsCxcnr7nJ7Oocrt2JQtjb1jgzgyVVEABbPRSVtqWq9Gxd6wO4Pt",
+	"TZ5EpHFWsYJETVgGKSUmNOMAhK0ejQJHhuZ1N2wDu6ENdUNm4Xj3Jr51pD/IelzMVmpEA8Cd+KPmECj2",
+	"rIyaM0MslT5wMhOgunLmYmIyEd45C9l6YAocXPxu7Eh0KwzLcW4Zaa6zLsYX7j1ths21KsajXiHZXOkE",
+	"yf6swv5aw9z2C3d3g33tQNqj+keFxv5D8eX0gLqS082q3yJrcbMhTc9vx2vl/O3hQDtWMuixfa40OQHw",
+	"39rUfZt+zq7bz9uN7L0h63dDjGnhD+Xbe9k/lLwLg2ZtKcOFSIPa894XfjKRZk1JVJhQA/E5BEjljnFK",
+	"1MbVyEA63QpFK015g0FmMFGSf/OjvjXit6lRJ37qiQCK76eCPxnSwAMGbeXvvggLYyocR/dD5yc5hqO7",
+	"xmk+M0xwZjUsMA8p5Yq134TuLS32pwbuHCV3JqvRj86Y+YCbLBrTOK8IUyVxx7BjBdMgE31UV3HwpdM/",
+	"NxK/UAIDjDunYhUlJRQtNMiYu7HcNqWD4E8241hfKnAn/w0WkK8ELj5Y8fXhoE6ioAdtguCTLg0JMsFN",
+	"l4MNFCA2le8N2qaYML1DmyQK8eSN5AGew1MkAS3PnxlWw9IpXtc9lECBzDWM3UkACC+uoR5Xus9hxM/V",
+	"uuljx6bf5mazK+xn6HXD5pVAsa3G9epZNRhfk6MoBXNVu3BS2BHccdG0Cw+q+Bm4dhSU9plhHCy4KCjU",
+	"LV65Rs7VcglZetvItbfyZIYMopfDC3SSqOZM2E1lPrcaoTjzNN2qkhavrN/AgXEv3tLkNaR/4cWHA9SU",
+	"csDQ/pcsg5Jyrj2DeoH6wKC0npFmfwQKnzluS7TfuBH/1Dl2e8w9ml5PlDuHcuCu2XI4erYhaZbKsvPf",
+	"Tj5+oi9N3OJPDZT9ZgrQ1mkfSIbSalf29wd0Tt3WlVJYlkNyOeC+ztGGpoInmUGvnNdPmEA3XQoT5c5b",
+	"cmQnB7Nr+rM1M37TtNnfw9BPtBvKOdMw1d2kIVwgICkoKzvY69irJjQCjlxY5LGzyZVBJtWF4ktWwJIV",
+	"Pg0LbRAwt+jN+hySAbN9xsU9pTjcGXg64vtDAf+IZU5Rb4jXd5DgmYMx3D0YDshOwoh7AdII0o9LfiZi",
+	"5W/u5CTkPdAz5glIdoFNSLQLi5N8a5Z5So9/BnOfZIw7EXyOqQ1uLmlp4t06eOQmpt0azaYr3U3jpr4d",
+	"de9dd90UD977atvVli6UfvQyWPlY2diTjCd8Z8ukgcSESAQ2MmAS6+5aBomcrRXjYj5H7QL5K0yqcMCs",
+	"mtrKrTI5uw5TjlSgBwvCD8C0uSz1Q635hHB05eDAN1+o9RX1DoNnpu1NZAYlN7vYhx4Wu9c4fiIWT9T4",
+	"T4j2J/LgF5Bc9lryQkVDWJ9WNTCPoBuu82zPod82g+6KYLjtuAOAa7dEd3jjSaXo3bWex87R/R0rjzJo",
+	"ZAXwUNS6gkJIyk1cZ3fbnrZ6vapptXOH44LfIhWz6/Bpaxr4tr0nfEf/2d4/fnxsxmpZSXONaoI81M01",
+	"wvi4f6fNlTsgyZoOyMG7bTtDM0sy0PSD+7sLUqc08CFwxYMNRkmYdry7qLmjvVB5VeChWaSuYSpXibDL",
+	"5itogSvf4ELkveeooR3+9T4dSqKAFGdmkf7lqsjvUf/0+5ygPk06HG5LbF6E1GisYb5fFuqxc79OXLYZ",
+	"8F979+D/ZcF/ogX/3GZm7tChd5G1PTTvLrKSEXGXxpbrV0S2W2/Tb1QfMwX9zvO7iYT7ryiPisV5rxd7",
+	"+ASiG/Dw019Vh3J37/J2zDJVsxrzrrzt4moZd8eDwvjL2qS+daaK29DYoaB6eh88di+RPD5yp1tAmxAv",
+	"Faq+Aa0dOT/LustMYwj80t7B+ucFodnDCA4NF6aBov2fB0pxBtYHn64cyMNNkt49D0u+U6bImREUCDX/",
+	"/SD8I6JhGNt+9a0u7vd21CNyduWqwJCfyPOuvX6igN8MNe5b3zdPZshkomz+/cVYreuE895FiidZ5epu",
+	"Tuxc6HqEddfg5BynMFknnFOCHlZqwr1wg+aZYaoOPe/N1Q+HS3Pp48tX4rk/E/eI+YsLs+jm683/BwAA",
+	"//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

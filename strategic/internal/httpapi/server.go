@@ -19,6 +19,7 @@ import (
 	"github.com/strata-crm/strata/strategic/internal/directive"
 	"github.com/strata-crm/strata/strategic/internal/goal"
 	"github.com/strata-crm/strata/strategic/internal/governance"
+	"github.com/strata-crm/strata/strategic/internal/knowledge"
 	"github.com/strata-crm/strata/strategic/internal/live"
 	"github.com/strata-crm/strata/strategic/internal/variable"
 )
@@ -49,6 +50,8 @@ type Reader interface {
 	Owner(ctx context.Context, id contract.DirectiveID) (contract.GoalID, error)
 	List(ctx context.Context, after string, limit int) ([]directive.Record, error)
 	Governance(ctx context.Context) (governance.Record, error)
+	Insight(ctx context.Context, id contract.InsightID) (knowledge.Record, error)
+	Insights(ctx context.Context, q knowledge.Query) ([]knowledge.Record, error)
 }
 
 // Variables is the variables in use.

@@ -19,6 +19,7 @@ const (
 	Functional Actor = "functional" // the layer below, by its answers
 	Clock      Actor = "clock"      // the wall clock
 	Successor  Actor = "successor"  // a newer one of the kind took its place
+	Policy     Actor = "policy"     // by itself, where no person is asked
 )
 
 // Row is one permitted change.

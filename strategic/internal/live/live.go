@@ -13,12 +13,15 @@ import (
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/strategic/internal/directive"
 	"github.com/strata-crm/strata/strategic/internal/governance"
+	"github.com/strata-crm/strata/strategic/internal/knowledge"
 )
 
 // Source is where changes are read from.
 type Source interface {
 	// Since returns the records that changed at or after the instant, in the order of their changes.
 	Since(ctx context.Context, at time.Time) ([]directive.Record, error)
+	// InsightsSince is Since for the records of insights.
+	InsightsSince(ctx context.Context, at time.Time) ([]knowledge.Record, error)
 	// Governance returns the present record.
 	Governance(ctx context.Context) (governance.Record, error)
 }
@@ -26,6 +29,7 @@ type Source interface {
 // Kinds of changes.
 const (
 	Goal       = "goal"
+	Insight    = "insight"
 	Governance = "governance"
 )
 
@@ -34,7 +38,8 @@ type Change struct {
 	Kind      string               `json:"kind"`
 	Goal      contract.GoalID      `json:"goal,omitempty"`
 	Directive contract.DirectiveID `json:"directive,omitempty"` // the goal's present one
-	State     string               `json:"state,omitempty"`     // of the directive, or of the latest governance version
+	Insight   contract.InsightID   `json:"insight,omitempty"`   // of that goal
+	State     string               `json:"state,omitempty"`     // of the directive, of the insight as knowledge, or of the latest governance version
 	Version   int64                `json:"version"`
 	At        time.Time            `json:"at"`
 }
@@ -155,6 +160,14 @@ func (h *Hub) look(ctx context.Context, from time.Time, seen map[string]int64) (
 		}
 		h.news(c, seen)
 	}
+	insights, err := h.source.InsightsSince(ctx, from.Add(-overlap))
+	if err != nil {
+		return from, fmt.Errorf("read changes of insights: %w", err)
+	}
+	for i := range insights {
+		r := &insights[i]
+		h.news(Change{Kind: Insight, Goal: r.Insight.Goal, Insight: r.Insight.ID, State: string(r.State), Version: r.Version, At: r.At}, seen)
+	}
 	g, err := h.source.Governance(ctx)
 	if err != nil {
 		return from, fmt.Errorf("read governance: %w", err)
@@ -166,7 +179,7 @@ func (h *Hub) look(ctx context.Context, from time.Time, seen map[string]int64) (
 }
 
 func (h *Hub) news(c Change, seen map[string]int64) {
-	key := c.Kind + "/" + string(c.Goal)
+	key := c.Kind + "/" + string(c.Goal) + "/" + string(c.Insight)
 	if c.Version > seen[key] {
 		seen[key] = c.Version
 		h.tell(c)

@@ -12,12 +12,14 @@ import (
 	"github.com/strata-crm/strata/strategic/internal/directive"
 	"github.com/strata-crm/strata/strategic/internal/goal"
 	"github.com/strata-crm/strata/strategic/internal/governance"
+	"github.com/strata-crm/strata/strategic/internal/knowledge"
 )
 
 // source is what a test says has changed.
 type source struct {
 	mu      sync.Mutex
 	records []directive.Record
+	claims  []knowledge.Record
 	failing bool
 	looks   int
 }
@@ -38,6 +40,12 @@ func (s *source) Since(context.Context, time.Time) ([]directive.Record, error) {
 		return nil, errors.New("away")
 	}
 	return s.records, nil
+}
+
+func (s *source) InsightsSince(context.Context, time.Time) ([]knowledge.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claims, nil
 }
 
 func (s *source) Governance(context.Context) (governance.Record, error) {
@@ -63,6 +71,13 @@ func TestEachChangeIsToldOnce(t *testing.T) {
 			t.Fatalf("%+v, want version %d", c, version)
 		}
 		h.Wake() // nothing new: nothing is told, or the next would be this version again
+	}
+	src.mu.Lock()
+	src.claims = []knowledge.Record{{Version: 1, State: knowledge.Known, Insight: contract.Insight{ID: "in", Goal: "g"}}} // of the same goal
+	src.mu.Unlock()
+	h.Wake()
+	if c := <-changes; c.Kind != Insight || c.Insight != "in" || c.Goal != "g" || c.State != "knowledge" || c.Version != 1 {
+		t.Fatalf("%+v, want the insight", c)
 	}
 	cancel()
 	if err := <-ran; err != nil {

@@ -49,33 +49,36 @@ func decodeRecord(raw bson.Raw) (directive.Record, error) {
 
 // Update implements directive.Store.
 func (s *Stores) Update(ctx context.Context, id contract.GoalID, change func(*directive.Record) error) error {
-	return s.inTx(ctx, func(ctx context.Context) error {
-		c := s.o.DB.Collection(goals)
-		raw, err := one(ctx, c, s.id(string(id)))
-		if err != nil {
-			return err
-		}
-		before, err := decodeRecord(raw)
-		if err != nil {
-			return err
-		}
-		after, err := decodeRecord(raw) // a copy that shares nothing
-		if err != nil {
-			return err
-		}
-		if err := change(&after); err != nil {
-			return err
-		}
-		if unchanged, err := same(before, after); err != nil || unchanged {
-			return err
-		}
-		after.Version, after.At = before.Version+1, s.now()
-		doc := s.goalDoc(after)
-		if err := replace(ctx, c, doc.ID, before.Version, doc); err != nil {
-			return err
-		}
-		return s.o.Outbox.PutAll(ctx, s.news(before, after)...)
-	})
+	return s.inTx(ctx, func(ctx context.Context) error { return s.changeGoal(ctx, id, change) })
+}
+
+// changeGoal is Update within a transaction.
+func (s *Stores) changeGoal(ctx context.Context, id contract.GoalID, change func(*directive.Record) error) error {
+	c := s.o.DB.Collection(goals)
+	raw, err := one(ctx, c, s.id(string(id)))
+	if err != nil {
+		return err
+	}
+	before, err := decodeRecord(raw)
+	if err != nil {
+		return err
+	}
+	after, err := decodeRecord(raw) // a copy that shares nothing
+	if err != nil {
+		return err
+	}
+	if err := change(&after); err != nil {
+		return err
+	}
+	if unchanged, err := same(before, after); err != nil || unchanged {
+		return err
+	}
+	after.Version, after.At = before.Version+1, s.now()
+	doc := s.goalDoc(after)
+	if err := replace(ctx, c, doc.ID, before.Version, doc); err != nil {
+		return err
+	}
+	return s.o.Outbox.PutAll(ctx, s.news(before, after)...)
 }
 
 // news returns the directives that must be published because what was sent of them rose.

@@ -3,6 +3,7 @@
 // Collections of database strata_strategic; every _id is tenant|id:
 //
 //	goals       one record per goal: the goal, its directives, answers, information; changed by compare-and-set on its version
+//	insights    one record per insight: what came, what became of it, on which evidence; changed likewise
 //	governance  one record per tenant: every version of the governance directive; changed likewise
 //	variables   the company's own strategic variables, never changed
 //
@@ -27,6 +28,7 @@ import (
 
 const (
 	goals      = "goals"
+	insights   = "insights"
 	governed   = "governance"
 	variables  = "variables"
 	schemaOne  = 1
@@ -35,12 +37,12 @@ const (
 
 // Indexes returns the indexes that the stores rely on.
 func Indexes() []mongodb.Index {
-	return []mongodb.Index{
+	return append(insightIndexes(), []mongodb.Index{
 		{Collection: goals, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "directives", Value: 1}}},
 		{Collection: goals, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "at", Value: 1}}},
 		{Collection: goals, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "expires", Value: 1}}},
 		{Collection: variables, Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "_id", Value: 1}}},
-	}
+	}...)
 }
 
 // Migrations returns the numbered changes of the database so far: none.

@@ -107,7 +107,8 @@ type Input struct {
 	Series      []contract.Point // ascending by window start; open windows are ignored
 	Changes     []contract.Change
 	Answer      *contract.Acknowledgement // to the goal's directive; nil before there is one
-	Insight     *contract.Insight         // nil before there is one
+	Insight     *contract.Insight         // on the goal's own metric; nil before there is one
+	Ground      *Ground                   // what became of that insight; nil before there is one
 	Currency    string
 	Frozen      Frozen
 	AsOf        time.Time // windows that end later are not seen; zero means all
@@ -135,7 +136,9 @@ type State struct {
 	BackTest   bool                 `json:"backTest,omitempty"`
 	Unit       contract.Unit        `json:"unit"`
 	Currency   string               `json:"currency,omitempty"`
-	Why        string               `json:"why"` // in words: the reason for the status, and in a history for its change
+	Why        string               `json:"why"`      // in words: the reason for the status, and in a history for its change
+	ProofWhy   string               `json:"proofWhy"` // in words: what the proof rests on or fails by
+	Insight    *Resting             `json:"insight,omitempty"`
 }
 
 // Judge returns how the goal stands as of in.AsOf.
@@ -145,7 +148,8 @@ func Judge(in Input) State {
 	if a := in.Answer; a != nil && !s.Status.Decided() {
 		s = answered(s, a)
 	}
-	s.Why = why(s)
+	s.Insight = in.resting()
+	s.Why, s.ProofWhy = why(s), proofWhy(s)
 	return s
 }
 
@@ -153,6 +157,9 @@ func Judge(in Input) State {
 func History(in Input) []State {
 	all := walk(in)[1:]
 	for i := range all {
+		all[i].Insight = in.resting()
+		all[i].ProofWhy = proofWhy(all[i])
+		all[i].Insight = nil // it is of now
 		if i == 0 {
 			all[i].Why = why(all[i])
 			continue

@@ -188,13 +188,8 @@ func (j *judge) proof(v *Verdict) Proof {
 	if v.Against != Beyond {
 		return NotProven
 	}
-	if i := j.in.Insight; i != nil {
-		five := i.Verdicts
-		for _, x := range []contract.Verdict{five.Volume, five.Velocity, five.Variety, five.Variability, five.Veracity} {
-			if x != contract.Holds {
-				return NotProven
-			}
-		}
+	if judged(j.in.Insight) && !j.in.Insight.Verdicts.All(contract.Holds) {
+		return NotProven
 	}
 	return Proven
 }
@@ -245,6 +240,9 @@ func (j *judge) freeze(p contract.Point) (Cause, []contract.Reason) {
 
 // unusable says why a window can decide nothing; no cause means that it can.
 func (j *judge) unusable(p contract.Point) (Cause, []contract.Reason) {
+	if cause, reasons := j.in.barred(p); cause != "" {
+		return cause, reasons
+	}
 	if p.Value == nil {
 		if p.Reason == nil {
 			return Coverage, []contract.Reason{{Code: fault.NoData}}

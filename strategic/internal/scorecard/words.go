@@ -27,7 +27,7 @@ func why(s State) string {
 	case s.Decided != nil:
 		return decidedWords(s)
 	case s.Status == NotMeasurable:
-		return "It cannot be measured: " + wording.Reasons(s.Reasons) + "."
+		return "It cannot be measured: " + wording.Reasons(s.Reasons) + "." + fallen(s)
 	case s.Baseline == nil:
 		return "The baseline is still being measured."
 	case s.Progress == nil:
@@ -46,6 +46,14 @@ func why(s State) string {
 		text += fmt.Sprintf(" Target touched on %s; a level goal is decided only in its deadline's window.", wording.Day(s.Touched[n-1]))
 	}
 	return text
+}
+
+// fallen says what became of the insight where that is why nothing can be measured.
+func fallen(s State) string {
+	if s.Cause != Validity || s.Insight == nil || !s.Insight.Verdicts.Any(contract.Fails) {
+		return ""
+	}
+	return " " + s.Insight.Line + "."
 }
 
 // way says how far a goal has come.

@@ -15,7 +15,7 @@ import (
 // can be reached from the first, that the ends have no way on, and that every other state has a way to an end.
 func Test[S, E ~string](t *testing.T, table lifecycle.Table[S, E], first S, events []E, ends ...S) {
 	t.Helper()
-	actors := []lifecycle.Actor{lifecycle.Person, lifecycle.Functional, lifecycle.Clock, lifecycle.Successor}
+	actors := []lifecycle.Actor{lifecycle.Person, lifecycle.Functional, lifecycle.Clock, lifecycle.Successor, lifecycle.Policy}
 	for _, from := range table.States() {
 		for _, e := range events {
 			for _, by := range actors {
