@@ -141,13 +141,10 @@ func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics) (*met
 	return metric.NewEngine(metric.Options{
 		Tenant: h.c.Tenant.ID, Zone: zone, Calendar: metric.Calendar{WeekStart: weekdays[h.c.Tenant.WeekStart]}, Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col}, Warehouse: warehouse, Sink: out,
-		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, MinChange: minChange, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
+		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
 		Tracer: h.d.Telemetry.Tracer,
 	})
 }
-
-// minChange is how many days of partitions must have changed before an open window is measured again.
-const minChange = 1
 
 var weekdays = map[string]time.Weekday{
 	"sunday": time.Sunday, "monday": time.Monday, "tuesday": time.Tuesday, "wednesday": time.Wednesday, "thursday": time.Thursday,

@@ -59,8 +59,7 @@ type Options struct {
 	Warehouse Warehouse
 	Sink      Sink
 	Gates     btyd.Gates
-	Cadence   time.Duration // an open window is measured at most so often
-	MinChange int           // and only after so many days of partitions changed
+	Cadence   time.Duration // an open window is measured at most so often, and only after a group of customers did something
 	Now       func() time.Time
 	Logger    *slog.Logger
 	Tracer    trace.TracerProvider // nil means no spans
@@ -246,10 +245,33 @@ func (r *round) window(ctx context.Context, p *Program, o *contract.OperationalD
 	if closed && known && revision == o.Revision && changed == 0 {
 		return nil
 	}
-	if !closed && changed < max(1, r.o.MinChange) {
+	if changed == 0 && !closed {
 		return nil
 	}
+	if !closed && revision == o.Revision {
+		if ok, err := r.stirred(ctx, p.Reads(w), contains, groupOf(o)); err != nil || !ok {
+			return err
+		}
+	}
 	return r.traced(ctx, p, o, w, func(ctx context.Context) error { return r.measure(ctx, p, o, w, closed, complete) })
+}
+
+// stirred reports whether so many customers as a group must have did something new since a measurement of an open window
+// that one more would tell of no single one of them.
+func (r *round) stirred(ctx context.Context, spans []Span, contains map[int]int64, group int64) (bool, error) {
+	since := map[int]int64{}
+	for part, pos := range r.latest {
+		if part != LinksPartition && pos > contains[part] {
+			since[part] = contains[part]
+		}
+	}
+	n, err := r.asked.Stirred(ctx, spans, since, group)
+	return n >= group, err
+}
+
+// groupOf is the fewest customers that what goes up for a directive may tell about.
+func groupOf(o *contract.OperationalDirective) int64 {
+	return max(SmallestGroup, int64(o.Constraints.MinimumGroup))
 }
 
 // changedSince counts the days and partitions of some spans in which facts arrived after the given positions.
@@ -282,8 +304,7 @@ func later(a, b map[int]int64) bool {
 }
 
 func (r *round) measure(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, closed bool, complete time.Time) error {
-	group := max(SmallestGroup, int64(o.Constraints.MinimumGroup))
-	result, err := p.Measure(ctx, r.asked, w, r.o.Gates, group)
+	result, err := p.Measure(ctx, r.asked, w, r.o.Gates, groupOf(o))
 	if err != nil {
 		return err
 	}
@@ -291,7 +312,7 @@ func (r *round) measure(ctx context.Context, p *Program, o *contract.Operational
 	if err != nil {
 		return err
 	}
-	m := p.measurement(r.o.Tenant, o, w, r.o.Zone, result, quality(&p.c.Metric, q, group))
+	m := p.measurement(r.o.Tenant, o, w, r.o.Zone, result, quality(&p.c.Metric, q, groupOf(o)))
 	m.Closed, m.AsOf = closed, complete.UTC()
 	if !closed {
 		m.AsOf = r.last.End(r.o.Zone).UTC()

@@ -30,6 +30,7 @@ type world struct {
 	position map[int]int64
 	touched  map[contract.Day]map[int]int64
 	failing  contract.Entity
+	stirred  int64 // customers who did something new
 	spans    *tracetest.InMemoryExporter
 	mu       sync.Mutex // guards what follows
 	puts     []put
@@ -78,6 +79,9 @@ func (w *world) Known(_ context.Context, id contract.MeasurementID) (map[int]int
 	p, ok := w.known[id]
 	return p.contains, p.m.DirectiveRevision, ok && p.m.Closed, nil
 }
+func (w *world) Stirred(_ context.Context, _ []Span, _ map[int]int64, enough int64) (int64, error) {
+	return min(w.stirred, enough), nil
+}
 func (w *world) Settle(context.Context) error { return nil }
 func (w *world) FirstDay(context.Context) (contract.Day, error) {
 	var first contract.Day
@@ -116,7 +120,7 @@ func (w *world) Quality(context.Context, Span) (Quality, error) { return Quality
 
 func newWorld(t *testing.T, metrics ...contract.MetricID) *world {
 	t.Helper()
-	w := &world{t: t, now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), known: map[contract.MeasurementID]put{},
+	w := &world{t: t, stirred: 50, now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), known: map[contract.MeasurementID]put{},
 		spans: tracetest.NewInMemoryExporter(), position: map[int]int64{0: 10}, touched: map[contract.Day]map[int]int64{"1997-01-05": {0: 3}, "1997-02-10": {0: 9}}}
 	d := contract.OperationalDirective{Order: contract.Order{ID: "od-1", Revision: 1}, Strategic: "sd-1", Goal: "g-1", Currency: "USD"}
 	for _, def := range shipped(t) {
@@ -127,7 +131,7 @@ func newWorld(t *testing.T, metrics ...contract.MetricID) *world {
 	w.orders = []contract.OperationalDirective{d}
 	var err error
 	w.engine, err = NewEngine(Options{Tenant: "main", Zone: time.UTC, Calendar: Calendar{time.Monday}, Orders: w, Complete: w, Positions: w, Warehouse: w,
-		Sink: w, Gates: btyd.DefaultGates(), Cadence: time.Minute, MinChange: 1, Now: func() time.Time { return w.now }, Logger: slog.New(slog.DiscardHandler),
+		Sink: w, Gates: btyd.DefaultGates(), Cadence: time.Minute, Now: func() time.Time { return w.now }, Logger: slog.New(slog.DiscardHandler),
 		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSyncer(w.spans))})
 	if err != nil {
 		t.Fatal(err)
@@ -207,6 +211,33 @@ func TestOpenAtCadence(t *testing.T) {
 	w.round("1997-02 open")
 	w.now = w.now.Add(time.Minute)
 	w.round() // nothing changed
+	touch("1997-02-12", 12)
+	w.stirred, w.now = 9, w.now.Add(time.Minute)
+	w.round() // the change would tell of fewer than a group
+	w.stirred, w.now = 10, w.now.Add(time.Minute)
+	w.round("1997-02 open")
+	w.orders[0].Constraints.MinimumGroup = 30
+	touch("1997-02-13", 13)
+	w.now = w.now.Add(time.Minute)
+	w.round() // the directive wants more
+	w.orders[0].Revision, w.now = 2, w.now.Add(time.Minute)
+	w.round("1997-02 open") // what is asked changed, and not only the customers
+}
+
+// TestRestatedOnLinks: identities that turn out to be one customer change closed windows without any new fact.
+func TestRestatedOnLinks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "revenue_month")
+	w.complete = time.Date(1997, 3, 1, 0, 0, 0, 0, time.UTC)
+	w.round("1997-01 closed", "1997-02 closed")
+	w.touched["1997-01-05"][LinksPartition] = 1
+	w.round("1997-01 closed")
+	if got := w.puts[0].contains[LinksPartition]; got != 1 {
+		t.Errorf("it contains link change %d, want 1", got)
+	}
+	w.round()
+	w.touched["1997-02-10"][LinksPartition] = 2
+	w.round("1997-02 closed")
 }
 
 func TestDirectiveChanges(t *testing.T) {

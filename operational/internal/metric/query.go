@@ -122,6 +122,9 @@ type Warehouse interface {
 	// Settle brings the persons that linked identities belong to up to date: who is linked counts as one customer in what is
 	// asked from now on, and the days on which they did anything are touched under LinksPartition.
 	Settle(ctx context.Context) error
+	// Stirred counts the customers of whom facts of the days arrived after the given position of one of the partitions. It
+	// stops at enough, and leaves out what came long ago: it may tell too few, never too many.
+	Stirred(ctx context.Context, days []Span, since map[int]int64, enough int64) (int64, error)
 	// FirstDay returns the day of the earliest row, or "" if there is none.
 	FirstDay(ctx context.Context) (contract.Day, error)
 	// Moments returns one group per key, sorted by key; without a dimension exactly one, of zeros if nobody matches.

@@ -219,6 +219,10 @@ func (o oracle) converts(q metric.Query, customer string, out []float64) []float
 
 func (o oracle) Settle(context.Context) error { return nil }
 
+func (o oracle) Stirred(context.Context, []metric.Span, map[int]int64, int64) (int64, error) {
+	return 0, nil
+}
+
 func (o oracle) FirstDay(context.Context) (contract.Day, error) {
 	var first contract.Day
 	for _, d := range o.days {

@@ -19,14 +19,14 @@ import (
 
 // Warehouse implements ingest.Warehouse: profiles, links of identities, facts, customer-day rows and touches.
 type Warehouse struct {
-	currency                              string
-	profiles, links, facts, rows, touches *mongo.Collection
+	currency                                       string
+	profiles, links, facts, rows, touches, stirred *mongo.Collection
 }
 
 // NewWarehouse returns the store of the database. currency is the tenant's.
 func NewWarehouse(db *mongodb.DB, currency string) *Warehouse {
 	return &Warehouse{currency: currency, profiles: db.Collection(profilesCollection), links: db.Collection(linksCollection),
-		facts: db.Collection(factsCollection), rows: db.Collection(rowsCollection), touches: db.Collection(touchesCollection)}
+		facts: db.Collection(factsCollection), rows: db.Collection(rowsCollection), touches: db.Collection(touchesCollection), stirred: db.Collection(stirredCollection)}
 }
 
 var _ ingest.Warehouse = (*Warehouse)(nil)
@@ -181,7 +181,7 @@ func (s *Warehouse) Save(ctx context.Context, t contract.TenantID, c ingest.Chan
 	for _, step := range []struct {
 		collection *mongo.Collection
 		writes     func(contract.TenantID, ingest.Changes) ([]mongo.WriteModel, error)
-	}{{s.profiles, profileWrites}, {s.links, linkWrites}, {s.facts, s.factWrites}, {s.rows, rowWrites}, {s.touches, touchWrites}} {
+	}{{s.profiles, profileWrites}, {s.links, linkWrites}, {s.facts, s.factWrites}, {s.rows, rowWrites}, {s.touches, touchWrites}, {s.stirred, stirredWrites}} {
 		writes, err := step.writes(t, c)
 		if err == nil && len(writes) > 0 {
 			_, err = step.collection.BulkWrite(ctx, writes, unordered())
