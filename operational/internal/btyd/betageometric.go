@@ -157,6 +157,19 @@ func (l betaGeometric) probability(v [4]float64, n int, weeks float64) float64 {
 	return p + math.Exp(mathext.Lbeta(a+1, b+c-1)-mathext.Lbeta(a, b))*reach
 }
 
+// wait is the time by which the next purchase has come with a probability of share, solved for from
+//
+//	P(alive) [1 - ((alpha+T)/(alpha+T+weeks))^(r+x)] = share,
+//
+// +Inf where P(alive) is not above it.
+func (l betaGeometric) wait(v [4]float64, x, tx, t, share float64) float64 {
+	alive := l.pAlive(v, x, tx, t)
+	if !(alive > share) {
+		return math.Inf(1)
+	}
+	return (v[1] + t) * math.Expm1(-math.Log1p(-share/alive)/(v[0]+x))
+}
+
 // logAdd returns ln(e^p + e^q) and the shares of the two terms.
 func logAdd(p, q float64) (sum, shareP, shareQ float64) {
 	if p >= q {

@@ -61,3 +61,7 @@ func (m BGNBD) Probability(n int, weeks float64) float64 {
 func (m BGNBD) ProbabilityGiven(n int, x, tx, t, weeks float64) float64 {
 	return betaGeometric{}.probabilityGiven(m.params(), n, x, tx, t, weeks)
 }
+
+func (m BGNBD) wait(x, tx, t, share float64) float64 {
+	return betaGeometric{}.wait(m.params(), x, tx, t, share)
+}

@@ -52,3 +52,7 @@ func (m MBGNBD) Probability(n int, weeks float64) float64 {
 func (m MBGNBD) ProbabilityGiven(n int, x, tx, t, weeks float64) float64 {
 	return betaGeometric{extra: 1}.probabilityGiven(m.params(), n, x, tx, t, weeks)
 }
+
+func (m MBGNBD) wait(x, tx, t, share float64) float64 {
+	return betaGeometric{extra: 1}.wait(m.params(), x, tx, t, share)
+}

@@ -42,9 +42,9 @@ func Predict(m Countable, s Summary, weeks, level float64) (Prediction, error) {
 	}
 	p := Prediction{Alive: m.PAlive(s.X, s.Tx, s.T), Purchases: m.ExpectedGiven(s.X, s.Tx, s.T, weeks), Level: level}
 	p.Low, p.High = interval(m, s, weeks, level)
-	next, known := NextPurchase(m, s, .5)
-	if p.Next = next; !known {
-		p.Next = math.Inf(1)
+	p.Next = math.Inf(1)
+	if weeks, known := NextPurchase(m, s, .5); known {
+		p.Next = weeks
 	}
 	return p, nil
 }
@@ -66,6 +66,12 @@ func interval(m Countable, s Summary, weeks, level float64) (low, high int) {
 // NextPurchase is the time in weeks by which the next purchase will have come with a probability of share, in (0, 1); to
 // about 1e-6 of it. It is unknown when that takes longer than a hundred years, as it does for one who has probably left.
 func NextPurchase(m Countable, s Summary, share float64) (weeks float64, known bool) {
+	if m, closed := m.(interface {
+		wait(x, tx, t, share float64) float64
+	}); closed {
+		weeks = m.wait(s.X, s.Tx, s.T, share)
+		return weeks, weeks <= never
+	}
 	comes := func(weeks float64) bool { return 1-m.ProbabilityGiven(0, s.X, s.Tx, s.T, weeks) >= share }
 	if !comes(never) {
 		return 0, false
