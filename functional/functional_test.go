@@ -12,6 +12,8 @@ import (
 
 	"github.com/strata-crm/strata/functional/internal/definition"
 	"github.com/strata-crm/strata/functional/internal/directive"
+	"github.com/strata-crm/strata/functional/internal/effort"
+	"github.com/strata-crm/strata/functional/internal/lineage"
 	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/functional/internal/query"
 	"github.com/strata-crm/strata/functional/internal/trial"
@@ -342,6 +344,51 @@ func TestADashboardIsOneCall(t *testing.T) {
 		t.Error("a restated window changed no tag")
 	}
 	r.do("POST", "/query", manager, query.Request{Tiles: []query.Tile{}}, nil, 400, nil)
+}
+
+// TestWhatAGoalRestsOnAndCosts asks in both directions, and what it takes.
+func TestWhatAGoalRestsOnAndCosts(t *testing.T) {
+	t.Parallel()
+	r := start(t, bustest.Memory(t, contract.Specs()...), nil)
+	r.govern(governance(1))
+	r.acked("gd-1", contract.Received)
+	r.direct(value("sd-1", 1))
+	marketing := r.ordered("sd-1", "marketing", 0)
+	r.answer(marketing, contract.Executing)
+	for i := range 3 {
+		m := month(marketing, "predicted_value_52w", time.Month(9+i), 1000)
+		m.N = int64(100 * (i + 1))
+		r.measure(m)
+	}
+	r.informed("goal-of-sd-1", func(i contract.Information) bool { return len(i.Series) == 3 })
+	has := func(g lineage.Graph, id string) bool {
+		return slices.ContainsFunc(g.Nodes, func(n lineage.Node) bool { return n.ID == id })
+	}
+	var down, up lineage.Graph
+	r.eventually(func() bool {
+		r.do("GET", "/goals/goal-of-sd-1/lineage", manager, nil, nil, 200, &down)
+		return has(down, "source/shop")
+	})
+	r.do("GET", "/parameters/order_time/lineage", manager, nil, nil, 200, &up)
+	if !has(down, "metric/predicted_value_52w") || !has(down, "collector/job-1") || !has(up, "goal/goal-of-sd-1") {
+		t.Errorf("down %+v, up %+v", down.Nodes, up.Nodes)
+	}
+	var cost effort.Cost
+	r.do("GET", "/goals/goal-of-sd-1/cost", manager, nil, nil, 200, &cost)
+	if len(cost.Jobs) != 1 || cost.Jobs[0].Item != "order_time" || len(cost.Missing) != 2 {
+		t.Errorf("cost %+v", cost)
+	}
+	var rec directive.Record
+	r.do("GET", "/directives/sd-1", manager, nil, nil, 200, &rec)
+	var o effort.Outlook
+	r.do("GET", "/plans/"+string(rec.Plan.ID)+"/outlook", manager, nil, nil, 200, &o)
+	if o.When != effort.Expected || o.Have != 300 || o.Needed != rec.Plan.Customers || o.Expected <= "1997-12-01" {
+		t.Errorf("outlook %+v", o)
+	}
+	var unused items[effort.Unused]
+	if r.do("GET", "/proposals/withdrawals", manager, nil, nil, 200, &unused); len(unused.Items) > 0 {
+		t.Errorf("proposed an hour after they were asked for: %+v", unused.Items)
+	}
 }
 
 // drafted returns a draft of a version of average order value that changes history.

@@ -22,6 +22,8 @@ import (
 	"github.com/oapi-codegen/runtime"
 	"github.com/strata-crm/strata/functional/internal/definition"
 	"github.com/strata-crm/strata/functional/internal/directive"
+	"github.com/strata-crm/strata/functional/internal/effort"
+	"github.com/strata-crm/strata/functional/internal/lineage"
 	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/functional/internal/playbook"
 	"github.com/strata-crm/strata/functional/internal/query"
@@ -56,6 +58,9 @@ func (e MoveMetricVersionParamsEvent) Valid() bool {
 // Constraints defines model for Constraints.
 type Constraints = contract.Constraints
 
+// Cost The jobs of a goal with what each reports, the sums, and how many jobs report nothing
+type Cost = effort.Cost
+
 // Information Series, trend, projection, drivers and proposals of one goal
 type Information = contract.Information
 
@@ -69,6 +74,9 @@ type InsightPage struct {
 	// Next the cursor of the next page; empty on the last
 	Next string `json:"next"`
 }
+
+// Lineage Goals, metrics, parameters, methods, collectors and sources, and which serves which, with states and owners
+type Lineage = lineage.Graph
 
 // Measurement The value of a metric for a scope and a window, with n, error, quality and unit; money in minor units
 type Measurement = contract.Measurement
@@ -88,6 +96,9 @@ type MetricList struct {
 
 // MetricVersion One version of a metric with its state, its authors and its history
 type MetricVersion = definition.Version
+
+// Outlook Customers needed and had, the rate, and the day on which there are enough
+type Outlook = effort.Outlook
 
 // Parameter One datum about a customer, with data type, owner, steward and where it is found
 type Parameter = contract.Parameter
@@ -165,6 +176,14 @@ type VersionList struct {
 // Why defines model for Why.
 type Why struct {
 	Reason *string `json:"reason,omitempty"`
+}
+
+// Withdrawal A parameter with its owner, since when nothing used it, who asks for it and what to do
+type Withdrawal = effort.Unused
+
+// WithdrawalList defines model for WithdrawalList.
+type WithdrawalList struct {
+	Items []Withdrawal `json:"items"`
 }
 
 // IdempotencyKey defines model for IdempotencyKey.
@@ -276,9 +295,15 @@ type ServerInterface interface {
 	// GetDirective One directive with its plan, the operational directives and every answer
 	// (GET /api/functional/v1/directives/{directive})
 	GetDirective(ctx echo.Context, directive string) error
+	// GetGoalCost What is collected and computed for a goal, as the jobs report it, and what they do not report
+	// (GET /api/functional/v1/goals/{goal}/cost)
+	GetGoalCost(ctx echo.Context, goal string) error
 	// GetInformation What the measurements of a goal amount to
 	// (GET /api/functional/v1/goals/{goal}/information)
 	GetInformation(ctx echo.Context, goal string) error
+	// GetGoalLineage What a goal rests on, down to the sources
+	// (GET /api/functional/v1/goals/{goal}/lineage)
+	GetGoalLineage(ctx echo.Context, goal string) error
 	// ListInsights The claims that the operational layer makes and examines, by id
 	// (GET /api/functional/v1/insights)
 	ListInsights(ctx echo.Context, params ListInsightsParams) error
@@ -294,6 +319,9 @@ type ServerInterface interface {
 	// GetMetric One metric's definition
 	// (GET /api/functional/v1/metrics/{metric})
 	GetMetric(ctx echo.Context, metric string) error
+	// GetMetricLineage Which goals rest on a metric, and what it rests on down to the sources
+	// (GET /api/functional/v1/metrics/{metric}/lineage)
+	GetMetricLineage(ctx echo.Context, metric MetricPath) error
 	// GetTrial What a version that is not in use would say, beside what the one in use says, window by window
 	// (GET /api/functional/v1/metrics/{metric}/trial)
 	GetTrial(ctx echo.Context, metric MetricPath, params GetTrialParams) error
@@ -315,6 +343,9 @@ type ServerInterface interface {
 	// ListParameters Every defined parameter, with its owner and steward
 	// (GET /api/functional/v1/parameters)
 	ListParameters(ctx echo.Context) error
+	// GetParameterLineage Which goals and metrics rest on a parameter, and where it comes from
+	// (GET /api/functional/v1/parameters/{parameter}/lineage)
+	GetParameterLineage(ctx echo.Context, parameter string) error
 	// GetPlan One plan
 	// (GET /api/functional/v1/plans/{plan})
 	GetPlan(ctx echo.Context, plan string) error
@@ -324,9 +355,15 @@ type ServerInterface interface {
 	// ApprovePlan Approve a drafted plan; its operational directives are issued
 	// (POST /api/functional/v1/plans/{plan}/approval)
 	ApprovePlan(ctx echo.Context, plan string, params ApprovePlanParams) error
+	// GetPlanOutlook How many customers the tolerance of the goal's own metric needs, and when they are expected
+	// (GET /api/functional/v1/plans/{plan}/outlook)
+	GetPlanOutlook(ctx echo.Context, plan string) error
 	// ListPlaybooks The playbooks in use
 	// (GET /api/functional/v1/playbooks)
 	ListPlaybooks(ctx echo.Context) error
+	// ListWithdrawals Parameters that are collected and that no decision has used for 90 days
+	// (GET /api/functional/v1/proposals/withdrawals)
+	ListWithdrawals(ctx echo.Context) error
 	// Query Many tiles of a dashboard in one call
 	// (POST /api/functional/v1/query)
 	Query(ctx echo.Context, params QueryParams) error
@@ -378,6 +415,22 @@ func (w *ServerInterfaceWrapper) GetDirective(ctx echo.Context) error {
 	return err
 }
 
+// GetGoalCost converts echo context to params.
+func (w *ServerInterfaceWrapper) GetGoalCost(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "goal" -------------
+	var goal string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "goal", ctx.Param("goal"), &goal, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter goal: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetGoalCost(ctx, goal)
+	return err
+}
+
 // GetInformation converts echo context to params.
 func (w *ServerInterfaceWrapper) GetInformation(ctx echo.Context) error {
 	var err error
@@ -391,6 +444,22 @@ func (w *ServerInterfaceWrapper) GetInformation(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetInformation(ctx, goal)
+	return err
+}
+
+// GetGoalLineage converts echo context to params.
+func (w *ServerInterfaceWrapper) GetGoalLineage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "goal" -------------
+	var goal string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "goal", ctx.Param("goal"), &goal, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter goal: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetGoalLineage(ctx, goal)
 	return err
 }
 
@@ -502,6 +571,22 @@ func (w *ServerInterfaceWrapper) GetMetric(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetMetric(ctx, metric)
+	return err
+}
+
+// GetMetricLineage converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMetricLineage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "metric" -------------
+	var metric MetricPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "metric", ctx.Param("metric"), &metric, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMetricLineage(ctx, metric)
 	return err
 }
 
@@ -722,6 +807,22 @@ func (w *ServerInterfaceWrapper) ListParameters(ctx echo.Context) error {
 	return err
 }
 
+// GetParameterLineage converts echo context to params.
+func (w *ServerInterfaceWrapper) GetParameterLineage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "parameter" -------------
+	var parameter string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "parameter", ctx.Param("parameter"), &parameter, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter parameter: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetParameterLineage(ctx, parameter)
+	return err
+}
+
 // GetPlan converts echo context to params.
 func (w *ServerInterfaceWrapper) GetPlan(ctx echo.Context) error {
 	var err error
@@ -829,12 +930,37 @@ func (w *ServerInterfaceWrapper) ApprovePlan(ctx echo.Context) error {
 	return err
 }
 
+// GetPlanOutlook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPlanOutlook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "plan" -------------
+	var plan string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plan", ctx.Param("plan"), &plan, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter plan: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPlanOutlook(ctx, plan)
+	return err
+}
+
 // ListPlaybooks converts echo context to params.
 func (w *ServerInterfaceWrapper) ListPlaybooks(ctx echo.Context) error {
 	var err error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListPlaybooks(ctx)
+	return err
+}
+
+// ListWithdrawals converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWithdrawals(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWithdrawals(ctx)
 	return err
 }
 
@@ -925,6 +1051,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/functional/v1/metrics/:metric/versions/:version/:event", wrapper.MoveMetricVersion, options.OperationMiddlewares["moveMetricVersion"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/metrics/:metric/trial", wrapper.GetTrial, options.OperationMiddlewares["getTrial"]...)
 	router.POST(options.BaseURL+"/api/functional/v1/metrics/:metric/trial", wrapper.StartTrial, options.OperationMiddlewares["startTrial"]...)
+	router.GET(options.BaseURL+"/api/functional/v1/metrics/:metric/lineage", wrapper.GetMetricLineage, options.OperationMiddlewares["getMetricLineage"]...)
+	router.GET(options.BaseURL+"/api/functional/v1/parameters/:parameter/lineage", wrapper.GetParameterLineage, options.OperationMiddlewares["getParameterLineage"]...)
+	router.GET(options.BaseURL+"/api/functional/v1/goals/:goal/lineage", wrapper.GetGoalLineage, options.OperationMiddlewares["getGoalLineage"]...)
+	router.GET(options.BaseURL+"/api/functional/v1/goals/:goal/cost", wrapper.GetGoalCost, options.OperationMiddlewares["getGoalCost"]...)
+	router.GET(options.BaseURL+"/api/functional/v1/plans/:plan/outlook", wrapper.GetPlanOutlook, options.OperationMiddlewares["getPlanOutlook"]...)
+	router.GET(options.BaseURL+"/api/functional/v1/proposals/withdrawals", wrapper.ListWithdrawals, options.OperationMiddlewares["listWithdrawals"]...)
 	router.POST(options.BaseURL+"/api/functional/v1/query", wrapper.Query, options.OperationMiddlewares["query"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/directives", wrapper.ListDirectives, options.OperationMiddlewares["listDirectives"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/directives/:directive", wrapper.GetDirective, options.OperationMiddlewares["getDirective"]...)
@@ -1017,6 +1149,45 @@ func (response GetDirectivedefaultApplicationProblemPlusJSONResponse) VisitGetDi
 	return err
 }
 
+type GetGoalCostRequestObject struct {
+	Goal string `json:"goal"`
+}
+
+type GetGoalCostResponseObject interface {
+	VisitGetGoalCostResponse(w http.ResponseWriter) error
+}
+
+type GetGoalCost200JSONResponse Cost
+
+func (response GetGoalCost200JSONResponse) VisitGetGoalCostResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGoalCostdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetGoalCostdefaultApplicationProblemPlusJSONResponse) VisitGetGoalCostResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetInformationRequestObject struct {
 	Goal string `json:"goal"`
 }
@@ -1045,6 +1216,45 @@ type GetInformationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetInformationdefaultApplicationProblemPlusJSONResponse) VisitGetInformationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGoalLineageRequestObject struct {
+	Goal string `json:"goal"`
+}
+
+type GetGoalLineageResponseObject interface {
+	VisitGetGoalLineageResponse(w http.ResponseWriter) error
+}
+
+type GetGoalLineage200JSONResponse Lineage
+
+func (response GetGoalLineage200JSONResponse) VisitGetGoalLineageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGoalLineagedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetGoalLineagedefaultApplicationProblemPlusJSONResponse) VisitGetGoalLineageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1240,6 +1450,45 @@ type GetMetricdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMetricdefaultApplicationProblemPlusJSONResponse) VisitGetMetricResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMetricLineageRequestObject struct {
+	Metric MetricPath `json:"metric"`
+}
+
+type GetMetricLineageResponseObject interface {
+	VisitGetMetricLineageResponse(w http.ResponseWriter) error
+}
+
+type GetMetricLineage200JSONResponse Lineage
+
+func (response GetMetricLineage200JSONResponse) VisitGetMetricLineageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMetricLineagedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetMetricLineagedefaultApplicationProblemPlusJSONResponse) VisitGetMetricLineageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1558,6 +1807,45 @@ func (response ListParametersdefaultApplicationProblemPlusJSONResponse) VisitLis
 	return err
 }
 
+type GetParameterLineageRequestObject struct {
+	Parameter string `json:"parameter"`
+}
+
+type GetParameterLineageResponseObject interface {
+	VisitGetParameterLineageResponse(w http.ResponseWriter) error
+}
+
+type GetParameterLineage200JSONResponse Lineage
+
+func (response GetParameterLineage200JSONResponse) VisitGetParameterLineageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetParameterLineagedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetParameterLineagedefaultApplicationProblemPlusJSONResponse) VisitGetParameterLineageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetPlanRequestObject struct {
 	Plan string `json:"plan"`
 }
@@ -1702,6 +1990,45 @@ func (response ApprovePlandefaultApplicationProblemPlusJSONResponse) VisitApprov
 	return err
 }
 
+type GetPlanOutlookRequestObject struct {
+	Plan string `json:"plan"`
+}
+
+type GetPlanOutlookResponseObject interface {
+	VisitGetPlanOutlookResponse(w http.ResponseWriter) error
+}
+
+type GetPlanOutlook200JSONResponse Outlook
+
+func (response GetPlanOutlook200JSONResponse) VisitGetPlanOutlookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPlanOutlookdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPlanOutlookdefaultApplicationProblemPlusJSONResponse) VisitGetPlanOutlookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListPlaybooksRequestObject struct {
 }
 
@@ -1729,6 +2056,44 @@ type ListPlaybooksdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPlaybooksdefaultApplicationProblemPlusJSONResponse) VisitListPlaybooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWithdrawalsRequestObject struct {
+}
+
+type ListWithdrawalsResponseObject interface {
+	VisitListWithdrawalsResponse(w http.ResponseWriter) error
+}
+
+type ListWithdrawals200JSONResponse WithdrawalList
+
+func (response ListWithdrawals200JSONResponse) VisitListWithdrawalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWithdrawalsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListWithdrawalsdefaultApplicationProblemPlusJSONResponse) VisitListWithdrawalsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1810,9 +2175,15 @@ type StrictServerInterface interface {
 	// GetDirective One directive with its plan, the operational directives and every answer
 	// (GET /api/functional/v1/directives/{directive})
 	GetDirective(ctx context.Context, request GetDirectiveRequestObject) (GetDirectiveResponseObject, error)
+	// GetGoalCost What is collected and computed for a goal, as the jobs report it, and what they do not report
+	// (GET /api/functional/v1/goals/{goal}/cost)
+	GetGoalCost(ctx context.Context, request GetGoalCostRequestObject) (GetGoalCostResponseObject, error)
 	// GetInformation What the measurements of a goal amount to
 	// (GET /api/functional/v1/goals/{goal}/information)
 	GetInformation(ctx context.Context, request GetInformationRequestObject) (GetInformationResponseObject, error)
+	// GetGoalLineage What a goal rests on, down to the sources
+	// (GET /api/functional/v1/goals/{goal}/lineage)
+	GetGoalLineage(ctx context.Context, request GetGoalLineageRequestObject) (GetGoalLineageResponseObject, error)
 	// ListInsights The claims that the operational layer makes and examines, by id
 	// (GET /api/functional/v1/insights)
 	ListInsights(ctx context.Context, request ListInsightsRequestObject) (ListInsightsResponseObject, error)
@@ -1828,6 +2199,9 @@ type StrictServerInterface interface {
 	// GetMetric One metric's definition
 	// (GET /api/functional/v1/metrics/{metric})
 	GetMetric(ctx context.Context, request GetMetricRequestObject) (GetMetricResponseObject, error)
+	// GetMetricLineage Which goals rest on a metric, and what it rests on down to the sources
+	// (GET /api/functional/v1/metrics/{metric}/lineage)
+	GetMetricLineage(ctx context.Context, request GetMetricLineageRequestObject) (GetMetricLineageResponseObject, error)
 	// GetTrial What a version that is not in use would say, beside what the one in use says, window by window
 	// (GET /api/functional/v1/metrics/{metric}/trial)
 	GetTrial(ctx context.Context, request GetTrialRequestObject) (GetTrialResponseObject, error)
@@ -1849,6 +2223,9 @@ type StrictServerInterface interface {
 	// ListParameters Every defined parameter, with its owner and steward
 	// (GET /api/functional/v1/parameters)
 	ListParameters(ctx context.Context, request ListParametersRequestObject) (ListParametersResponseObject, error)
+	// GetParameterLineage Which goals and metrics rest on a parameter, and where it comes from
+	// (GET /api/functional/v1/parameters/{parameter}/lineage)
+	GetParameterLineage(ctx context.Context, request GetParameterLineageRequestObject) (GetParameterLineageResponseObject, error)
 	// GetPlan One plan
 	// (GET /api/functional/v1/plans/{plan})
 	GetPlan(ctx context.Context, request GetPlanRequestObject) (GetPlanResponseObject, error)
@@ -1858,9 +2235,15 @@ type StrictServerInterface interface {
 	// ApprovePlan Approve a drafted plan; its operational directives are issued
 	// (POST /api/functional/v1/plans/{plan}/approval)
 	ApprovePlan(ctx context.Context, request ApprovePlanRequestObject) (ApprovePlanResponseObject, error)
+	// GetPlanOutlook How many customers the tolerance of the goal's own metric needs, and when they are expected
+	// (GET /api/functional/v1/plans/{plan}/outlook)
+	GetPlanOutlook(ctx context.Context, request GetPlanOutlookRequestObject) (GetPlanOutlookResponseObject, error)
 	// ListPlaybooks The playbooks in use
 	// (GET /api/functional/v1/playbooks)
 	ListPlaybooks(ctx context.Context, request ListPlaybooksRequestObject) (ListPlaybooksResponseObject, error)
+	// ListWithdrawals Parameters that are collected and that no decision has used for 90 days
+	// (GET /api/functional/v1/proposals/withdrawals)
+	ListWithdrawals(ctx context.Context, request ListWithdrawalsRequestObject) (ListWithdrawalsResponseObject, error)
 	// Query Many tiles of a dashboard in one call
 	// (POST /api/functional/v1/query)
 	Query(ctx context.Context, request QueryRequestObject) (QueryResponseObject, error)
@@ -1928,6 +2311,31 @@ func (sh *strictHandler) GetDirective(ctx echo.Context, directive string) error 
 	return nil
 }
 
+// GetGoalCost operation middleware
+func (sh *strictHandler) GetGoalCost(ctx echo.Context, goal string) error {
+	var request GetGoalCostRequestObject
+
+	request.Goal = goal
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetGoalCost(ctx.Request().Context(), request.(GetGoalCostRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetGoalCost")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetGoalCostResponseObject); ok {
+		return validResponse.VisitGetGoalCostResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetInformation operation middleware
 func (sh *strictHandler) GetInformation(ctx echo.Context, goal string) error {
 	var request GetInformationRequestObject
@@ -1947,6 +2355,31 @@ func (sh *strictHandler) GetInformation(ctx echo.Context, goal string) error {
 		return err
 	} else if validResponse, ok := response.(GetInformationResponseObject); ok {
 		return validResponse.VisitGetInformationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetGoalLineage operation middleware
+func (sh *strictHandler) GetGoalLineage(ctx echo.Context, goal string) error {
+	var request GetGoalLineageRequestObject
+
+	request.Goal = goal
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetGoalLineage(ctx.Request().Context(), request.(GetGoalLineageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetGoalLineage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetGoalLineageResponseObject); ok {
+		return validResponse.VisitGetGoalLineageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -2093,6 +2526,31 @@ func (sh *strictHandler) GetMetric(ctx echo.Context, metric string) error {
 		return err
 	} else if validResponse, ok := response.(GetMetricResponseObject); ok {
 		return validResponse.VisitGetMetricResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMetricLineage operation middleware
+func (sh *strictHandler) GetMetricLineage(ctx echo.Context, metric MetricPath) error {
+	var request GetMetricLineageRequestObject
+
+	request.Metric = metric
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMetricLineage(ctx.Request().Context(), request.(GetMetricLineageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMetricLineage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMetricLineageResponseObject); ok {
+		return validResponse.VisitGetMetricLineageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -2352,6 +2810,31 @@ func (sh *strictHandler) ListParameters(ctx echo.Context) error {
 	return nil
 }
 
+// GetParameterLineage operation middleware
+func (sh *strictHandler) GetParameterLineage(ctx echo.Context, parameter string) error {
+	var request GetParameterLineageRequestObject
+
+	request.Parameter = parameter
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetParameterLineage(ctx.Request().Context(), request.(GetParameterLineageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetParameterLineage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetParameterLineageResponseObject); ok {
+		return validResponse.VisitGetParameterLineageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetPlan operation middleware
 func (sh *strictHandler) GetPlan(ctx echo.Context, plan string) error {
 	var request GetPlanRequestObject
@@ -2452,6 +2935,31 @@ func (sh *strictHandler) ApprovePlan(ctx echo.Context, plan string, params Appro
 	return nil
 }
 
+// GetPlanOutlook operation middleware
+func (sh *strictHandler) GetPlanOutlook(ctx echo.Context, plan string) error {
+	var request GetPlanOutlookRequestObject
+
+	request.Plan = plan
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPlanOutlook(ctx.Request().Context(), request.(GetPlanOutlookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPlanOutlook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPlanOutlookResponseObject); ok {
+		return validResponse.VisitGetPlanOutlookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListPlaybooks operation middleware
 func (sh *strictHandler) ListPlaybooks(ctx echo.Context) error {
 	var request ListPlaybooksRequestObject
@@ -2469,6 +2977,29 @@ func (sh *strictHandler) ListPlaybooks(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ListPlaybooksResponseObject); ok {
 		return validResponse.VisitListPlaybooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWithdrawals operation middleware
+func (sh *strictHandler) ListWithdrawals(ctx echo.Context) error {
+	var request ListWithdrawalsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWithdrawals(ctx.Request().Context(), request.(ListWithdrawalsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWithdrawals")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWithdrawalsResponseObject); ok {
+		return validResponse.VisitListWithdrawalsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -2528,63 +3059,74 @@ func (sh *strictHandler) Query(ctx echo.Context, params QueryParams) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"5Fxtc9u48f8qO/z/Z3I3hSXnqZ0qr9yc20ub5HJJmrxI8wIiVyLOJMAAoBiOx9+9gwX4IImU5FhKPNNX",
-	"piQQWOwudn/7AF9HscoLJVFaE82uo4JrnqNFTZ9eJJgXyqKM639h7b4RMppFKfIEdcQiyXOMZv1hZ24c",
-	"i0ycYs7dCzn/+hLl0qbR7NHTpyyydeFeMVYLuYxublj0YvGK2zh1gxM0sRaFFcot8z5FuHzPl2BTbqHi",
-	"BjTyJGIjRCzO/Dws0vilFBqTaGZ1iX1qtld/hVaL+A23abu9wn1o581pwM5Ze3v885OhLX5AbYSSO1ZZ",
-	"+RGHLvNoYJkb964plDRIwnuj1TzD3D3GSlqU1j3yoshEzB2Lp4Uf8ac/jOP3dW+p/9e4iGbR/0077Zj6",
-	"X820mZdWXJfYRxIUSguVVnIJXCZQue+sgkQRK8IsbpHnShqruQiqF/aj5n9gbCMWfT1bqrPwpduA5rGd",
-	"9N/pDTkTeaG09RrsGBQthU3L+SRW+dS9YPlZrJvHqUm5xmTazOrVUC6UzrnfyaYqvkMt0DCwGmXCoNDK",
-	"ESmUZJBo4YRHey20KpThmQG1ACURlopnETtsa30Cjr01I5ap3d7WBcQZFzlUwqYgrIEVz0pk9CikRb3i",
-	"GYNUVZBzWUNcGqtyt9kKNdJpZLTvhVghrFAnIrbGz+bFnmINGo0F2tOBbPDEnoQFb/gSaRqtCtRW+JMi",
-	"LObrD7v0vyHwpt0Q15rX7rPErwNctilCXGqjtFML98mNg4Iv8RlgXtgalKTvM25sNGRAOqPwKRAZFvu8",
-	"yVUyadyUGvNw4reNKknZ0cLBWzdYKA0cTKwKJIFyqIRMVMW8MCUD1FppBl9Knglb06BSCvsMciWxBiEh",
-	"F1Jp+tIcKus+pceVd2/ml8LYu8q8T+iW3AflMywYciVbMvlVVcBBlvkcNQgDjoDSojtcBhJu+aH8/AUX",
-	"QooTWBBP+XE4STy4KxODR93m5W+SLJH7cU3DWxNnLLfBxPHSpiqYbvc5FcYqXe/hdtIyefKh9drfyuxF",
-	"KcmP8GxKBtc9dAsQW940kGx4swm3ZQ58rkoLvDXR4eA65QFHFgNVSfe1sVhxnQTX7My4sE7nFqqUyaF6",
-	"1pF0XDVr5z2GpnVEfruyveF+Q7u4UmRcTmjgcdXAzeu54h4GDTmXpkLt0JUDGzQXLkUMidAOnqycnkso",
-	"uLYG5jV0q5CZ3iNtvy+39gn3dZmIAUHH68hwl5T7gPCGRbTX26jIfnvup2RrRA3qSsbruVJX26IiWCwM",
-	"XElVyXBUi1KbUsjlhuRWXAs+z3C/bGitSbvo0WXkp73pbewoh7Kd+NvPZBfXrFOSoOUiGwjzWEToZZ3K",
-	"g98tFLFlOHzcom4TEgppLJcxDk7tfFHZD37cSstgsYTNht/yX1zvgYn0azNNu9QQQ38vUdcDBkZkLuRB",
-	"HqfemXAJImkgbMyzDPUDw4DDlZAJ/JRxi8YyMCFWmmvkV4mqJINYpUpbwyBXzjczQjhc48/ubRcjAeHP",
-	"ntly7kkVXi2zOjhxBjn/w6HQhVY5A6sYqAIlg0zkwrIGZNO7i4XBfRbui9v45C1+KdEc23rT3CQUYu8F",
-	"WephD67RlJklDE7MtiJD1ouiKm6AmytMaIjSxP8Qux+0w7D4qTb4FmOlk6HoshVoB7+c9We0A3f8eHBH",
-	"7UAPxnCFug7ebR8aa96cBDKOjMWa6Xs7PUYQGYi9tzHkey14NihSXYMu17A1A5UlwJfc2TqQWDmssRY/",
-	"tribpOuo1MiNkvsCReuomLxFkuJxBUtTE19oq+9sQHobbqEV/xYr+BDecnBroXTsLG4vXffw/Jxt2/FV",
-	"F8PsSe2tC695b0huISI5XqTWhDjf7q8/pvU2KV7+G1t/OsCmbR/r/CbGpRa2fudI9RPOkWtvYIl+90L4",
-	"qp0gtbbwWUshF2pbon7DhkGXBGfQICHTqq6zYMbnpAP+HlAEM4FLwhzAdWusIVFxmTsmw09v//4c/vrk",
-	"6V9+hipVBilIcxix1HLm1XYW3pr9pzw/fxzHKkF6wknEokzEKA2pZcggXxQ8TvHs0eQ8YlGps7BhM5tO",
-	"q6qacPp5ovRyGt4105cvnl++fndJ73SII3pHy/ejhYzXxMhWY6OH7gXnfHkholn0eHI+eRwxOo0kjikv",
-	"RP/crR52ppQGLJEUtHUCL5JoFjm1/aUbxtbKEZ9C4tw7njZz7q3iWM1hWKWGZyIUsTmRyMs8TJML6T89",
-	"ZFt47ebzRvb90fn5jsz77TLuPbczkHS/IC8Q0fcLXmZ2bLqWvl4Kn0WmzHPu8B9FlEOqDBpjFCtM+mCw",
-	"8eU+XUjnwNB8OyU/vW6fb0a14B/YKcGIDqwXT5Le6IPKJ0P2+DtIcEh678kZNmDgjhKkfNAxMNeIIB1U",
-	"N9Nr9+dmKtYLJmOiXC9r7BdmKJncTzn2NzMizD5b7i7Rj6GMAnmXgTYefFHcxHNVSgtWjYlM+GrFbpv7",
-	"ohm0JaDNaCWrPf4UpqltDVnS8NPhMmObKxG6DUjXmTeY40JpHFnvf8AH9AtYp3YCVBQMEGfTahAUgJxf",
-	"NWbjK8+FpHi/BpGMqWFffXeq4qv+wIMAwHGs/4g+tNX/g6v9p1SCzarWgCKs8e846rBmekKlcCjVPG/y",
-	"NL64QAHguD4Q1t6jCn7MSRna1rWGDlWWQUPo3Vl5SQ42cEj4YL2pVAkJpUGfbTRDhXo3ZMUzkUBXHXLh",
-	"gsZFaTAJCTr457vfXkNIWG7E2j6/RDT45owi4zEy4OFjQwrNRKdeojcBwgB+LTC2mMx8RipOuVxiWzBz",
-	"I0JmjicJ0ebjHioJM6iUTvwXHApu43QCbyiIKg2Vn5SMEbhUNkUNBWpHrcaVwAoT97uvz1EeLHYh5EJg",
-	"4oKgdZWh4ie+ag7shuUYklg3ZLrR6eRPMeUF/6aS+sj61jTr9G3VzZaWPzzJqut69YvmC4vHgJ40Uz8l",
-	"5MyExKpfjFUS99iD6bV/2BkcjIn4JM1bn09ufcaAZL8MfJTIwDPjgYGNAvMB4gjpsh1C8QnDgxx21+t2",
-	"cG8b2+/670eA8D6kFQclKrFCYyGkHo8TG/D2gDW2Wiob/AlUqswSMLxmMEcjEmzbssi6h1GG14YFf92l",
-	"bkM19RY2tNdK6Xg84sn89iFWWYaxJXJTIZez4Jva+SAvjYU5NiMxcbQ50lupP2hSEJlGntQT+Chs6vsg",
-	"ehlZC7p0vkYm6EsnC6GdFMiR+U4bE0IsR/+2Y6Hc8Ih+3w+30kthf2fXMqrvv+kE9VE8y698hSNhSBBf",
-	"7xCEIkg4aXGmPDhyCm1YAK8Jr4FbyJWxB9u/MP8hgPVDM/SEZqaf5h8xNi3Fx0KuA11VrGE0HanN9GAm",
-	"FghGwYLrOxqTWwppeh2eDoARH3qN1yd1820hZae4IhYa24mKy/d86aslhza03xwHKgzI+m4iZHtH93vk",
-	"yX2UA97jhW9ca8gzltcTuOiigvYX6bxJE6dsm/TLRGzJ/5aWPdxauA+Rwo9RVeAGMBEufPjxSvucJO2M",
-	"u4tDngHvAsg2xjbNz75WfWvb35mV6TWuUFoyL2Mwp7dsS4rT3U5X5zU0Ia8qMgq2nfdSDrilyoXl1sGX",
-	"CbzGqqk68itcc3Cbiv8MuIc9fvwVYtEL5rGG1HnTUlqR+c+cGvlXwgyF1K/UCu92TO5gA9hgREeM3xnQ",
-	"oSzzaPYp8lyPWBSYFDc1CI1WtE3niTAx10mvct0POn6wEfiY1uF43JsTL0KMUd2DQ/+WJMzCKagZeMmC",
-	"0hDE2iHDsdO+fuFtFNq96YadUBjr/c8jGckexceCdpQQwKSbute3Q33jZLlC6/goJ53FmV67PztxV2gp",
-	"Ph0TfX/xoCIXfu37ALF8G/QhSayiYdgdKqKDaOpCkgOHnNcBMFUiQbkeZD+jj0vFswekDP0cPxWXW/p9",
-	"xE6YbBBwBcHfL5zVNqF/Z6S1T0vvFbp6iQ41qNJ2+aNthUgU+uSTREwoAWzFMrUood85f4DxmPKi0Grl",
-	"840NvFpXpwsagcMadYojdAsswL4tK/SD9IwFwHgPtCwItUHpzh9lXD7zXmikcUUjCGNK3OWVfP/ebvfe",
-	"jjqtKLp7FGPOvSXkOLXbrn2xKTEOs+lLcwdgOJz5dwFWwdNz6k03s9BobF0IsnWZlAEPdwD85aMlGn/d",
-	"bqlVWdCFgaX2FwnaewFkVnK18vW+XBnLKGQpUAvV9RaHGuEEPGwJNyZjlaPpAEvTeczNmVowkKx3lTlW",
-	"K9R8iczHPIRpw03WCVzQ7kJimEtnyubNHSukNLqBKvV3XxdcZM7aQSCo/V8FwjRtK1WqsuZ1p8Rt1TRk",
-	"vBkYBS8WZ6+VRP+vCyhEbZaj/Tw+f7LtS38PRZAhszfwXxG6+XdUScbKJMd3uL+HewPf1dv272CMGEPS",
-	"7KYur3QoFtT+qnt7/eIYZvLx+ZOd1/mEAWNFlrWBe1AoWu3Hm+lXXNaBW3TqE27SuXLBlpBEbsyzUBJo",
-	"+rRJP5sO7U+fnWoZ1KtGc3238jS6+Xzz3wAAAP//",
+	"5Fzdk9u2dv9XMGxncu+UK63juJ0rP22dbe62duLYvvFD4geIPBKRJQEaAEVzdvZ/75wDgKQkUpK9lL23",
+	"fVpJC+LjfP7OB3gXJaoolQRpTbS4i0queQEWNH27SaEolQWZNP8DDf4iZLSIMuAp6CiOJC8gWvSHXeC4",
+	"ODJJBgXHBwr+6SXItc2ixffPnsWRbUp8xFgt5Dq6v4+jm9UrbpMMB6dgEi1KKxQu8y4Ddv2Or5nNuGU1",
+	"N0wDT6N4ZBOrCzdPHGn4WAkNabSwuoL+bvZXfwVWi+Q1t1l7vBK/tPMWNODgrL0z/vsPQ0f8DbQRSh5Y",
+	"ZeNGnLrM9wPL3OOzplTSADHvtVbLHAr8mChpQVr8yMsyFwlHEs9LN+Lf/jRI77veUv+qYRUton+Zd9Ix",
+	"d/818zAvrbjNsffEKJCW1VrJNeMyZTX+ZhVLFZHCz4KLvFDSWM2FFz1/HrX8ExIbxdGni7W68D/iATRP",
+	"7Kz/TG/IhShKpa2TYCRQtBY2q5azRBVzfMDyi0SHj3OTcQ3pPMxKG3uhjB2WwT/V0jC1YpytFc9ZLWzm",
+	"TgU8yZgGXNnEzGbATFWYmI6dqZoVXDbuaTeISWUzZFZ88LCwWimNRzX2AWdcVTLBQ/B8LqQFjR/czE7r",
+	"5Erpgrtj7p76LWgBeCQNMo1ZqRVuUygZs1QLlFU6Y6lVqQzPiTpKAtHnyOFaTvY3MC0nb6QR62yAmVcs",
+	"ybkoHAeFNWzD8wpi+kg02vA87jiXVMaqAg9bgwYyPo63K7EBtgGdisSanjzYDBqmwVhGZzqRDG6zZyHB",
+	"a74GmkarErQVzjAIC8X2h0PqHjZ43x6Ia80b/C7h0wCVUQ+SShulUSzwG45jJV/DcwZFaRumJP2ec5Lw",
+	"fXvZ2cDf/Sb9Yh92qXofRy+FBH/O7Y38pHhuYuYMuIlZ59vox0ylJmaJynNIrPIibVSlE/A6XGciyZgB",
+	"vQHjvsSO28ZyC+4BVUt0loe5nbstzn7SvMwm1mk/t3dm3FQaCm/r900ZCbyzZY4sbKU048wkqgQ6D2e1",
+	"kKmq/UllzEBrpWP2seK5sA0NqqSwz1mhJDRMSFYIqTT9aE4V+/5OpxX93swvhTPpDxH//kb3VGBQVIdk",
+	"1KGMfZ78XdWMM1kVS9BMGIYbqCygnTEs5ZafSs8fYSWkOIMxdTufhpJEg4cS0WOpfVr+Isko4z+3JLy1",
+	"9qS1ztrzymZB5fF7JoxVujlC7bQl8uy3Fq9NqcvdAkSWXyqbK3W7f9QXrWeSACmkDnGge0KzqumY+BN+",
+	"SznZW2fLbIaejGtgIFW1zk5DImEfZwMjr4NlHuZqym1VML5UlWW8dcveQqGWMNxS7GxxzIyFmuvUm3A8",
+	"sLCoXCtVyfRUheq2NK0+tfNOoVLdJr9cq15zd6BDVClzLmc0cFoRwHkdVfDDoMfi0tSgMYBAgElzwVok",
+	"LBUaIekGFVqia7eGLRvWrUL+6Ai33blw7TOe6zoVA4xOtoOfQ1zuxzz3cURn/RwROe643JTx1qYGZSXn",
+	"zXLQIlHkJwy7laqWXlXLSptKyPUO5zZcC77M4ThvaK1Zu+jkPHLT3vcONolSthN/uU52ofv2TlKwXOQD",
+	"mYw4Ipi2vcuTny0VkWU4Q7K3u90wQEhjuUxgcGp0ulU/vseV1t5iCZsPP+V+uDsSGtB/wzTtUkME/bUC",
+	"3QwYGJEj1qc4npwJl0ykIWxJeJ6D/g6DAXYrZMr+kiPstzGGBBQfLzXw21TVEuOIzKUBCrWhCAMlg2v4",
+	"axzyBgS0e2aLoofSiWXeeLQSs4L/iXB7pVURM6tipkqQMctFIWwcAit6drUycMzCfcSDz97AxwomzybQ",
+	"3MQUIu8VWephD67BVLmlYIOIbUUOcS9yrrlh3NxCSkOUJvr79NRJJ/SLn+uAbyBROh3KKLQM7XAmWn+H",
+	"xFD9uHdH7UCHOmEDuvHe7RjsDE/O/DYmBp1h+t5Jp0gc+M0+2rzBOy14PshS3TBdbQURMVN5yviao61j",
+	"EmrEGluBchtgtMBbAzdKHouILe5i9obygxMzlqYmutBR31qP9HbcQsv+PVLwIbyFcGuldIIWt5eRfnJ5",
+	"Ge/b8U0XrB3JXm8zLzw3xDcfek0XkoZY7sv99fus2d+K4//O0Z8NkGnIx74XNks1r4cltM1kdbIXYh8h",
+	"E8CoR4ZkM6sMYJAbszpTaGQN2Vhhd7PzJ4WC/5A43fkiwe7cU/C3R8UvZS5CGEgqLWzzFmd121gC187X",
+	"0VL4gP+pnSCztnQ1EiFXap+Lr4bSkgGUmtaKoDMxrgLmQ6EBnTQzdk3wj0J77zdZqpKqQHqwv7z5rxfs",
+	"bz88+4+/ohAYoHgZ4Xql5cIxZuGfWvxRXV4+TRKVAn2CWRRHuUhAGrIQvl51VfIkg4vvZ5dRHFU69wc2",
+	"i/m8rusZp3/PlF7P/bNm/vLmxfXPb6/pmQ78RW9p+X7glvOGCNkaj+gJPoA4iJciWkRPZ5ezp1FM8kbs",
+	"mPNS9CVr86TzajRgDSRLrT++SaNFhBL2Yzcs3ip+/u7LdA4DtHU656DGKpzD2j08EwG63YlEURV+mkJI",
+	"9+1JvAed7z/s1Pq+v7w8UOf7vPpeDwEMlPiuyCFH9PuKV7kdm67dX69gGEemKgqOUJyC+yFRZhoSEBtI",
+	"+7g8wCqXoiY9MDTfQc7P79rP96NS8BN0QjAiA9ul2rQ3+qRi7ZBr/AocHOLeO8IlAZc9kIOUmpsC/o4w",
+	"EqMmM7/DP/fzxJdnx3j4k+K5r5geZ6GvUz5O7tEpRnhHVHg450K2xhe/fAI5FB98TQiJRHUIG2rgvoqN",
+	"WKLDDhk0LFWINvz/T2Kn2C4/j3F1u0j8T87Y/mFG+Nsny0RsRu4VXRGr38nAC1VJhH8nsSzv6qyHlDCU",
+	"Y//p2fWyLawO97loMEhNSXowFbc8Z8LcMUtVLRGgU3eJK06PcUu4Sv1hwHMTBu3xZzdrkzcuDhcm9HUM",
+	"wRj/r9NZFu+uRFG+j/gRW7AlrJSGkfX+HwCwfvPGuREYNcT4+GLXZRMOZwW/DT77Ey+EpLxnw0Q6JoZ9",
+	"Y3NQFF/1B56EvqeBXiPy0Db6ndzYd04h2G1jGBCELfpNIw5bjsK3hgyV3JYhX+2AACXCxuWBAt0jouDG",
+	"nJWgbSPDkFLleWgUmoCU14RuPYWES1qG1gQhWWXAVV2GOg6vcMiG5yJlXTsAgjUNK0rluEIF+++3v/zM",
+	"fOFmJ+fo8uy0B9eHWeY8gZhx/zVshWYirZfgTIAwDD6VBAkXDt8lGZdraDskcISvUPA0pb25pAP1AMWs",
+	"Vjp1P3BWcptkM/aaMhiVoTK8kgkwLpXNQLMSNO5Ww0ZATUkq35BB9YAEtBUrAeksindEhrpd4FVQ2B3L",
+	"McSxbsh8p6nZaTHVR/5Tpc3E8hb6cvu26n5Pyp+cZdVtufpR85WFKeI+mqmfGkczIaHud98oCUfswfzO",
+	"fTgYmY+x+Cx92h/Obn3GYH+/72eSsNwR4zvDdjqKTmDHKTg/2NIRpH9EAXst9//HALxIMsLKJnQB97Sk",
+	"jZhFb+XPQPd7fLKhfjXGJVfgOglYddcPTr5uEB+HaI8jjnvny2CDmiehRk75UtlUMVwwhMGnSmW932e1",
+	"qvKUGd7EbAlGpNCmUcgL+1GGNyb2uKorNfruny9XtRHE4Y4fskEmVI4WHkN01aaiMpYtoZc3WjauyTBw",
+	"/buQp8018LSZsffCZq5vr1dBtExXiAlkCq7UvxIauUCAw2WhjE9c4P73AQDVMkfk+3G4/17J9StDgFF5",
+	"/0WnoCdBAH/nGxgJFz37ekrgi/Ze05JcORCLAm1iH2SkvGHcssKlPk+zf37+UwKL38LQM5qZfll6xNi0",
+	"O54qwhhod44DoUmldmsouViho2Errh9oTD6TSfM7/+kEuPdb7y7cWeFYW/g/yK4o9ncNaRfX7/jaVfdP",
+	"vWN4Pw2kG+D1w1gYHx3dv7ZI7qMa8B43rngQtmcsb2bsqove2v9I9CYhntw36dep2OP/Z1p2f5H0MUR0",
+	"30ZUGTcMUmGpQ+NbC+0L4jQad4wXnzPeBfptLsSEf7veqs+2/Z1Zmd/BBqQl8zIGc3rLtluhwlcrq8uG",
+	"hdSEKnNKiqD3UgjcMsVqrSzClxn7GerQmsFvYcvB7Qr+c8Yd7HHjbwHKXtIFGpahN62kFbn7zumy4UaY",
+	"odTHK7WBh6nJA2xAPBh5E+EPBt4gqyJa/B45qkdx5ImUhMqeBiva22CpMAnXaa8Zpx90fGMj8D5rvHo8",
+	"Go0XPsaoH4HSvyEOx14Lmpg5zjKlmWdrhwzHtH37HQSj0O51N+yMzNi+rzOSOe7teCpoR4kbSLup451e",
+	"P3dd1V11Ok7J+V37+aQMT+/Yp5dzy96dqUeZhfuWGSFkl/djvexQj71b19USVYChSwCjvEVvMr/DPwcx",
+	"tb/edD4FcXedBo1U6dZ+DPDZXck6SYoDwR7QlDCIlK8kgTNW8MaD4VqkILcTKM/pK4rMd6To/TobdVe1",
+	"+3fZGMLbg2DaM/5xYej2QtxXRtHHpPRRIeeXgIhQVbbLDe4LRKrAJRYlQEpFGCvWmQXJ+rf4TjAec16W",
+	"Wm1cLjlA521xuqIRMCxR51Chz8B58Zdl/L6RnMU+GHgEUuaZGiIwxBo5l88dwhjp3ETnZEwF6UmCpbr7",
+	"69477RhE295XDw1APi8YGhFSn6x6zv6IUNYbsO6K6R8RqzNBERr1s0OeM6loqn1r6L1gd4396ziBswlZ",
+	"OMiInAWyT5Dn3X8VDjLJqhw0l0nLtX3rhEapfYuK83EusA3tBQcEyN2AOIz921Hn1eXuUvAY8m83Mk0D",
+	"TncBJPSJjJApvHppXrd3XMy4orEUEhFyH8ixYPOpeO9xCWUWyRn6FhPPSyrLEEN9j14HWX06L8hBr33V",
+	"wVv3wixS0V3hoDZit7pvXOze81ZWy1yYDFIc4NvO/PW7flG1vzNh9/UeGfe+R54zysrOvaUxDxC4NoG0",
+	"dOGvvx2kYaef21FHdbzPuHG3wVZKs79dspQ3owjhY7gxPZxM+0fJrGLPLukmr1n4a5kW45q9dwyhnLgb",
+	"0+5VDWsw7i0sa62qkq5Xr7W7dt3eoibgU6iN6woqlEFhQRgPWqjuJqbvJJoxFzT7F+m44KkNl8M9TW4u",
+	"1CpmMu697CtRG9B8DbHLuFFGxb/gaMau6HS+LMklOqBleCMFUBHXsDpzr0RacZEjHmN+Q+3LC4VpfVum",
+	"8vD4cwryfG+Vr7fG6OxuVhc/KwnuXYaUIA3L0XmeXv6wL+e/+hL8kFsbeE1iN/+BGv2YS5s+JPjV37L+",
+	"qvFA/8b6iLKSZIfuPaV9qbpxL4NrL6tPAeSeXv5w8OUnwjBjRZ63aWMvULTatweSrxAhOGqR1qfcZEvF",
+	"dcrIXLsXKTgqh6uUJJ/hEuXvH1C06DVrXnLdhcJ5dP/h/n8DAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

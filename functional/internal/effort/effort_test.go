@@ -1,0 +1,178 @@
+package effort
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/strata-crm/strata/functional/internal/directive"
+	"github.com/strata-crm/strata/functional/internal/plan"
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+const own contract.MetricID = "repeat_rate"
+
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func of[T any](v T) *T { return &v }
+
+func pursued() (*plan.Plan, *contract.StrategicDirective) {
+	p := &plan.Plan{
+		ID: "p-1", State: plan.Active, Customers: 1000, Constraints: contract.Constraints{Tolerance: .1},
+		History: []plan.Change{{Event: plan.Approve, At: noon.AddDate(0, 0, -200)}},
+		Parts: []plan.Part{{
+			Unit:    "marketing",
+			Metrics: []plan.Metric{{Definition: contract.Definition{ID: own, Version: "1.2.0", Parameters: []contract.ParameterName{"order_time"}}, Required: true}},
+			Collect: []contract.Collection{
+				{Parameter: contract.Parameter{Name: "order_time", DataType: contract.Transactional, Owner: "sales", Steward: "data"}, Required: true},
+				{Parameter: contract.Parameter{Name: "exit_reason", DataType: contract.Conversed, Owner: "service", Steward: "data"}},
+			},
+		}},
+	}
+	return p, &contract.StrategicDirective{
+		Order: contract.Order{ID: "sd-1", Standing: contract.InForce, ValidFrom: noon.AddDate(0, 0, -300)}, TimeZone: "UTC",
+		Goal: contract.Goal{ID: "g-1", Metric: own},
+	}
+}
+
+// grown is months with so many customers each.
+func grown(ns ...int64) []contract.Measurement {
+	var ms []contract.Measurement
+	for i, n := range ns {
+		start := time.Date(2026, time.Month(1+i), 1, 0, 0, 0, 0, time.UTC)
+		ms = append(ms, contract.Measurement{Metric: own, Version: "1.0.0", Closed: true, Revision: 1, N: n, Window: contract.Window{Start: start, End: start.AddDate(0, 1, 0)}})
+	}
+	return ms
+}
+
+func TestWhenThereAreEnoughCustomers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ms   []contract.Measurement
+		when When
+		day  contract.Day
+	}{
+		"nothing yet":         {nil, NotYetKnown, ""},
+		"two windows":         {grown(100, 200), NotYetKnown, ""},
+		"enough":              {grown(900, 1000), Reached, ""},
+		"no more of them":     {grown(500, 500, 500), NotAtRate, ""},
+		"fewer and fewer":     {grown(500, 400, 300), NotAtRate, ""},
+		"in a thousand years": {grown(500, 500, 500, 500, 500, 501), NotAtRate, ""},
+		// 28 of February and 31 of March: 310 further customers in 31 days after 280 in 28 are ten a day; 410 lack.
+		"ten a day": {grown(0+1, 281, 591), Expected, "2026-05-11"},
+	} {
+		p, d := pursued()
+		o := Look(p, d, c.ms)
+		if o.When != c.when || o.Expected != c.day || o.Needed != 1000 || o.Planned != 1000 {
+			t.Errorf("%s: %+v", name, o)
+		}
+		if (o.When == Expected || o.When == NotAtRate) != (o.Rate != nil) {
+			t.Errorf("%s: %s at a rate of %v", name, o.When, o.Rate)
+		}
+	}
+}
+
+func TestTheMeasuredSpreadCorrectsThePlannedOne(t *testing.T) {
+	t.Parallel()
+	p, d := pursued()
+	ms := grown(400)
+	ms[0].Value, ms[0].StdErr = of(.5), of(math.Sqrt(.5*.5/400))
+	// A share of one half has a spread of 1, so (1.96/0.1)² = 384.16 customers.
+	if o := Look(p, d, ms); o.Needed != 385 || o.Planned != 1000 || o.When != Reached || math.Abs(*o.Spread-1) > 1e-12 || o.Have != 400 {
+		t.Errorf("%+v", o)
+	}
+	other := grown(5000)
+	other[0].Version = "2.0.0"
+	if o := Look(p, d, other); o.When != NotYetKnown || o.Have != 0 {
+		t.Errorf("another series was counted: %+v", o)
+	}
+}
+
+func record() directive.Record {
+	p, d := pursued()
+	o := contract.OperationalDirective{
+		Order: contract.Order{ID: "od-1", Standing: contract.InForce}, Part: "marketing", Collect: p.Parts[0].Collect,
+		Compute: []contract.Computation{{Metric: p.Parts[0].Metrics[0].Definition}},
+	}
+	return directive.Record{Strategic: d, Plan: p, Orders: []contract.OperationalDirective{o}, Answers: map[contract.DirectiveID]contract.Acknowledgement{
+		"od-1": {Jobs: []contract.JobSummary{
+			{Kind: "collect", Item: "order_time", State: "running", Events: of(int64(100)), Bytes: of(int64(2000))},
+			{Kind: "collect", Item: "exit_reason", State: "waiting", Events: of(int64(5))},
+			{Kind: "compute", Item: string(own), State: "running", Seconds: of(.5)},
+		}},
+	}}
+}
+
+func TestTheCostOfAGoal(t *testing.T) {
+	t.Parallel()
+	r, other, gone := record(), record(), record()
+	other.Strategic.Goal.ID, gone.Strategic.Goal.ID = "g-2", "g-3"
+	gone.Strategic.Standing = contract.WithdrawnEnd
+	c := Of(&r, []directive.Record{r, other, gone})
+	if *c.Events != 105 || *c.Bytes != 2000 || *c.Seconds != .5 || len(c.Jobs) != 3 {
+		t.Errorf("%+v", c)
+	}
+	if d := cmp.Diff([]Lacking{{"bytes", 1}}, c.Missing); d != "" {
+		t.Errorf("missing (-want +got):\n%s", d)
+	}
+	for _, j := range c.Jobs {
+		if j.Shared != 1 {
+			t.Errorf("%s is shared with %d goals, want the one in force", j.Item, j.Shared)
+		}
+	}
+	r.Answers = nil
+	if c := Of(&r, nil); c.Events != nil || len(c.Jobs) != 0 || c.Goal != "g-1" {
+		t.Errorf("before any answer: %+v", c)
+	}
+}
+
+func TestParametersThatNoDecisionUses(t *testing.T) {
+	t.Parallel()
+	names := func(us []Unused) map[contract.ParameterName]Use {
+		m := map[contract.ParameterName]Use{}
+		for _, u := range us {
+			m[u.Parameter] = u.Last
+		}
+		return m
+	}
+	decided := func(by Use, days int, under contract.DirectiveID) []Decided {
+		return []Decided{{Directive: under, Metric: own, By: by, At: noon.AddDate(0, 0, -days)}}
+	}
+	for name, c := range map[string]struct {
+		decided []Decided
+		want    map[contract.ParameterName]Use
+	}{
+		"nothing since the approval": {nil, map[contract.ParameterName]Use{"order_time": ByPlan, "exit_reason": ""}},
+		"a status lately":            {decided(ByStatus, 89, "sd-1"), map[contract.ParameterName]Use{"exit_reason": ""}},
+		"a status long ago":          {decided(ByStatus, 90, "sd-1"), map[contract.ParameterName]Use{"order_time": ByStatus, "exit_reason": ""}},
+		"an insight lately":          {decided(ByInsight, 1, "sd-1"), map[contract.ParameterName]Use{"exit_reason": ""}},
+		"another's status":           {decided(ByStatus, 1, "sd-9"), map[contract.ParameterName]Use{"order_time": ByPlan, "exit_reason": ""}},
+	} {
+		got := Withdrawable([]directive.Record{record()}, c.decided, noon)
+		if d := cmp.Diff(c.want, names(got)); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+	all := Withdrawable([]directive.Record{record()}, nil, noon)
+	wish, need := all[0], all[1]
+	if wish.Parameter != "exit_reason" || wish.Days != 300 || wish.Required || len(wish.Needed) != 0 || wish.Remedy != "leave_out" || len(wish.Directives) != 1 {
+		t.Errorf("a wish: %+v", wish)
+	}
+	if need.Days != 200 || !need.Required || need.Remedy != "ask_whether_the_goal_is_pursued" || need.LastBy != "sd-1" || len(need.Needed) != 1 {
+		t.Errorf("a need: %+v", need)
+	}
+	for _, change := range []func(*directive.Record){
+		func(r *directive.Record) { r.Strategic.Standing = contract.WithdrawnEnd },
+		func(r *directive.Record) { r.Plan.State = plan.Drafted },
+		func(r *directive.Record) { r.Strategic.ValidFrom, r.Plan.History[0].At = noon, noon },
+		func(r *directive.Record) { r.Plan = nil },
+	} {
+		r := record()
+		change(&r)
+		if got := Withdrawable([]directive.Record{r}, nil, noon); len(got) != 0 {
+			t.Errorf("proposed though it is new or not collected: %+v", got)
+		}
+	}
+}
