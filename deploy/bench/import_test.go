@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,8 +24,9 @@ const (
 	aim  = .40
 )
 
-// The import of all CDNOW orders through the API, the log and the ingest transaction, against the bare driver's unordered
-// bulk writes of the documents that came of it, into a document store of the same kind.
+// The import of all CDNOW orders through the API, the log and the ingest transaction, until the statement accounts for every
+// row, against the bare driver's unordered bulk writes of the documents that came of it, into a document store of the same
+// kind, with the same indexes and the same write concern.
 func TestBenchImport(t *testing.T) {
 	r := start(t)
 	r.issue("Keep more", contract.Retention, "month_on_month_retention", contract.Ratio)
@@ -41,8 +44,7 @@ func TestBenchImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := time.Since(begun)
-	documents := r.collected()
-	bare, n := write(t, documents)
+	bare, n := write(t, r.collected())
 	t.Logf("import, end to end: %.0f %% of the bare driver's speed (aim ≥ %.0f %%); %d orders in %.2f s, the %d documents that came of them in %.2f s",
 		100*bare.Seconds()/whole.Seconds(), 100*aim, len(f.Rows), whole.Seconds(), n, bare.Seconds())
 }
@@ -56,8 +58,14 @@ func orders(t *testing.T) string {
 	return name
 }
 
-// collected returns every document of the operational database, by collection.
-func (r *rig) collected() map[string][]any {
+// content is what a collection holds: its documents, and the indexes that writing them keeps.
+type content struct {
+	documents []any
+	indexes   []bson.Raw
+}
+
+// collected returns the content of the operational database, by collection.
+func (r *rig) collected() map[string]content {
 	r.t.Helper()
 	c, err := mongo.Connect(options.Client().ApplyURI(r.exposed()["MONGO_URI"]))
 	if err != nil {
@@ -69,25 +77,33 @@ func (r *rig) collected() map[string][]any {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	all := map[string][]any{}
+	all := map[string]content{}
 	for _, name := range names {
-		rows, err := db.Collection(name).Find(r.t.Context(), bson.D{})
-		if err != nil {
-			r.t.Fatal(err)
+		var held content
+		for _, raw := range every(r.t, func(ctx context.Context) (*mongo.Cursor, error) { return db.Collection(name).Find(ctx, bson.D{}) }) {
+			held.documents = append(held.documents, raw)
 		}
-		var raws []bson.Raw
-		if err := rows.All(r.t.Context(), &raws); err != nil {
-			r.t.Fatal(err)
-		}
-		for _, raw := range raws {
-			all[name] = append(all[name], raw)
-		}
+		held.indexes = every(r.t, func(ctx context.Context) (*mongo.Cursor, error) { return db.Collection(name).Indexes().List(ctx) })
+		all[name] = held
 	}
 	return all
 }
 
-// write writes the documents into a new store and returns how long that took.
-func write(t *testing.T, all map[string][]any) (time.Duration, int) {
+func every(t *testing.T, ask func(context.Context) (*mongo.Cursor, error)) []bson.Raw {
+	t.Helper()
+	var raws []bson.Raw
+	cursor, err := ask(t.Context())
+	if err == nil {
+		err = cursor.All(t.Context(), &raws)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raws
+}
+
+// write writes the documents into a new store with the same indexes, made before, and returns how long that took.
+func write(t *testing.T, all map[string]content) (time.Duration, int) {
 	t.Helper()
 	store, err := docstore.Open(docstore.Options{Dir: t.TempDir(), Now: time.Now})
 	if err != nil {
@@ -100,19 +116,23 @@ func write(t *testing.T, all map[string][]any) (time.Duration, int) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Disconnect(t.Context()) }()
+	db := c.Database("bare")
+	for name, held := range all {
+		if err := db.RunCommand(t.Context(), bson.D{{Key: "createIndexes", Value: name}, {Key: "indexes", Value: held.indexes}}).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	begun, n := time.Now(), 0
-	for name, documents := range all {
-		for ; len(documents) > 0; n++ {
-			some := documents[:min(bulk, len(documents))]
-			documents = documents[len(some):]
-			var models []mongo.WriteModel
-			for _, d := range some {
-				models = append(models, mongo.NewInsertOneModel().SetDocument(d))
+	for name, held := range all {
+		for some := range slices.Chunk(held.documents, bulk) {
+			models := make([]mongo.WriteModel, len(some))
+			for i, d := range some {
+				models[i] = mongo.NewInsertOneModel().SetDocument(d)
 			}
-			if _, err := c.Database("bare").Collection(name).BulkWrite(t.Context(), models, options.BulkWrite().SetOrdered(false)); err != nil {
+			if _, err := db.Collection(name).BulkWrite(t.Context(), models, options.BulkWrite().SetOrdered(false)); err != nil {
 				t.Fatal(err)
 			}
-			n += len(some) - 1
+			n += len(some)
 		}
 	}
 	return time.Since(begun), n
