@@ -44,6 +44,7 @@ type directing struct {
 	measurements *mongostore.Measurements
 	force        *directive.Force
 	policy       govern.Policy
+	pulse        *pulse // of ingest
 	api          *httpapi.Directing
 	people       *httpapi.People
 	components   []service.Component
@@ -65,7 +66,7 @@ func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error
 		return nil, err
 	}
 	h := &directing{
-		c: c, d: d, outbox: outbox, policy: govern.Policy{Engine: engine},
+		c: c, d: d, outbox: outbox, policy: govern.Policy{Engine: engine}, pulse: &pulse{now: d.Now},
 		directives:   mongostore.NewDirectives(c.Tenant.ID, d.DB, outbox, d.Now, d.NewID),
 		measurements: mongostore.NewMeasurements(c.Tenant.ID, d.DB, outbox, d.NewID),
 	}
@@ -109,6 +110,7 @@ func (h *directing) complete(col *collecting) error {
 	col.keeper.OnChange(engine.Wake)
 	col.registry.OnChange(observer.Wake)
 	col.sink.OnDone(observer.Wake)
+	col.sink.OnDone(h.pulse.beat)
 
 	again, err := recovery.New(recovery.Options{
 		Layer: contract.Operational, Tenant: h.c.Tenant.ID, Memory: mongodb.NewOnce(h.d.DB, "recovery"), Reader: h.d.Bus, Publisher: h.d.Bus,
@@ -141,7 +143,7 @@ func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics) (*met
 	return metric.NewEngine(metric.Options{
 		Tenant: h.c.Tenant.ID, Zone: zone, Calendar: metric.Calendar{WeekStart: weekdays[h.c.Tenant.WeekStart]}, Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col}, Warehouse: warehouse, Sink: out,
-		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
+		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, Ingested: h.pulse.last, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
 		Tracer: h.d.Telemetry.Tracer,
 	})
 }

@@ -3,6 +3,8 @@ package operational
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/metric"
 )
@@ -23,3 +25,13 @@ func observe(h *directing) error {
 	}
 	return nil
 }
+
+// pulse tells when something last happened.
+type pulse struct {
+	now func() time.Time
+	at  atomic.Int64 // nanoseconds since 1970; 0 = never
+}
+
+func (p *pulse) beat() { p.at.Store(p.now().UnixNano()) }
+
+func (p *pulse) last() time.Time { return time.Unix(0, p.at.Load()) }

@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// share bounds the part of the time that looks take: after one that took a second, share seconds pass without. Coverage is
+// counted over all rows, and while an import goes on there is always something new to count.
+const share = 10
+
 // Observer lets the service look again when something has changed, and at times for what changes by itself.
 type Observer struct {
 	service *Service
@@ -13,7 +17,8 @@ type Observer struct {
 	pause   time.Duration
 }
 
-// NewObserver returns a component that looks every interval and, after a Wake, at most once per pause.
+// NewObserver returns a component that looks every interval and, after a Wake, at most once per pause, or per a longer
+// one after a look that took long.
 func NewObserver(s *Service, every, pause time.Duration) *Observer {
 	return &Observer{service: s, wake: make(chan struct{}, 1), every: every, pause: pause}
 }
@@ -34,10 +39,11 @@ func (o *Observer) Run(ctx context.Context) error {
 	t := time.NewTicker(o.every)
 	defer t.Stop()
 	for {
+		begun := o.service.o.Now()
 		if _, err := o.service.Look(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
-		if !wait(ctx, o.pause) {
+		if !wait(ctx, max(o.pause, share*o.service.o.Now().Sub(begun))) {
 			return nil
 		}
 		select {

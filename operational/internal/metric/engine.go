@@ -63,6 +63,7 @@ type Options struct {
 	Now       func() time.Time
 	Logger    *slog.Logger
 	Tracer    trace.TracerProvider // nil means no spans
+	Ingested  func() time.Time     // when ingest last took something in; nil if that is not known
 }
 
 // Engine keeps every window that a directive asks for measured: each closed one once, and again when late facts change
@@ -72,6 +73,7 @@ type Engine struct {
 	tracer   trace.Tracer
 	wake     chan struct{}
 	lastOpen time.Time
+	dueSince time.Time // when open windows became due; zero while they are not
 }
 
 // NewEngine returns an engine, or an error naming what is missing.
@@ -96,27 +98,60 @@ func (e *Engine) Wake() {
 	}
 }
 
-// retryEvery is how long after a failure it looks again, if the cadence is not shorter.
-const retryEvery = 5 * time.Second
+const (
+	// retryEvery is how long after a failure it looks again, if the cadence is not shorter.
+	retryEvery = 5 * time.Second
+	// settle is how long ingest must have been quiet before open windows are measured, if the cadence is not shorter, and
+	// patience how long they wait for that: what is measured in the middle of an import does not outlast its next batch,
+	// and takes the machine's time from it.
+	settle   = time.Second
+	patience = 30 * time.Second
+)
 
 // Run measures until ctx ends. What failed is logged and tried again; it holds up nothing else.
 func (e *Engine) Run(ctx context.Context) error {
 	t := time.NewTimer(0)
 	defer t.Stop()
-	for {
+	for failed := false; ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-e.wake:
 		case <-t.C:
+			if !failed && e.waits(e.o.Now()) {
+				t.Reset(e.settle())
+				continue
+			}
 		}
 		next := e.o.Cadence
-		if err := e.Round(ctx); err != nil && ctx.Err() == nil {
+		err := e.Round(ctx)
+		if failed = err != nil && ctx.Err() == nil; failed {
 			e.o.Logger.ErrorContext(ctx, "not everything could be measured", "error", err)
 			next = min(next, retryEvery)
 		}
+		if e.waits(e.o.Now()) {
+			next = min(next, e.settle())
+		}
 		t.Reset(next)
 	}
+}
+
+func (e *Engine) settle() time.Duration { return min(settle, e.o.Cadence) }
+
+// opens reports whether open windows are measured now.
+func (e *Engine) opens(now time.Time) bool {
+	if now.Sub(e.lastOpen) < e.o.Cadence {
+		return false
+	}
+	if e.dueSince.IsZero() {
+		e.dueSince = now
+	}
+	return !e.waits(now)
+}
+
+// waits reports whether open windows are due and wait for ingest to be quiet.
+func (e *Engine) waits(now time.Time) bool {
+	return e.o.Ingested != nil && !e.dueSince.IsZero() && now.Sub(e.dueSince) < patience && now.Sub(e.o.Ingested()) < e.settle()
 }
 
 // Round measures whatever is due now. The error joins those of every metric that failed.
@@ -129,9 +164,10 @@ func (e *Engine) Round(ctx context.Context) error {
 	if err != nil || r.first == "" {
 		return err
 	}
+	r.open = e.opens(r.now)
 	err = r.all(ctx, orders)
 	if r.open {
-		e.lastOpen = r.now
+		e.lastOpen, e.dueSince = r.now, time.Time{}
 	}
 	return err
 }
@@ -172,7 +208,7 @@ type round struct {
 	position map[int]int64
 	touched  map[contract.Day]map[int]int64
 	latest   map[int]int64 // by partition, when any day last changed
-	open     bool          // whether open windows are due
+	open     bool          // whether open windows are measured
 	asked    *remembering
 }
 
@@ -202,7 +238,6 @@ func (e *Engine) round(ctx context.Context) (*round, error) {
 		r.position = maps.Clone(r.position)
 		r.position[LinksPartition] = at
 	}
-	r.open = r.now.Sub(e.lastOpen) >= e.o.Cadence
 	return r, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/strata-crm/strata/operational/internal/directive"
@@ -29,12 +30,9 @@ func (s *Metrics) Coverage(ctx context.Context, ps []contract.Parameter) (map[co
 	if err != nil {
 		return nil, err
 	}
-	customers, err := s.db.Collection(profilesCollection).CountDocuments(ctx, bson.D{{Key: "tenant", Value: s.tenant}})
-	if err != nil {
-		return nil, mongodb.Fault(err)
-	}
+	known := &population{c: s.db.Collection(profilesCollection), tenant: s.tenant}
 	for _, p := range ps {
-		have, of, err := s.covered(ctx, p, q, customers)
+		have, of, err := s.covered(ctx, p, q, known)
 		if err != nil {
 			return nil, err
 		}
@@ -45,10 +43,33 @@ func (s *Metrics) Coverage(ctx context.Context, ps []contract.Parameter) (map[co
 	return out, nil
 }
 
-func (s *Metrics) covered(ctx context.Context, p contract.Parameter, q metric.Quality, customers int64) (have, of int64, err error) {
+// population counts the customers, once and only when asked.
+type population struct {
+	c      *mongo.Collection
+	tenant contract.TenantID
+	n      *int64
+}
+
+func (p *population) all(ctx context.Context) (int64, error) {
+	if p.n != nil {
+		return *p.n, nil
+	}
+	n, err := p.c.CountDocuments(ctx, bson.D{{Key: "tenant", Value: p.tenant}})
+	p.n = &n
+	return n, mongodb.Fault(err)
+}
+
+// some counts the customers up to minKnown.
+func (p *population) some(ctx context.Context) (int64, error) {
+	n, err := p.c.CountDocuments(ctx, bson.D{{Key: "tenant", Value: p.tenant}}, options.Count().SetLimit(minKnown))
+	return n, mongodb.Fault(err)
+}
+
+func (s *Metrics) covered(ctx context.Context, p contract.Parameter, q metric.Quality, known *population) (have, of int64, err error) {
 	switch p.Name {
-	case contract.ParamCustomerID:
-		return customers, customers, nil
+	case contract.ParamCustomerID: // every customer has one
+		n, err := known.some(ctx)
+		return n, n, err
 	case contract.ParamOrderTime:
 		return q.Orders, q.Orders, nil
 	case contract.ParamOrderAmount:
@@ -59,6 +80,10 @@ func (s *Metrics) covered(ctx context.Context, p contract.Parameter, q metric.Qu
 	if p.DataType == contract.Transactional {
 		n, err := s.db.Collection(factsCollection).CountDocuments(ctx, bson.D{{Key: "tenant", Value: s.tenant}, {Key: "kind", Value: fact.Order}, {Key: "more." + string(p.Name), Value: op("$exists", true)}})
 		return n, q.Orders, mongodb.Fault(err)
+	}
+	customers, err := known.all(ctx)
+	if err != nil {
+		return 0, 0, err
 	}
 	if p.Name == contract.ParamNPS {
 		raws, err := s.run(ctx, factsCollection, []stage{

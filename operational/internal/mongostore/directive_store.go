@@ -71,11 +71,8 @@ func NewDirectives(t contract.TenantID, db *mongodb.DB, o *mongodb.Outbox, now f
 // Update implements directive.Store.
 func (s *Directives) Update(ctx context.Context, id contract.DirectiveID, change func(*directive.Record) error) error {
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
-		before, err := s.read(ctx, id)
-		if err != nil && !fault.Is(err, fault.NotFound) {
-			return err
-		}
-		after, err := s.read(ctx, id) // a copy of its own to change
+		var before, after directiveDoc
+		err := s.read(ctx, id, &before, &after) // a copy of its own to change
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
@@ -163,19 +160,26 @@ func sameRecord(a, b directive.Record) (bool, error) {
 	return bytes.Equal(x, y), nil
 }
 
-func (s *Directives) read(ctx context.Context, directive contract.DirectiveID) (directiveDoc, error) {
-	var d directiveDoc
-	err := s.c.FindOne(ctx, byID(id(s.tenant, string(directive)))).Decode(&d)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return d, fault.New(fault.NotFound, "", "there is no directive %s", directive)
+// read reads a record, into as many values as are given.
+func (s *Directives) read(ctx context.Context, directive contract.DirectiveID, into ...*directiveDoc) error {
+	found := s.c.FindOne(ctx, byID(id(s.tenant, string(directive))))
+	for _, d := range into {
+		err := found.Decode(d)
+		if errors.Is(err, mongo.ErrNoDocuments) {
+			return fault.New(fault.NotFound, "", "there is no directive %s", directive)
+		}
+		if err != nil {
+			return mongodb.Fault(err)
+		}
+		d.Record.Version = d.Version
 	}
-	d.Record.Version = d.Version
-	return d, mongodb.Fault(err)
+	return nil
 }
 
 // Get returns a record, or fault.NotFound.
 func (s *Directives) Get(ctx context.Context, id contract.DirectiveID) (directive.Record, error) {
-	d, err := s.read(ctx, id)
+	var d directiveDoc
+	err := s.read(ctx, id, &d)
 	return d.Record, err
 }
 
