@@ -179,6 +179,9 @@ func TestGroupsAndGrids(t *testing.T) {
 	if diff := cmp.Diff(want, r.Grid); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	if !r.AsOf.Equal(month(13, 0).AsOf) || !r.Points[2].AsOf.Equal(*r.AsOf) {
+		t.Errorf("as of %s; want the newest window's", r.AsOf)
+	}
 }
 
 func TestMoversSumToTheChangeExactly(t *testing.T) {

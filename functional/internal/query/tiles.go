@@ -56,8 +56,8 @@ func (r *Result) show(ms ...contract.Measurement) {
 			Point: information.PointOf(m), Numerator: m.Numerator, Denominator: m.Denominator, Median: m.Median, P90: m.P90, Suspects: m.Quality.Suspects,
 		})
 		r.Version, r.Unit, r.Currency, r.Grain = m.Version, m.Unit, m.Currency, m.Grain
-		if r.AsOf == nil || m.AsOf.After(*r.AsOf) {
-			r.AsOf = &m.AsOf
+		if asOf := m.AsOf; r.AsOf == nil || asOf.After(*r.AsOf) {
+			r.AsOf = &asOf
 		}
 	}
 }
