@@ -104,6 +104,9 @@ func group(c *contract.Condition) string {
 	if c == nil {
 		return "all customers"
 	}
+	if b, ok := c.Value.(bool); ok && c.Op == contract.Eq {
+		return map[bool]string{true: "customers who are ", false: "customers who are not "}[b] + strings.ReplaceAll(c.Field, "_", " ")
+	}
 	return "customers with " + Condition(*c)
 }
 
@@ -275,8 +278,8 @@ type Standing struct {
 
 // Knowledge says in a line whether an insight is knowledge: since when, by which version of the company's rules, and if
 // not, why.
-func Knowledge(k Standing, v contract.Verdicts, zone *time.Location) string {
-	day := k.Since.In(zone).Format("2 January 2006")
+func Knowledge(k Standing, i *contract.Insight, zone *time.Location) string {
+	day, v := k.Since.In(zone).Format("2 January 2006"), i.Verdicts
 	switch k.State {
 	case IsKnowledge:
 		text := "Knowledge since " + day
@@ -297,6 +300,9 @@ func Knowledge(k Standing, v contract.Verdicts, zone *time.Location) string {
 		return "Not knowledge since " + day + ": " + k.Why + ", owner informed"
 	case ExpiredKnowledge:
 		return "No longer examined since " + day
+	}
+	if i.State == contract.InsightCandidate {
+		return "Not knowledge yet: " + withheld(i)
 	}
 	return "Not knowledge yet: " + lacking(v)
 }

@@ -191,6 +191,9 @@ func TestACandidateSaysWhatItWaitsFor(t *testing.T) {
 		if got := InsightValue(i); got != "No value yet: "+c.want {
 			t.Error(got)
 		}
+		if got := Knowledge(Standing{State: NotYetKnowledge}, i, time.UTC); got != "Not knowledge yet: "+c.want {
+			t.Error(got)
+		}
 		for _, q := range Questions() {
 			if got := Sentence(q, i, time.UTC); got != "Not asked yet, since nothing is claimed: "+c.want+"." {
 				t.Error(got)
@@ -212,7 +215,7 @@ func TestClaim(t *testing.T) {
 	}{
 		{contract.Insight{Metric: "repeat_rate"}, "Repeat rate"},
 		{contract.Insight{Label: "Repeat rate", Kind: contract.LevelInsight, Scope: &both}, "Repeat rate, among customers with country in AT, DE and (orders ≥ 2 or not (new = yes))"},
-		{contract.Insight{Label: "Purchase frequency", Kind: contract.DifferenceInsight, Scope: &newcomers, Against: &others}, "Purchase frequency, customers with new = yes against customers with new = no"},
+		{contract.Insight{Label: "Purchase frequency", Kind: contract.DifferenceInsight, Scope: &newcomers, Against: &others}, "Purchase frequency, customers who are new against customers who are not new"},
 		{contract.Insight{Label: "NPS", Kind: contract.ChangeInsight}, "Change of NPS"},
 		{contract.Insight{Label: "Predicted 52-week value", Kind: contract.ForecastInsight}, "Forecast of predicted 52-week value"},
 		{contract.Insight{Label: "Repeat rate", Kind: contract.MoverInsight, Group: "one_time"}, "What moved repeat rate: one time"},
@@ -266,11 +269,11 @@ func TestKnowledgeLine(t *testing.T) {
 		{NotYetKnowledge, 0, fell, "Not knowledge yet: Velocity failed"},
 	} {
 		k := Standing{State: c.state, Since: since, Rules: c.rules, Why: "it was not examined again in time"}
-		if got := Knowledge(k, c.v, time.UTC); got != c.want {
+		if got := Knowledge(k, &contract.Insight{Verdicts: c.v}, time.UTC); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}
-	if got := Knowledge(Standing{State: TakenBack, Since: since}, all, time.UTC); got != "Not knowledge since 3 May 2026, owner informed" {
+	if got := Knowledge(Standing{State: TakenBack, Since: since}, &contract.Insight{Verdicts: all}, time.UTC); got != "Not knowledge since 3 May 2026, owner informed" {
 		t.Error(got)
 	}
 }

@@ -45,7 +45,7 @@ func ClaimOf(r *knowledge.Record, g *directive.Record, zone *time.Location) Clai
 	i := &r.Insight
 	c := Claim{
 		Insight: *i, State: r.State, Since: r.Since(), Own: knowledge.Own(g, i), Claim: wording.Claim(i), Value: wording.InsightValue(i), Sample: wording.Sample(i),
-		Tolerance: wording.Tolerance(i), Note: wording.Cap(i), Line: wording.Knowledge(r.Standing(), i.Verdicts, zone),
+		Tolerance: wording.Tolerance(i), Note: wording.Cap(i), Line: wording.Knowledge(r.Standing(), i, zone),
 		Accepted: r.Accepted, Confirmed: r.Confirmed, Expires: r.Expires, History: r.History,
 	}
 	if c.History == nil {

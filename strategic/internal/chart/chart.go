@@ -45,7 +45,7 @@ func Of(q contract.Question, i *contract.Insight, zone *time.Location) Scene {
 		}
 	}
 	if !drawn {
-		s.Height = 60
+		s.Height, s.Blank = 60, true
 		s.add(Text{X: 12, Y: 34, Size: fontSize, Tone: Soft, Content: "There is nothing to draw yet."})
 	}
 	return s

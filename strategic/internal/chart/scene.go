@@ -12,6 +12,7 @@ type Scene struct {
 	Desc          string // what can be read off it, in words, for who cannot see it
 	Width, Height float64
 	Marks         []Mark // in the order in which they are drawn
+	Blank         bool   // it only says that there is nothing to draw yet
 }
 
 // Mark is one of [Line], [Rect], [Dot] and [Text].

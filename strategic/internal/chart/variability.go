@@ -26,6 +26,7 @@ func (d drawing) variability() bool {
 	_, tone := placed(t.Fall, t.Margin, tailLimit)
 	middle := d.bar("without the top 1 %", without, x, top+rowHeight, tone)
 	d.add(Line{x.at(without - t.Margin), middle, x.at(without + t.Margin), middle, bold, Ink, Solid},
+		Line{limit, top - 6, limit, top + 2*rowHeight + 4, 3 * thin, Paper, Solid}, // so that the limit is seen on a bar
 		Line{limit, top - 6, limit, top + 2*rowHeight + 4, thin, Ink, Dashed})
 	d.text(labels, top+rowHeight/2+4, Start, Ink, wording.InsightValue(d.i))
 	d.text(labels, middle-1, Start, Ink, wording.Minus+wording.Percent(t.Fall))

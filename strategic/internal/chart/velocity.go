@@ -11,6 +11,7 @@ import (
 const (
 	unsaidLater = 0.1 // of velocity, where no finding says what is allowed
 	mostWindows = 26
+	roomForTwo  = 260 // names of windows beside one another
 	mostAhead   = 6.0 // windows to the flag of the shelf life; one further off stands at the edge
 )
 
@@ -41,7 +42,7 @@ func (d drawing) velocity() bool {
 		title := fmt.Sprintf("%s: %s", wording.Window(w.Window, d.i.Grain, d.zone), relative(w.Effect))
 		d.add(Line{at, y.at(w.Effect - w.Margin), at, y.at(w.Effect + w.Margin), bold, tone, Solid}, Dot{at, y.at(w.Effect), radius, tone, shape, title})
 	}
-	d.velocityLabels(ws, y, band)
+	d.velocityLabels(ws, x, y, band)
 	d.flag(x, float64(len(ws)-1), ahead)
 	return true
 }
@@ -76,7 +77,7 @@ func (d drawing) flag(x scale, last, ahead float64) {
 	d.add(Text{X: math.Min(at, right), Y: top - 5, Size: fontSize, Tone: Ink, Anchor: End, Bold: true, Content: "valid until about " + end.In(d.zone).Format("2 January 2006")})
 }
 
-func (d drawing) velocityLabels(ws []contract.Shifted, y scale, band float64) {
+func (d drawing) velocityLabels(ws []contract.Shifted, x, y scale, band float64) {
 	last := ws[len(ws)-1]
 	than := "baseline"
 	if d.i.Kind == contract.ForecastInsight {
@@ -90,12 +91,10 @@ func (d drawing) velocityLabels(ws []contract.Shifted, y scale, band float64) {
 	for _, v := range []float64{-band, band} {
 		d.text(left-8, y.at(v)+4, End, Soft, relative(v))
 	}
-	if len(ws) == 1 {
-		d.text((left+right)/2, axis, Middle, Soft, wording.Window(last.Window, d.i.Grain, d.zone))
-		return
-	}
 	d.text(left, axis, Start, Soft, wording.Window(ws[0].Window, d.i.Grain, d.zone))
-	d.text(right, axis, End, Soft, wording.Window(last.Window, d.i.Grain, d.zone))
+	if n := len(ws) - 1; n > 0 {
+		d.text(math.Max(x.at(float64(n)), left+roomForTwo), axis, End, Soft, wording.Window(last.Window, d.i.Grain, d.zone))
+	}
 }
 
 // relative writes a relative effect with its sign.

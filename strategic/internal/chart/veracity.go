@@ -44,11 +44,11 @@ func (d drawing) tipping(tip, y float64) {
 		shape, tone = Triangle, Warn
 	}
 	d.add(Dot{x.at(tip), y, radius + 1, tone, shape, wording.Percent(tip)})
-	more := ""
+	said := "tips at " + wording.Percent(tip)
 	if tip > scaleOfError {
-		more = " →"
+		said = "tips beyond " + wording.Percent(scaleOfError)
 	}
-	d.add(Text{X: labels, Y: y - 1, Size: fontSize, Tone: Ink, Bold: true, Content: "tips at " + wording.Percent(tip) + more})
+	d.add(Text{X: labels, Y: y - 1, Size: fontSize, Tone: Ink, Bold: true, Content: said})
 	d.text(labels, y+14, Start, Soft, "the conclusion changes")
 	for _, v := range []float64{0, 1, scaleOfError} {
 		d.text(x.at(v), y+27, Middle, Soft, wording.Percent(v))

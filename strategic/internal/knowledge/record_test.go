@@ -16,7 +16,7 @@ func TestLifeCycle(t *testing.T) {
 	t.Parallel()
 	lifecycletest.Test(t, LifeCycle, Candidate, Events(), Expired)
 	for _, s := range LifeCycle.States() {
-		if wording.Knowledge(wording.Standing{State: wording.KnowledgeState(s), Since: day(1)}, contract.Verdicts{}, time.UTC) == "" {
+		if wording.Knowledge(wording.Standing{State: wording.KnowledgeState(s), Since: day(1)}, &contract.Insight{}, time.UTC) == "" {
 			t.Errorf("no words for %s", s)
 		}
 	}

@@ -73,7 +73,7 @@ func chartOf(in scorecard.Input, s scorecard.State, u wording.Unit) *Chart {
 	}
 	first, last := ps[0], ps[len(ps)-1]
 	c := &Chart{
-		First: window(first.Window, in.Goal.Grain, in.Zone), Last: window(last.Window, in.Goal.Grain, in.Zone), Width: chartWidth, Height: chartHeight,
+		First: wording.Window(first.Window, in.Goal.Grain, in.Zone), Last: wording.Window(last.Window, in.Goal.Grain, in.Zone), Width: chartWidth, Height: chartHeight,
 		AxisY: chartHeight - 6, RightX: chartWidth - chartRight, LabelX: chartWidth - chartRight + 8,
 	}
 	c.Label = fmt.Sprintf("Values of %d windows from %s, %s, to %s, %s", len(ps), c.First, u.Value(*first.Value), c.Last, u.Value(*last.Value))
@@ -121,7 +121,7 @@ func (c *Chart) draw(ps []contract.Point, sc scale, in scorecard.Input, u wordin
 		}
 		upper = append(upper, fmt.Sprintf("%g,%g", x, sc.y(high)))
 		lower = append([]string{fmt.Sprintf("%g,%g", x, sc.y(low))}, lower...)
-		c.Dots = append(c.Dots, Dot{x, sc.y(*p.Value), fmt.Sprintf("%s: %s, n %s", window(p.Window, in.Goal.Grain, in.Zone), plusMinus(p, u), wording.Count(p.N)), i == len(ps)-1})
+		c.Dots = append(c.Dots, Dot{x, sc.y(*p.Value), fmt.Sprintf("%s: %s, n %s", wording.Window(p.Window, in.Goal.Grain, in.Zone), plusMinus(p, u), wording.Count(p.N)), i == len(ps)-1})
 	}
 	c.Line, c.Band = strings.Join(line, " "), strings.Join(append(upper, lower...), " ")
 	c.FirstX, c.LastX = c.Dots[0].X, c.Dots[len(ps)-1].X

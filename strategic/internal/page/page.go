@@ -19,9 +19,11 @@ import (
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/httpx"
 	"github.com/strata-crm/strata/shared/signin"
+	"github.com/strata-crm/strata/strategic/internal/chart"
 	"github.com/strata-crm/strata/strategic/internal/directive"
 	"github.com/strata-crm/strata/strategic/internal/governance"
 	"github.com/strata-crm/strata/strategic/internal/httpapi"
+	"github.com/strata-crm/strata/strategic/internal/knowledge"
 )
 
 // Path is where the page is.
@@ -31,6 +33,7 @@ const Path = "/"
 type Reader interface {
 	List(ctx context.Context, after string, limit int) ([]directive.Record, error)
 	Governance(ctx context.Context) (governance.Record, error)
+	Insights(ctx context.Context, q knowledge.Query) ([]knowledge.Record, error)
 }
 
 // Gate decides who may see it; a denial is a Denied fault.
@@ -74,7 +77,7 @@ func Mount(e *echo.Echo, d Deps) error {
 	if err != nil {
 		return fmt.Errorf("strategic page: %w", err)
 	}
-	h := &handler{d, t, string(style), string(script)}
+	h := &handler{d, t, string(style) + chart.Rules(), string(script)}
 	e.GET(Path, h.show)
 	return nil
 }
@@ -117,7 +120,11 @@ func (h *handler) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := viewOf(input{records: rs, governance: g, who: who, zone: h.d.Zone, now: h.d.Now(), asOf: asOf, asOfText: c.QueryParam("asOf")})
+	insights, err := h.d.Reader.Insights(ctx, knowledge.Query{})
+	if err != nil {
+		return err
+	}
+	v := viewOf(input{records: rs, insights: insights, governance: g, who: who, zone: h.d.Zone, now: h.d.Now(), asOf: asOf, asOfText: c.QueryParam("asOf")})
 	if c.Request().Header.Get(partHeader) == livePart {
 		return h.write(c, http.StatusOK, "live.html", v)
 	}

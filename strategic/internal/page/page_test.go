@@ -22,6 +22,7 @@ import (
 	"github.com/strata-crm/strata/strategic/internal/directive"
 	"github.com/strata-crm/strata/strategic/internal/goal"
 	"github.com/strata-crm/strata/strategic/internal/governance"
+	"github.com/strata-crm/strata/strategic/internal/knowledge"
 	"github.com/strata-crm/strata/strategic/internal/lifecycle"
 )
 
@@ -70,6 +71,10 @@ func (s stored) List(context.Context, string, int) ([]directive.Record, error) {
 		return nil, errors.New("secret connection string")
 	}
 	return records(), nil
+}
+
+func (stored) Insights(context.Context, knowledge.Query) ([]knowledge.Record, error) {
+	return insights(), nil
 }
 
 func (stored) Governance(context.Context) (governance.Record, error) {
@@ -244,13 +249,14 @@ func TestAccessibility(t *testing.T) {
 		if id := attr["id"]; id != "" {
 			ids[id]++
 		}
-		labelled = append(labelled, attr["aria-labelledby"], attr["for"], strings.TrimPrefix(attr["href"], "#"))
+		labelled = append(labelled, strings.Fields(attr["aria-labelledby"])...)
+		labelled = append(labelled, attr["for"], strings.TrimPrefix(attr["href"], "#"))
 		switch name := e.Name.Local; name {
 		case "html":
 			if attr["lang"] == "" {
 				t.Error("no language")
 			}
-		case "h1", "h2", "h3", "h4":
+		case "h1", "h2", "h3", "h4", "h5":
 			headings = append(headings, name)
 		case "main", "nav", "header", "footer":
 			landmarks[name] = true
@@ -259,7 +265,7 @@ func TestAccessibility(t *testing.T) {
 				t.Error("a table header without scope")
 			}
 		case "svg":
-			if attr["aria-hidden"] == "" && attr["aria-label"] == "" {
+			if attr["aria-hidden"] == "" && attr["aria-label"] == "" && (attr["role"] != "img" || attr["aria-labelledby"] == "") {
 				t.Error("a picture without words")
 			}
 		}

@@ -13,12 +13,14 @@ import (
 	"github.com/strata-crm/strata/strategic/internal/board"
 	"github.com/strata-crm/strata/strategic/internal/directive"
 	"github.com/strata-crm/strata/strategic/internal/governance"
+	"github.com/strata-crm/strata/strategic/internal/knowledge"
 	"github.com/strata-crm/strata/strategic/internal/scorecard"
 )
 
 // input is what a view is made of.
 type input struct {
 	records    []directive.Record
+	insights   []knowledge.Record
 	governance governance.Record
 	who        signin.Identity
 	zone       *time.Location
@@ -65,6 +67,7 @@ type GoalView struct {
 	Why, Moved                                      string
 	Ask, AskOf                                      string
 	Chart                                           *Chart
+	Claims                                          []ClaimView // that which the proof rests on first
 	History                                         []HistoryRow
 	Directive                                       *DirectiveView
 }
@@ -157,7 +160,7 @@ func goalView(r *directive.Record, c board.Card, in input) GoalView {
 	g.Notes = notes(r.Information, in.zone)
 	g.Value, g.Decided, g.Baseline, g.Target, g.Projection = n.value(), n.decided(), n.baseline(), n.target(), n.projection()
 	if s.Point != nil {
-		g.Window = window(s.Point.Window, c.Goal.Grain, in.zone)
+		g.Window = wording.Window(s.Point.Window, c.Goal.Grain, in.zone)
 	}
 	judging := r.Judging(in.zone, in.asOf)
 	g.Chart = chartOf(judging, s, u)
@@ -165,6 +168,7 @@ func goalView(r *directive.Record, c board.Card, in input) GoalView {
 	for i := len(history) - 1; i >= 0; i-- {
 		g.History = append(g.History, historyRow(history[i], u, c.Goal.Grain, in.zone))
 	}
+	g.Claims = claimsOf(r, in)
 	g.Directive = directiveView(r, in.zone, !in.asOf.IsZero())
 	return g
 }
@@ -172,20 +176,18 @@ func goalView(r *directive.Record, c board.Card, in input) GoalView {
 func proof(s scorecard.State) (text, class string) {
 	switch {
 	case s.Proof == scorecard.Proven:
-		return "Proven: the 95 % interval lies wholly beyond the target", "good"
-	case s.Proof == scorecard.NotYet:
-		return "Not yet: nothing is decided", "none"
-	case s.Against == scorecard.Short:
-		return "Not proven: the 95 % interval lies wholly short of the target", "none"
-	case s.Against == scorecard.Around:
-		return "Not proven: the target lies within the 95 % interval", "warn"
+		return s.ProofWhy, "good"
+	case s.Insight != nil && s.Insight.Verdicts.Any(contract.Fails):
+		return s.ProofWhy, "bad"
+	case s.Proof == scorecard.NotYet, s.Against == scorecard.Short:
+		return s.ProofWhy, "none"
 	}
-	return "Not proven", "warn"
+	return s.ProofWhy, "warn"
 }
 
 func historyRow(s scorecard.State, u wording.Unit, g contract.Grain, zone *time.Location) HistoryRow {
 	p := s.Point
-	row := HistoryRow{Window: window(p.Window, g, zone), N: wording.Count(p.N), Value: "no value", Why: s.Why, Status: badge(s), Coverage: coverage(p)}
+	row := HistoryRow{Window: wording.Window(p.Window, g, zone), N: wording.Count(p.N), Value: "no value", Why: s.Why, Status: badge(s), Coverage: coverage(p)}
 	if p.Value != nil {
 		row.Value = plusMinus(*p, u)
 	}
@@ -224,7 +226,7 @@ func (n numbers) decided() Figure {
 			}
 		}
 	}
-	w := window(v.Window, n.r.Goal.Grain, n.zone)
+	w := wording.Window(v.Window, n.r.Goal.Grain, n.zone)
 	return Figure{Label: label, Text: n.u.Value(v.Value), Short: w, Facts: []Fact{
 		{"Window", w}, {"Measurement", fmt.Sprintf("%s, revision %d, since measured again", v.Measurement, v.Revision)},
 	}}
@@ -255,9 +257,9 @@ func (n numbers) baseline() Figure {
 		f.Facts, f.Short = []Fact{{"Origin", "given when the goal was set"}}, "given"
 		return f
 	}
-	f.Short = window(*b.Window, n.r.Goal.Grain, n.zone) + ", n " + wording.Count(b.N)
+	f.Short = wording.Window(*b.Window, n.r.Goal.Grain, n.zone) + ", n " + wording.Count(b.N)
 	f.Facts = []Fact{
-		{"Window", window(*b.Window, n.r.Goal.Grain, n.zone)}, {"n", wording.Count(b.N)},
+		{"Window", wording.Window(*b.Window, n.r.Goal.Grain, n.zone)}, {"n", wording.Count(b.N)},
 		{"Frozen", fmt.Sprintf("with revision %d of measurement %s", b.Revision, b.Measurement)},
 	}
 	if b.StdErr != nil {
@@ -299,13 +301,13 @@ func (n numbers) projection() Figure {
 	half := (p.High - p.Low) / 2
 	return Figure{Label: "Projection", Text: n.u.Value(p.Value) + " ± " + n.u.Bare(half), Short: "at " + wording.Day(p.At), Facts: []Fact{
 		{"At", "the window that ends on " + wording.Day(p.At)}, {"95 % prediction interval", n.u.Value(p.Low) + " to " + n.u.Value(p.High)},
-		{"How", "a straight line through the last windows up to six; shown, never used to judge"},
+		{"How", wording.Method(p.How) + "; shown, never used to judge"},
 	}}
 }
 
 // pointFigure writes a window's value with window, n, standard error, interval and coverage.
 func pointFigure(label string, p contract.Point, u wording.Unit, g contract.Grain, zone *time.Location) Figure {
-	w := window(p.Window, g, zone)
+	w := wording.Window(p.Window, g, zone)
 	f := Figure{Label: label, Text: "no value", Short: w + ", n " + wording.Count(p.N)}
 	if p.Value != nil {
 		f.Text = plusMinus(p, u)
@@ -355,22 +357,6 @@ func coverage(p *contract.Point) string {
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, "; ")
-}
-
-// window names a window as people do.
-func window(w contract.Window, g contract.Grain, zone *time.Location) string {
-	start, last := w.Start.In(zone), w.End.In(zone).AddDate(0, 0, -1)
-	switch g {
-	case contract.GrainMonth:
-		return start.Format("January 2006")
-	case contract.GrainQuarter:
-		return fmt.Sprintf("quarter %d of %d", (int(start.Month())+2)/3, start.Year())
-	case contract.GrainYear:
-		return start.Format("2006")
-	case contract.GrainDay:
-		return start.Format("2 January 2006")
-	}
-	return start.Format("2 January") + " to " + last.Format("2 January 2006")
 }
 
 // Figures returns the numbers of the goal in the order in which they are read.

@@ -39,7 +39,7 @@ func (in Input) resting() *Resting {
 	}
 	g := in.Ground
 	return &Resting{
-		ID: g.Insight, Knowledge: g.Standing.State, Since: g.Standing.Since, Verdicts: in.Insight.Verdicts, Line: wording.Knowledge(g.Standing, in.Insight.Verdicts, zone),
+		ID: g.Insight, Knowledge: g.Standing.State, Since: g.Standing.Since, Verdicts: in.Insight.Verdicts, Line: wording.Knowledge(g.Standing, in.Insight, zone),
 	}
 }
 

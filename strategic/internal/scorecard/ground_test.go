@@ -41,7 +41,7 @@ func TestProofRestsOnAllFive(t *testing.T) {
 		"only a candidate, which has no verdicts": {func(i *contract.Insight, g *Ground) {
 			i.State, g.Standing = contract.InsightCandidate, wording.Standing{State: wording.NotYetKnowledge}
 			i.Verdicts = contract.Verdicts{Volume: contract.NotEnoughData}
-		}, Proven, "Proven: the 95 % interval lies wholly beyond the target", "Not knowledge yet: Volume, Velocity, Variety, Variability and Veracity lack data"},
+		}, Proven, "Proven: the 95 % interval lies wholly beyond the target", "Not knowledge yet: it is still being examined"},
 		"examined no more, with its last verdicts": {func(i *contract.Insight, g *Ground) {
 			i.State, g.Standing.State = contract.InsightExpired, wording.ExpiredKnowledge
 		}, Proven,
