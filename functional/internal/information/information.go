@@ -1,5 +1,6 @@
 // Package information owns what the functional layer makes of measurements: the series of a goal's metric with trend,
-// projection to the deadline, and what drove the last change. It is pure: it stores and sends nothing.
+// projection to the deadline, and what drove the last change. How a series is forecast is package forecast's; what of the
+// measurements it is made from is decided here. It is pure: it stores and sends nothing.
 package information
 
 import (
@@ -31,6 +32,7 @@ type Input struct {
 	Supporting []contract.Measurement // of the plan's other metrics
 	Labels     map[contract.MetricID]string
 	Missing    []contract.Missing
+	Forecast   Forecaster // forecast.Of where nil
 }
 
 // Build returns the information on a goal; false while nothing has been measured. The revision is the caller's to set.
@@ -54,7 +56,11 @@ func Build(in Input) (contract.Information, bool) {
 		}
 	}
 	closed := decided(own)
-	info.Trend, info.Projection = project(closed, &in.Directive.Goal, zoneOf(in.Directive.TimeZone), last.Unit)
+	zone := zoneOf(in.Directive.TimeZone)
+	info.Trend, info.Projection = project(closed, &in.Directive.Goal, zone, last.Unit)
+	if p := in.expected(own, zone); p != nil {
+		info.Projection = p
+	}
 	if n := len(closed); n > 1 {
 		info.Change = Split(&closed[n-2], &closed[n-1])
 	}

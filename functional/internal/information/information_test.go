@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/strata-crm/strata/functional/internal/forecast"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
@@ -91,6 +92,60 @@ func TestBuildProjectsToTheDeadline(t *testing.T) {
 	}
 	if math.Abs(info.Trend.Slope-.02) > 1e-12 {
 		t.Errorf("slope %v, want .02 a month", info.Trend.Slope)
+	}
+}
+
+// A level with a season of a year: 24 months of it are enough for the forecast, which knows July from December.
+func TestBuildForecastsWhereThereIsEnough(t *testing.T) {
+	t.Parallel()
+	var ms []contract.Measurement
+	for i := range 24 {
+		ms = append(ms, month(1996+i/12, time.Month(1+i%12), .5+.3*math.Sin(2*math.Pi*float64(i)/12)+.01*math.Cos(7*float64(i)), 100))
+	}
+	asked := 0
+	in := Input{Directive: directive("1998-04-30"), Own: ms, Forecast: func(s forecast.Series, ahead int, g forecast.Gates) (*forecast.Forecast, error) {
+		asked++
+		if len(s.Values) != 24 || s.Season != 12 || ahead != 4 || *s.Bounds.High != 1 {
+			t.Errorf("%d values, season %d, %d ahead, bounds %+v", len(s.Values), s.Season, ahead, s.Bounds)
+		}
+		return forecast.Of(s, ahead, g)
+	}}
+	info, _ := Build(in)
+	if p := info.Projection; asked != 1 || p == nil || p.How != string(forecast.SeasonalNaive) || math.Abs(p.Value-.8) > .05 || p.Low < 0 || p.High > 1 || p.High-p.Low < .01 {
+		t.Errorf("projection %+v; want last year's April again, about .8", p)
+	}
+	in.Own, in.Forecast = ms[:14], nil // one too few for the gates
+	if info, _ := Build(in); info.Projection == nil || info.Projection.How != "linear_trend" {
+		t.Errorf("projection %+v; want a line through so few windows", info.Projection)
+	}
+}
+
+func TestSeriesOfLeavesGapsOpen(t *testing.T) {
+	t.Parallel()
+	none, open := month(1997, 4, 0, 0), month(1997, 6, .9, 50)
+	none.Value, open.Closed = nil, false
+	s, end := SeriesOf([]contract.Measurement{open, month(1997, 5, .3, 50), month(1997, 1, .1, 50), none, month(1997, 2, .2, 50)})
+	if len(s.Values) != 5 || !math.IsNaN(s.Values[2]) || !math.IsNaN(s.Values[3]) || s.Values[4] != .3 || end.Month() != time.June {
+		t.Errorf("%v until %s; want January, February and May, and two windows without a value", s.Values, end)
+	}
+	for name, c := range map[string]struct {
+		unit      contract.Unit
+		value     float64
+		low, high bool
+	}{
+		"a share":               {contract.Ratio, .2, true, true},
+		"a ratio above one":     {contract.Ratio, 1.2, true, false},
+		"a change, negative":    {contract.Ratio, -.2, false, false},
+		"money":                 {contract.Money, 500, true, false},
+		"money after refunds":   {contract.Money, -500, false, false},
+		"a count":               {contract.Count, 3, true, false},
+		"values per a customer": {contract.PerPerson, 0, true, false},
+	} {
+		m := month(1997, 1, c.value, 50)
+		m.Unit = c.unit
+		if s, _ := SeriesOf([]contract.Measurement{m}); (s.Bounds.Low != nil) != c.low || (s.Bounds.High != nil) != c.high {
+			t.Errorf("%s: bounds %+v", name, s.Bounds)
+		}
 	}
 }
 

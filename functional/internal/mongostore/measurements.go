@@ -141,7 +141,9 @@ func (s *Stores) inform(ctx context.Context, r directive.Record) error {
 }
 
 func (s *Stores) input(ctx context.Context, r directive.Record) (info.Input, error) {
-	in := info.Input{Directive: r.Strategic, Plan: r.Plan.ID, Labels: map[contract.MetricID]string{}, Missing: r.Plan.Missing}
+	in := info.Input{
+		Directive: r.Strategic, Plan: r.Plan.ID, Labels: map[contract.MetricID]string{}, Missing: r.Plan.Missing, Forecast: s.forecasts.Of,
+	}
 	current := map[contract.MetricID]int{}
 	for _, part := range r.Plan.Parts {
 		for _, m := range part.Metrics {

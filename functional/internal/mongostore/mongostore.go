@@ -17,6 +17,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/functional/internal/forecast"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/mongodb"
@@ -56,14 +57,17 @@ type Options struct {
 }
 
 // Stores is every store of the functional layer.
-type Stores struct{ o Options }
+type Stores struct {
+	o         Options
+	forecasts *forecast.Memo
+}
 
 // New returns the stores, or an error naming what is missing.
 func New(o Options) (*Stores, error) {
 	if o.Tenant == "" || o.DB == nil || o.Outbox == nil || o.Now == nil || o.NewID == nil {
 		return nil, fault.New(fault.Internal, "", "functional stores: tenant, database, outbox, now and newID are required")
 	}
-	return &Stores{o}, nil
+	return &Stores{o, forecast.NewMemo()}, nil
 }
 
 // now returns the wall clock at the precision that is stored.
