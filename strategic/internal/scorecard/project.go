@@ -16,11 +16,30 @@ const (
 	projectBy = 3
 )
 
+// projection returns what is expected in the deadline's window as of the last window seen: what the functional layer sent,
+// where that is of the same windows and the same deadline. It is as of the latest closed window alone, so that before it a
+// line is drawn here.
+func (in *Input) projection(seen []contract.Point) *contract.Projection {
+	p := project(seen, in.Goal, in.Zone)
+	if sent := in.Projection; p != nil && sent != nil && sent.At == in.Goal.Deadline && len(seen) == closedIn(in.Series) {
+		return sent
+	}
+	return p
+}
+
+func closedIn(series []contract.Point) (n int) {
+	for i := range series {
+		if series[i].Closed {
+			n++
+		}
+	}
+	return n
+}
+
 // project reads a least-squares line through the last windows off at the deadline's window, with the 95 % prediction
 // interval of a new window (Student's t with n−2 degrees of freedom; Draper & Smith, Applied Regression Analysis,
-// section 1.4): the same rule by which the functional layer projects, applied here because a state is asked for as of any
-// window, and what functional sends is as of the latest. A ratio stays within 0 and 1. It is nil at and after the
-// deadline, and where there are too few windows.
+// section 1.4): the same rule by which the functional layer projects while it has too few windows for a forecast. A ratio
+// stays within 0 and 1. It is nil at and after the deadline, and where there are too few windows.
 func project(seen []contract.Point, g contract.Goal, zone *time.Location) *contract.Projection {
 	var ys []float64
 	var last time.Time

@@ -106,6 +106,7 @@ type Input struct {
 	Constraints contract.Constraints
 	Series      []contract.Point // ascending by window start; open windows are ignored
 	Changes     []contract.Change
+	Projection  *contract.Projection      // by the functional layer, as of the latest closed window; nil for none
 	Answer      *contract.Acknowledgement // to the goal's directive; nil before there is one
 	Insight     *contract.Insight         // on the goal's own metric; nil before there is one
 	Ground      *Ground                   // what became of that insight; nil before there is one

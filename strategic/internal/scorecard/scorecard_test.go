@@ -381,6 +381,23 @@ func TestProjection(t *testing.T) {
 	}
 }
 
+func TestProjectionThatWasSent(t *testing.T) {
+	t.Parallel()
+	in := g1(t)
+	in.Series = slices.DeleteFunc(in.Series, func(p contract.Point) bool { return p.Window.End.After(in.Goal.Deadline.Start(in.Zone)) })
+	in.Projection = &contract.Projection{At: in.Goal.Deadline, Value: .3, Low: .25, High: .35, How: "damped"}
+	if p := Judge(in).Projection; p != in.Projection {
+		t.Errorf("at the latest window %+v, want what was sent", p)
+	}
+	if p := asOf(in, "1998-03-31").Projection; p == nil || p.How != "linear_trend" {
+		t.Errorf("before it %+v, want a line: the forecast has seen what came later", p)
+	}
+	in.Projection.At = "1999-06-30"
+	if p := Judge(in).Projection; p == nil || p.How != "linear_trend" {
+		t.Errorf("%+v; what was sent is of another deadline", p)
+	}
+}
+
 func TestDegradedBeforeAnyData(t *testing.T) {
 	t.Parallel()
 	in := g1(t)

@@ -32,7 +32,7 @@ func walk(in Input) []State {
 	states := []State{j.blank()}
 	for i := range seen {
 		s := j.at(seen, i)
-		s.Projection = project(seen[:i+1], in.Goal, in.Zone)
+		s.Projection = in.projection(seen[:i+1])
 		states = append(states, s)
 	}
 	if f := in.Frozen.Decided; len(seen) == 0 && f != nil && in.AsOf.IsZero() {
