@@ -76,7 +76,13 @@ func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error
 		return nil, err
 	}
 	h.people = &httpapi.People{Tenant: c.Tenant.ID, Gate: h.policy.Gate, Purposes: h.policy.Purposes, Predictions: predictions}
-	h.api = &httpapi.Directing{Tenant: c.Tenant.ID, Gate: h.policy.Gate, Records: h.directives, Measurements: h.measurements}
+	explainer, err := newExplainer(c, d)
+	if err != nil {
+		return nil, err
+	}
+	h.api = &httpapi.Directing{
+		Tenant: c.Tenant.ID, Gate: h.policy.Gate, Records: h.directives, Measurements: h.measurements, InForce: h.force, Explainer: explainer,
+	}
 	return h, nil
 }
 
@@ -88,6 +94,21 @@ func minorUnits(code string) float64 {
 	}
 	decimals, _ := currency.Standard.Rounding(unit)
 	return math.Pow10(decimals)
+}
+
+// newExplainer returns what tells how metrics are computed.
+func newExplainer(c Config, d host.Deps) (*metric.Explainer, error) {
+	zone, err := c.Tenant.Location()
+	if err != nil {
+		return nil, err
+	}
+	store := mongostore.NewMetrics(c.Tenant.ID, d.DB)
+	e := &metric.Explainer{Zone: zone, Calendar: calendar(c), Warehouse: store, Planner: store, Gates: btyd.DefaultGates(), Now: d.Now}
+	return e, e.Check()
+}
+
+func calendar(c Config) metric.Calendar {
+	return metric.Calendar{WeekStart: weekdays[c.Tenant.WeekStart]}
 }
 
 // complete adds what rests on collecting: answering directives, measuring, and the consumers.
@@ -141,7 +162,7 @@ func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics) (*met
 		return nil, err
 	}
 	return metric.NewEngine(metric.Options{
-		Tenant: h.c.Tenant.ID, Zone: zone, Calendar: metric.Calendar{WeekStart: weekdays[h.c.Tenant.WeekStart]}, Orders: h.force,
+		Tenant: h.c.Tenant.ID, Zone: zone, Calendar: calendar(h.c), Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col}, Warehouse: warehouse, Sink: out,
 		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, Ingested: h.pulse.last, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
 		Tracer: h.d.Telemetry.Tracer,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/strata-crm/strata/operational/internal/directive"
+	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/bus/bustest"
@@ -290,6 +291,28 @@ func (s *suite) reads(m contract.Measurement) {
 	}
 	s.do("GET", api+"/directives/od-9", "", nil, 404, nil)
 	s.do("GET", api+"/measurements?metric=$where", "", nil, 400, nil)
+	s.explains()
+}
+
+// explains checks that the API tells how a metric is computed, and nothing of what came out.
+func (s *suite) explains() {
+	s.t.Helper()
+	var e metric.Explanation
+	s.do("POST", api+"/metrics/explain", "", map[string]any{"metric": "revenue_month", "day": "1997-01-15"}, 200, &e)
+	if len(e.Plans) != 1 || e.Plans[0].Index != "day" || e.Plans[0].Documents == 0 || e.Window.Start.Format("2006-01-02") != "1997-01-01" {
+		s.t.Errorf("the explanation is %+v", e)
+	}
+	e = metric.Explanation{}
+	count := map[string]any{"id": "buyers", "version": "1.0.0", "type": "simple", "measures": []any{map[string]any{"name": "n", "agg": "count", "entity": "customer"}}}
+	s.do("POST", api+"/metrics/explain", "", map[string]any{"definition": count, "grain": "week", "day": "1997-01-15"}, 200, &e)
+	if e.Plans[0].Index != "" || e.Window.End.Sub(e.Window.Start).Hours() != 168 {
+		s.t.Errorf("the explanation of a definition is %+v", e)
+	}
+	s.do("POST", api+"/metrics/explain", "", map[string]any{"metric": "no_such_metric", "day": "1997-01-15"}, 404, nil)
+	s.do("POST", api+"/metrics/explain", "", map[string]any{"metric": "revenue_month", "day": "1997-02-30"}, 422, nil)
+	s.do("POST", api+"/metrics/explain", "", map[string]any{"day": "1997-01-15"}, 400, nil)
+	count["type"] = "wish"
+	s.do("POST", api+"/metrics/explain", "", map[string]any{"definition": count, "day": "1997-01-15"}, 422, nil)
 }
 
 // TestCoverageDegradesAndHeals: with too few e-mail addresses the directive is degraded with the figures, until they come.

@@ -22,6 +22,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
 	"github.com/strata-crm/strata/operational/internal/directive"
+	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/prediction"
 	"github.com/strata-crm/strata/shared/contract"
 )
@@ -47,6 +48,33 @@ func (e AnswerStatus) Valid() bool {
 	case NotRequested:
 		return true
 	case Quarantined:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExplainRequestGrain.
+const (
+	Day     ExplainRequestGrain = "day"
+	Month   ExplainRequestGrain = "month"
+	Quarter ExplainRequestGrain = "quarter"
+	Week    ExplainRequestGrain = "week"
+	Year    ExplainRequestGrain = "year"
+)
+
+// Valid indicates whether the value is a known member of the ExplainRequestGrain enum.
+func (e ExplainRequestGrain) Valid() bool {
+	switch e {
+	case Day:
+		return true
+	case Month:
+		return true
+	case Quarter:
+		return true
+	case Week:
+		return true
+	case Year:
 		return true
 	default:
 		return false
@@ -223,6 +251,9 @@ type Balance struct {
 	Unaccounted int64  `json:"unaccounted"`
 }
 
+// Condition A condition tree that selects customers
+type Condition = contract.Condition
+
 // Conservation defines model for Conservation.
 type Conservation struct {
 	Partitions []Balance `json:"partitions"`
@@ -231,11 +262,36 @@ type Conservation struct {
 	Unaccounted int64 `json:"unaccounted"`
 }
 
+// Definition A metric's definition, as in the functional API
+type Definition = contract.Definition
+
 // DroppedProperty defines model for DroppedProperty.
 type DroppedProperty struct {
 	Count int64  `json:"count"`
 	Name  string `json:"name"`
 }
+
+// ExplainRequest Either the id of a metric that a directive in force asks for, or a definition.
+type ExplainRequest struct {
+	// Day A day of the window.
+	Day string `json:"day"`
+
+	// Definition A metric's definition, as in the functional API
+	Definition *Definition `json:"definition,omitempty"`
+
+	// Grain Without it the directive's; month for a definition.
+	Grain  *ExplainRequestGrain `json:"grain,omitempty"`
+	Metric *string              `json:"metric,omitempty"`
+
+	// Scope A condition tree that selects customers
+	Scope *Condition `json:"scope,omitempty"`
+}
+
+// ExplainRequestGrain Without it the directive's; month for a definition.
+type ExplainRequestGrain string
+
+// Explanation What the measurement of a metric for a window takes
+type Explanation = metric.Explanation
 
 // Hole defines model for Hole.
 type Hole struct {
@@ -561,6 +617,9 @@ type FinishImportJSONRequestBody FinishImportJSONBody
 // ImportRowsJSONRequestBody defines body for ImportRows for application/json ContentType.
 type ImportRowsJSONRequestBody = ImportRowsJSONBody
 
+// ExplainMetricJSONRequestBody defines body for ExplainMetric for application/json ContentType.
+type ExplainMetricJSONRequestBody = ExplainRequest
+
 // RegisterSourceJSONRequestBody defines body for RegisterSource for application/json ContentType.
 type RegisterSourceJSONRequestBody = SourceDraft
 
@@ -748,6 +807,9 @@ type ServerInterface interface {
 	// ListMeasurements Measurements as last sent up, by metric and window
 	// (GET /api/operational/v1/measurements)
 	ListMeasurements(ctx echo.Context, params ListMeasurementsParams) error
+	// ExplainMetric How a metric is computed for a window, and what that costs
+	// (POST /api/operational/v1/metrics/explain)
+	ExplainMetric(ctx echo.Context) error
 	// GetPrediction What a model tells of all customers together
 	// (GET /api/operational/v1/predictions/{kind})
 	GetPrediction(ctx echo.Context, kind GetPredictionParamsKind, params GetPredictionParams) error
@@ -970,6 +1032,15 @@ func (w *ServerInterfaceWrapper) ListMeasurements(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListMeasurements(ctx, params)
+	return err
+}
+
+// ExplainMetric converts echo context to params.
+func (w *ServerInterfaceWrapper) ExplainMetric(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExplainMetric(ctx)
 	return err
 }
 
@@ -1351,6 +1422,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/operational/v1/directives", wrapper.ListDirectives, options.OperationMiddlewares["listDirectives"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/directives/:directive", wrapper.GetDirective, options.OperationMiddlewares["getDirective"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/measurements", wrapper.ListMeasurements, options.OperationMiddlewares["listMeasurements"]...)
+	router.POST(options.BaseURL+"/api/operational/v1/metrics/explain", wrapper.ExplainMetric, options.OperationMiddlewares["explainMetric"]...)
 
 }
 
@@ -1720,6 +1792,45 @@ type ListMeasurementsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListMeasurementsdefaultApplicationProblemPlusJSONResponse) VisitListMeasurementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainMetricRequestObject struct {
+	Body *ExplainMetricJSONRequestBody
+}
+
+type ExplainMetricResponseObject interface {
+	VisitExplainMetricResponse(w http.ResponseWriter) error
+}
+
+type ExplainMetric200JSONResponse Explanation
+
+func (response ExplainMetric200JSONResponse) VisitExplainMetricResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainMetricdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExplainMetricdefaultApplicationProblemPlusJSONResponse) VisitExplainMetricResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2564,6 +2675,9 @@ type StrictServerInterface interface {
 	// ListMeasurements Measurements as last sent up, by metric and window
 	// (GET /api/operational/v1/measurements)
 	ListMeasurements(ctx context.Context, request ListMeasurementsRequestObject) (ListMeasurementsResponseObject, error)
+	// ExplainMetric How a metric is computed for a window, and what that costs
+	// (POST /api/operational/v1/metrics/explain)
+	ExplainMetric(ctx context.Context, request ExplainMetricRequestObject) (ExplainMetricResponseObject, error)
 	// GetPrediction What a model tells of all customers together
 	// (GET /api/operational/v1/predictions/{kind})
 	GetPrediction(ctx context.Context, request GetPredictionRequestObject) (GetPredictionResponseObject, error)
@@ -2924,6 +3038,52 @@ func (sh *strictHandler) ListMeasurements(ctx echo.Context, params ListMeasureme
 		return err
 	} else if validResponse, ok := response.(ListMeasurementsResponseObject); ok {
 		return validResponse.VisitListMeasurementsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExplainMetric operation middleware
+func (sh *strictHandler) ExplainMetric(ctx echo.Context) error {
+	var request ExplainMetricRequestObject
+
+	var body ExplainMetricJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExplainMetric(ctx.Request().Context(), request.(ExplainMetricRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExplainMetric")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExplainMetricResponseObject); ok {
+		return validResponse.VisitExplainMetricResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3600,96 +3760,102 @@ func (sh *strictHandler) Track(ctx echo.Context) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"3F3dcty2kn6VLu6p8m6Zmhn57xxLtReKk5yokqyzVlK5SLQpiOwZIiIBBgA1mqhUtU+zD7ZPsoUG+Dvg",
-	"iGON7ayvLIkk0Oj+utF/gO+iRBalFCiMjk7uopIpVqBBRb+d6bdL+2+KOlG8NFyK6CQ6g5RtYtBVkgHT",
-	"cPz69T+OFq+Oni9mURxx+8YfFapNFEeCFRidRMwOE0cK/6i4wjQ6MarCONJJhgVzsxqDyn75X78sjl5f",
-	"3r24P3I/PGt/+FsUR2ZT2gG1UVysovv7OHpTKS3VNpE/ZggCbw3IJZgMoWQrhCtcSoVjZCZuqC5hBbv9",
-	"DsXKZNHJ8WKxCBFwnmJRSoMi2XyLG/sRjZ0hS1G1g3deO7LvdWcJDLr8npkkCy/rqx/ZCkzGDKyZBoUs",
-	"bVa0NevyyA20e7rveMFNQ/qALTk9HHCFF1URnby0LCm4cL8dN+zhwuAKFY39g8KUJ5b8b7lIm0lKZrJ2",
-	"jmv7aBdCUNgZfonUsoji6IblFUZxxHJ+Y/9NskqJ6DIknneVOB+bVVVi56Qd6b96ERr8QlYqwdHxNT2e",
-	"jHx29Ofi6PXR5d1x/GIxAvefEa91QCWt4GNYSgXEm1N4+Qz4EtiVRmHGAL+mwbrkLKUqmIlOolRWV7kl",
-	"vZH1s1dhWYuquCJR37t1ojZfyJQjUXlusLD/JlIYFAQxVpY5T5glfP67ttTfdQj4m8JldBL9y7w1S3P3",
-	"VM9psGaelp/uL7qUQrtZ38g8x8RgerCpz4ReW5tIs/dZ/7NVxCtMWIHW1iBLMuAGi1lkwc+UyTd/CXpO",
-	"gRnIkWkDUiCZDiHtXwxw4YhV8irfKa/SvfF0P2LrcQPEnoEfElKZVAVhtdGrg3HLDxeY35pTp6VWR5z1",
-	"JAhZG9ufYKiLNJqfgfZKEgnptJIlKuNVIJEpBr63lBjG8+CjArVmK29Ytp5qw0ylu1aRJQmWFl9xlFaO",
-	"S1Z3/6iYYsJwQU+ENL95BaXfubhhOU/DZrPVsF861DRzt9/Iq98xMZasGpNbHFCoq9y5FxaIehq47ZB+",
-	"DqYU29DKqyRBHbB/X92g2hDMCdgO1LTmNUjV7PsnosrzZtgrKXNkYmu99SxxQ3louV+wnAkH0v5yWwl0",
-	"DSoX5tWLaHuHjCMspdvpJ7ybyRynM/IbmWOIjbnUZuKE1oWa+qo05+Jr6RV3wgclU4Y7Ad4FHnfRO21A",
-	"hYW8mfy2NlJNf7kqS4VaT/6gEixJZCXMxC8GGHSg6PLIy6Khu13uLqXv0N2TkAdBn84aXyG4v7G7q7ph",
-	"tbz6mG/InA7OWn8C+Bzwrq/qC7uPsTwHwwvUp8DExmRcrABzjcA1MEhxiQl5Pfuyvc+NzqpCLPlSybLE",
-	"9AfHiU3I9FdisvaQS3b3gCmmt2I/cIgmUvktQlifipQZPLLs23Yx42ipZDGRZiPfB9o0AX0cW8JCqzgv",
-	"SqlMwLTyFTrTtU02z/E/wjy0DwXXGXa308b4t0/P9uBSwcrS/miZm6YEEpb/0CN265utZVqFfifX4ShP",
-	"ybUL8riGNbOIpHh2EqrjSMm1nmo1KxF2MxonLOSBKLMPwwYQcIFXEx41sotrCbe86QivO+84ar5UbLkT",
-	"On1WX3xzdvTs5as6TWBJmZHq9zIS7Gh5effqRSgo60OvEzI+98Fxk0A4EIz69H9DMEFIco7CUDagWcgp",
-	"6EyuBay5yeiP1nvDwkeEBbvtzvSyk95oeTqKoyYSXAS3ywY7+wa4PUdsHCBB+QttmAjI+EzAu6/fwPPn",
-	"z1+Dx2dHTi8WcSSV3TbYBtaZ1AhXuOJC2E2FC8ddWZRMbJ5o+NMGT1xDgcyyse9RtkKqA99huJPYnYtp",
-	"SCptZIEKUmYYlDkzlsMaNIoUuJnBudFg9x8NTCEkGSbXmFLkdrWx/8TARNpGd7Txkd+MKaUBuNGYL62c",
-	"b49W8sgTaOOm2Tu2/t659JbS75HpShEqwoaIEgpWPxgUaBRPaHwGOpElEhUM1lykch07pIkYUCmpYvij",
-	"Yjk3G3qpEtycQiEFbixXCy6koj/qaCjLPs02BFQsMbMupZ1Xjni7WzAr0GjFTVZdzRJZzLVRzLCjRNU/",
-	"znXGFKbzelSXo6qznm/XIhTDyfrPW3Ju8qUjdhLXTKUP7+vtMLGfrP04BPU2qbYtM0oAMChkijkYzHNN",
-	"wsvzBnQajFyhyVDN4AxWSlblEw1LvqoUOrxZVMM6Q4XAaQcyUoIuWJ7H4IRvfyY4JrLKU7hCWEtFEK0M",
-	"2C3eotga0r4jEkwo/1CpJGPazr00qMBkXDtttARQlkJKOzajIbfYTCvoe54DR6xeeNCU2cWyK+s3uezc",
-	"tjm7dondQJzORDhtNjJmnSyLI4Lhe307gM41JZPbFdZDe+pC6Bn629c+MTu6vr643rqtsmBceNCAvEHV",
-	"h1hY1Xvey3RmEZa3xZrJPH1bmQfkPQgfTizxyiXALKpzbkyOzg4bCXZMG1NYHM+C/lKKmq/EGL+shdK7",
-	"9vPt5W8td0tg6zrr++DHA3B4Wvv4aKgMYSMg7zeN2eCu5LDkxtBmNNsnlImjG1S6H+7vDnPq9y1VcSPt",
-	"fame6DFbfAapXu9IuYfx/IDCulqHL4qJWlE9BY01q1F/uXt3LJudYHZRFQWj/P777o0Wp8yBdm5Zo+wP",
-	"7Qy+ntNkicMQdzo88L7Hc52cvLbxQMOnOgPRJzc57gi0QiDbAs47TKRKgzVOrjAx/AaBimwJ8htMY7J8",
-	"v8sr7WKzhCnKO1pr4Twy+9w5Ys4Z4kZDxrWRJJhdkmwmnHmiDizHZnxXF8MV18a6i22yvS+z1oefkluP",
-	"o7XiBr8N7pRjfn3zSUinfWTcJ4p7v/rhOhHFLrtDl+MHcxWKIlCadITEjjo8Pu8/RnEoeTlQjLFImxbg",
-	"344dUSMr0eMVjMp3Bzy4p+3IFQ1nXHKl6+zHhO9zts/bnczKlES0k6EOxz9EKBwvXHvDlNRmBxZb3tYw",
-	"GVZzoV1hN/fhWd8hMSS8CzRnmqf4uAykQqblnqmgIdrcELsSlGPWpiYwtEOEndOcGRS+GrT1cNQHkcul",
-	"9wsbUY4l6hr/eDz8U40V3Sd5qPCG147QJF0fiyLjyKhqJCG6ZgZVwdT1Q2j9uXlxKE6e1r0C21Fpw8nG",
-	"AaqJ6axvwKBxPIwk7VpQ1JXOhOW5TwhRdUPdUPhj8NYECpk1dvZKQvWRtRX6MMitU+BUIoZMrsG+D0wA",
-	"3qAwULANMKX4DXZ6pDIbNr/4R3ZKXoGNkbmhrFKObi4bZKeY5ExhOusnqJ4t4nGA9957OOEYgP+AOZee",
-	"Q79d3i3iV8/DHCrY7bn7vp7U/3q8Q3uGaQrpHSVNCSXrONkg7BQYLCuR+KLX7vXV/LW+OMglaJajHs/K",
-	"dTRpT741epbiklW5VdhKXAu5tjTW4LxBxZecMtX1wweL6/vpWFCD6qQu7dB5/nYZnfzygIfkvMn7eGu/",
-	"YNUqMz+V4ULJvpXtusNg4g6/R1V631KzkOZd0/ow7RMSxvRy5iCFGNhFul7Go92I9yqPy7V+hywQ7bwV",
-	"CUIt+xNwFWZ4Co3A4Sl05oOn0GUoPAUvaXgKbcHZveXlBE/ByndiLP6I0nx/YdatpS4oxSxFyZ45AV3p",
-	"EpNH+76DxISrL4OkAdFHkkwhXGNpTuBPVPI3Vti3YuApCsMTlv9mpTeLQtk8aVgeSHq6Ib7nwrXHTqAz",
-	"qZRCkUyI4Lpjd74Lmac148aXuAKycRVOsUJtIGMaNmjASDDsGt+nft9AvNMmsbMj6l2gIWpC10S9qLi1",
-	"mI0gOrBprMhOB/7yPo5+7nprQx/eeQk/CePCxlDrEzKVc1TeBbGcvEIUnrOYzuCMOkGBL61SUr/EmvU9",
-	"jmm+a4kiDYrzSz8UZUGENCTKkpEluNp4Snoh1LQJd4ZPNTXbTLXai0mluNlcWHvqi6nyGtvGQdrekCna",
-	"dP33mTHlMJuxHRPSU7jGjXU+rOdSaVRgt/FTqo9oYOBGBppyVnfZ0pRM82Q44z3tl0sZSGS67lENa6sr",
-	"TRZHA9PX1nOKyY+sDGpfn9MkAo0ipTJlXTPTUJUzID+NrA3hwUiY3xy7VBXzTu0T3a4vriugVlg+5zVW",
-	"usyYwlOLQDXoyKlEigrmrOS9zFRnXr4SmB5xASUqLcUT7dkGXykllaN32Cmq4V/fff0GXr94+fd/8yXu",
-	"TYlQKXHi0mAn/ouTX6vF4nmSyBTpJ7IsPnsYXdCrMXQIg5xtCBJNvjo6ni1mC/IKShSs5NFJ9Hy2mD13",
-	"nQIZYSuwvjbnRm+skByc5p3zNDqJvuPafNm+FveOYIz4ce0rc9e6bz25B170ByXuLwfN0s8Wi70abbfz",
-	"cXt4NC6xGfBm6j7DB5xlE7agwcZitqKqdSuCmOxQOnNbsnfjwwQ3HOo0L1u77hLsvsZqDSjTVPNcupol",
-	"AcdXwdf9PmxK7Ru20lSWaeV9aQfeDZ35XfPz/SiM/oktiqJHiniKCMO91G0O+wBMfis6A7bZdMq+M2qT",
-	"qHsexli7pUyBQxppj2vveRTkckSILm2/W/nP/TthYg96GOdu6rmnrfV9QqPRBKsf0Wh4uR0CxV68rnKU",
-	"M2M9Xcr6dkBbw4QQK/VII47de0BVou5V09a0LHnumnDc3m23W4WmUgLTuG38GmsmhDM3gGt7smNzDXXD",
-	"nWuDsq6MwLXrOeIC1hlPnCJaZ5t25sbDpgClj/ALw5SHeNQ9ILQ53LGgTttf6HTQBzSGNTTDxlBV4hAA",
-	"+sJKgaToYOJasazYqBdnJUGK2joGMbXbNs3vVCV27isd6X0gPrYprAkHmijeUXJ9CN7+2G2KJMYKz+Ux",
-	"7dzLOXOHDx/aHZwE5k7thodwp0/Smo6+BL+mcR+tgg8EpTvVxDdmBirw9/f3nwpXfdlrCUumDoGpr0Ta",
-	"wsg1Bfgwm6ymt9M1A21ETi12762687pH97GwCaRnljLP5dq1mUqToaLl0L7Q31x6m8oF+kYI2qHcNrFi",
-	"XPj2PgYvF89dG2EutfE+nN2LaCTaiqinNaMzitCcP7Obk/VZKKFQNzk/0eB6ghuf0PXdbG9FTgXsuh6h",
-	"BlMzt/0qiTs8vqNMch/35r09Eun23MOkLcLdr5GS61+jEziO4Vcizv5y97///T/391SqEv082hUXrNuJ",
-	"0h5n/Jj7Zqfb4GGD7yGmvYqedtOFzqfSBtZSpXYf7Loij1flBsh0k4AlIgZmoLCoPY4Xi8VeSktkz5PB",
-	"QaqxXbd34OoDyqI3T0AatPR/b2sC/tTZzurA7iIAuS2dk1ag2UZblc7kGooqyewnh9rdl5a+1m2g6LVG",
-	"FSVLNeRyRamB5riXa633J/Aa+Qp38GBMvN1M28547/vui5OCPpfWi3bcGzChaDshRfT/KpfUPQ3wUWPD",
-	"rqAPgdIuHoBpZ88oOVuVhEt/6sKC0p2z2DOT1DZw6vndNRfpTm+/c7RgX3d3cNXHBCDRBTMT3nPXXjwa",
-	"b7tvKei0uW6J/5/UlEuGA0XnIIUVSkFnyw+UVJx4cKMDgY5498HAvNck79EwOJdByXiWU6Z/BucGBGLq",
-	"dl3FVxmVD/CWgtISZZnXx4HKSpXWi6OUg317JW9QCSaSbkaPWd9Sn7rOD0yoZcjlL6yRdkWpPjy/orn+",
-	"yggdSbE1LVIP33CT6Jsojm5zfetW90eFJthGEjz3Q4fVWnQqbI/OuFpR3TGj0KoMl+I3Jli+0VyP3RLj",
-	"hbnPNTZTtqP9dPlGpDNWsiTDWc2TnmY/7ODGW+PJEsVtkbtP9ZFcLnmCzT0kulTIUp0hmiKf0b/7T2nw",
-	"1sytRPf8MrD92NioRNVId3BhyRvHt6MvuS6lbq5V2HV/yQcyWBQs1lTGrhbq+/X2MlmtS7nTnfrP9rVP",
-	"6I00LbgPVaynexzUJ6JPXSFpzTRoNMDsJNZIcuFCY+saHGLz+ab2vXszkf/hMxbWtDcNvlO9Yvftbof4",
-	"wr/zKcXXnGI4kPDai4UOWXY8y3NoO2rrCZpMDFfQdP1280m1ELrlhb4Y6tMgF/XJjP221cEdeM62Hz7T",
-	"3+0VnpSxOD5g2XNwXGanzNtiZaeRwhdOtD+UTwVjKd7r5qlHA6leTtPz4a9IAm5c40gQPbt1fH7nftgZ",
-	"XVy0V+Jtq/rulbQ6eoC6cnMEKagje4G/uQSQcqlVYN1vMiZW+L665a+C/Mso1ccUleNcuwW2xs+FDY16",
-	"adCGbR6D2nnqrvPZ3ajj3/mEW9Xw1qHD7VnWBZBLG9+SC0f9gW4y2sJsOHCITaxtn/WXmKJvRot9N81S",
-	"KppPQqMGzdlK5cyUkIa6ZQ+twFOxYhG3f8mlbylGNmKBa3c/7F9uLxO4nrafHcDREa7a1Ezn1J2uP3EI",
-	"0IbnOd05oWOQeYrKPtWQSguORxmC3smpsY2sbdj9gDmp7tGsoIgaUg/B9J9KMBLWGbpug7ahpK5VfoDt",
-	"Mtzswq5RAy6XmBhHT6ep1LThkDA1GnwKKWdOSKEG6HNqfhF2JGovF3DFkuvtHJPvY37TrvkTV8y7xrw/",
-	"SNiof7wy3seFpxdMF5tNEb2y/ABW3+4U1v2b4znLubutNWx9z+jxlsTD1HauOm6PnO/tKrV3A783h3yb",
-	"Oylf27b+y6VVsE4tk218PnYt/bGSJa+ThHSRj0/ZdPiXOOKsQBsWXtUXk4dZ+IW/bvwwStNMNq1T0Eth",
-	"j7q7ZZ8wZyMddzYUQvVEQ5LL5Lo1jURWY4ROIZFKUYs+dWnZqZ646ymnnqsYqLlb9iPUew/MPVv8fQLe",
-	"BvdYf2isokihou2IyuyOp6f+urPgTWcPoJYuVRlHLZV3PmPFd74aMQFYe4LjCnMpVhroLs5d7PP2YjPO",
-	"wfP6jc+ZibLLvF7LVohpJVvhOMN+sE8/d8RRzbzDM83WDzBNJwrdEa0w2y7c88+dcY4N+7HOKJZcj3Pu",
-	"R3r8OTOOqlHt8TQ6yhlm2HBkfy7QD4vqpg5mKpVHJ9GcghU/1NBR8CfqrmTVno3TsQ9PNoF8/axz9KKl",
-	"KlTQlS4ZG7u1mQw3QDcCuHRI1YvXNu6iUO8Rz4b/C4kOTPA1z1HHVFm8opbquDmQ1/TFusPJrlXLXdTQ",
-	"acBu5qib30aq0qMnpainhc4lNC0vs8DRnNGBuQa8LQlidugO++3I1E/GxMbf+EeO7hIYXHORzuCtyDd1",
-	"20Lby8pXmW/abdoYrCzpiETRoa1bwhwhbtCzPghfk1o3umx01bT7y/v/CwAA//8=",
+	"3D3tcty2dq+CYe+M2zG1u/LXvZamPxTbudHc69q1ksmPRM1A5OESEQkwAKjVRqOZPk0frE/SwQFIglxw",
+	"lyut7TS/LIskcHC+P6G7KBFlJThwraKTu6iikpagQeL/ztSHzPybgkokqzQTPDqJzkhK1zFRdZITqsjx",
+	"69d/O1q8Onq+mEVxxMwbv9Ug11EccVpCdBJRs0wcSfitZhLS6ETLGuJIJTmU1O6qNUjz5X/9tDh6fXn3",
+	"4v7I/vCs++EvURzpdWUWVFoyvozu7+PoTS2VkJtAfp8D4XCriciIzoFUdAnkCjIhYQzMxC7lA1bS238C",
+	"X+o8OjleLBYhAM5TKCuhgSfrf8DafIRr50BTkN3i3mtH5j1/l8Ci2Xuqkzx8rHff0yXROdVkRRWRQNP2",
+	"RBu7Zkd2oe3b/ZOVTLegD9BS4MMBVlhZl9HJS4OSknH7v+MWPYxrWILEtT9KSFliwP8H42m7SUV13u1x",
+	"bR5t4xDgZoefIpmVURzd0KKGKI5owW7Mv0leSx5dhsjzqebnY7vKmm/d1KP+qxehxS9ELRMYXV/h48mc",
+	"T49+Xxy9Prq8O45fLEbY/UeAaxUQSUP4mGRCEsTNKXn5jLCM0CsFXI8x/AoX88HJhCypjk6iVNRXhQG9",
+	"pfWzV2Fa87q8QlLf23OC0t+IlAFCea6hNP8mgmvgyGK0qgqWUAP4/FdloL/zAPiLhCw6if5l3qmluX2q",
+	"5rhYu0+HT/sbVQmu7K5vRFFAoiE92NZnXK2MTsTd+6j/0QjiFSS0BKNrgCY5YRrKWWSYn0pdrP8Q8JwS",
+	"qkkBVGkiOKDq4ML8RhPGLbBSXBVb6VXZN57uB2yzbgDYM+KWJKlI6hJ5tZWrg2HLLRfY36hTK6VGRqz2",
+	"RBYyOra/wVAWcTW3A9pKJAnKtBQVSO1EIBEpBL43kGjKiuCjEpSiS6dYNp4qTXWtfK1IkwQqw19xlNYW",
+	"S0Z2f6uppFwzjk+40L84AcX/M35DC5aG1WYnYT950LR7d9+Iq18h0Qashic3MCBB1YV1LwwjqmnMbZZ0",
+	"e1Ap6RpPXicJqID+e3cDco1sjoxtmRrPvCJCtnb/hNdF0S57JUQBlG+ct9klbiEPHfcbWlBumbR/3I4C",
+	"vkJlXL96EW1ayDiCSlhLP+HdXBQwHZHfiQJCaCyE0hM3NC7U1FeFPuffCie4Ez6oqNTMEvAu8Njn3mkL",
+	"SijFzeS3lRZy+st1VUlQavIHNadJImquJ34x4EHLFD6OHC1auLvjbhN6D+4ehRwT9OFs+CvE7m8ET1ti",
+	"DZV40jwkWgJY31SBsXmKJLXSojSKYbhqHN0eLcWR+6XR9JImetbt5L1wxMpKSO1cpjw6iZZM5/XVLBHl",
+	"XGlJNT1KZPPjXOVUQjpv1rSRgvEP5A1tDtGX2hbR08Wr0QABCRtQv4+vhbHEtCiIZiWoU0L5WueMLwkU",
+	"CghThJIUMkjQb9uXcfr09E4VIupbyBgfpWoJWrLkiTLQuNdiE/AxjhFVVnN062lBzj6eT6Wut+VhyftW",
+	"iqqC9KOl6jpkiGs+WZehg3y3wzDiW7FbOITfd7dVQRn/ZK0uOjGp5W1afPSAy2ihYOibvGM6B4moZqlx",
+	"5aijiJUvSlImIdHsBgxFMiPWhKprZX6MjdWjHuEMKw3MFF2PhPZNyLxiPBUr/PKB8bk5ks9h26TJY4z7",
+	"OFpKygJM+SPTuag1YRohbDHwRJ2SUnCdYwg0PHjjJpkjxxj1mMDGvO70pcaYeQ1UBrwh444ZtAfCtUsX",
+	"s/1yebeIXz0Po0AlooJdp++U3pDJDNCjvMVpWHgxCDAYKoGqWoLxrHssZNFkKUw0vYZd6tl+N/N3fbj8",
+	"Gj6kVgzmRuqk+cFh2ZwfHZcNAaZ96U2phiOjQkNIz6QoJ8q6Fg8x0LgBfhwbwEIUOu9w0pc8tnTaYBNs",
+	"VsB/hHWPeciZysEPCloXtnt6tgeWSlpV5sdRxRSAYuOYxi35JFbhXJU07GWYkSmyosYqYVZukmWLIylW",
+	"aqrvV/NwsNSGkqE4Sup9EDZgAZs+apM8Le3ihsIdbjzi+fuOc81bSbOtrNNH9cV3Z0fPXr5qNLcBJaC3",
+	"6VF2effqRVhN+aznJb6euxRfmwY9EBv14f8O2QRIUjCjqSTQtD3IKVG5WHGyYjrHX5oYFEqX1yrprb/T",
+	"Sy9J2+F0lI/afNYi6PS3vLNvmq4XTo4zSJD+XGnKAzQ+4+TTt2/I8+fPXxPHnx6dXiziyJo+uiarXCgg",
+	"V7BknBvH0nlsxu5Qvn6iyO+Co6dZAjVo7MfFHZGa9N2Gv2+8V9r59iSlmpKqoNpgWBEFPCVMz8i5VsT4",
+	"oIpQCSTJIbmGFPNPV2vzT0woT7scFTq/GP1DiiaKaQVFNhvYol+V4LNPdPXeJiYMpO87OxdWRJgWDZhA",
+	"tM4IRWMOY8tpPCYgpXGlfqtpwfQaX6o50+hqwNpgtWRcSPzl5PDGh/SwHvDHpnbzYcVDmSjR/HqDzm3V",
+	"Z0RPworKdLc/3C0Tu826j0Os3pUGRjwYSkqRQkE0FIVC4hVFF1ASLZZgfOQZOSNLKerqiSIZW9YSLL8Z",
+	"riarHCQYh5GZDwRRJS0K5x/jz8iOiaiLlFwBWQmJLFprYky84eIN15kGy2Ifa5nkVJm9M42OO1NWGg0A",
+	"mGsVwqxNcckNNOMJ+tHnIIBpI+mQKjOHpVfGb7I1hk11dm3LUwH3lvJw8n9kzSblH0fIhg/6dsA611gS",
+	"83MFdmkHXYh7hjH3tSsvjZ6vT64P1lSW1ARPyDRE3IDss1hY1Hvey3RkIS9vkjUXRfqh1jvoPUghnBjg",
+	"pU3jG64umNYFWD2sBTFrEsrXho9nQX8pBcWWfAxfRkOpbfZ88/gbx90g2KqpXe38eBgCWVj7/NFCGeKN",
+	"AL3ftGqD2cJpxrRGYzTbJwUQRzcgVT9puT090LxvoIpbau8L9USP2fBnEOrVlsJhmJ93CKyt2LrSPm8E",
+	"1UHQarOG6y+3W8eqtQSzi7osKVYpDxpddju4qnRb6wqzuJXhgfc9XrFh6LWNBxquYBOIPpkuYEugFWKy",
+	"Dcb5BImQaTCd0+aIsFUgAXYDaYya71dxpWxsllCJ1ROjLaxHZp5bR8w6Q0wrkjOlBRJmGyXbDWcOqAPT",
+	"sV3fVvdhyZQ27mJXMuzTrPPhp1QI42glmYZ/BC3lmF/ffhKSaRcZ94Fizq/eXe3G2GV76HK8M1chMQLF",
+	"TUdA9MTh8dXLMYhDJZiBYIxF2ngA93ZsgRo5iRqvw9aux2mnTduSKxrumDGpmuzHhO8Lus/bXmZlSjnN",
+	"0lCF4x8ElBwvbJPWlPKGxxYb3tYwGdZgoTuhn/twqPdADBHvAvSZYik8LnMvgSqxZypoyG12iW2J/TFt",
+	"0wAYshBh57SgGriraW88HPVBRJY5v7Al5ViirvWPx8M/2WrRfZKHEm5Y4whNkvWxKDKOtKxHEqIrqkGW",
+	"VF7v4tYf2xeH5GRp0/G0GZW2mGwdoAYY73wDBI3zw0jSrmOKphCR0KJwCSGs0cobDH803OpgAcLyzl5J",
+	"qD5nbYQ+lBTGKbAiEZNcrIh5n1BO4Aa4JiVdEyoluwGv0zM3YfOLv+Wn6BW4QowhRgF2LxNkp5AUVEI6",
+	"6yeoni3icQbvvbc74Rhg/4dUZkp6e26/bzZ1/z3eIj3DNIVwjhLW3WxVimp6SmhbIB3iYeN8DX6NL05E",
+	"RhQtQI1n5TxJ2hNvrZylkNG6MAJb82suVtyrkt2AZBnDTHXzcGeL0H4yFpSgJqmLFrooPmTRyU87PCTr",
+	"Td7HG/aC1stc/1CFCyX79uc0fVITLfwevTX7NsxwoT+1DVzTPkFiTG9pGKQQA1bE9zIe7UY8qMlHrNQn",
+	"oIFo5wNPgDS0PyG2T4Y8JS3ByVPi7UeeEh+h5ClxlCZPSdc2Y99ydCJPiaHvxFj8EQ1G/YMZtxZ7OSU1",
+	"ECV75gRUrSpIHu37DhITtseECFwQXCRJJZBrqPQJ+R2k+IWW5q2YsBS4ZgktfjHUm0WhbJ7QtAgkPe0S",
+	"7xm3Tf4T4ExqKYEnEyI4f23vu5B6WlGmXYkrQBtb4eRLUJrkVJE1aKIF1tUf0sPTsrjX7LW1r/NToK1z",
+	"Qu9Xc6i405gtITy2abXIVgf+8j6OfvS9taEPb72EH7i2YWOogROoLBhI54IYTF4BcIdZSGfkDPvZCcuM",
+	"UGLP1Ir2PY5pvmsFPA2S861bCrMgXGgkZUVRE1ytHSS9EGrahlvDpwaaTaQa6YWklkyvL4w+dcVUcQ1d",
+	"+zOaN6ASja77Pte6GmYzNmNCfEquYW2cD+O51AokMWb8FOsjilBiVya45ayZFcAtqWLJcMd7tJeZCCQy",
+	"bQ+8IisjK20WRxGqrm3HkuGQWoNy9TmFJFDAU+V3sShSVzOCfhpqG+QHLcj85timqqhzap+o7nxx27Mm",
+	"ZOlyXmOly5xKODUcKAddeTVPQZI5rVgvM+Xty5Yc0iPGSQVSCf5EObSRd1IKaeEd9rsr8q+fvn1DXr94",
+	"+dd/cyXudQWklvzEpsFO3BcnP9eLxfMkESngT6hZXPYwusBXY+IBRgq6RpZo89XR8WwxW6BXUAGnFYtO",
+	"ouezxey57RTIkbcC5+tybvjGEtDBad85T6OT6J9M6bfda3FvkGzEj+temdsBJOPJ7XjRjXvdXw5GPp4t",
+	"FnuNC2zm4/bwaGxiM+DNNN3SO5xlHdagwfEIusSqdUeCGPVQOnPdddaNDwPcYsgbwTB63SbYXY3VKFCq",
+	"sOaZ2ZolMo6rgq/60ySY2td0qbAs09H70iy8nXXmd+3P96Ns9HfouCh6JImnkDA8EdLlsA+A5A/cW7DL",
+	"pmP2nWKbRNPzMIbaDWEKjJqlPaw9cKDtcoSINm2/XfjP3TthYA86Ung3dXpz43xfUWm0weoXVBqObofg",
+	"YkdeWzkqqDaeLmZ9PaZt2AQ5VqiRRhxje4isedOrpoxqyVhhm3Cs7TbmVoKuJYc07hq/xpoJyZldwLY9",
+	"mbWZIk3DnW2DMq4Mh5XtOWKcrHKWWEE0zjZa5tbDxgClz+EXmkrH4pE/5rg+3HCj1/YXmnH8jMqwYc2w",
+	"MpQ1PwQDfWOoYJvZcTvbimXIhr04S0EEb7RjkKe266b5naz5VrviUe8z4bFLYU0Yy8R4R4rVIXD7vd8U",
+	"iYjlDstj0rmXc2ZHqHdZB0uBuRW74VUC0zfpVEefgt/iuo8WwR1B6VYxcY2ZgQr8/f391+KrPu2VIBmV",
+	"h+Cpdzzt2Mg2BbgwG7Wm09MNAk1Eji12DxbdedOj+1i2CaRnMlEUYmXbTAUO1ZjjoF3oG5eeUbkA1wiB",
+	"FsqaiSVl3LX3UfJy8dy2ERZCaefDGVuEK6Epwp7WHCetSTtFa4yT8VkwodA0OT9RxPYEtz6h7bvZNEVW",
+	"BMy5HiEGUzO3/SqJvQJjS5nkPu7te3vE0829h0lbIHc/R1Ksfo5OyHFMfkbgzH/u/ve//+f+HktVvJ9H",
+	"u2Kc+p0o3VD2l7SbXrfBboXvWEw5ET3104XWp1KarIRMjR30XZHHi3LLyHgfigEiJlST0nDtcbxYLPYS",
+	"WgR7ngyGKcesbm/o8jPSordPgBp49H/vagJudnZrdWB7EQDdFm/akii6Vkakc7EiZZ3k5pNDWffMwNe5",
+	"DRi9NlyFyVJFCrHE1EA78mlb690ccUtfbgcPxsjrZ9q2xnvv/RcnBX1uvmvL7ScTirYTUkT/r3JJ/jTA",
+	"F40NfUIfgkt9fiBUWX2Gydm6Qr50UxeGKe2cxZ6ZJJcVnoOdqUXEjwaZbjPWpo6NWk1gRrpREGbvP9Gi",
+	"SGPCjR1vxrAxMmnyw5sG2A31vm/Y+XNEg4PB4S9s2PwhzxGXs2IVGLMcN5PCOGdkPmsdGMZTuI1tBnFF",
+	"FYFbWjIM6M0b2HEi+NIRyHythbg+BCt+J1bdlA9TTWEh7Q29WihWdk6WapIIpdWeLNn1FKv53TXj6dYA",
+	"1Jt22TcCG9yhNUG34c1tE96z90k9WgVuv/7H67zeYKa/Y5842jLg3myPoU6Jl7YcKM89cZbIYwGPvPvw",
+	"wLw3t+G4YTAqhPUhWmDxaUbONeEAqXUEJVvmWNGCW8yTVCCqoplQq2pZmcBCN/PdS3EDklOe+ElmasId",
+	"dWqbkSDBLjabUjN+g62Tbug0If/QHDqS9W279nZfHZeomyiObgt1a0/3Ww062Nk0OkzvcaeEbprLli+b",
+	"Ji4JRmSY4L9QTou1Ymrs+jVHzH3uh5viIe0nyzc8ndGKJjnMGpz0JHt3zBVvrCcq4LdlYT9VRyLLWALt",
+	"BV+qkkBTlQPospjhv/tvqeFWzw1F9/wy4BGZcL0C2bP43k1gbyzejt4yVQnVXmWx7WKwz6SwMH/RQBnb",
+	"8rxrId1LZXVRzlYP/z+7176ig9x2he9qopjuBGPrkjrtPBMFmlCziVGSjNtsDV53cSBvBMPB3k7oErsk",
+	"mlHtbc/51EDNfrs9Rrtw73xN8rWDNQciXndj3yEr4WdFQbom72aDNjnIJGkb0X0nsSGCX/Hqk6EZULpo",
+	"hoX2M6uDy2Wtbj98uOG3r0+KNY4PWIkfTHBtpXlXP/d6e1wtT7l7IrCHAaO9/a90fDQjNcdp25Dc3YOE",
+	"advLFOSe7TI+v7M/bI0uLrq7ZjdFfftJOhk9QKtDOxUXlJG9mL+9XRfT+3Xg3G9yypfwUNlydyz/YYTq",
+	"S5LKYq4zgZ3ys2FDK16KKI3XZj2Ya+epvZlte++Ye+crmqrhBXKHs1nGBRCZiW/RhcOWVbsZmjATDhzC",
+	"iHUd3e52cHD9kbFr8MqExP0EacWgHfeVVk1xobGB+9ACPJVXDMftXwXsa4oRQ8xhZS9e/8PZMg6rafbs",
+	"AI4OtwXQdjsr7ngjj+UApVlR4DUoKiaiSEGap4qkwjDHoxRBb5hvzJB1PeSfMSflTwsGSdSCegik/1AR",
+	"LcgqB9sA0/U4NeXzz2Auw6lxeg2KQJZBoi08Xp+z7sIhrhtucCmkgloihXryz7Efi5uVcOKBkyuaXG/m",
+	"mFxr/ZvuzF+5icNX5v1Fwkr9yyXgvyx7OsL4vNn2ddQGH4Q2F46FZf/meE4LZq9BD2vfM3y8QfEwtN7f",
+	"EOhuQdjbVeou3X8whtzkBQpfN0nx06URMK+8TtcuH7sSbtIpY02SEO+WcikbD3+JBc4QtEXhVfMXP8Io",
+	"/Mb9HY/DCE272bTmVUeFPVpBDPq4Phupz5lQCOQTRZJCJNedakSwWiV0ShIhJU6NYOOg2eqJvTV56qjP",
+	"QMztsR8h3nvw3LPFXyfw2+APRHxuXgWekhrNEXZ+WJyeuhv4gpfv7eBavOdnnGuxvPMnFnzrqyESvKIx",
+	"uYJC8KUieD3sNvQ5fbEex+B588afGYnCR16vizCEtIouYRxhH83TPzvHYRuHhzNFVzuQphIJwMfRdmGf",
+	"/9kRZ9GwH+q0pMn1OOa+x8d/ZsRhNaqbmMTp4jDChiu7UVW3LMibJpipZRGdRHMMVtxSQ0fBDXleibob",
+	"11SxC0/WgXz9zJsG6qAKFXSFTcbGTQMIrAleUmHTIXUvXlvbu2udRzwb/nkvFdjgW1aAirGyeIVd/nE7",
+	"I9q2att5eds9aO8O8WYC2j2afsyRqvTo8F7b3MLaLqxZYFpsdGGmCNxWyGJmaQ/9TfNOSfnaXUKJjm5G",
+	"KLlmPJ2RD7xYN20LXXs1W+auj7xtYzC0xKmd0oPNL2GOADcYoxiEr0kjGz4abTXt/vL+/wIAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -31,11 +31,13 @@ type Directing struct {
 	Gate         Gate
 	Records      Records
 	Measurements Published
+	InForce      InForce
+	Explainer    Explainer
 }
 
 // Check returns fault.Invalid when a field is missing.
 func (d *Directing) Check() error {
-	if !d.Tenant.Valid() || d.Gate == nil || d.Records == nil || d.Measurements == nil {
+	if !d.Tenant.Valid() || d.Gate == nil || d.Records == nil || d.Measurements == nil || d.InForce == nil || d.Explainer == nil {
 		return fault.New(fault.Invalid, fault.BadDefinition, "httpapi.Directing needs all its fields")
 	}
 	return nil
