@@ -119,8 +119,8 @@ type JobSummary struct {
 	State    string     `json:"state"`
 	Sources  []SourceID `json:"sources,omitempty"`
 	Coverage *float64   `json:"coverage,omitempty"`
-	Events   *int64     `json:"events,omitempty"`  // that a collecting job holds: with several that ask, the same ones count for each
-	Bytes    *int64     `json:"bytes,omitempty"`   // of those
+	Events   *int64     `json:"events,omitempty"`  // facts held that carry a collected parameter; with several that ask, the same ones count for each
+	Bytes    *int64     `json:"bytes,omitempty"`   // of those, by the mean size of an event
 	Seconds  *float64   `json:"seconds,omitempty"` // that a computing job has taken since its directive was accepted
 }
 

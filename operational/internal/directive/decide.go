@@ -151,7 +151,7 @@ func (r *Record) plan(w World) {
 	jobs := job.Plan(r.Order, w.Offers)
 	for i := range jobs {
 		if old := slices.IndexFunc(r.Jobs, func(o job.Job) bool { return o.ID == jobs[i].ID }); old >= 0 {
-			jobs[i].Coverage = r.Jobs[old].Coverage
+			jobs[i].Coverage, jobs[i].Held = r.Jobs[old].Coverage, r.Jobs[old].Held
 		}
 	}
 	for i := range r.Order.Compute {
@@ -212,9 +212,15 @@ func same(a, b []contract.Reason) bool {
 	})
 }
 
-// Observed returns the record after something it rests on has changed: who offers what, or the coverage of parameters.
-// coverage has no entry for what is not known yet. It reports whether there is anything to say upward.
-func Observed(r *Record, coverage map[contract.ParameterName]float64, w World, t Turn) (bool, error) {
+// Observation is what a look at the data has found. What is not known yet has no entry.
+type Observation struct {
+	Coverage map[contract.ParameterName]float64
+	Held     map[contract.ParameterName]job.Held
+}
+
+// Observed returns the record after something it rests on has changed: who offers what, the coverage of parameters, or what
+// they cost by a tenth. It reports whether there is anything to say upward.
+func Observed(r *Record, o Observation, w World, t Turn) (bool, error) {
 	if !r.Running() {
 		return false, nil
 	}
@@ -222,9 +228,7 @@ func Observed(r *Record, coverage map[contract.ParameterName]float64, w World, t
 	jobs := slices.Clone(r.Jobs)
 	r.plan(w)
 	for i := range r.Jobs {
-		if c, ok := coverage[contract.ParameterName(r.Jobs[i].Item)]; ok && r.Jobs[i].Kind == job.Collect {
-			r.Jobs[i].Coverage = &c
-		}
+		o.write(&r.Jobs[i])
 	}
 	if err := r.judge(w, t); err != nil {
 		return false, err
@@ -237,9 +241,21 @@ func Observed(r *Record, coverage map[contract.ParameterName]float64, w World, t
 	return true, nil
 }
 
+func (o Observation) write(j *job.Job) {
+	if j.Kind != job.Collect {
+		return
+	}
+	if c, ok := o.Coverage[contract.ParameterName(j.Item)]; ok {
+		j.Coverage = &c
+	}
+	if h, ok := o.Held[contract.ParameterName(j.Item)]; ok {
+		j.Held = &h
+	}
+}
+
 func sameJobs(a, b []job.Job) bool {
 	return slices.EqualFunc(a, b, func(x, y job.Job) bool {
-		return x.ID == y.ID && x.State == y.State && slices.Equal(x.Sources, y.Sources) && sameShare(x.Coverage, y.Coverage)
+		return x.ID == y.ID && x.State == y.State && slices.Equal(x.Sources, y.Sources) && sameShare(x.Coverage, y.Coverage) && !y.Held.Grown(x.Held)
 	})
 }
 

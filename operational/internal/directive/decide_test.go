@@ -205,7 +205,7 @@ func TestTransitions(t *testing.T) {
 
 func observe(t *testing.T, r *Record, coverage map[contract.ParameterName]float64, w World) bool {
 	t.Helper()
-	news, err := Observed(r, coverage, w, at(1))
+	news, err := Observed(r, Observation{Coverage: coverage}, w, at(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,6 +234,30 @@ func TestCoverageFallsAndHeals(t *testing.T) {
 	for _, j := range r.Answer.Jobs {
 		if j.Item == "email" && (j.Coverage == nil || *j.Coverage != .8) {
 			t.Errorf("the job's coverage is %v, want .8", j.Coverage)
+		}
+	}
+}
+
+func TestCostsAreToldByTheTenth(t *testing.T) {
+	t.Parallel()
+	r := received(t, order(1), allowed, everything)
+	for _, c := range []struct {
+		events int64
+		news   bool
+	}{{0, false}, {1, true}, {1, false}, {100, true}, {109, false}, {110, true}, {105, false}, {99, true}} {
+		states := len(r.Answer.History)
+		news, err := Observed(r, Observation{Held: map[contract.ParameterName]job.Held{"order_time": {Events: c.events, Bytes: 300 * c.events}}}, everything, at(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if news != c.news || len(r.Answer.History) != states {
+			t.Errorf("%d events: news %v, want %v; the state stays", c.events, news, c.news)
+		}
+		for _, j := range r.Answer.Jobs {
+			told := j.Events != nil && *j.Events == c.events && *j.Bytes == 300*c.events
+			if j.Item == "order_time" && j.Kind == "collect" && c.news && !told || j.Item != "order_time" && j.Events != nil {
+				t.Errorf("%d events: %s tells %v", c.events, j.Item, j.Events)
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/strata-crm/strata/operational/internal/job"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
@@ -20,8 +21,8 @@ type slow struct {
 	looks int
 }
 
-func (s *slow) Coverage(context.Context, []contract.Parameter) (map[contract.ParameterName]float64, error) {
-	return nil, nil
+func (s *slow) Coverage(context.Context, []contract.Parameter) (map[contract.ParameterName]float64, map[contract.ParameterName]job.Held, error) {
+	return nil, nil, nil
 }
 
 func (s *slow) All(context.Context) ([]Record, error) {

@@ -44,8 +44,9 @@ type Sources interface {
 // Coverage measures how much of what was asked for is there.
 type Coverage interface {
 	// Coverage returns the share of customers, or of facts for transactional parameters, that have each of the
-	// parameters; those for which fewer than 30 are known are absent.
-	Coverage(ctx context.Context, ps []contract.Parameter) (map[contract.ParameterName]float64, error)
+	// parameters; those for which fewer than 30 are known are absent. held is what the facts that carry each cost; absent
+	// for what is not a fact.
+	Coverage(ctx context.Context, ps []contract.Parameter) (share map[contract.ParameterName]float64, held map[contract.ParameterName]job.Held, err error)
 }
 
 // Options are what a Service needs.
@@ -166,13 +167,13 @@ func (s *Service) Look(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	coverage, err := s.o.Coverage.Coverage(ctx, asked(records))
-	if err != nil {
+	var o Observation
+	if o.Coverage, o.Held, err = s.o.Coverage.Coverage(ctx, asked(records)); err != nil {
 		return 0, fmt.Errorf("coverage: %w", err)
 	}
 	changed := 0
 	for i := range records {
-		moved, err := s.look(ctx, &records[i], coverage, w)
+		moved, err := s.look(ctx, &records[i], o, w)
 		if err != nil {
 			return changed, fmt.Errorf("look at directive %s: %w", records[i].ID(), err)
 		}
@@ -186,7 +187,7 @@ func (s *Service) Look(ctx context.Context) (int, error) {
 	return changed, nil
 }
 
-func (s *Service) look(ctx context.Context, seen *Record, coverage map[contract.ParameterName]float64, w World) (moved bool, err error) {
+func (s *Service) look(ctx context.Context, seen *Record, o Observation, w World) (moved bool, err error) {
 	var ruled *Verdict
 	if seen.Bundle != s.o.Policy.Bundle() {
 		v, err := s.o.Policy.Directive(ctx, seen.Order)
@@ -209,7 +210,7 @@ func (s *Service) look(ctx context.Context, seen *Record, coverage map[contract.
 				return err
 			}
 		}
-		moved, err = Observed(r, coverage, w, t)
+		moved, err = Observed(r, o, w, t)
 		return err
 	})
 	return moved, err

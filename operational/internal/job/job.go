@@ -35,6 +35,23 @@ type Job struct {
 	Required bool                `json:"required"`
 	Sources  []contract.SourceID `json:"sources,omitempty"`
 	Coverage *float64            `json:"coverage,omitempty"` // of a parameter, 0..1; nil while too few customers are known
+	Held     *Held               `json:"held,omitempty"`     // of a parameter whose facts are counted; nil while there are none
+}
+
+// Held is what a parameter costs to keep: the facts that carry it, and their size as collected, by the mean size of some.
+// What several directives ask for is held once, and told to each.
+type Held struct {
+	Events int64 `json:"events"`
+	Bytes  int64 `json:"bytes"`
+}
+
+// Grown reports whether h is news after what was told: it differs by a tenth or more. Costs change with every event, and an
+// answer for each would tell nobody anything.
+func (h *Held) Grown(told *Held) bool {
+	if h == nil || told == nil {
+		return h != nil && h.Events > 0
+	}
+	return 10*max(h.Events-told.Events, told.Events-h.Events) >= max(told.Events, 1)
 }
 
 // Offers tells who offers a parameter.
@@ -81,7 +98,11 @@ func id(d contract.DirectiveID, k Kind, item string) string {
 
 // Summary returns the job as the layer above sees it.
 func (j *Job) Summary() contract.JobSummary {
-	return contract.JobSummary{
+	s := contract.JobSummary{
 		ID: j.ID, Kind: string(j.Kind), Item: j.Item, State: string(j.State), Sources: j.Sources, Coverage: j.Coverage,
 	}
+	if h := j.Held; h != nil {
+		s.Events, s.Bytes = &h.Events, &h.Bytes
+	}
+	return s
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/strata-crm/strata/operational/internal/directive"
 	"github.com/strata-crm/strata/operational/internal/fact"
+	"github.com/strata-crm/strata/operational/internal/job"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/mongodb"
@@ -19,28 +20,52 @@ var _ directive.Coverage = (*Metrics)(nil)
 // minKnown is the fewest customers (or orders) from which a coverage is told.
 const minKnown = 30
 
-// Coverage implements directive.Coverage: for transactional parameters the share of orders that have them, for all others
-// the share of customers.
-func (s *Metrics) Coverage(ctx context.Context, ps []contract.Parameter) (map[contract.ParameterName]float64, error) {
-	out := map[contract.ParameterName]float64{}
+// sampled is how many events tell the mean size of one.
+const sampled = 100
+
+// Coverage implements directive.Coverage: for transactional parameters the share of orders that have them and what those
+// cost, for all others the share of customers.
+func (s *Metrics) Coverage(ctx context.Context, ps []contract.Parameter) (map[contract.ParameterName]float64, map[contract.ParameterName]job.Held, error) {
+	out, held := map[contract.ParameterName]float64{}, map[contract.ParameterName]job.Held{}
 	if len(ps) == 0 {
-		return out, nil
+		return out, held, nil
+	}
+	size, err := s.size(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	q, err := s.quality(ctx, bson.E{Key: "day", Value: op("$gt", "")}, options.Aggregate().SetHint(wholeScan)) // of all days
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	known := &population{c: s.db.Collection(profilesCollection), tenant: s.tenant}
 	for _, p := range ps {
 		have, of, err := s.covered(ctx, p, q, known)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if of >= minKnown {
 			out[p.Name] = float64(have) / float64(of)
 		}
+		if p.DataType == contract.Transactional {
+			held[p.Name] = job.Held{Events: have, Bytes: int64(size * float64(have))}
+		}
 	}
-	return out, nil
+	return out, held, nil
+}
+
+// size returns the mean size in bytes of some events as the lake keeps them; 0 while there is none.
+func (s *Metrics) size(ctx context.Context) (float64, error) {
+	cur, err := s.db.Collection(lakeCollection).Find(ctx, bson.D{{Key: "tenant", Value: s.tenant}}, options.Find().SetLimit(sampled))
+	if err != nil {
+		return 0, mongodb.Fault(err)
+	}
+	defer cur.Close(ctx)
+	n, bytes := 0, 0
+	for cur.Next(ctx) {
+		n, bytes = n+1, bytes+len(cur.Current)
+	}
+	return float64(bytes) / float64(max(n, 1)), mongodb.Fault(cur.Err())
 }
 
 // population counts the customers, once and only when asked.

@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,9 +54,31 @@ func TestCoverage(t *testing.T) {
 		40: {"customer_id": 1, "order_time": 1, "order_amount": .7, "order_items": 1, "order_cost": .5, "email": .3, "nps": .2, "hobby": 0},
 	} {
 		days, profiles, facts := people(n)
-		got, err := NewMetrics(tenant, warehouse(t, days, profiles, facts)).Coverage(t.Context(), asked)
+		db := warehouse(t, days, profiles, facts)
+		var bytes int64
+		for i := range 3 {
+			b, err := bson.Marshal(bson.D{{Key: "_id", Value: i}, {Key: "tenant", Value: tenant}, {Key: "pad", Value: strings.Repeat("x", 100*i)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := db.Collection(lakeCollection).InsertOne(t.Context(), bson.Raw(b)); err != nil {
+				t.Fatal(err)
+			}
+			bytes += int64(len(b))
+		}
+		got, held, err := NewMetrics(tenant, db).Coverage(t.Context(), asked)
 		if err != nil {
 			t.Fatal(err)
+		}
+		amounts := int64(7 * n / 10)
+		if n%10 == 9 {
+			amounts++ // of the last nine, seven
+		}
+		if h := held[contract.ParamOrderAmount]; h.Events != amounts || h.Bytes != bytes*amounts/3 || held[contract.ParamOrderTime].Events != int64(n) {
+			t.Errorf("of %d customers: amounts cost %+v, want %d events of %d/3 bytes", n, h, amounts, bytes)
+		}
+		if _, ok := held["email"]; ok {
+			t.Error("what is known of a customer is told as facts")
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("of %d customers (-want +got):\n%s", n, d)
