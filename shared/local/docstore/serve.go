@@ -71,13 +71,13 @@ func (s *Store) removeConn(c net.Conn) {
 func (s *Store) talk(c net.Conn, trusted bool) {
 	conn := s.server.Connect(c.LocalAddr().String(), trusted)
 	defer s.server.Disconnect(conn)
-	r := bufio.NewReaderSize(c, readBuffer)
-	for s.exchange(c, r, conn) {
+	r, replies := bufio.NewReaderSize(c, readBuffer), wire.NewReplies(c)
+	for s.exchange(r, replies, conn) {
 	}
 }
 
 // exchange answers one message and reports whether the connection goes on.
-func (s *Store) exchange(c net.Conn, r io.Reader, conn *command.Conn) bool {
+func (s *Store) exchange(r io.Reader, replies *wire.Replies, conn *command.Conn) bool {
 	m, err := wire.Read(r)
 	if err != nil {
 		if errors.Is(err, wire.ErrMalformed) {
@@ -89,5 +89,5 @@ func (s *Store) exchange(c net.Conn, r io.Reader, conn *command.Conn) bool {
 	if hangUp {
 		return false
 	}
-	return m.MoreToCome || wire.WriteReply(c, m, reply) == nil
+	return m.MoreToCome || replies.Write(m, reply) == nil
 }

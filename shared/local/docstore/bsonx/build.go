@@ -39,6 +39,37 @@ func (b *DocBuilder) AppendBytes(key []byte, v bson.RawValue) *DocBuilder {
 	return b
 }
 
+// AppendTimestamp adds a timestamp.
+func (b *DocBuilder) AppendTimestamp(key string, t, i uint32) *DocBuilder {
+	b.buf = append(b.buf, byte(bson.TypeTimestamp))
+	b.buf = append(append(b.buf, key...), 0)
+	b.buf = binary.LittleEndian.AppendUint32(b.buf, i)
+	b.buf = binary.LittleEndian.AppendUint32(b.buf, t)
+	return b
+}
+
+// AppendInt64 adds a 64-bit integer.
+func (b *DocBuilder) AppendInt64(key string, n int64) *DocBuilder {
+	b.buf = append(b.buf, byte(bson.TypeInt64))
+	b.buf = append(append(b.buf, key...), 0)
+	b.buf = binary.LittleEndian.AppendUint64(b.buf, uint64(n))
+	return b
+}
+
+// AppendString adds a string that is made of parts.
+func (b *DocBuilder) AppendString(key string, parts ...string) *DocBuilder {
+	b.buf = append(b.buf, byte(bson.TypeString))
+	b.buf = append(append(b.buf, key...), 0)
+	start := len(b.buf)
+	b.buf = append(b.buf, 0, 0, 0, 0)
+	for _, p := range parts {
+		b.buf = append(b.buf, p...)
+	}
+	b.buf = append(b.buf, 0)
+	binary.LittleEndian.PutUint32(b.buf[start:], uint32(len(b.buf)-start-4))
+	return b
+}
+
 // Open begins an embedded document, or an array, to which Append then adds, until Close is called with what Open returned.
 func (b *DocBuilder) Open(key string, t bson.Type) (start int) {
 	b.buf = append(b.buf, byte(t))

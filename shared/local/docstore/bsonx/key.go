@@ -152,12 +152,14 @@ func AppendSortKey(dst []byte, v bson.RawValue, desc bool) []byte {
 }
 
 // PrefixEnd returns the first key after all keys that begin with prefix, nil where there is none.
-func PrefixEnd(prefix []byte) []byte {
-	end := slices.Clone(prefix)
-	for i := len(end) - 1; i >= 0; i-- {
-		if end[i] != 0xFF {
-			end[i]++
-			return end[:i+1]
+func PrefixEnd(prefix []byte) []byte { return PrefixEndOf(slices.Clone(prefix)) }
+
+// PrefixEndOf is PrefixEnd that overwrites the prefix.
+func PrefixEndOf(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] != 0xFF {
+			prefix[i]++
+			return prefix[:i+1]
 		}
 	}
 	return nil

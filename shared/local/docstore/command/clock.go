@@ -103,8 +103,11 @@ func (r *request) checkTimes() error {
 // appendTimes adds what clients need for causally consistent sessions.
 func (s *Server) appendTimes(out *bsonx.DocBuilder) *bsonx.DocBuilder {
 	op, _ := s.clock.at(s.engine.Seq(), s.now().Unix())
-	out.Append("$clusterTime", bsonx.NewDoc(96).Append("clusterTime", timestampValue(s.clock.now())).Append("signature", unsigned).Value())
-	return out.Append("operationTime", timestampValue(op))
+	now := s.clock.now()
+	start := out.Open("$clusterTime", bson.TypeEmbeddedDocument)
+	out.AppendTimestamp("clusterTime", now.T, now.I).Append("signature", unsigned)
+	out.Close(start)
+	return out.AppendTimestamp("operationTime", op.T, op.I)
 }
 
 // unsigned is what MongoDB sends as a signature where nobody must log in.

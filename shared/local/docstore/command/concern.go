@@ -29,6 +29,10 @@ func (g *general) setReadConcern(v bson.RawValue) error {
 		return err
 	}
 	g.hasReadConcern = true
+	if level := onlyLevel(v.Value); level != "" {
+		g.readConcern = level
+		return nil
+	}
 	for _, name := range []string{"atClusterTime", "afterClusterTime"} {
 		if t := bsonx.Lookup(v.Value, name); t.Type == bson.TypeNull {
 			return wrongType("readConcern."+name, t, "timestamp")
@@ -55,6 +59,23 @@ func (g *general) setReadConcern(v bson.RawValue) error {
 		g.afterTime = timestampOf(a.get("afterClusterTime"))
 	}
 	return nil
+}
+
+// onlyLevel returns the level of a read concern that is {level: …} and no more, as most are; "" for any other.
+func onlyLevel(doc bson.Raw) string {
+	it := bsonx.Elements(doc)
+	if !it.Next() || string(it.Key()) != "level" || it.Left() != 1 || it.Value().Type != bson.TypeString {
+		return ""
+	}
+	switch string(bsonx.StringBytes(it.Value())) {
+	case "local":
+		return "local"
+	case "majority":
+		return "majority"
+	case "snapshot":
+		return "snapshot"
+	}
+	return ""
 }
 
 var writeConcernFields = fields{"w": anything, "j": isFlag, "fsync": isFlag, "wtimeout": anything, "provenance": isProvenance,

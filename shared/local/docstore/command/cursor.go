@@ -56,7 +56,7 @@ func (r *request) batchReply(name string, docs []bson.Raw, id int64, ns string, 
 	batch := out.Open(name, bson.TypeArray)
 	out.AppendItems(docs)
 	out.Close(batch)
-	out.Append("id", bsonx.Int64(id)).Append("ns", bsonx.String(ns))
+	out.AppendInt64("id", id).AppendString("ns", ns)
 	if first {
 		r.appendAt(out)
 	}

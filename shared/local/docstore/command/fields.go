@@ -12,6 +12,77 @@ import (
 // check tells whether a field's value may stand in a command. name is how messages call the field.
 type check func(name string, v bson.RawValue) error
 
+// below is the check of a field of path; it makes the joined name only where there is something to say.
+func (c check) below(path, name string, v bson.RawValue) error {
+	if c(name, v) == nil {
+		return nil
+	}
+	return c(path+"."+name, v)
+}
+
+// intern returns the name of a field, without making a string of it where it is one that most commands have.
+func intern(key []byte) string {
+	switch string(key) {
+	case "find":
+		return "find"
+	case "insert":
+		return "insert"
+	case "update":
+		return "update"
+	case "aggregate":
+		return "aggregate"
+	case "ping":
+		return "ping"
+	case "filter":
+		return "filter"
+	case "limit":
+		return "limit"
+	case "singleBatch":
+		return "singleBatch"
+	case "sort":
+		return "sort"
+	case "projection":
+		return "projection"
+	case "batchSize":
+		return "batchSize"
+	case "pipeline":
+		return "pipeline"
+	case "cursor":
+		return "cursor"
+	case "ordered":
+		return "ordered"
+	case "q":
+		return "q"
+	case "u":
+		return "u"
+	case "upsert":
+		return "upsert"
+	case "multi":
+		return "multi"
+	case "lsid":
+		return "lsid"
+	case "txnNumber":
+		return "txnNumber"
+	case "startTransaction":
+		return "startTransaction"
+	case "autocommit":
+		return "autocommit"
+	case "$clusterTime":
+		return "$clusterTime"
+	case "$db":
+		return "$db"
+	case "$readPreference":
+		return "$readPreference"
+	case "readConcern":
+		return "readConcern"
+	case "writeConcern":
+		return "writeConcern"
+	case "level":
+		return "level"
+	}
+	return string(key)
+}
+
 // fields are the fields that a command or a part of one accepts.
 type fields map[string]check
 
@@ -204,17 +275,17 @@ func (a args) docs(name string) []bson.Raw {
 
 // parseFields checks a part of a command, such as one update statement. required names must be there.
 func parseFields(path string, doc bson.Raw, known fields, required ...string) (args, error) {
-	var out args
+	out := make(args, 0, 4)
 	for it := bsonx.Elements(doc); it.Next(); {
-		name := string(it.Key())
-		chk := known[name]
+		chk := known[string(it.Key())]
 		if chk == nil {
-			return nil, mongoerr.New(unknownField, "BSON field '%s.%s' is an unknown field.", path, name)
+			return nil, mongoerr.New(unknownField, "BSON field '%s.%s' is an unknown field.", path, it.Key())
 		}
 		if it.Value().Type == bson.TypeNull {
 			continue
 		}
-		if err := chk(path+"."+name, it.Value()); err != nil {
+		name := intern(it.Key())
+		if err := chk.below(path, name, it.Value()); err != nil {
 			return nil, err
 		}
 		out = append(out, arg{name, it.Value()})

@@ -49,6 +49,9 @@ func find(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
+	if id := r.soleID(); id != nil {
+		return r.findByID(ctx, ns, id)
+	}
 	q, err := r.findQuery(r.args)
 	if err != nil {
 		return nil, err
@@ -64,6 +67,51 @@ func find(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	}
 	s := &findStream{cur: p.Open(ctx, t, q.env), project: q.projection, matcher: q.Filter}
 	return r.firstBatch(ctx, ns, s, t, done)
+}
+
+// soleID returns the key of the _id that a find is about, where it asks for one document by its _id, whole and at once, as
+// most finds by _id do; nil for any other.
+func (r *request) soleID() []byte {
+	for i := range r.args {
+		switch a := &r.args[i]; a.name {
+		case "find", "filter", "singleBatch":
+		case "limit": // one document is all there is
+		default:
+			return nil
+		}
+	}
+	return onlyID(r.doc("filter"))
+}
+
+// findByID answers what [plan.Choose] would lead to: the one document that the key of its _id leads to, or none.
+func (r *request) findByID(ctx context.Context, ns engine.Namespace, id []byte) (*bsonx.DocBuilder, error) {
+	t, done, err := r.reader()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var out *bsonx.DocBuilder
+	reply := func(doc bson.Raw) { out = r.soleReply(ns, doc) }
+	if c := r.engine.Collection(ns); c == nil {
+		reply(nil)
+	} else if err := t.View(c, id, reply); err != nil {
+		return nil, err
+	}
+	return out, r.durable(ctx, t)
+}
+
+// soleReply is batchReply for a first batch that is all and holds one document, or none.
+func (r *request) soleReply(ns engine.Namespace, doc bson.Raw) *bsonx.DocBuilder {
+	out := bsonx.NewDoc(320 + len(ns.DB) + len(ns.Name) + len(doc))
+	cursor := out.Open("cursor", bson.TypeEmbeddedDocument)
+	batch := out.Open("firstBatch", bson.TypeArray)
+	if doc != nil {
+		out.Append("0", bsonx.Document(doc))
+	}
+	out.Close(batch)
+	r.appendAt(out.AppendInt64("id", 0).AppendString("ns", ns.DB, ".", ns.Name))
+	out.Close(cursor)
+	return out
 }
 
 // findQuery is a parsed find.

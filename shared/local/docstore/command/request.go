@@ -60,13 +60,13 @@ func (s *Server) parse(c *Conn, m *wire.Message) (*request, error) {
 	if !it.Next() {
 		return nil, mongoerr.New(mongoerr.FailedToParse, "the command is empty")
 	}
-	r.name = string(it.Key())
+	r.name = intern(it.Key())
 	if r.cmd = s.commands[r.name]; r.cmd == nil {
 		return r, mongoerr.New(mongoerr.CommandNotFound, "no such command: '%s'", r.name)
 	}
 	r.args = append(make(args, 0, 12), arg{r.name, it.Value()})
 	for it.Next() {
-		if err := r.field(string(it.Key()), it.Value()); err != nil {
+		if err := r.field(intern(it.Key()), it.Value()); err != nil {
 			return r, err
 		}
 	}
@@ -101,7 +101,7 @@ func (r *request) field(name string, v bson.RawValue) error {
 		if r.has(name) {
 			return mongoerr.New(duplicateField, "BSON field '%s.%s' is a duplicate field", r.name, name)
 		}
-		if err := chk(r.name+"."+name, v); err != nil {
+		if err := chk.below(r.name, name, v); err != nil {
 			return err
 		}
 		r.args = append(r.args, arg{name, v})
@@ -190,8 +190,10 @@ func (g *general) setSession(v bson.RawValue) error {
 // sessionID reads {id: UUID}; the other fields that a server's own sessions have are accepted and not used.
 func sessionID(path string, doc bson.Raw) (*session.ID, error) {
 	for it := bsonx.Elements(doc); it.Next(); {
-		if name := string(it.Key()); name != "id" && name != "uid" && name != "txnNumber" && name != "txnUUID" {
-			return nil, mongoerr.New(unknownField, "BSON field '%s.%s' is an unknown field.", path, name)
+		switch string(it.Key()) {
+		case "id", "uid", "txnNumber", "txnUUID":
+		default:
+			return nil, mongoerr.New(unknownField, "BSON field '%s.%s' is an unknown field.", path, it.Key())
 		}
 	}
 	v := bsonx.Lookup(doc, "id")
@@ -208,8 +210,7 @@ func sessionID(path string, doc bson.Raw) (*session.ID, error) {
 	if len(data) != 16 {
 		return nil, mongoerr.New(207, "uuid must be a 16-byte binary field with UUID (4) subtype")
 	}
-	id := session.ID(data)
-	return &id, nil
+	return (*session.ID)(data), nil // the message is not changed
 }
 
 // maxTime reads a time limit in milliseconds; 0 means none.
@@ -277,7 +278,7 @@ func (r *request) documents(name string) []bson.Raw {
 
 // env returns a fresh environment and scope with the command's "let" variables.
 func (r *request) env() (*expr.Env, *expr.Scope, error) {
-	env, scope := &expr.Env{Now: r.at}, expr.NewScope()
+	env, scope := &expr.Env{Now: r.at}, noVariables
 	var err error
 	for it := bsonx.Elements(r.doc("let")); it.Next(); {
 		var e expr.Expr
@@ -294,6 +295,8 @@ func (r *request) env() (*expr.Env, *expr.Scope, error) {
 	}
 	return env, scope, err
 }
+
+var noVariables = expr.NewScope()
 
 // durable waits until what the transaction shows can be told to a reader with majority guarantees.
 func (r *request) durable(ctx context.Context, t *engine.Tx) error {

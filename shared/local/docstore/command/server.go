@@ -121,10 +121,12 @@ func (s *Server) Handle(ctx context.Context, c *Conn, m *wire.Message) (reply bs
 	if err != nil {
 		out = errorReply(r, err)
 	} else {
-		out = fault.amend(out).Append("ok", bsonx.Double(1))
+		out = fault.amend(out).Append("ok", one)
 	}
 	return s.appendTimes(out).Raw(), false
 }
+
+var one = bsonx.Double(1)
 
 // run brings the command together with its session and transaction.
 func (s *Server) run(ctx context.Context, r *request) (out *bsonx.DocBuilder, err error) {
@@ -161,10 +163,11 @@ func (s *Server) run(ctx context.Context, r *request) (out *bsonx.DocBuilder, er
 
 // translate gives every error its MongoDB code.
 func translate(err error) error {
+	if err == nil {
+		return nil
+	}
 	var conflict *engine.Conflict
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &conflict):
 		return mongoerr.New(mongoerr.WriteConflict, "WriteConflict error: this operation conflicted with another operation. Please retry your operation or multi-document transaction.")
 	case errors.Is(err, context.DeadlineExceeded):

@@ -37,6 +37,7 @@ type Engine struct {
 	now     func() time.Time
 	log     *slog.Logger
 	sync    bool
+	temp    string // where temporary files go
 	locks   *lockTable
 	catalog *catalog
 
@@ -89,6 +90,9 @@ func Open(o Options) (*Engine, error) {
 	e.durable.cond = sync.NewCond(&e.durable.Mutex)
 	if err := e.openPebble(o); err != nil {
 		return nil, fmt.Errorf("opening the document store in %q: %w", o.Dir, Explain(err))
+	}
+	if e.temp = os.TempDir(); e.disk != nil && e.disk.FS == vfs.Default {
+		e.temp = filepath.Join(e.disk.dir, "tmp")
 	}
 	if e.sync {
 		e.unsynced = make(chan unsynced, maxUnsynced)
@@ -184,12 +188,7 @@ func (e *Engine) Close() error {
 }
 
 // TempDir returns a folder for temporary files without names. It need not exist.
-func (e *Engine) TempDir() string {
-	if e.disk == nil || e.disk.FS != vfs.Default {
-		return os.TempDir()
-	}
-	return filepath.Join(e.disk.dir, "tmp")
-}
+func (e *Engine) TempDir() string { return e.temp }
 
 // Now returns the current time of the engine's clock.
 func (e *Engine) Now() time.Time { return e.now() }

@@ -20,11 +20,13 @@ func (t *Tx) ScanDocs(c *Collection, lower, upper []byte, reverse bool) (*Docs, 
 }
 
 func (t *Tx) scanWithin(prefix, lower, upper []byte, reverse bool) (*scan, error) {
-	from := append(prefix[:len(prefix):len(prefix)], lower...)
-	to := after(prefix)
-	if upper != nil {
-		to = append(prefix[:len(prefix):len(prefix)], upper...)
+	room := make([]byte, 0, 2*len(prefix)+len(lower)+len(upper)) // for both ends
+	room = append(append(room, prefix...), lower...)
+	from := room[:len(room):len(room)]
+	if upper == nil {
+		return t.scan(from, after(prefix), reverse)
 	}
+	to := append(append(room[len(room):], prefix...), upper...)
 	return t.scan(from, to, reverse)
 }
 

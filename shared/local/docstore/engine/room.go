@@ -5,7 +5,7 @@ package engine
 type room []byte
 
 const (
-	firstRoom = 1 << 10
+	firstRoom = 1 << 8
 	mostRoom  = 32 << 10
 )
 

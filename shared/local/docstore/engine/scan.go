@@ -10,14 +10,14 @@ import (
 type scan struct {
 	t            *Tx
 	base         *pebble.Iterator
-	lower, upper string
+	lower, upper []byte
 	reverse      bool
 	own          *linked
 	started      bool
 	last         string // the last key taken from the transaction's own writes
 	room         room   // where copies of keys and values go
 	lend         bool   // keys and values are given as they are, and die with the following call
-	lent         bool   // the iterator still stands on what was lent
+	lent         bool   // the iterator still stands on what was given
 }
 
 func (t *Tx) scan(lower, upper []byte, reverse bool) (*scan, error) {
@@ -25,7 +25,7 @@ func (t *Tx) scan(lower, upper []byte, reverse bool) (*scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &scan{t: t, base: it, lower: string(lower), upper: string(upper), reverse: reverse}
+	s := &scan{t: t, base: it, lower: lower, upper: upper, reverse: reverse}
 	if reverse {
 		it.Last()
 	} else {
@@ -46,7 +46,6 @@ func (s *scan) next() (key, value []byte, ok bool, err error) {
 			return nil, nil, false, s.base.Error()
 		}
 		if own == nil || s.base.Valid() && s.baseFirst(own) {
-			// The iterator's key and value die when it moves, so it moves on the way in.
 			key, value, err = s.takeBase()
 			return key, value, err == nil, err
 		}
@@ -76,10 +75,8 @@ func (s *scan) takeBase() (key, value []byte, err error) {
 		s.lent = true
 		return s.base.Key(), v, nil
 	}
-	key = s.room.copy(s.base.Key())
-	value = s.room.copy(v)
-	s.step()
-	return key, value, nil
+	s.lent = true // the iterator moves when the next one is asked for, since that may never be
+	return s.room.copy(s.base.Key()), s.room.copy(v), nil
 }
 
 func (s *scan) step() {
@@ -98,7 +95,7 @@ func (s *scan) peekOwn() *linked {
 	if s.own == nil {
 		s.own = s.findOwn()
 	}
-	if n := s.own; n != nil && (s.reverse && n.key >= s.lower || !s.reverse && n.key < s.upper) {
+	if n := s.own; n != nil && (s.reverse && n.key >= string(s.lower) || !s.reverse && n.key < string(s.upper)) {
 		return n
 	}
 	return nil
@@ -109,11 +106,11 @@ func (s *scan) findOwn() *linked {
 	case s.reverse && s.started:
 		return s.t.own.before(s.last)
 	case s.reverse:
-		return s.t.own.before(s.upper)
+		return s.t.own.before(string(s.upper))
 	case s.started:
 		return s.t.own.seek(s.last+"\x00", nil)
 	default:
-		return s.t.own.seek(s.lower, nil)
+		return s.t.own.seek(string(s.lower), nil)
 	}
 }
 
@@ -129,10 +126,10 @@ func (s *scan) takeOwn(n *linked) {
 func (s *scan) seek(key []byte) {
 	s.own, s.started, s.lent = nil, false, false
 	if s.reverse {
-		s.upper = string(key)
+		s.upper = key
 		s.base.SeekLT(key)
 	} else {
-		s.lower = string(key)
+		s.lower = key
 		s.base.SeekGE(key)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
+	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
 // Tx reads one snapshot of the store plus its own writes. It is used by one goroutine at a time and ends with exactly
@@ -18,7 +19,7 @@ type Tx struct {
 	locked []string
 	held   map[*collState]bool
 	multi  map[*Index]bool
-	done   chan struct{}
+	done   chan struct{} // closed at the end of a writer
 	ended  bool
 
 	prev, next *Tx // in Engine.writers
@@ -57,7 +58,10 @@ func (e *Engine) Read() *Tx { return e.begin(false) }
 func (e *Engine) Begin() *Tx { return e.begin(true) }
 
 func (e *Engine) begin(writer bool) *Tx {
-	t := &Tx{e: e, writer: writer, done: make(chan struct{})}
+	t := &Tx{e: e, writer: writer}
+	if writer {
+		t.done = make(chan struct{})
+	}
 	e.commit.Lock()
 	defer e.commit.Unlock()
 	t.snap, t.seq = e.look(), e.seq
@@ -93,6 +97,26 @@ func (t *Tx) get(key []byte) ([]byte, error) {
 		return nil, err
 	}
 	return append(make([]byte, 0, max(len(v), 1)), v...), closer.Close()
+}
+
+// View calls f with the document that has that id key, or with nil. The document dies with the call.
+func (t *Tx) View(c *Collection, id []byte, f func(doc bson.Raw)) error {
+	var room [128]byte
+	key := append(append(room[:0], dataPrefix(c.ID, documents, 0)...), id...)
+	if v, known := t.own.find(key); known {
+		f(v)
+		return nil
+	}
+	v, closer, err := t.snap.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		f(nil)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f(v)
+	return closer.Close()
 }
 
 // has reports whether key is present, without copying its value.
@@ -219,7 +243,9 @@ func (t *Tx) end(seq uint64) {
 		s.ddl.RUnlock()
 	}
 	t.own = nil
-	close(t.done)
+	if t.writer {
+		close(t.done)
+	}
 }
 
 // retire takes t out of the list of writers, frees its locks, and forgets those, of t and of earlier ones, that no open

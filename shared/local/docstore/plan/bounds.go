@@ -21,11 +21,15 @@ var idFields = []bsonx.IndexField{{Path: "_id"}}
 func indexBounds(m *query.Matcher, fields []bsonx.IndexField, multikey bool) (a access) {
 	a.fields = fields
 	prefixes := [][]byte{nil}
+	var before []query.Interval // of the field before, all of them points
 	for i, f := range fields {
 		if multikey && sharesArray(fields[:i], f.Path) {
 			break
 		}
 		ivs, ok := m.Bounds(f.Path, f.Desc, multikey)
+		if ok && before != nil {
+			prefixes = extend(prefixes, before)
+		}
 		if !ok || len(prefixes)*len(ivs) > maxRanges {
 			break
 		}
@@ -41,8 +45,7 @@ func indexBounds(m *query.Matcher, fields []bsonx.IndexField, multikey bool) (a 
 		if !points {
 			break
 		}
-		a.points = i + 1
-		prefixes = extend(prefixes, ivs)
+		a.points, before = i+1, ivs
 	}
 	if a.full = len(a.bounds) == 0; a.full {
 		a.ranges = []keyRange{{}}
@@ -70,7 +73,12 @@ func extend(prefixes [][]byte, ivs []query.Interval) [][]byte {
 	return out
 }
 
-func join(a, b []byte) []byte { return append(append(make([]byte, 0, len(a)+len(b)+16), a...), b...) }
+func join(a, b []byte) []byte {
+	if len(a) == 0 {
+		return b
+	}
+	return append(append(make([]byte, 0, len(a)+len(b)+16), a...), b...)
+}
 
 func ranges(prefixes [][]byte, ivs []query.Interval) []keyRange {
 	out := make([]keyRange, 0, len(prefixes)*len(ivs))

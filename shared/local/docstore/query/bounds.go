@@ -26,8 +26,7 @@ var nullKey = bsonx.AppendKey(nil, bsonx.Null, false)
 //
 // No interval at all, with true, means that nothing matches.
 func (m *Matcher) Bounds(path string, desc, multikey bool) ([]Interval, bool) {
-	p := newPath(path, false)
-	if p.numeric() {
+	if hasPosition(path) {
 		return nil, false // the path may mean a position as well as a field name
 	}
 	ivs, ok := boundsOf(m.root, "", path, multikey)
@@ -39,6 +38,18 @@ func (m *Matcher) Bounds(path string, desc, multikey bool) ([]Interval, bool) {
 		ivs = reverse(ivs)
 	}
 	return ivs, true
+}
+
+// hasPosition reports whether a part of a path may mean a position in an array.
+func hasPosition(path string) bool {
+	for more := true; more; {
+		var part string
+		part, path, more = bsonx.CutPath(path)
+		if _, ok := bsonx.ArrayIndex(part); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // HoldsNull reports whether ascending or descending intervals let null and missing through.
@@ -201,8 +212,10 @@ func elemBounds(all []predicate) ([]Interval, bool) {
 }
 
 func point(v bson.RawValue) Interval {
-	k := bsonx.AppendKey(nil, v, false)
-	return Interval{Start: k, End: bsonx.PrefixEnd(k), Point: true}
+	room := make([]byte, 0, 2*len(v.Value)+24) // for both ends of what mostly is a short text or a number
+	k := bsonx.AppendKey(room, v, false)
+	end := append(k[len(k):], k...)
+	return Interval{Start: k[:len(k):len(k)], End: bsonx.PrefixEndOf(end), Point: true}
 }
 
 func rankRange(rank byte) Interval { return Interval{Start: []byte{rank}, End: []byte{rank + 1}} }

@@ -17,23 +17,15 @@ type path struct {
 
 func newPath(text string, whole bool) path {
 	p := path{text: text, parts: strings.Split(text, "."), whole: whole}
-	for _, s := range p.parts {
-		i, ok := bsonx.ArrayIndex(s)
+	p.indexes = make([]int, len(p.parts))
+	for i, s := range p.parts {
+		n, ok := bsonx.ArrayIndex(s)
 		if !ok {
-			i = -1
+			n = -1
 		}
-		p.indexes = append(p.indexes, i)
+		p.indexes[i] = n
 	}
 	return p
-}
-
-func (p *path) numeric() bool {
-	for _, i := range p.indexes {
-		if i >= 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // search tests the values that the path, from component i on, reaches in doc until one passes. Arrays on the way fan out and are

@@ -182,9 +182,27 @@ func cstring(b []byte) (string, []byte, error) {
 	return "", nil, fmt.Errorf("%w: unterminated name", ErrMalformed)
 }
 
-// WriteReply writes body as the reply to m, in the form that m asks for.
-func WriteReply(w io.Writer, m *Message, body bson.Raw) error {
-	buf := make([]byte, 0, headerSize+20+len(body))
+// Replies writes replies to one connection. It serves one goroutine.
+type Replies struct {
+	w   io.Writer
+	buf []byte // for the next reply
+}
+
+// NewReplies returns a Replies that writes to w.
+func NewReplies(w io.Writer) *Replies { return &Replies{w: w} }
+
+// keptBuffer is how large a buffer in bytes is kept from one reply to the next.
+const keptBuffer = 64 << 10
+
+// Write writes body as the reply to m, in the form that m asks for.
+func (r *Replies) Write(m *Message, body bson.Raw) error {
+	if size := headerSize + 20 + len(body); cap(r.buf) < size {
+		r.buf = make([]byte, 0, max(size, 1<<10))
+	}
+	buf := r.buf[:0]
+	if cap(buf) > keptBuffer {
+		r.buf = nil
+	}
 	code := int32(opMsg)
 	if m.Legacy {
 		code = opReply
@@ -204,6 +222,9 @@ func WriteReply(w io.Writer, m *Message, body bson.Raw) error {
 	}
 	buf = append(buf, body...)
 	binary.LittleEndian.PutUint32(buf, uint32(len(buf)))
-	_, err := w.Write(buf)
+	_, err := r.w.Write(buf)
 	return err
 }
+
+// WriteReply writes one reply to w.
+func WriteReply(w io.Writer, m *Message, body bson.Raw) error { return NewReplies(w).Write(m, body) }
