@@ -23,6 +23,8 @@ const accountEvery = 5 * time.Minute
 
 // collecting is the half of the service that brings data in.
 type collecting struct {
+	keys       *identity.Keys
+	unparsed   func(context.Context) (float64, error) // share of records that could not be read
 	registry   *source.Registry
 	keeper     *source.Keeper // of watermarks; OnChange tells when one has moved
 	warehouse  *mongostore.Warehouse
@@ -67,7 +69,7 @@ type parts struct {
 }
 
 func (p *parts) collecting(asking collect.Asking, validity ingest.Directives, gate httpapi.Gate) (*collecting, error) {
-	h := &collecting{warehouse: p.warehouse, progress: ingest.NewProgress(p.fences, p.d.Bus)}
+	h := &collecting{keys: p.keys, unparsed: p.unread, warehouse: p.warehouse, progress: ingest.NewProgress(p.fences, p.d.Bus)}
 	var err error
 	if h.registry, err = source.NewRegistry(p.c.Tenant.ID, p.sources, p.d.Now, nil); err != nil {
 		return nil, err
@@ -80,6 +82,19 @@ func (p *parts) collecting(asking collect.Asking, validity ingest.Directives, ga
 		return nil, err
 	}
 	return h, p.serve(h, asking, gate)
+}
+
+// unread is the share of the records so far that were set aside.
+func (p *parts) unread(ctx context.Context) (float64, error) {
+	fences, err := p.fences.All(ctx)
+	var aside, all int64
+	for _, f := range fences {
+		aside, all = aside+f.Counts.Quarantined, all+f.Next
+	}
+	if all == 0 {
+		return 0, err
+	}
+	return float64(aside) / float64(all), err
 }
 
 func (p *parts) ingest(h *collecting, validity ingest.Directives) error {

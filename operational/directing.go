@@ -14,10 +14,13 @@ import (
 	"github.com/strata-crm/strata/operational/internal/egress"
 	"github.com/strata-crm/strata/operational/internal/govern"
 	"github.com/strata-crm/strata/operational/internal/httpapi"
+	"github.com/strata-crm/strata/operational/internal/insight"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/mongostore"
 	"github.com/strata-crm/strata/operational/internal/prediction"
+	"github.com/strata-crm/strata/operational/internal/profile"
 	"github.com/strata-crm/strata/operational/internal/source"
+	"github.com/strata-crm/strata/operational/internal/validity"
 	rules "github.com/strata-crm/strata/operational/policy"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/host"
@@ -42,6 +45,7 @@ type directing struct {
 	outbox       *mongodb.Outbox
 	directives   *mongostore.Directives
 	measurements *mongostore.Measurements
+	insights     *mongostore.Insights
 	force        *directive.Force
 	policy       govern.Policy
 	pulse        *pulse // of ingest
@@ -69,6 +73,7 @@ func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error
 		c: c, d: d, outbox: outbox, policy: govern.Policy{Engine: engine}, pulse: &pulse{now: d.Now},
 		directives:   mongostore.NewDirectives(c.Tenant.ID, d.DB, outbox, d.Now, d.NewID),
 		measurements: mongostore.NewMeasurements(c.Tenant.ID, d.DB, outbox, d.NewID),
+		insights:     mongostore.NewInsights(c.Tenant.ID, d.DB, outbox, d.NewID),
 	}
 	h.force = directive.NewForce(h.directives, d.Telemetry.Logger)
 	predictions, err := prediction.New(mongostore.NewMetrics(c.Tenant.ID, d.DB), minorUnits(c.Tenant.Currency), 0)
@@ -82,6 +87,7 @@ func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error
 	}
 	h.api = &httpapi.Directing{
 		Tenant: c.Tenant.ID, Gate: h.policy.Gate, Records: h.directives, Measurements: h.measurements, InForce: h.force, Explainer: explainer,
+		Insights: h.insights,
 	}
 	return h, nil
 }
@@ -118,6 +124,10 @@ func (h *directing) complete(col *collecting) error {
 	if err != nil {
 		return err
 	}
+	claims, err := h.examiner(col)
+	if err != nil {
+		return err
+	}
 	answering, err := directive.NewService(directive.Options{
 		Store: h.directives, Policy: h.policy, Sources: offers{col.registry}, Coverage: warehouse, Compiles: metric.Supported,
 		Changed: h.force.Wake, Now: h.d.Now, Trace: telemetry.TraceID, Span: telemetry.Traceparent,
@@ -127,22 +137,24 @@ func (h *directing) complete(col *collecting) error {
 		return err
 	}
 	observer := directive.NewObserver(answering, lookEvery, lookPause)
-	h.force.Follow(engine.Wake)
-	col.keeper.OnChange(engine.Wake)
+	for _, wake := range []func(){engine.Wake, claims.Wake} {
+		h.force.Follow(wake)
+		col.keeper.OnChange(wake)
+	}
 	col.registry.OnChange(observer.Wake)
 	col.sink.OnDone(observer.Wake)
 	col.sink.OnDone(h.pulse.beat)
 
 	again, err := recovery.New(recovery.Options{
 		Layer: contract.Operational, Tenant: h.c.Tenant.ID, Memory: mongodb.NewOnce(h.d.DB, "recovery"), Reader: h.d.Bus, Publisher: h.d.Bus,
-		Own: consume.Own(), Apply: consume.Restore(h.directives, h.measurements), Ask: []contract.Layer{contract.Functional},
+		Own: consume.Own(), Apply: consume.Restore(h.directives, h.measurements, h.insights), Ask: []contract.Layer{contract.Functional},
 		Now: h.d.Now, Logger: h.d.Telemetry.Logger,
 	})
 	if err != nil {
 		return err
 	}
 	watch := govern.NewWatch(h.directives, h.policy.Engine, observer.Wake)
-	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine}
+	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine, claims}
 	for _, c := range consume.All(consume.Deps{
 		Ears:       listen.Ears{Group: consume.Group, Bus: h.d.Bus, Aside: mongodb.NewAside(h.d.DB, h.d.Now), Asker: again, Logger: h.d.Telemetry.Logger, Meter: h.d.Telemetry.Meter},
 		Directives: govern.Directives{Service: answering, Watch: watch}, Republish: h.republish,
@@ -152,12 +164,38 @@ func (h *directing) complete(col *collecting) error {
 	return observe(h)
 }
 
+func (h *directing) egress() (*egress.Egress, error) {
+	return egress.New(egress.Options{Policy: h.policy, Store: h.measurements, Insights: h.insights, InForce: h.inForce, Now: h.d.Now})
+}
+
+// examiner makes what examines claims. It reads customers in an order that is drawn with the tenant's key.
+func (h *directing) examiner(col *collecting) (*insight.Engine, error) {
+	zone, err := h.c.Tenant.Location()
+	if err != nil {
+		return nil, err
+	}
+	order, err := validity.NewKey(col.keys.Sample(), profile.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	out, err := h.egress()
+	if err != nil {
+		return nil, err
+	}
+	return insight.New(insight.Options{
+		Zone: zone, Calendar: metric.Calendar{WeekStart: weekdays[h.c.Tenant.WeekStart]}, Orders: h.force,
+		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col},
+		Customers: mongostore.NewCustomers(h.c.Tenant.ID, h.d.DB, order), Records: h.insights, Sink: out, Unparsed: col.unparsed,
+		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
+	})
+}
+
 func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics) (*metric.Engine, error) {
 	zone, err := h.c.Tenant.Location()
 	if err != nil {
 		return nil, err
 	}
-	out, err := egress.New(egress.Options{Policy: h.policy, Store: h.measurements, InForce: h.inForce, Now: h.d.Now})
+	out, err := h.egress()
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ const (
 	Use       = "use"       // may data of a type be collected for a purpose
 	Directive = "directive" // may a directive be carried out
 	Egress    = "egress"    // may a number go up
+	Insight   = "insight"   // may an insight go up
 	Action    = "action"    // may somebody do something over the API
 )
 
@@ -45,6 +46,15 @@ type EgressInput struct {
 	MinimumGroup  int64  `json:"minimumGroup"`  // that the directive wants
 }
 
+// InsightInput is what the rule insight reads.
+type InsightInput struct {
+	Metric        string `json:"metric"`
+	InForce       bool   `json:"inForce"`
+	Tells         bool   `json:"tells"` // it has a value, and so tells of customers
+	SmallestGroup int64  `json:"smallestGroup"`
+	MinimumGroup  int64  `json:"minimumGroup"` // that the directive wants
+}
+
 // ActionInput is what the rule action reads.
 type ActionInput struct {
 	Subject string   `json:"subject"`
@@ -56,7 +66,7 @@ type ActionInput struct {
 func Inputs() map[string]policy.Input {
 	return map[string]policy.Input{
 		Use: policy.InputOf[UseInput](), Directive: policy.InputOf[DirectiveInput](),
-		Egress: policy.InputOf[EgressInput]().PerEvent(), Action: policy.InputOf[ActionInput](),
+		Egress: policy.InputOf[EgressInput]().PerEvent(), Insight: policy.InputOf[InsightInput]().PerEvent(), Action: policy.InputOf[ActionInput](),
 	}
 }
 
@@ -72,6 +82,9 @@ func Canaries() []policy.Canary {
 	number := EgressInput{"canary", true, true, 10, 10}
 	small := number
 	small.SmallestGroup = 9
+	claim := InsightInput{"canary", true, true, 10, 10}
+	few := claim
+	few.SmallestGroup = 9
 	return []policy.Canary{
 		{Rule: Use, Input: UseInput{"retention_analysis", "transactional"}, Data: governance, Allow: true},
 		{Rule: Use, Input: UseInput{"retention_analysis", "transactional"}, Allow: false},
@@ -79,6 +92,8 @@ func Canaries() []policy.Canary {
 		{Rule: Directive, Input: long, Data: governance, Allow: false},
 		{Rule: Egress, Input: number, Data: governance, Allow: true},
 		{Rule: Egress, Input: small, Data: governance, Allow: false},
+		{Rule: Insight, Input: claim, Data: governance, Allow: true},
+		{Rule: Insight, Input: few, Data: governance, Allow: false},
 		{Rule: Action, Input: ActionInput{"canary", []string{"steward"}, "register_source"}, Allow: true},
 		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "register_source"}, Allow: false},
 	}

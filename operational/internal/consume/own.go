@@ -11,12 +11,18 @@ import (
 
 // Own are the topics this layer speaks on, from which an emptied database is restored: so that revisions go on growing.
 func Own() []string {
-	return []string{contract.TopicOperationalAcks, contract.TopicMeasurements}
+	return []string{contract.TopicOperationalAcks, contract.TopicMeasurements, contract.TopicInsights}
 }
 
-// Restore returns the function that puts one of this layer's own messages back: what it had answered, and what it had
-// measured. The directives themselves come from the layer above.
-func Restore(d directive.Store, m egress.Store) func(context.Context, bus.Message) error {
+// Insights puts back what was published of an insight.
+type Insights interface {
+	// Restore keeps the insight unless a later revision is there.
+	Restore(ctx context.Context, old contract.Insight) error
+}
+
+// Restore returns the function that puts one of this layer's own messages back: what it had answered, measured and
+// claimed. The directives themselves come from the layer above.
+func Restore(d directive.Store, m egress.Store, i Insights) func(context.Context, bus.Message) error {
 	return func(ctx context.Context, msg bus.Message) error {
 		switch msg.Header("ce_type") {
 		case contract.TypeOperationalAck:
@@ -40,6 +46,12 @@ func Restore(d directive.Store, m egress.Store) func(context.Context, bus.Messag
 				*stored = old
 				return true
 			})
+		case contract.TypeOperationalInsight:
+			_, old, err := contract.Decode[contract.Insight](msg)
+			if err != nil {
+				return nil
+			}
+			return i.Restore(ctx, old)
 		}
 		return nil
 	}

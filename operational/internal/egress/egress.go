@@ -17,6 +17,8 @@ type Policy interface {
 	// Egress reports whether policy allows it. smallest is the number of customers in the smallest group that can be read
 	// from the measurement, 0 if it tells of nobody; least is how many the directive wants at least.
 	Egress(ctx context.Context, m *contract.Measurement, inForce bool, smallest, least int64) (bool, error)
+	// Insight reports the same of an insight.
+	Insight(ctx context.Context, i *contract.Insight, inForce bool, smallest, least int64) (bool, error)
 }
 
 // Store keeps the current revision of every measurement.
@@ -60,6 +62,8 @@ func PlaceOf(m *contract.Measurement) Place { return Place{m.Metric, m.Window.St
 type Options struct {
 	Policy Policy
 	Store  Store
+	// Insights may be nil where none are made.
+	Insights InsightStore
 	// InForce returns the directive if it is being carried out.
 	InForce func(contract.DirectiveID) (contract.OperationalDirective, bool)
 	Now     func() time.Time

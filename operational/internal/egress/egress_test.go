@@ -17,10 +17,27 @@ type memory struct {
 	stored  contract.Measurement
 	basis   Basis
 	puts    int
+	insight contract.Insight
+	kept    Kept
 }
 
 func (m *memory) Egress(_ context.Context, _ *contract.Measurement, inForce bool, smallest, least int64) (bool, error) {
 	return inForce && m.minimum > 0 && (smallest == 0 || smallest >= max(m.minimum, least)), nil
+}
+
+func (m *memory) Insight(_ context.Context, i *contract.Insight, inForce bool, smallest, least int64) (bool, error) {
+	if !Tells(i) {
+		return m.minimum > 0 && smallest == 0, nil
+	}
+	return inForce && m.minimum > 0 && smallest >= max(m.minimum, least), nil
+}
+
+func (m *memory) ReplaceInsight(_ context.Context, _ contract.InsightID, k Kept, change func(*contract.Insight) bool) error {
+	m.kept = k
+	if change(&m.insight) {
+		m.puts++
+	}
+	return nil
 }
 
 func (m *memory) Replace(_ context.Context, _ contract.MeasurementID, b Basis, change func(*contract.Measurement) bool) error {
@@ -39,7 +56,7 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func open(t *testing.T, m *memory) *Egress {
 	t.Helper()
-	e, err := New(Options{Policy: m, Store: m, Now: func() time.Time { return noon }, InForce: func(id contract.DirectiveID) (contract.OperationalDirective, bool) {
+	e, err := New(Options{Policy: m, Store: m, Insights: m, Now: func() time.Time { return noon }, InForce: func(id contract.DirectiveID) (contract.OperationalDirective, bool) {
 		return contract.OperationalDirective{Constraints: contract.Constraints{MinimumGroup: 12}}, id == "od-1"
 	}})
 	if err != nil {

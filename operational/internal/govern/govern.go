@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/strata-crm/strata/operational/internal/directive"
+	"github.com/strata-crm/strata/operational/internal/egress"
 	rules "github.com/strata-crm/strata/operational/policy"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -107,6 +108,17 @@ func (p Policy) Egress(ctx context.Context, m *contract.Measurement, inForce boo
 	})
 	if err != nil {
 		return false, fmt.Errorf("decide on measurement %s: %w", m.ID, err)
+	}
+	return d.Allowed, nil
+}
+
+// Insight implements egress.Policy.
+func (p Policy) Insight(ctx context.Context, i *contract.Insight, inForce bool, smallest, least int64) (bool, error) {
+	d, err := p.Engine.Decide(ctx, rules.Insight, rules.InsightInput{
+		Metric: string(i.Metric), InForce: inForce, Tells: egress.Tells(i), SmallestGroup: smallest, MinimumGroup: least,
+	})
+	if err != nil {
+		return false, fmt.Errorf("decide on insight %s: %w", i.ID, err)
 	}
 	return d.Allowed, nil
 }

@@ -328,6 +328,9 @@ type ImportDraft struct {
 	Source  string             `json:"source"`
 }
 
+// Insight A claim about customers with its value, its interval, its five verdicts and what each rests on; money in minor units
+type Insight = contract.Insight
+
 // Instant An RFC 3339 time
 type Instant = string
 
@@ -542,6 +545,15 @@ type FinishImportJSONBody struct {
 
 // ImportRowsJSONBody defines parameters for ImportRows.
 type ImportRowsJSONBody = []Row
+
+// ListInsightsParams defines parameters for ListInsights.
+type ListInsightsParams struct {
+	Metric *string `form:"metric,omitempty" json:"metric,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The next of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
 
 // ListMeasurementsParams defines parameters for ListMeasurements.
 type ListMeasurementsParams struct {
@@ -804,6 +816,12 @@ type ServerInterface interface {
 	// GetConservation The fate of every record of the events log, by partition and epoch
 	// (GET /api/operational/v1/ingest/conservation)
 	GetConservation(ctx echo.Context) error
+	// ListInsights Insights as last sent up, with their verdicts and what those rest on
+	// (GET /api/operational/v1/insights)
+	ListInsights(ctx echo.Context, params ListInsightsParams) error
+	// GetInsight One insight
+	// (GET /api/operational/v1/insights/{insight})
+	GetInsight(ctx echo.Context, insight string) error
 	// ListMeasurements Measurements as last sent up, by metric and window
 	// (GET /api/operational/v1/measurements)
 	ListMeasurements(ctx echo.Context, params ListMeasurementsParams) error
@@ -1000,6 +1018,54 @@ func (w *ServerInterfaceWrapper) GetConservation(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetConservation(ctx)
+	return err
+}
+
+// ListInsights converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInsights(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInsightsParams
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInsights(ctx, params)
+	return err
+}
+
+// GetInsight converts echo context to params.
+func (w *ServerInterfaceWrapper) GetInsight(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "insight" -------------
+	var insight string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "insight", ctx.Param("insight"), &insight, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter insight: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetInsight(ctx, insight)
 	return err
 }
 
@@ -1423,6 +1489,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/operational/v1/directives/:directive", wrapper.GetDirective, options.OperationMiddlewares["getDirective"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/measurements", wrapper.ListMeasurements, options.OperationMiddlewares["listMeasurements"]...)
 	router.POST(options.BaseURL+"/api/operational/v1/metrics/explain", wrapper.ExplainMetric, options.OperationMiddlewares["explainMetric"]...)
+	router.GET(options.BaseURL+"/api/operational/v1/insights", wrapper.ListInsights, options.OperationMiddlewares["listInsights"]...)
+	router.GET(options.BaseURL+"/api/operational/v1/insights/:insight", wrapper.GetInsight, options.OperationMiddlewares["getInsight"]...)
 
 }
 
@@ -1750,6 +1818,87 @@ type GetConservationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetConservationdefaultApplicationProblemPlusJSONResponse) VisitGetConservationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsightsRequestObject struct {
+	Params ListInsightsParams
+}
+
+type ListInsightsResponseObject interface {
+	VisitListInsightsResponse(w http.ResponseWriter) error
+}
+
+type ListInsights200JSONResponse struct {
+	Items []Insight `json:"items"`
+	Next  *string   `json:"next,omitempty"`
+}
+
+func (response ListInsights200JSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsightsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListInsightsdefaultApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInsightRequestObject struct {
+	Insight string `json:"insight"`
+}
+
+type GetInsightResponseObject interface {
+	VisitGetInsightResponse(w http.ResponseWriter) error
+}
+
+type GetInsight200JSONResponse Insight
+
+func (response GetInsight200JSONResponse) VisitGetInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInsightdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetInsightdefaultApplicationProblemPlusJSONResponse) VisitGetInsightResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2672,6 +2821,12 @@ type StrictServerInterface interface {
 	// GetConservation The fate of every record of the events log, by partition and epoch
 	// (GET /api/operational/v1/ingest/conservation)
 	GetConservation(ctx context.Context, request GetConservationRequestObject) (GetConservationResponseObject, error)
+	// ListInsights Insights as last sent up, with their verdicts and what those rest on
+	// (GET /api/operational/v1/insights)
+	ListInsights(ctx context.Context, request ListInsightsRequestObject) (ListInsightsResponseObject, error)
+	// GetInsight One insight
+	// (GET /api/operational/v1/insights/{insight})
+	GetInsight(ctx context.Context, request GetInsightRequestObject) (GetInsightResponseObject, error)
 	// ListMeasurements Measurements as last sent up, by metric and window
 	// (GET /api/operational/v1/measurements)
 	ListMeasurements(ctx context.Context, request ListMeasurementsRequestObject) (ListMeasurementsResponseObject, error)
@@ -3013,6 +3168,56 @@ func (sh *strictHandler) GetConservation(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetConservationResponseObject); ok {
 		return validResponse.VisitGetConservationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListInsights operation middleware
+func (sh *strictHandler) ListInsights(ctx echo.Context, params ListInsightsParams) error {
+	var request ListInsightsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInsights(ctx.Request().Context(), request.(ListInsightsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInsights")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInsightsResponseObject); ok {
+		return validResponse.VisitListInsightsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetInsight operation middleware
+func (sh *strictHandler) GetInsight(ctx echo.Context, insight string) error {
+	var request GetInsightRequestObject
+
+	request.Insight = insight
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetInsight(ctx.Request().Context(), request.(GetInsightRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetInsight")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetInsightResponseObject); ok {
+		return validResponse.VisitGetInsightResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3760,102 +3965,105 @@ func (sh *strictHandler) Track(ctx echo.Context) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"3D3tcty2dq+CYe+M2zG1u/LXvZamPxTbudHc69q1ksmPRM1A5OESEQkwAKjVRqOZPk0frE/SwQFIglxw",
-	"lyut7TS/LIskcHC+P6G7KBFlJThwraKTu6iikpagQeL/ztSHzPybgkokqzQTPDqJzkhK1zFRdZITqsjx",
-	"69d/O1q8Onq+mEVxxMwbv9Ug11EccVpCdBJRs0wcSfitZhLS6ETLGuJIJTmU1O6qNUjz5X/9tDh6fXn3",
-	"4v7I/vCs++EvURzpdWUWVFoyvozu7+PoTS2VkJtAfp8D4XCriciIzoFUdAnkCjIhYQzMxC7lA1bS238C",
-	"X+o8OjleLBYhAM5TKCuhgSfrf8DafIRr50BTkN3i3mtH5j1/l8Ci2Xuqkzx8rHff0yXROdVkRRWRQNP2",
-	"RBu7Zkd2oe3b/ZOVTLegD9BS4MMBVlhZl9HJS4OSknH7v+MWPYxrWILEtT9KSFliwP8H42m7SUV13u1x",
-	"bR5t4xDgZoefIpmVURzd0KKGKI5owW7Mv0leSx5dhsjzqebnY7vKmm/d1KP+qxehxS9ELRMYXV/h48mc",
-	"T49+Xxy9Prq8O45fLEbY/UeAaxUQSUP4mGRCEsTNKXn5jLCM0CsFXI8x/AoX88HJhCypjk6iVNRXhQG9",
-	"pfWzV2Fa87q8QlLf23OC0t+IlAFCea6hNP8mgmvgyGK0qgqWUAP4/FdloL/zAPiLhCw6if5l3qmluX2q",
-	"5rhYu0+HT/sbVQmu7K5vRFFAoiE92NZnXK2MTsTd+6j/0QjiFSS0BKNrgCY5YRrKWWSYn0pdrP8Q8JwS",
-	"qkkBVGkiOKDq4ML8RhPGLbBSXBVb6VXZN57uB2yzbgDYM+KWJKlI6hJ5tZWrg2HLLRfY36hTK6VGRqz2",
-	"RBYyOra/wVAWcTW3A9pKJAnKtBQVSO1EIBEpBL43kGjKiuCjEpSiS6dYNp4qTXWtfK1IkwQqw19xlNYW",
-	"S0Z2f6uppFwzjk+40L84AcX/M35DC5aG1WYnYT950LR7d9+Iq18h0Qashic3MCBB1YV1LwwjqmnMbZZ0",
-	"e1Ap6RpPXicJqID+e3cDco1sjoxtmRrPvCJCtnb/hNdF0S57JUQBlG+ct9klbiEPHfcbWlBumbR/3I4C",
-	"vkJlXL96EW1ayDiCSlhLP+HdXBQwHZHfiQJCaCyE0hM3NC7U1FeFPuffCie4Ez6oqNTMEvAu8Njn3mkL",
-	"SijFzeS3lRZy+st1VUlQavIHNadJImquJ34x4EHLFD6OHC1auLvjbhN6D+4ehRwT9OFs+CvE7m8ET1ti",
-	"DZV40jwkWgJY31SBsXmKJLXSojSKYbhqHN0eLcWR+6XR9JImetbt5L1wxMpKSO1cpjw6iZZM5/XVLBHl",
-	"XGlJNT1KZPPjXOVUQjpv1rSRgvEP5A1tDtGX2hbR08Wr0QABCRtQv4+vhbHEtCiIZiWoU0L5WueMLwkU",
-	"CghThJIUMkjQb9uXcfr09E4VIupbyBgfpWoJWrLkiTLQuNdiE/AxjhFVVnN062lBzj6eT6Wut+VhyftW",
-	"iqqC9KOl6jpkiGs+WZehg3y3wzDiW7FbOITfd7dVQRn/ZK0uOjGp5W1afPSAy2ihYOibvGM6B4moZqlx",
-	"5aijiJUvSlImIdHsBgxFMiPWhKprZX6MjdWjHuEMKw3MFF2PhPZNyLxiPBUr/PKB8bk5ks9h26TJY4z7",
-	"OFpKygJM+SPTuag1YRohbDHwRJ2SUnCdYwg0PHjjJpkjxxj1mMDGvO70pcaYeQ1UBrwh444ZtAfCtUsX",
-	"s/1yebeIXz0Po0AlooJdp++U3pDJDNCjvMVpWHgxCDAYKoGqWoLxrHssZNFkKUw0vYZd6tl+N/N3fbj8",
-	"Gj6kVgzmRuqk+cFh2ZwfHZcNAaZ96U2phiOjQkNIz6QoJ8q6Fg8x0LgBfhwbwEIUOu9w0pc8tnTaYBNs",
-	"VsB/hHWPeciZysEPCloXtnt6tgeWSlpV5sdRxRSAYuOYxi35JFbhXJU07GWYkSmyosYqYVZukmWLIylW",
-	"aqrvV/NwsNSGkqE4Sup9EDZgAZs+apM8Le3ihsIdbjzi+fuOc81bSbOtrNNH9cV3Z0fPXr5qNLcBJaC3",
-	"6VF2effqRVhN+aznJb6euxRfmwY9EBv14f8O2QRIUjCjqSTQtD3IKVG5WHGyYjrHX5oYFEqX1yrprb/T",
-	"Sy9J2+F0lI/afNYi6PS3vLNvmq4XTo4zSJD+XGnKAzQ+4+TTt2/I8+fPXxPHnx6dXiziyJo+uiarXCgg",
-	"V7BknBvH0nlsxu5Qvn6iyO+Co6dZAjVo7MfFHZGa9N2Gv2+8V9r59iSlmpKqoNpgWBEFPCVMz8i5VsT4",
-	"oIpQCSTJIbmGFPNPV2vzT0woT7scFTq/GP1DiiaKaQVFNhvYol+V4LNPdPXeJiYMpO87OxdWRJgWDZhA",
-	"tM4IRWMOY8tpPCYgpXGlfqtpwfQaX6o50+hqwNpgtWRcSPzl5PDGh/SwHvDHpnbzYcVDmSjR/HqDzm3V",
-	"Z0RPworKdLc/3C0Tu826j0Os3pUGRjwYSkqRQkE0FIVC4hVFF1ASLZZgfOQZOSNLKerqiSIZW9YSLL8Z",
-	"riarHCQYh5GZDwRRJS0K5x/jz8iOiaiLlFwBWQmJLFprYky84eIN15kGy2Ifa5nkVJm9M42OO1NWGg0A",
-	"mGsVwqxNcckNNOMJ+tHnIIBpI+mQKjOHpVfGb7I1hk11dm3LUwH3lvJw8n9kzSblH0fIhg/6dsA611gS",
-	"83MFdmkHXYh7hjH3tSsvjZ6vT64P1lSW1ARPyDRE3IDss1hY1Hvey3RkIS9vkjUXRfqh1jvoPUghnBjg",
-	"pU3jG64umNYFWD2sBTFrEsrXho9nQX8pBcWWfAxfRkOpbfZ88/gbx90g2KqpXe38eBgCWVj7/NFCGeKN",
-	"AL3ftGqD2cJpxrRGYzTbJwUQRzcgVT9puT090LxvoIpbau8L9USP2fBnEOrVlsJhmJ93CKyt2LrSPm8E",
-	"1UHQarOG6y+3W8eqtQSzi7osKVYpDxpddju4qnRb6wqzuJXhgfc9XrFh6LWNBxquYBOIPpkuYEugFWKy",
-	"Dcb5BImQaTCd0+aIsFUgAXYDaYya71dxpWxsllCJ1ROjLaxHZp5bR8w6Q0wrkjOlBRJmGyXbDWcOqAPT",
-	"sV3fVvdhyZQ27mJXMuzTrPPhp1QI42glmYZ/BC3lmF/ffhKSaRcZ94Fizq/eXe3G2GV76HK8M1chMQLF",
-	"TUdA9MTh8dXLMYhDJZiBYIxF2ngA93ZsgRo5iRqvw9aux2mnTduSKxrumDGpmuzHhO8Lus/bXmZlSjnN",
-	"0lCF4x8ElBwvbJPWlPKGxxYb3tYwGdZgoTuhn/twqPdADBHvAvSZYik8LnMvgSqxZypoyG12iW2J/TFt",
-	"0wAYshBh57SgGriraW88HPVBRJY5v7Al5ViirvWPx8M/2WrRfZKHEm5Y4whNkvWxKDKOtKxHEqIrqkGW",
-	"VF7v4tYf2xeH5GRp0/G0GZW2mGwdoAYY73wDBI3zw0jSrmOKphCR0KJwCSGs0cobDH803OpgAcLyzl5J",
-	"qD5nbYQ+lBTGKbAiEZNcrIh5n1BO4Aa4JiVdEyoluwGv0zM3YfOLv+Wn6BW4QowhRgF2LxNkp5AUVEI6",
-	"6yeoni3icQbvvbc74Rhg/4dUZkp6e26/bzZ1/z3eIj3DNIVwjhLW3WxVimp6SmhbIB3iYeN8DX6NL05E",
-	"RhQtQI1n5TxJ2hNvrZylkNG6MAJb82suVtyrkt2AZBnDTHXzcGeL0H4yFpSgJqmLFrooPmTRyU87PCTr",
-	"Td7HG/aC1stc/1CFCyX79uc0fVITLfwevTX7NsxwoT+1DVzTPkFiTG9pGKQQA1bE9zIe7UY8qMlHrNQn",
-	"oIFo5wNPgDS0PyG2T4Y8JS3ByVPi7UeeEh+h5ClxlCZPSdc2Y99ydCJPiaHvxFj8EQ1G/YMZtxZ7OSU1",
-	"ECV75gRUrSpIHu37DhITtseECFwQXCRJJZBrqPQJ+R2k+IWW5q2YsBS4ZgktfjHUm0WhbJ7QtAgkPe0S",
-	"7xm3Tf4T4ExqKYEnEyI4f23vu5B6WlGmXYkrQBtb4eRLUJrkVJE1aKIF1tUf0sPTsrjX7LW1r/NToK1z",
-	"Qu9Xc6i405gtITy2abXIVgf+8j6OfvS9taEPb72EH7i2YWOogROoLBhI54IYTF4BcIdZSGfkDPvZCcuM",
-	"UGLP1Ir2PY5pvmsFPA2S861bCrMgXGgkZUVRE1ytHSS9EGrahlvDpwaaTaQa6YWklkyvL4w+dcVUcQ1d",
-	"+zOaN6ASja77Pte6GmYzNmNCfEquYW2cD+O51AokMWb8FOsjilBiVya45ayZFcAtqWLJcMd7tJeZCCQy",
-	"bQ+8IisjK20WRxGqrm3HkuGQWoNy9TmFJFDAU+V3sShSVzOCfhpqG+QHLcj85timqqhzap+o7nxx27Mm",
-	"ZOlyXmOly5xKODUcKAddeTVPQZI5rVgvM+Xty5Yc0iPGSQVSCf5EObSRd1IKaeEd9rsr8q+fvn1DXr94",
-	"+dd/cyXudQWklvzEpsFO3BcnP9eLxfMkESngT6hZXPYwusBXY+IBRgq6RpZo89XR8WwxW6BXUAGnFYtO",
-	"ouezxey57RTIkbcC5+tybvjGEtDBad85T6OT6J9M6bfda3FvkGzEj+temdsBJOPJ7XjRjXvdXw5GPp4t",
-	"FnuNC2zm4/bwaGxiM+DNNN3SO5xlHdagwfEIusSqdUeCGPVQOnPdddaNDwPcYsgbwTB63SbYXY3VKFCq",
-	"sOaZ2ZolMo6rgq/60ySY2td0qbAs09H70iy8nXXmd+3P96Ns9HfouCh6JImnkDA8EdLlsA+A5A/cW7DL",
-	"pmP2nWKbRNPzMIbaDWEKjJqlPaw9cKDtcoSINm2/XfjP3TthYA86Ung3dXpz43xfUWm0weoXVBqObofg",
-	"YkdeWzkqqDaeLmZ9PaZt2AQ5VqiRRhxje4isedOrpoxqyVhhm3Cs7TbmVoKuJYc07hq/xpoJyZldwLY9",
-	"mbWZIk3DnW2DMq4Mh5XtOWKcrHKWWEE0zjZa5tbDxgClz+EXmkrH4pE/5rg+3HCj1/YXmnH8jMqwYc2w",
-	"MpQ1PwQDfWOoYJvZcTvbimXIhr04S0EEb7RjkKe266b5naz5VrviUe8z4bFLYU0Yy8R4R4rVIXD7vd8U",
-	"iYjlDstj0rmXc2ZHqHdZB0uBuRW74VUC0zfpVEefgt/iuo8WwR1B6VYxcY2ZgQr8/f391+KrPu2VIBmV",
-	"h+Cpdzzt2Mg2BbgwG7Wm09MNAk1Eji12DxbdedOj+1i2CaRnMlEUYmXbTAUO1ZjjoF3oG5eeUbkA1wiB",
-	"FsqaiSVl3LX3UfJy8dy2ERZCaefDGVuEK6Epwp7WHCetSTtFa4yT8VkwodA0OT9RxPYEtz6h7bvZNEVW",
-	"BMy5HiEGUzO3/SqJvQJjS5nkPu7te3vE0829h0lbIHc/R1Ksfo5OyHFMfkbgzH/u/ve//+f+HktVvJ9H",
-	"u2Kc+p0o3VD2l7SbXrfBboXvWEw5ET3104XWp1KarIRMjR30XZHHi3LLyHgfigEiJlST0nDtcbxYLPYS",
-	"WgR7ngyGKcesbm/o8jPSordPgBp49H/vagJudnZrdWB7EQDdFm/akii6Vkakc7EiZZ3k5pNDWffMwNe5",
-	"DRi9NlyFyVJFCrHE1EA78mlb690ccUtfbgcPxsjrZ9q2xnvv/RcnBX1uvmvL7ScTirYTUkT/r3JJ/jTA",
-	"F40NfUIfgkt9fiBUWX2Gydm6Qr50UxeGKe2cxZ6ZJJcVnoOdqUXEjwaZbjPWpo6NWk1gRrpREGbvP9Gi",
-	"SGPCjR1vxrAxMmnyw5sG2A31vm/Y+XNEg4PB4S9s2PwhzxGXs2IVGLMcN5PCOGdkPmsdGMZTuI1tBnFF",
-	"FYFbWjIM6M0b2HEi+NIRyHythbg+BCt+J1bdlA9TTWEh7Q29WihWdk6WapIIpdWeLNn1FKv53TXj6dYA",
-	"1Jt22TcCG9yhNUG34c1tE96z90k9WgVuv/7H67zeYKa/Y5842jLg3myPoU6Jl7YcKM89cZbIYwGPvPvw",
-	"wLw3t+G4YTAqhPUhWmDxaUbONeEAqXUEJVvmWNGCW8yTVCCqoplQq2pZmcBCN/PdS3EDklOe+ElmasId",
-	"dWqbkSDBLjabUjN+g62Tbug0If/QHDqS9W279nZfHZeomyiObgt1a0/3Ww062Nk0OkzvcaeEbprLli+b",
-	"Ji4JRmSY4L9QTou1Ymrs+jVHzH3uh5viIe0nyzc8ndGKJjnMGpz0JHt3zBVvrCcq4LdlYT9VRyLLWALt",
-	"BV+qkkBTlQPospjhv/tvqeFWzw1F9/wy4BGZcL0C2bP43k1gbyzejt4yVQnVXmWx7WKwz6SwMH/RQBnb",
-	"8rxrId1LZXVRzlYP/z+7176ig9x2he9qopjuBGPrkjrtPBMFmlCziVGSjNtsDV53cSBvBMPB3k7oErsk",
-	"mlHtbc/51EDNfrs9Rrtw73xN8rWDNQciXndj3yEr4WdFQbom72aDNjnIJGkb0X0nsSGCX/Hqk6EZULpo",
-	"hoX2M6uDy2Wtbj98uOG3r0+KNY4PWIkfTHBtpXlXP/d6e1wtT7l7IrCHAaO9/a90fDQjNcdp25Dc3YOE",
-	"advLFOSe7TI+v7M/bI0uLrq7ZjdFfftJOhk9QKtDOxUXlJG9mL+9XRfT+3Xg3G9yypfwUNlydyz/YYTq",
-	"S5LKYq4zgZ3ys2FDK16KKI3XZj2Ya+epvZlte++Ye+crmqrhBXKHs1nGBRCZiW/RhcOWVbsZmjATDhzC",
-	"iHUd3e52cHD9kbFr8MqExP0EacWgHfeVVk1xobGB+9ACPJVXDMftXwXsa4oRQ8xhZS9e/8PZMg6rafbs",
-	"AI4OtwXQdjsr7ngjj+UApVlR4DUoKiaiSEGap4qkwjDHoxRBb5hvzJB1PeSfMSflTwsGSdSCegik/1AR",
-	"LcgqB9sA0/U4NeXzz2Auw6lxeg2KQJZBoi08Xp+z7sIhrhtucCmkgloihXryz7Efi5uVcOKBkyuaXG/m",
-	"mFxr/ZvuzF+5icNX5v1Fwkr9yyXgvyx7OsL4vNn2ddQGH4Q2F46FZf/meE4LZq9BD2vfM3y8QfEwtN7f",
-	"EOhuQdjbVeou3X8whtzkBQpfN0nx06URMK+8TtcuH7sSbtIpY02SEO+WcikbD3+JBc4QtEXhVfMXP8Io",
-	"/Mb9HY/DCE272bTmVUeFPVpBDPq4Phupz5lQCOQTRZJCJNedakSwWiV0ShIhJU6NYOOg2eqJvTV56qjP",
-	"QMztsR8h3nvw3LPFXyfw2+APRHxuXgWekhrNEXZ+WJyeuhv4gpfv7eBavOdnnGuxvPMnFnzrqyESvKIx",
-	"uYJC8KUieD3sNvQ5fbEex+B588afGYnCR16vizCEtIouYRxhH83TPzvHYRuHhzNFVzuQphIJwMfRdmGf",
-	"/9kRZ9GwH+q0pMn1OOa+x8d/ZsRhNaqbmMTp4jDChiu7UVW3LMibJpipZRGdRHMMVtxSQ0fBDXleibob",
-	"11SxC0/WgXz9zJsG6qAKFXSFTcbGTQMIrAleUmHTIXUvXlvbu2udRzwb/nkvFdjgW1aAirGyeIVd/nE7",
-	"I9q2att5eds9aO8O8WYC2j2afsyRqvTo8F7b3MLaLqxZYFpsdGGmCNxWyGJmaQ/9TfNOSfnaXUKJjm5G",
-	"KLlmPJ2RD7xYN20LXXs1W+auj7xtYzC0xKmd0oPNL2GOADcYoxiEr0kjGz4abTXt/vL+/wIAAP//",
+	"7H1tc9u2lvBfwfC5M3l2Qkty3u6NPfvBTdJbz73ZZON2+qH1diDySERNAiwASlY9ntlfsz9sf8kODkAS",
+	"pECJspWk29lPlkwQODhvOK/QXZSIohQcuFbR2V1UUkkL0CDx24X6sDB/U1CJZKVmgkdn0QVJ6SYmqkoy",
+	"QhU5ff36byezVyfPZ5MojpgZ8VsFchPFEacFRGcRNdPEkYTfKiYhjc60rCCOVJJBQe2qWoM0b/7HT7OT",
+	"19d3L+5P7Idn7Ye/RHGkN6WZUGnJ+DK6v4+jN5VUQm4D+X0GhMOtJmJBdAakpEsgc1gICUNgJnYqH7CC",
+	"3v4T+FJn0dnpbDYLAXCZQlEKDTzZ/AM25iWcOwOagmwn94admHH+KoFJF++pTrLwtt59T5dEZ1STNVVE",
+	"Ak2bHW2tujixE+1e7p+sYLoBvYeWHB/2sMKKqojOXhqUFIzbb6cNehjXsASJc3+UkLLEgP8PxtNmkZLq",
+	"rF3jxjzaxSHAzQo/RXJRRHG0onkFURzRnK3M3ySrJI+uQ+T5VPHLoVVlxXcu6lH/1YvQ5FeikgkMzq/w",
+	"8WjOpye/z05en1zfncYvZgPs/iPAjQqIpCF8TBZCEsTNOXn5jLAFoXMFXA8x/Bon88FZCFlQHZ1Fqajm",
+	"uQG9ofWzV2Fa86qYI6nv7T5B6W9EygChvNRQmL+J4Bo4shgty5wl1AA+/VUZ6O88AP4iYRGdRf9v2qql",
+	"qX2qpjhZs06LT/sfVQqu7KpvRJ5DoiE92tIXXK2NTsTVu6j/0QjiHBJagNE1QJOMMA3FJDLMT6XON38I",
+	"eM4J1SQHqjQRHFB1cGH+ownjFlgp5vlOepV2xNPDgK3nDQB7QdyUJBVJVSCvNnJ1NGy56QLrG3VqpdTI",
+	"iNWeyEJGx3YX6MsizuZWwLMSSYIyLUUJUjsRSEQKgfcNJJqyPPioAKXo0imWradKU10pXyvSJIHS8Fcc",
+	"pZXFkpHd3yoqKdeM4xMu9C9OQPE74yuaszSsNlsJ+8mDplm7fUfMf4VEG7BqntzCgARV5da8MIyoxjG3",
+	"mdKtQaWkG9x5lSSgAvrv3QrkBtkcGdsyNe55TYRszv0zXuV5M+1ciBwo39pvvUrcQB7a7jc0p9wyaXe7",
+	"LQV8hcq4fvUi2j4h4whKYU/6EWMzkcN4RH4ncgihMRdKj1zQmFBjhwp9yb8VTnBHvFBSqZkl4F3gsc+9",
+	"4yaUUIjV6NFKCzl+cFWWEpQa/ULFaZKIiuuRb/R40DKFjyNHiwbudru7hN6Du0MhxwRdOGv+CrH7G8HT",
+	"hlh9JZ7UD4mWANY2VWDOPEWSSmlRGMXQnzWObk+W4sT902h6SRM9aVfyBpywohRSO5Mpi86iJdNZNZ8k",
+	"opgqLammJ4msP05VRiWk03pO6ykY+0CuaL2JrtQ2iB4vXrUGCEhYj/pdfM3MSUzznGhWgDonlG90xviS",
+	"QK6AMEUoSWEBCdpthzJOl57erkJEfQsLxgepWoCWLHmiDDRuWGwcPsbRo1pUHM16mpOLj5djqesteVzy",
+	"vpWiLCH9aKm6CR3EFR+ty9BAvttzMOKo2E0cwu+72zKnjH+ypy4aManlbZp/9IBb0FxB3zZ5x3QGElHN",
+	"UmPKUUcRK1+UpExCotkKDEUWRqwJVTfKfIzNqUc9whlW6h1TdDPg2tcu85rxVKzxzQf652ZLPoftkiaP",
+	"Me7jaCkpCzDlj0xnotKEaYSwwcATdU4KwXWGLlB/47WZZLYco9djHBsz3OlLjT7zBqgMWEPGHDNoD7hr",
+	"185n++X6bha/eh5GgUpECft23yq9PpMZoAd5i9Ow8KITYDBUAFWVBGNZd1jIoslSmGh6A/vUs31v4q/6",
+	"cPk1fEitGEyN1EnzwWHZ7B8Nly0Bpl3pTamGE6NCQ0hfSFGMlHUtHnJA4wL4cmwAC1HossVJV/LY0mmD",
+	"bbBZDv8W1j3mIWcqA98paEzY9unFAVgqaFmaj4OKKQDF1jaNWfJJrMOxKmnYyzAjU2RNzamEUblRJ1sc",
+	"SbFWY22/ioedpcaVDPlRUh+CsB4L2PBRE+RpaBfXFG5x4xHPX3eYa95KutjJOl1UX313cfLs5atacxtQ",
+	"Anqbniyu7169CKspn/W8wNdzF+JrwqBHYqMu/N8hmwBJcmY0lQSaNhs5JyoTa07WTGf4T+ODQuHiWgW9",
+	"9Vd66QVpW5wO8lETz5oFjf6Gdw4N03XcyWEGCdKfK7bMdNDMzikrCJ2bE7Axqy1emFY28hfjR1SqK5rb",
+	"bwtjI6xApswY5JSnZG1EEkNDEpRWRHA8P2FjTImCcSFJxZkebbPXQB/XpLvkSlMeQgUnn759Q54/f/6a",
+	"OFH1WPbFLI6sFUA3ZJ0JBWQOS8a5sbGd8WqOYMo3TxT5XXA0ugughqO6IYKWX+tI5hZNjCFPWzeHpFRT",
+	"UuZUG2ZTRAFPCdMTcqkVMea4IlQCSTJIbiDFUNx8Y/7ESJgmXId+AAZCIMXTmmkF+WLSo8CvSvDJJ7p+",
+	"b2M0BtL37ZEf1snIJwFrAA0VhKK2DGLLXDwmIKWxKn+raM70BgcZBnkc1/iQHpdzPtZprA9rHgrKifrf",
+	"W3RuEmADRwasqUz3uwbtNLFbrH05JPVtlmTAmKOkECnkREOeKyRenntKQIslGHdhQi7IUoqqfGLEfllJ",
+	"sPxmuJqsM5BgbGdmXhBEFTTPnauAn5EdE1HlKZkDWQuJLFppYqwdw8VbXgQNZgg/VjLJqDJrLzT6MExZ",
+	"aTQAYNhZCDM3xSm30Iw76DriPV+uCSqEtLrZLJ0bE9KmW7Y1+43N1AUsfcrDeZCBOevsRxwhGz7o3R7r",
+	"3GB20A+b2KkddCHu6YcfblymbXB/XXJ9sFZDQY0fiUxDxApkl8XCot4x5MYjC3l5m6yZyNMPld5D7140",
+	"5cwAL21Gw3B1zrTOwephLYiZk1C+MXw8CZqOKSi25EP4MhpK7TJttre/td0tgq3rNN7el/veoIW1yx8N",
+	"lCHeCND7TaM2mM0hL5jWeBhNDomGxNEKpOrGb3dHSurxBqq4ofahUI90Hgx/BqFe78ihhvl5j8Da5LWr",
+	"cuC1oDoIGm1Wc/317tOxbE6CyVVVFBQTtkd1tNsVXIK+SfuFWdzKcM8RGU5eMbTahn0ul7sKOOJM57DD",
+	"5wwx2RbjfIJEyDQY2WrCZVg1kQBbQRqj5vtVzJV1UxMqMZFktIW1yMxza4i1lnbGlBZImF2UbBacOKCO",
+	"TMdmflvoAEumtDEX2+xpl2atOzMmWRpHa8k0/CN4Ug65OM0rIZl2QYIuUMzZ1fsT/+jG7fbiTveGbSQ6",
+	"47joAIieODw+kTsEcSgb1ROMoaADbsCNji1QAztRwynpypV77T3TdoTN+isumFR1IGjE+zk9ZLQXZBqT",
+	"WbQ0VGH/BwElpzNbrzYm0+OxxZa11Y8L1lhod+iHgRzqPRBDxLsCfaFYCo9LYkigShwYFetzm51iV45j",
+	"SNvUAIZOiLBxmlMN3KX3tx4O2iBisXB2YUPKoZhlYx8Pu3+y0aKHxFElrFhtCI2S9SEvMo60rAZiw2uq",
+	"QRZU3uzj1h+bgX1ysrQu/tr2ShtMNgZQDYy3vx6ChvlhIH7ZMkWdk0lonrvYGKar5QrdHw23OpiLsbxz",
+	"UDyuy1lbrg8luTEKrEjEJBNrYsYTygmsgGtS0A2hUrIVeEWvmXGbX/wtO0erwOWkDDFysGsZJzuFJKcS",
+	"0kk3QPVsFg8zeGfc/thrgP0fkqQq6O2lfb9e1H093SE9/TCFcIYSpiBtgo5qek5okyvu42FrfzV+jS1O",
+	"xIIomoMajsp5knQg3ho5S2FBq9wIbMVvuFhzL2G4AskWDIP29cO91VKHyVhQgur4Np7Qef5hEZ39tMdC",
+	"stbkfbx1XtBqmekfynDO6NBSpbpkbOQJf0CZ0aG1Q1zoT00t27hXkBjjqzt6IcTAKeJbGY82Ix5U7yTW",
+	"6hPQgLfzgSdAatqfEVsyRJ6ShuDkKfHWI0+Jj1DylDhKk6ekrSCyoxydyFNi6DvSF39ErVV3Y8asxbJW",
+	"SQ1EyYExAVWpEpJH2769wIQttyECJwTnSVIJ5AZKfUZ+Byl+oYUZFROWAtcsofkvhnqTKBTNE5rmgaCn",
+	"neI947bfYQScSSUl8GSEB+fP7b0XUk9ryrTL9gVoY5O9fAlKk4wqsgFNtMASg4eUMzUs7tW97Sxx/RSo",
+	"cB1RBldvKm41ZkMIj20aLbLTgL++j6MffWutb8NbK+EHrq3bGKplBSpzBtKZIAaTcwDuMAvphFxgaT9h",
+	"CyOUWD62pl2LY5ztWgJPg+R866bCKAgXGklZUtQE842DpONCjVtwp/tUQ7ONVCO9kFSS6c2V0acuryxu",
+	"oK0Ex+MNqMRD172faV32oxnbPiE+JTewMcaHsVwqBZKYY/wc8yOKUGJnJrjkpG6bwCWpYkl/xXs8Lxci",
+	"EMi07QDKZmGbKI4iVN3Y4i3DIZUG5fJzNmergKfKL+hRpConBO001DbID1qQ6erUhqqoM2qfqHZ/cVO+",
+	"J2ThYl5DqcuMSjg3HCh7BYoVT0GSKS1ZJzLlrcuWHNITxkkJUgn+RDm0kXdSCmnh7Zf+K/L/P337hrx+",
+	"8fKv/+Ky/ZsSSCX5mQ2Dnbk3zn6uZrPnSSJSwE+oWVz0MLrCoTHxACM53SBLNPHq6HQym8zQKiiB05JF",
+	"Z9HzyWzy3BZNZMhbgf21MTccsQQ0cJoxl2l0Fv2TKf22HRZ3euoG7Lh2yNT2YhlLbs9A1/l2f93rfnk2",
+	"mx3UObEdjzvAorGBzYA1UxeO7zGWdViDBjtF6BKz1i0JYtRD6cQVGlozPgxwgyGvG8XodRtgdzlWo0Cp",
+	"wpznwuYskXFcFnzdbazB0L6mS4VpmZbe12bi3awzvWs+3w+y0d+h5aLokSQeQ8Jwc0wbwz4Ckj9wb8I2",
+	"mo7Rd4plEnXNwxBqt4Qp0HWXdrD2wN6+6wEi2rD9buG/dGPCwB61u/JubCPr1v6+otJonNUvqDQc3Y7B",
+	"xY68NnOUU20sXYz6ekxbswlyrFADhTjm7CGy4nXZnjKqZcFyW4Rjz25z3ErQleSQxm0N3FBdJbmwE9iy",
+	"JzM3U6SuPbRlUMaU4bC2NUeMk3XGEiuIxtjGk7mxsNFB6XL4labSsXjkd3xujtfn6VVAhto9P6MyrFkz",
+	"rAxlxY/BQN8YKti6flzOlmIZsmEtzlIQwWvtGOSp3bppeicrvvNc8aj3mfDYhrBGdKiivyPF+hi4/d6v",
+	"D0XEcoflIek8yDiz3eT7TgdLgakVu/6tCuMXaVVHl4Lf4ryPFsE9TulOMXGFmYEM/P39/dfiqy7tlSAL",
+	"Ko/BU+942rKRLQpwbjZqTaenawQajxxL7B4sutO6XPmxbBMIzyxEnou1LTMV2F9ktoPnQvdw6RwqV+AK",
+	"IfCEssfEkjLuyvsoeTl7bssIc6G0s+HMWYQz4VGENa0ZNp2TpqHYHE7GZsGAQl3v/UQRWx7d2IS27mb7",
+	"KLIiYPb1CDEYG7ntZknsbSA70iT3cWfd2xOebq/dD9oCufs5kmL9c3RGTmPyMwJnvtz993/+1/09pqp4",
+	"N442Z5z6lShtf/qXPDe9aoP9Ct+xmHIieu6HC61NpTRZC5mac9A3RR4vyg0j49UwBoiYUE0Kw7Wn8Ww2",
+	"O0hoEexp0usrHTp1O/2nn5EWnXUC1MCt/2ubE3BtxDuzA7uTAGi2eI2nRNGNMiKdiTUpqiQzrxzrdF8Y",
+	"+FqzAb3XmqswWKpILpYYGmi6X21pvWupbujLbQ/GMHmxp2GPr1cPGuXsuRa3HRfAjEjWjggN/a+KIdW9",
+	"I1/WH3R0O2IIqWYFQpVVYRiPrcrWa2My0IWjracGeC/LgSGlehfTO/dpt9nfNOl8Pv+ppmXYOnNQHiuW",
+	"xJoNPThYxDycHDlU5Efqd+qQ9/7A/9MjD9UjfjfRF9UlPqGPwdo+P2wrk/mm7tpCFYJ9WgeqDZdVmoK9",
+	"ngARPxikcouxJvVkzLIEJqRtJWP2Kikt8jQm3PgB9Y0WGNmo80vbBry7H+F9zc6fI5rUu4PhCxvGfr/8",
+	"gFIsWQnGrI/rSxewT9G81jhAjKdwG9vzYk0VgVtaMAwImhFYsSb40hHIvK2FuDkGK34n1m2XIFN1YjLt",
+	"3B8Q+4cZ1SQRSqsDWbLtSVDTuxvG050nmdctd2gEp3cd4Qjdhpdgjhhnr+Z7tArcfZOa17mxxUx/xz4T",
+	"tIWBe72BhjoF3n91pDzZyF5EjwU88h7CA9NO35fjhl6rIeaXaY7J6wm51IQDpNaRlOZoJ1oQuMU4awmi",
+	"zOsO17KSpbG8dH1VxlKsQHLKEz9JRfNcrNW5LWaEBKtgbUje+B22zmJLpwn5h+bQgaxRU/W7/xbORK2i",
+	"OLrN1a3d3W8V6GBl5OC9JB53Smi7QW35Q10EKsGIDBP8F8ppvlFMDd1k6Yh5yFWbYyykw2R5xdMJLWmS",
+	"waTGSUey98ds4q35RAn8tsjtq+pELBYsgeauRFVKoKnKAHSRT/Dv4UtquNVTQ9ED3wxYRFKsSQmyc+J7",
+	"lyq+sXg7ectUKVRzK9CuOxY/k8LC+GcNZWzLe1wJ+kEqq42S7LTw/70d9hUN5KarZF8R1ngjGEsf1Xlr",
+	"mSjQhJpFjJJk3EZ78eagI1kjGE7qrIQmsQvCG9Xe9KyMDfTYd3f7aFduzNckX9OYdyTitZefHjMMcpHn",
+	"pG0SqRfwYyBNI4tvJNZE8DPmXTLUDY5XdbPhYcdq755uq9uP72747S+jfI3TI1by9DpAd9K8rb/xagNd",
+	"LYByV+5gDRR6e4ffjvtoRqq305QxumtcCdO2FjLIPbtlfHpnP+z0Lq7aa7u3RX33TloZPUJ4q+mqDcrI",
+	"QczfXFSO6cEqsO83GeVLeKhsuevq/zBC9SVJZTHXHoGt8rNuQyNeiiiNNxA+mGunqb3kcnftqRvzFY+q",
+	"/l2cxzuzjAkgFsa/RRMOS97tYniEGXfgGIdY2xHifmgBXH117ApEF0LieoI0YtBcFyCtmuJCYwPIsQV4",
+	"LK8Yjju8iqCrKQYOYg5r+xsWf7izjMN63Hl2BEOH2wKKZjkr7nijl+UApVme4zVKKiYiT0Gap4qkwjDH",
+	"oxRBpxl46CBre1A+Y0zK7zYOkqgB9RhI/6EkWpB1BraArq2RrMtvPsNxGQ6N0xtQBBYLSLSFx+uT0K07",
+	"xHXNDS6ElFNLpFBPzyXWc3IzE3ZMcTKnyc12jMm15rxp9/yVi8B8Zd6dJKzUv1wA/suypyOMz5tNXVhl",
+	"8EFofWFhWPZXp1OaM/uLEmHte4GPtygehtb7OZb2FpWDTaX290sejCHXuYXC13Zi/XRtBMwrz6EbF49d",
+	"C9cpuWB1kBDvpnMhGw9/iQXOELRB4bz+8aQwCr9xP4l0HKFpFhtX7eCocEApmUEf1xcD+TnjCoF8okiS",
+	"i+SmVY0IVqOEzkkipMSuMyw8Nks9sRfQj20V7Im53fYjxPsAnns2++sIfuv91s7n5lXgKanwOMLKMYvT",
+	"c3eDZ/Dyzj1ci/eEDXMtpnf+xIJvbTVEgpc0JnPIBV8qgjdt70Kf0xebYQxe1iP+zEgUPvI6VcghpJV0",
+	"CcMI+2ie/tk5Dss4PJwput6DNJVIAD6Mtiv7/M+OOIuGw1CnJU1uhjH3PT7+MyMOs1FtxzXeThBGWH9m",
+	"1+rupgW5qp2ZSubRWTRFZ8VN1TcUXJN49+bw2Lknm0C8fuJ1E7ZQhRK6wgZj47oABDYEL7mx4ZCq469t",
+	"7N3XziKe9H8pUQUW+JbloGLMLM6xSyhuesybVg9734atPrZ3D3k9RW2pn6vnHshKDzb/NsUtrKnCmgS6",
+	"TQcnZorAbYksZqb20F8X7xSUb9wltmjoLgglN4ynE/KB55u6bKFtz2DLzPWhNGUMhpbY9Vd4sPkpzAHg",
+	"em1YPfc1qWXDR6PNpt1f3/9PAAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -24,6 +24,14 @@ type Published interface {
 	List(ctx context.Context, m contract.MetricID, after egress.Place, limit int) ([]contract.Measurement, error)
 }
 
+// Claimed reads insights as they last went up.
+type Claimed interface {
+	// Get returns an insight, or fault.NotFound.
+	Get(ctx context.Context, id contract.InsightID) (contract.Insight, error)
+	// List returns at most limit insights after an id, by id; of all metrics if none is named.
+	List(ctx context.Context, m contract.MetricID, after contract.InsightID, limit int) ([]contract.Insight, error)
+}
+
 // Directing serves what was asked of this layer and what it sent up. Nothing in it tells of a customer. All fields are
 // required.
 type Directing struct {
@@ -31,13 +39,14 @@ type Directing struct {
 	Gate         Gate
 	Records      Records
 	Measurements Published
+	Insights     Claimed
 	InForce      InForce
 	Explainer    Explainer
 }
 
 // Check returns fault.Invalid when a field is missing.
 func (d *Directing) Check() error {
-	if !d.Tenant.Valid() || d.Gate == nil || d.Records == nil || d.Measurements == nil || d.InForce == nil || d.Explainer == nil {
+	if !d.Tenant.Valid() || d.Gate == nil || d.Records == nil || d.Measurements == nil || d.Insights == nil || d.InForce == nil || d.Explainer == nil {
 		return fault.New(fault.Invalid, fault.BadDefinition, "httpapi.Directing needs all its fields")
 	}
 	return nil
@@ -100,6 +109,38 @@ func (d *Directing) ListMeasurements(ctx context.Context, r ListMeasurementsRequ
 	}
 	items, next, err := page(found, limit, func(m *contract.Measurement) any { return egress.PlaceOf(m) })
 	return ListMeasurements200JSONResponse{Items: items, Next: next}, err
+}
+
+type insightCursor struct {
+	After contract.InsightID `json:"after"`
+}
+
+// ListInsights implements StrictServerInterface.
+func (d *Directing) ListInsights(ctx context.Context, r ListInsightsRequestObject) (ListInsightsResponseObject, error) {
+	var at insightCursor
+	limit, err := d.begin(ctx, r.Params.Limit, r.Params.Cursor, &at)
+	if err != nil {
+		return nil, err
+	}
+	var metric contract.MetricID
+	if r.Params.Metric != nil {
+		metric = contract.MetricID(*r.Params.Metric)
+	}
+	found, err := d.Insights.List(ctx, metric, at.After, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	items, next, err := page(found, limit, func(i *contract.Insight) any { return insightCursor{i.ID} })
+	return ListInsights200JSONResponse{Items: items, Next: next}, err
+}
+
+// GetInsight implements StrictServerInterface.
+func (d *Directing) GetInsight(ctx context.Context, r GetInsightRequestObject) (GetInsightResponseObject, error) {
+	if err := may(ctx, d.Tenant, d.Gate, actionRead); err != nil {
+		return nil, err
+	}
+	i, err := d.Insights.Get(ctx, contract.InsightID(r.Insight))
+	return GetInsight200JSONResponse(i), err
 }
 
 // page cuts what was found, one more than wanted if there is more, to the limit, and returns the cursor to go on with.

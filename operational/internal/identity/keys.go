@@ -30,7 +30,7 @@ const KeyBytes = 32
 // Keys derives what is keyed by the tenant's key. Losing that key makes every customer a new one, and every repeated
 // event an id conflict; it belongs into the back-up.
 type Keys struct {
-	customer, content, check []byte
+	customer, content, check, sample []byte
 }
 
 // NewKeys returns the keys derived from the tenant's key; fault.Invalid when it is shorter than KeyBytes.
@@ -40,7 +40,7 @@ func NewKeys(tenantKey []byte) (*Keys, error) {
 			"the tenant's key has %d bytes and needs %d: make one with `openssl rand -base64 32` and keep it safe", len(tenantKey), KeyBytes)
 	}
 	derive := func(label string) []byte { return mac(tenantKey, "strata/operational/"+label) }
-	return &Keys{customer: derive("customer"), content: derive("content"), check: derive("check")}, nil
+	return &Keys{customer: derive("customer"), content: derive("content"), check: derive("check"), sample: derive("sample")}, nil
 }
 
 // Customer returns the key of an identifier.
@@ -54,6 +54,10 @@ func (k *Keys) Content(canonical []byte) string {
 	h.Write(canonical)
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
+
+// Sample returns the secret that the random order of customers is drawn with, so that nobody can choose an identifier that
+// lands in a sample.
+func (k *Keys) Sample() []byte { return append([]byte(nil), k.sample...) }
 
 // Fingerprint tells whether two Keys come from the same tenant key, without giving it away.
 func (k *Keys) Fingerprint() string { return hex.EncodeToString(k.check[:8]) }

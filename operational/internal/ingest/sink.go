@@ -18,6 +18,8 @@ import (
 
 	"github.com/strata-crm/strata/operational/internal/identity"
 	"github.com/strata-crm/strata/operational/internal/lake"
+	"github.com/strata-crm/strata/operational/internal/profile"
+	"github.com/strata-crm/strata/operational/internal/validity"
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -85,6 +87,7 @@ type Options struct {
 type Sink struct {
 	o       Options
 	metrics metrics
+	order   *validity.Key // the random order of customers
 
 	mu     sync.Mutex
 	epochs map[int]int64 // of the partitions this process has been assigned
@@ -109,7 +112,11 @@ func New(o Options) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sink{o: o, metrics: m, epochs: map[int]int64{}, idle: map[int]error{}}, nil
+	order, err := validity.NewKey(o.Keys.Sample(), profile.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	return &Sink{o: o, metrics: m, order: order, epochs: map[int]int64{}, idle: map[int]error{}}, nil
 }
 
 // Position implements bus.LogSink: the fence says where to begin. A log that is not the one that was being read keeps

@@ -10,6 +10,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/identity"
 	"github.com/strata-crm/strata/operational/internal/lake"
 	"github.com/strata-crm/strata/operational/internal/profile"
+	"github.com/strata-crm/strata/operational/internal/validity"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -64,7 +65,7 @@ func (s *Sink) apply(ctx context.Context, events []lake.Event, at Touch) (repeat
 			return nil, err
 		}
 	}
-	c := draft.changes(s.o.Tenant, known)
+	c := draft.changes(s.o.Tenant, known, s.order)
 	c.Rows, repeats = fact.Rows(s.o.Tenant, before, draft.orders)
 	c.At = at
 	return repeats, s.o.Warehouse.Save(ctx, s.o.Tenant, c)
@@ -129,7 +130,7 @@ func (d *draft) daysOf(known map[identity.Key]profile.Profile) []fact.DayKey {
 	return days
 }
 
-func (d *draft) changes(t contract.TenantID, known Known) Changes {
+func (d *draft) changes(t contract.TenantID, known Known, order *validity.Key) Changes {
 	c := Changes{Facts: d.facts}
 	profiles := map[identity.Key]*profile.Profile{}
 	changedOnes := map[identity.Key]bool{}
@@ -141,6 +142,9 @@ func (d *draft) changes(t contract.TenantID, known Known) Changes {
 			stored, ok := known.Profiles[key]
 			if !ok {
 				stored = profile.Profile{Tenant: t, Key: key}
+			}
+			if stored.Priority == 0 {
+				stored.Priority = order.Priority(string(key))
 			}
 			p = &stored
 			profiles[key] = p

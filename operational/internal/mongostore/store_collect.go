@@ -50,9 +50,11 @@ const (
 func CollectIndexes() []mongodb.Index {
 	return []mongodb.Index{
 		{Collection: factsCollection, Name: "row", Keys: bson.D{{Key: "row", Value: 1}}},
+		{Collection: factsCollection, Name: "customer", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "customer", Value: 1}}},
 		{Collection: factsCollection, Name: "answers", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "day", Value: 1}},
 			Partial: bson.D{{Key: "kind", Value: "answer"}}},
 		{Collection: rowsCollection, Name: "day", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "day", Value: 1}}},
+		{Collection: profilesCollection, Name: "priority", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "priority", Value: 1}}},
 		{Collection: quarantineCollection, Name: "at", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "at", Value: -1}}},
 		{Collection: importProgress, Name: "run", Keys: bson.D{{Key: "run", Value: 1}}},
 		{Collection: importsCollection, Name: "started", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "startedAt", Value: -1}}},

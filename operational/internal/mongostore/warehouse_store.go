@@ -13,6 +13,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/identity"
 	"github.com/strata-crm/strata/operational/internal/ingest"
 	"github.com/strata-crm/strata/operational/internal/profile"
+	"github.com/strata-crm/strata/operational/internal/validity"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/mongodb"
 )
@@ -50,13 +51,15 @@ type profileDoc struct {
 	Tenant contract.TenantID `bson:"tenant"`
 	Key    identity.Key      `bson:"customer"`
 	Since  time.Time         `bson:"since"`
-	Values bson.D            `bson:"values"` // parameter → originDoc, by name
+	Place  validity.Priority `bson:"priority"` // absent or 0 in profiles from before there was one: see FillPriorities
+	Values bson.D            `bson:"values"`   // parameter → originDoc, by name
 }
 
 type profileRead struct {
 	Tenant contract.TenantID                    `bson:"tenant"`
 	Key    identity.Key                         `bson:"customer"`
 	Since  time.Time                            `bson:"since"`
+	Place  validity.Priority                    `bson:"priority"`
 	Values map[contract.ParameterName]originDoc `bson:"values"`
 }
 
@@ -146,7 +149,7 @@ func (s *Warehouse) Known(ctx context.Context, t contract.TenantID, customers []
 }
 
 func (d *profileRead) profile() (profile.Profile, error) {
-	p := profile.Profile{Tenant: d.Tenant, Key: d.Key, Since: d.Since.UTC(), Values: map[contract.ParameterName]profile.Value{}}
+	p := profile.Profile{Tenant: d.Tenant, Key: d.Key, Since: d.Since.UTC(), Priority: d.Place, Values: map[contract.ParameterName]profile.Value{}}
 	for name, o := range d.Values {
 		raw, err := toJSON(o.Value)
 		if err != nil {
@@ -197,7 +200,7 @@ func profileWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, e
 	var writes []mongo.WriteModel
 	for i := range c.Profiles {
 		p := &c.Profiles[i]
-		doc := profileDoc{ID: id(t, string(p.Key)), V: version, Tenant: t, Key: p.Key, Since: p.Since, Values: bson.D{}}
+		doc := profileDoc{ID: id(t, string(p.Key)), V: version, Tenant: t, Key: p.Key, Since: p.Since, Place: p.Priority, Values: bson.D{}}
 		for _, name := range sorted(p.Values) {
 			v := p.Values[name]
 			value, err := toBSON(v.Value)

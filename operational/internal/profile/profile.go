@@ -10,6 +10,7 @@ import (
 
 	"github.com/strata-crm/strata/operational/internal/identity"
 	"github.com/strata-crm/strata/operational/internal/lake"
+	"github.com/strata-crm/strata/operational/internal/validity"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
@@ -26,12 +27,17 @@ type Value struct {
 	Purposes   []contract.Purpose // for which it was collected
 }
 
+// Epoch names the random order of customers that is in use. Another one draws it anew: at most yearly, and never between
+// the publication of an insight and its verdicts.
+const Epoch = "1"
+
 // Profile is what is known of an identity.
 type Profile struct {
-	Tenant contract.TenantID
-	Key    identity.Key
-	Since  time.Time // the earliest event
-	Values map[contract.ParameterName]Value
+	Tenant   contract.TenantID
+	Key      identity.Key
+	Since    time.Time         // the earliest event
+	Priority validity.Priority // the identity's place in the random order of customers; of linked identities the survivor's counts
+	Values   map[contract.ParameterName]Value
 }
 
 // Apply adds what an event says and reports whether the profile changed. traits says whether the event's other values are

@@ -48,6 +48,41 @@ func NewBaseline(terms [][]Term) (*Baseline, error) {
 	return base, err
 }
 
+// NewLinearBaseline is a baseline of a value of any form: influence(w, i) is by how much customer i moved it in window w, in
+// the unit of the effects to come, linearised at the value over all windows and with mean 0 over customers and windows. It
+// fails (Invalid) on fewer than 13 windows, without a customer, and on influences beyond ±2^27.
+func NewLinearBaseline(customers, windows int, influence func(w, i int) float64) (*Baseline, error) {
+	if err := checkWindows(windows, func(int) int { return customers }); err != nil {
+		return nil, err
+	}
+	b := &Baseline{windows: windows, ratio: 1}
+	var err error
+	b.usual, b.noise, err = between(customers, windows, influence)
+	return b, err
+}
+
+// CompareLinear is how far a closed window lies from a baseline of NewLinearBaseline: its effect, and by how much each
+// customer moves its value, with mean 0. Customers are those of the baseline in the same order, and then who came since. It
+// fails (Invalid) when baseline customers are missing.
+func (b *Baseline) CompareLinear(effect float64, influence []float64) (Shift, error) {
+	if len(influence) < len(b.usual) {
+		return Shift{}, fault.New(fault.Invalid, fault.InvalidItem, "a window of %d customers against a baseline of %d: give those who are gone 0",
+			len(influence), len(b.usual))
+	}
+	n := float64(len(influence))
+	return shift(effect, len(influence), func(i int) float64 { return influence[i] - b.usualOf(i, n) })
+}
+
+// ShiftOf is how far a closed window lies from a statement: its effect, and by how much each customer moves the difference
+// of both, with mean 0. That the statement was itself only measured is left to the baseline error of [Velocity]. It fails
+// (Invalid) without a customer and on influences beyond ±2^27.
+func ShiftOf(effect float64, influence []float64) (Shift, error) {
+	if len(influence) == 0 {
+		return Shift{}, fault.New(fault.Invalid, fault.NoData, "a window without customers has no value")
+	}
+	return shift(effect, len(influence), func(i int) float64 { return influence[i] })
+}
+
 func checkWindows(windows int, customers func(w int) int) error {
 	if windows < leastBaseline {
 		return fault.New(fault.Invalid, fault.LowSample, "a baseline of %d windows: need %d; wait, or use shorter windows", windows, leastBaseline)

@@ -1,0 +1,86 @@
+package insight
+
+import (
+	"math"
+	"testing"
+
+	"github.com/strata-crm/strata/operational/internal/validity"
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// purchases39 is the forecast of the CDNOW story: how often a customer buys in the next 39 weeks.
+func purchases39() contract.Definition {
+	return contract.Definition{ID: "predicted_purchases_39w", Version: "1.0.0", Type: contract.ModelOf, Unit: contract.PerPerson,
+		Model:      &contract.ModelSpec{Name: "bg_nbd", Output: outputPurchases, Horizon: 39},
+		Parameters: []contract.ParameterName{contract.ParamCustomerID, contract.ParamOrderTime}}
+}
+
+// The CDNOW story: fitted on 39 weeks, the forecast of the next 39 is published, and refuted by velocity in the third window
+// of four weeks.
+func TestCDNOWStory(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.cdnow()
+	id := r.want(contract.InsightOrder{Kind: contract.ForecastInsight, Metric: purchases39(), Tolerance: .17, LaterTolerance: .10})
+	r.until("1997-10-01")
+	i := r.insight(id)
+	t.Log(show(i))
+	if i.State != contract.InsightPublished || math.Abs(float64(i.N)*i.Published-16874) > 5 {
+		t.Fatalf("fitted on 39 weeks it is %s of %.1f purchases in all, want published, 16,874", i.State, float64(i.N)*i.Published)
+	}
+	if i.Verdicts.Volume != contract.Holds || i.Verdicts.Velocity != contract.NotEnoughData || i.Verdicts.Veracity != contract.Holds {
+		t.Errorf("at publication its verdicts are %+v", i.Verdicts)
+	}
+	want := []struct {
+		day    contract.Day
+		v      contract.Verdict
+		ratio  float64
+		logE   float64
+		looked int
+	}{{"1997-11-01", contract.Holds, 1.056, -.65, 1}, {"1997-12-01", contract.Weakening, 1.239, 4.21, 2}, {"1998-01-01", contract.Fails, 1.252, 12.51, 3}}
+	for _, w := range want {
+		r.until(w.day)
+		i = r.insight(id)
+		f := i.Findings[1]
+		t.Logf("%s: %d windows, actual %.3f of the forecast, evidence %.2f: %s", w.day, len(i.Windows), 1+f.Effect, f.LogE, f.Verdict)
+		if len(i.Windows) != w.looked || f.Verdict != w.v || math.Abs(1+f.Effect-w.ratio) > 5.1e-4 || math.Abs(f.LogE-w.logE) > .02 {
+			t.Errorf("at %s velocity says %+v after %d windows, want %s at %.3f with evidence %.2f", w.day, f, len(i.Windows), w.v, w.ratio, w.logE)
+		}
+	}
+	if i.Alarm != true || i.Model == nil || i.Model.State != contract.ModelExpired {
+		t.Errorf("refuted it raises alarm %v and its model is %+v", i.Alarm, i.Model)
+	}
+	r.until("1998-02-01")
+	if i = r.insight(id); i.Verdicts.Velocity != contract.Fails || i.Republished != 0 {
+		t.Errorf("after another month velocity is %s, republished %d times: what failed stays so", i.Verdicts.Velocity, i.Republished)
+	}
+}
+
+// The repeat rate of all customers: how many of how many were read, and what of it may be said of a single source.
+func TestCDNOWRepeatRate(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.cdnow()
+	id := r.want(contract.InsightOrder{Kind: contract.LevelInsight, Metric: shipped(t, "repeat_rate"), Tolerance: .05})
+	r.until("1998-06-01")
+	i := r.insight(id)
+	t.Log(show(i))
+	if i.State != contract.InsightPublished || i.N >= 23570 || i.Of < 23000 || math.Abs(i.Published-.4846) > i.HalfWidth {
+		t.Errorf("published as %+v, want .4846 within its interval, of a part of 23,570", i)
+	}
+	if read := int64(r.read); read > i.N+batch {
+		t.Errorf("%d customers read for %d, want at most a batch more", read, i.N)
+	}
+	r.until("1998-07-01")
+	i = r.insight(id)
+	t.Log(show(i))
+	if math.Abs(i.Value-.48859) > max(i.HalfWidth, 5e-6) || i.Verdicts.Volume != contract.Holds || i.Verdicts.Velocity != contract.Holds {
+		t.Errorf("a month later it is %v with %+v", i.Value, i.Verdicts)
+	}
+	if i.Verdicts.Variety != contract.NotEnoughData || i.Findings[2].Why != string(validity.OneFormat) {
+		t.Errorf("variety of a single format is %+v: nothing is left without it", i.Findings[2])
+	}
+	if i.Verdicts.Veracity != contract.Holds || i.Unknown == nil || i.Unknown.Share != 0 || i.Unknown.Tipping != nil {
+		t.Errorf("veracity of verified sources is %s with %+v", i.Verdicts.Veracity, i.Unknown)
+	}
+}

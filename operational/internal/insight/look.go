@@ -1,0 +1,259 @@
+package insight
+
+import (
+	"cmp"
+	"errors"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/strata-crm/strata/operational/internal/validity"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// look is what one look at a claim found.
+type look struct {
+	st       State
+	now      validity.Estimate
+	withheld *contract.Reason // why nothing is published
+	findings []contract.Finding
+	looks    []contract.Look
+	formats  []contract.Left
+	tail     *contract.TailOf
+	unknown  *contract.Unverified
+	aboveCap *float64
+	half     float64 // half-width that is shown
+	smallest int64   // customers in the smallest group that the value tells of
+	model    *contract.ModelFit
+	anew     string // why it was published anew
+	silent   bool   // nothing new is told
+}
+
+// plausible is by how much, relative, facts from sources that nobody verified could be wrong: 100 %.
+const plausible = 1
+
+// Smallest group of customers that anything may tell about.
+const smallestGroup = 10
+
+// open begins the outcome of a look.
+func (g *gather) open() *look {
+	l := &look{st: *g.st}
+	g.news = g.at.Until > g.st.Seen
+	g.st = &l.st
+	l.st.Seen = max(l.st.Seen, g.at.Until)
+	return l
+}
+
+// conclude makes the look of what was gathered.
+func (g *gather) conclude(now time.Time, unparsed float64) (*look, error) {
+	l := g.open()
+	if l.st.Standing == nil || g.republishes() {
+		if err := g.publish(l, now); err != nil || l.st.Standing == nil || l.silent {
+			return l, err
+		}
+	}
+	m, err := g.sumOf(l.st.Cap)
+	if err != nil {
+		return nil, err
+	}
+	l.now = g.value(m, l.st.Cap)
+	if err := g.watchOn(l); err != nil {
+		return nil, err
+	}
+	return l, g.examine(l, l.st.Cap, unparsed)
+}
+
+// republishes reports whether a fallen claim is made anew at this look.
+func (g *gather) republishes() bool { return g.st.worn() && g.news }
+
+// publish publishes the claim if its value is known well enough, or says why not.
+func (g *gather) publish(l *look, now time.Time) error {
+	if g.c.pinned() {
+		g.choose(l)
+	}
+	e, limit, err := g.candidate()
+	if err != nil {
+		return err
+	}
+	err = g.state(l, e, limit, now)
+	// What was gathered is of other windows than those of the claim that stands: it goes on standing as it was told of last.
+	l.silent = g.c.pinned() && l.st.Standing != nil && l.st.At != g.at
+	return err
+}
+
+// state makes the value a statement, or says why not.
+func (g *gather) state(l *look, e validity.Estimate, limit *int64, now time.Time) error {
+	before := l.st.Standing
+	l.now = e
+	next, err := validity.Publish(e, g.c.tolerance)
+	var no *fault.Error
+	switch {
+	case errors.As(err, &no):
+		if before == nil {
+			l.withheld = withheld(e, no, g.c.tolerance)
+		}
+		return nil
+	case err != nil:
+		return err
+	}
+	if before != nil {
+		if next, err = before.Republish(e, g.c.tolerance); err != nil {
+			return err
+		}
+		l.anew = failed(before.Verdicts)
+		l.st.Anew = append(l.st.Anew, Anew{g.at.Until, l.anew})
+	}
+	next.Republished += l.st.Before
+	at := now.UTC().Truncate(time.Millisecond)
+	l.st.Before = 0
+	l.st.Standing, l.st.At, l.st.Cap, l.st.PublishedAt, l.st.Fell = &next, g.at, limit, &at, 0
+	l.st.Later, l.st.Spread, l.st.Windows, l.st.Ratio = nil, nil, nil, nil
+	return nil
+}
+
+// failed names the first of the questions that failed.
+func failed(v contract.Verdicts) string {
+	for _, q := range questions(v) {
+		if q.verdict == contract.Fails {
+			return string(q.question)
+		}
+	}
+	return ""
+}
+
+type answered struct {
+	question contract.Question
+	verdict  contract.Verdict
+}
+
+func questions(v contract.Verdicts) []answered {
+	return []answered{{contract.Volume, v.Volume}, {contract.VelocityOf, v.Velocity}, {contract.Variety, v.Variety},
+		{contract.Variability, v.Variability}, {contract.Veracity, v.Veracity}}
+}
+
+// withheld says why a value is not published: by the guard, or since its interval, which is told, is wider than half its
+// tolerance.
+func withheld(e validity.Estimate, refused *fault.Error, t validity.Tolerance) *contract.Reason {
+	r := &contract.Reason{Code: refused.Code, Item: "not_precise"}
+	if w := e.Withheld(); w != validity.Released {
+		r.Item = string(w)
+	}
+	have, need := float64(e.N), float64(leastCustomers(e.Bounded))
+	switch {
+	case r.Item == string(validity.Undefined):
+		r.Code = fault.ZeroDenominator
+		return r
+	case r.Item == "not_precise":
+		have, need = finite(e.Newcomers(validity.Holding())), t.Band(e.Value)/2
+	case r.Item != string(validity.TooFew):
+		return r
+	}
+	r.Have, r.Need = &have, &need
+	return r
+}
+
+func leastCustomers(bounded bool) int {
+	if bounded {
+		return 100
+	}
+	return 400
+}
+
+// candidate is the value that could be published: the raw one, or with a cap where one customer dominates it.
+func (g *gather) candidate() (validity.Estimate, *int64, error) {
+	m, err := g.sumOf(nil)
+	if err != nil {
+		return validity.Estimate{}, nil, err
+	}
+	raw := g.value(m, nil)
+	if raw.Withheld() != validity.Dominated || g.limit == nil || *g.limit <= 0 {
+		return raw, nil, nil
+	}
+	if m, err = g.sumOf(g.limit); err != nil {
+		return raw, nil, err
+	}
+	if capped := g.value(m, g.limit); validity.Publishable(capped, g.c.tolerance) == nil {
+		return capped, g.limit, nil
+	}
+	return raw, nil, nil
+}
+
+// sumOf sums what customers add, up to a cap.
+func (g *gather) sumOf(limit *int64) (*validity.Moments, error) {
+	m, err := validity.NewMoments(g.c.form.width())
+	if err != nil {
+		return nil, err
+	}
+	for i := range g.rows {
+		if r := &g.rows[i]; r.counts {
+			if err := m.Add(vector(g.terms(r.whole, limit))); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return m, nil
+}
+
+func (g *gather) value(m *validity.Moments, limit *int64) validity.Estimate {
+	if m.N() == 0 {
+		return validity.Estimate{Value: math.NaN(), Of: g.of()}
+	}
+	return g.form().estimate(m, g.of(), g.bounded(), g.peak(g.form().influence(means(m)), limit))
+}
+
+// choose picks the group of a mover that moved the value most, of those large enough in both windows.
+func (g *gather) choose(l *look) {
+	if g.c.order.Kind != contract.MoverInsight {
+		return
+	}
+	type sums struct {
+		num [2]float64
+		n   [2]int64
+	}
+	groups := map[string]*sums{}
+	var den [2]float64
+	for i := range g.rows {
+		for q, t := range g.rows[i].whole.terms {
+			den[q] += float64(t.Den)
+			if t.Den == 0 {
+				continue
+			}
+			key := g.rows[i].whole.keys[q]
+			if groups[key] == nil {
+				groups[key] = &sums{}
+			}
+			groups[key].num[q] += float64(t.Num)
+			groups[key].n[q]++
+		}
+	}
+	best := -1.
+	for _, key := range sortedKeys(groups) {
+		s := groups[key]
+		moved := math.Abs(s.num[0]/den[0] - s.num[1]/den[1])
+		if key != "" && s.n[0] >= smallestGroup && s.n[1] >= smallestGroup && moved > best {
+			best, l.st.Group = moved, key
+		}
+	}
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// windows counts rolling windows since publication that do not overlap, from 1; 0 for a value that is not over windows.
+func (g *gather) windows(at contract.Day) int {
+	if !g.c.windowed() || g.c.pinned() {
+		return 0
+	}
+	length := g.at.Days()
+	if r := g.c.order.Metric.Retention; r != nil && r.Days > length {
+		length = r.Days
+	}
+	return 1 + at.Sub(g.st.At.Until)/length
+}

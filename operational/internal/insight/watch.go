@@ -1,0 +1,423 @@
+package insight
+
+import (
+	"math"
+
+	"github.com/strata-crm/strata/operational/internal/metric"
+	"github.com/strata-crm/strata/operational/internal/validity"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// noBaseline is why velocity or spread cannot be judged yet: fewer than 13 windows lie before.
+const noBaseline validity.Reason = "no_baseline"
+
+// velocity is what the windows closed since publication tell.
+func (l *look) velocity() validity.Finding { return l.st.Later.finding() }
+
+// spread is what they tell of the spread.
+func (l *look) spread() validity.Finding { return l.st.Spread.finding() }
+
+func (w *watch) finding() validity.Finding {
+	if w == nil {
+		return validity.Finding{Verdict: contract.NotEnoughData, Reason: noBaseline}
+	}
+	return w.Velocity.Finding()
+}
+
+// watchOn begins what is not watched yet, and closes the windows that have ended since.
+func (g *gather) watchOn(l *look) error {
+	if err := g.begin(l); err != nil {
+		return err
+	}
+	if w := l.st.Later; w != nil {
+		next, err := g.closeValue(l, *w)
+		if err != nil {
+			return err
+		}
+		l.st.Later = next
+	}
+	if w := l.st.Spread; w != nil {
+		next, err := g.closeSpread(l, *w)
+		if err != nil {
+			return err
+		}
+		l.st.Spread = next
+	}
+	return nil
+}
+
+// stated reports whether later windows are compared with the statement, and not with windows before it.
+func (g *gather) stated() bool { return g.c.pinned() || !g.c.windowed() }
+
+// begin starts to watch value and spread, from the end of this look's window on.
+func (g *gather) begin(l *look) error {
+	if l.st.Later == nil && g.stated() && l.st.At == g.at {
+		v, err := validity.NewVelocity(g.later(l), g.statementError(l))
+		if err != nil {
+			return undefined(err)
+		}
+		l.st.Later = &watch{frame: frame{Anchor: g.at.Until}, Velocity: *v}
+	}
+	for n := range g.needs {
+		f := g.needs[n]
+		if f.Anchor != g.at.Until || f.first > -leastBaseline {
+			continue
+		}
+		if l.st.Later == nil && !g.stated() {
+			if err := g.beginValue(l, n); err != nil {
+				return err
+			}
+		}
+		if l.st.Spread == nil {
+			if err := g.beginSpread(l, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// undefined lets a claim whose baseline has no value wait for another one.
+func undefined(err error) error {
+	if fault.CodeOf(err) == fault.ZeroDenominator || fault.CodeOf(err) == fault.InvalidItem || fault.CodeOf(err) == fault.LowSample {
+		return nil
+	}
+	return err
+}
+
+// later is the tolerance of velocity: relative, or in the unit where the claim's is absolute.
+func (g *gather) later(l *look) float64 {
+	if g.c.tolerance.Absolute {
+		return max(g.c.tolerance.Size, g.c.later*math.Abs(l.st.Standing.Published))
+	}
+	return g.c.later
+}
+
+// unit is what effects are divided by: the value, or 1 where they are absolute.
+func (g *gather) unit(value float64) float64 {
+	if g.c.tolerance.Absolute {
+		return 1
+	}
+	return math.Abs(value)
+}
+
+// statementError is the standard error of what was stated, in the unit of the effects.
+func (g *gather) statementError(l *look) float64 {
+	return finite(l.now.SD / math.Sqrt(float64(max(1, l.now.N))) / g.unit(l.st.Standing.Published))
+}
+
+// beginValue takes the windows of a need as the baseline, if they are precise enough or the longest there are.
+func (g *gather) beginValue(l *look, n int) error {
+	b, err := g.baseline(n, g.at.Until, -g.needs[n].first)
+	if err != nil {
+		return undefined(err)
+	}
+	if b.b.WindowError(1) > g.later(l)/4 && g.longer(n) {
+		return nil
+	}
+	v, err := validity.NewVelocity(g.later(l), b.b.StdErr())
+	if err != nil {
+		return undefined(err)
+	}
+	l.st.Later = &watch{frame: g.needs[n].frame, Base: -g.needs[n].first, Velocity: *v}
+	return nil
+}
+
+// longer reports whether longer windows may still be chosen.
+func (g *gather) longer(n int) bool {
+	for _, f := range g.needs[n+1:] {
+		if f.Anchor == g.needs[n].Anchor && f.Days > g.needs[n].Days && f.first <= -leastBaseline {
+			return true
+		}
+	}
+	return false
+}
+
+// beginSpread watches the spread of the same windows as velocity, where it watches some.
+func (g *gather) beginSpread(l *look, n int) error {
+	if l.st.Later != nil && l.st.Later.Base > 0 && l.st.Later.frame != g.needs[n].frame && g.c.divisible() && l.st.Later.Anchor == g.at.Until {
+		return nil
+	}
+	if l.st.Later == nil && !g.stated() {
+		return nil
+	}
+	b, err := g.spreadBase(n, g.at.Until, -g.needs[n].first)
+	if err != nil {
+		return undefined(err)
+	}
+	v, err := validity.NewSpread(b.StdErr())
+	if err != nil {
+		return undefined(err)
+	}
+	l.st.Spread = &watch{frame: g.needs[n].frame, Base: -g.needs[n].first, Velocity: *v}
+	return nil
+}
+
+// series is what customers add in the windows of a need: those who were there before an anchor first, in the order of
+// priority, and then who came since.
+type series struct {
+	rows []*row
+	base int
+	at   map[int][][]validity.Term // by window and customer
+}
+
+func (g *gather) series(n int, anchor contract.Day, first, last int) series {
+	s := series{at: map[int][][]validity.Term{}}
+	var since []*row
+	for i := range g.rows {
+		if r := &g.rows[i]; r.first < anchor {
+			s.rows = append(s.rows, r)
+		} else {
+			since = append(since, r)
+		}
+	}
+	s.base = len(s.rows)
+	s.rows = append(s.rows, since...)
+	for k := first; k < last; k++ {
+		s.at[k] = make([][]validity.Term, len(s.rows))
+	}
+	for i, r := range s.rows {
+		none := g.none(i < s.base)
+		for k := first; k < last; k++ {
+			s.at[k][i] = none
+		}
+		for c := range r.cells {
+			if x := &r.cells[c]; x.need == n {
+				if k := x.window + g.needs[n].first; k >= first && k < last {
+					s.at[k][i] = g.total(g.terms(x.part, g.st.Cap), i < s.base)
+				}
+			}
+		}
+	}
+	return s
+}
+
+// none is what a customer adds who did nothing in a window: of a total, those who were there from the start count.
+func (g *gather) none(base bool) []validity.Term {
+	return g.total(make([]validity.Term, g.quotients()), base)
+}
+
+func (g *gather) total(terms []validity.Term, base bool) []validity.Term {
+	if !g.c.total() {
+		return terms
+	}
+	for q := range terms {
+		terms[q].Den = 0
+		if base {
+			terms[q].Den = 1
+		}
+	}
+	return terms
+}
+
+// based is a baseline and the value that effects are relative to.
+type based struct {
+	b     *validity.Baseline
+	value float64
+}
+
+// baseline linearises the value at all windows of the baseline together.
+func (g *gather) baseline(n int, anchor contract.Day, windows int) (based, error) {
+	s := g.series(n, anchor, -windows, 0)
+	if s.base == 0 {
+		return based{}, fault.New(fault.Invalid, fault.NoData, "nobody was there before %s", anchor)
+	}
+	m, err := validity.NewMoments(g.c.form.width())
+	if err != nil {
+		return based{}, err
+	}
+	for k := -windows; k < 0; k++ {
+		for i := range s.base {
+			if err := m.Add(vector(s.at[k][i])); err != nil {
+				return based{}, err
+			}
+		}
+	}
+	f := g.form()
+	value, coef := f.value(means(m)), f.influence(means(m))
+	if value == 0 && !g.c.tolerance.Absolute || math.IsNaN(value) {
+		return based{}, fault.New(fault.Invalid, fault.ZeroDenominator, "the baseline has no value to compare with")
+	}
+	unit := g.unit(value)
+	b, err := validity.NewLinearBaseline(s.base, windows, func(w, i int) float64 { return dot(coef, vector(s.at[w-windows][i])) / unit })
+	return based{b, value}, err
+}
+
+// closeValue feeds the windows that have closed to velocity.
+func (g *gather) closeValue(l *look, w watch) (*watch, error) {
+	n, closed := g.needOf(w.frame), w.closed(g.c, g.at.Until)
+	if n < 0 || closed <= w.Fed {
+		return &w, nil
+	}
+	compare, err := g.comparison(l, &w, n, closed)
+	if err != nil {
+		return &w, undefined(err)
+	}
+	for ; w.Fed < closed; w.Fed++ {
+		shift, err := compare(w.Fed)
+		if err == nil {
+			err = w.Velocity.Close(shift)
+		}
+		if err := undefined(err); err != nil {
+			return nil, err
+		}
+		if err == nil {
+			l.closed(w.frame.windows(g.c, w.Fed, w.Fed+1)[0], shift, g.c)
+		}
+	}
+	return &w, nil
+}
+
+func (g *gather) needOf(f frame) int {
+	for n := range g.needs {
+		if g.needs[n].frame == f {
+			return n
+		}
+	}
+	return -1
+}
+
+// closed adds a window to those that are told of.
+func (l *look) closed(at metric.Span, s validity.Shift, c *claim) {
+	l.st.Windows = append(l.st.Windows, contract.Shifted{Window: at.Window(c.zone), Effect: finite(s.Effect), Margin: finite(1.645 * s.StdErr)})
+	l.st.Windows = l.st.Windows[max(0, len(l.st.Windows)-mostWindows):]
+}
+
+// comparison returns how far a closed window lies from what it is compared with.
+func (g *gather) comparison(l *look, w *watch, n, closed int) (func(k int) (validity.Shift, error), error) {
+	s := g.series(n, w.Anchor, w.Fed, closed)
+	if w.Base == 0 {
+		if !g.c.pinned() {
+			s = g.series(n, w.Anchor, -1, closed)
+		}
+		return func(k int) (validity.Shift, error) { return g.againstStatement(l, s, k) }, nil
+	}
+	b, err := g.baseline(n, w.Anchor, w.Base)
+	if err != nil {
+		return nil, err
+	}
+	return func(k int) (validity.Shift, error) {
+		value, psi, err := g.linear(s, k, nil)
+		if err != nil {
+			return validity.Shift{}, err
+		}
+		unit := g.unit(b.value)
+		for i := range psi {
+			psi[i] /= unit
+		}
+		return b.b.CompareLinear((value-b.value)/unit, psi)
+	}, nil
+}
+
+// linear is the value in a window and each customer's influence on it. fixed is what every customer adds to the other
+// quotient, for claims of which only one moves on.
+func (g *gather) linear(s series, k int, fixed func(i int) validity.Term) (float64, []float64, error) {
+	m, err := validity.NewMoments(g.c.form.width())
+	if err != nil {
+		return 0, nil, err
+	}
+	vectors := make([][]int64, len(s.rows))
+	for i := range s.rows {
+		terms := s.at[k][i]
+		if fixed != nil {
+			terms = []validity.Term{terms[0], fixed(i)}
+		}
+		vectors[i] = vector(terms)
+		if err := m.Add(vectors[i]); err != nil {
+			return 0, nil, err
+		}
+	}
+	f := g.form()
+	value, coef := f.value(means(m)), f.influence(means(m))
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return 0, nil, fault.New(fault.Invalid, fault.ZeroDenominator, "a window without a denominator has no value")
+	}
+	psi := make([]float64, len(vectors))
+	for i, z := range vectors {
+		psi[i] = dot(coef, z)
+	}
+	return value, psi, nil
+}
+
+// againstStatement compares a later window with what was stated, customer by customer.
+func (g *gather) againstStatement(l *look, s series, k int) (validity.Shift, error) {
+	var fixed func(i int) validity.Term
+	if g.c.pinned() {
+		fixed = func(i int) validity.Term { return g.terms(s.rows[i].whole, g.st.Cap)[1] }
+	}
+	value, psi, err := g.linear(s, k, fixed)
+	if err != nil {
+		return validity.Shift{}, err
+	}
+	if g.c.pinned() { // of which the window that was stated is the value's own
+		s.at[-1] = make([][]validity.Term, len(s.rows))
+		for i, r := range s.rows {
+			s.at[-1][i] = g.terms(r.whole, g.st.Cap)[:1]
+		}
+	}
+	_, before, err := g.linear(s, -1, fixed)
+	if err != nil {
+		return validity.Shift{}, err
+	}
+	unit := g.unit(l.st.Standing.Published)
+	for i := range psi {
+		psi[i] = (psi[i] - before[i]) / unit
+	}
+	return validity.ShiftOf((value-l.st.Standing.Published)/unit, psi)
+}
+
+// spreadBase is the yardstick of the spread.
+func (g *gather) spreadBase(n int, anchor contract.Day, windows int) (*validity.SpreadBaseline, error) {
+	s := g.series(n, anchor, -windows, 0)
+	scores := make([][]validity.Score, windows)
+	for k := range windows {
+		scores[k] = g.scores(s, k-windows, s.base)
+	}
+	return validity.NewSpreadBaseline(scores)
+}
+
+// scores are what the first customers of a series add to the spread of a window: the logarithm of what they add, or the
+// bounded score itself.
+func (g *gather) scores(s series, k, customers int) []validity.Score {
+	out := make([]validity.Score, customers)
+	for i := range out {
+		t := s.at[k][i][0]
+		switch {
+		case t.Den == 0 && t.Num == 0:
+		case g.c.shape.Bounded && t.Den > 0:
+			units, err := validity.Fixed(float64(t.Num) / float64(t.Den))
+			out[i] = validity.Score{Units: units, Present: err == nil}
+		default:
+			out[i] = validity.LogMoney(t.Num)
+		}
+	}
+	return out
+}
+
+// closeSpread feeds the windows that have closed to the watch on the spread.
+func (g *gather) closeSpread(l *look, w watch) (*watch, error) {
+	n, closed := g.needOf(w.frame), w.closed(g.c, g.at.Until)
+	if n < 0 || closed <= w.Fed {
+		return &w, nil
+	}
+	b, err := g.spreadBase(n, w.Anchor, w.Base)
+	if err != nil {
+		return &w, undefined(err)
+	}
+	s := g.series(n, w.Anchor, w.Fed, closed)
+	for ; w.Fed < closed; w.Fed++ {
+		shift, err := b.Compare(g.scores(s, w.Fed, len(s.rows)))
+		if err == nil {
+			err = w.Velocity.Close(shift)
+		}
+		if err := undefined(err); err != nil {
+			return nil, err
+		}
+		if err == nil {
+			times := math.Exp(shift.Effect)
+			l.st.Ratio = &times
+		}
+	}
+	return &w, nil
+}
