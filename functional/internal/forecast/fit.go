@@ -83,7 +83,7 @@ func (f form) guesses(near []float64) [][]float64 {
 func climb(value func([]float64) float64, starts [][]float64) []float64 {
 	best, bestF := starts[0], math.Inf(1)
 	for _, start := range starts {
-		settings := &optimize.Settings{MajorIterations: 400, Converger: &optimize.FunctionConverge{Absolute: 1e-8, Iterations: 20}}
+		settings := &optimize.Settings{MajorIterations: 400, Converger: &optimize.FunctionConverge{Absolute: 1e-7, Iterations: 10}}
 		r, _ := optimize.Minimize(optimize.Problem{Func: value}, slices.Clone(start), settings, &optimize.NelderMead{SimplexSize: .5})
 		if r != nil && r.F < bestF {
 			best, bestF = r.X, r.F

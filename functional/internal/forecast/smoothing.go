@@ -44,7 +44,7 @@ type state struct {
 // was expected where the model multiplies, 0 at a gap, which leaves all but the trend alone. It returns the sum of the
 // logarithms of what was expected, for such a model, and reports false when that was not positive.
 func (f form) filter(y []float64, w weights, s *state, errors []float64) (logs float64, ok bool) {
-	season := max(1, len(s.seasonal))
+	season, product := max(1, len(s.seasonal)), 1.0
 	for t, v := range y {
 		base := s.level + w.phi*s.slope
 		expected := base
@@ -62,7 +62,9 @@ func (f form) filter(y []float64, w weights, s *state, errors []float64) (logs f
 			e = v - expected
 			if f.multiplying {
 				e /= expected
-				logs += math.Log(expected)
+				if product *= expected; product < 1e-100 || product > 1e100 { // logarithms are most of the cost
+					logs, product = logs+math.Log(product), 1
+				}
 			}
 		}
 		errors[t] = e
@@ -80,7 +82,7 @@ func (f form) filter(y []float64, w weights, s *state, errors []float64) (logs f
 			s.seasonal[at] += w.gamma * e
 		}
 	}
-	return logs, true
+	return logs + math.Log(product), true
 }
 
 // project returns the state's forecasts for windows n, n+1, … of a series of n.
