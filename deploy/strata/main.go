@@ -31,6 +31,7 @@ type cli struct {
 	Status  statusCommand  `cmd:"" help:"Show the scorecard, and every directive with its state and answer."`
 	Backup  backupCommand  `cmd:"" help:"Copy a data folder, while its suite runs or not."`
 	Restore restoreCommand `cmd:"" help:"Make a data folder of a back-up."`
+	Insight insightCommand `cmd:"" help:"What is claimed of the customers, how it answers the five questions, and whether it is knowledge."`
 	Metric  metricCommand  `cmd:"" help:"Look into how metrics are computed."`
 	Link    linkCommand    `cmd:"" help:"Make a one-time sign-in link for a person of a running suite."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -73,6 +73,10 @@ type Standing struct {
 	Unit       contract.Unit        `json:"unit"`
 	Currency   string               `json:"currency"`
 	Why        string               `json:"why"`
+	ProofWhy   string               `json:"proofWhy"`
+	Insight    *struct {
+		Line string `json:"line"`
+	} `json:"insight"`
 }
 
 // Month returns the month in which the judging window ends, as 2006-01; empty before the first.

@@ -28,6 +28,9 @@ func Card(out io.Writer, name string, c client.Card) {
 	field("why", s.Why)
 	field("changed", changed(c))
 	field("proof", Proof(s))
+	if s.Insight != nil {
+		field("rests on", s.Insight.Line)
+	}
 	field("asked", asked(c))
 }
 
@@ -68,6 +71,8 @@ func changed(c client.Card) string {
 // Proof says how well a decided status is proven.
 func Proof(s client.Standing) string {
 	switch {
+	case s.ProofWhy != "":
+		return strings.ToLower(s.ProofWhy[:1]) + s.ProofWhy[1:]
 	case s.Proof == "proven":
 		return "proven: the 95 % interval lies wholly beyond the target"
 	case s.Proof == "not_yet":
