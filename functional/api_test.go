@@ -60,6 +60,8 @@ func TestPolicyDecidesWhoMayCall(t *testing.T) {
 		{"GET", "/goals/none/cost", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 404},
 		{"GET", "/plans/none/outlook", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 404},
 		{"GET", "/proposals/withdrawals", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 200},
+		{"GET", "/forecasts?goal=none", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 404},
+		{"GET", "/exports/series?goal=none&format=csv", nil, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 404},
 		{"POST", "/query", query.Request{Tiles: []query.Tile{{Kind: query.Latest, Goal: "none"}}}, nil, []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine}, 200},
 		{"POST", "/metrics/none/versions/1.0.0/review", nil, match, []signin.Role{signin.Manager, signin.Steward}, 404},
 		{"POST", "/metrics/none/versions/1.0.0/discard", nil, match, []signin.Role{signin.Manager, signin.Steward}, 404},

@@ -27,9 +27,52 @@ import (
 	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/functional/internal/playbook"
 	"github.com/strata-crm/strata/functional/internal/query"
+	"github.com/strata-crm/strata/functional/internal/series"
 	"github.com/strata-crm/strata/functional/internal/trial"
 	"github.com/strata-crm/strata/shared/contract"
 )
+
+// Defines values for ExportTableParamsFormat.
+const (
+	Csv     ExportTableParamsFormat = "csv"
+	Parquet ExportTableParamsFormat = "parquet"
+	Xlsx    ExportTableParamsFormat = "xlsx"
+)
+
+// Valid indicates whether the value is a known member of the ExportTableParamsFormat enum.
+func (e ExportTableParamsFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Parquet:
+		return true
+	case Xlsx:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportTableParamsTable.
+const (
+	ExportTableParamsTableCohorts  ExportTableParamsTable = "cohorts"
+	ExportTableParamsTableForecast ExportTableParamsTable = "forecast"
+	ExportTableParamsTableSeries   ExportTableParamsTable = "series"
+)
+
+// Valid indicates whether the value is a known member of the ExportTableParamsTable enum.
+func (e ExportTableParamsTable) Valid() bool {
+	switch e {
+	case ExportTableParamsTableCohorts:
+		return true
+	case ExportTableParamsTableForecast:
+		return true
+	case ExportTableParamsTableSeries:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for MoveMetricVersionParamsEvent.
 const (
@@ -60,6 +103,9 @@ type Constraints = contract.Constraints
 
 // Cost The jobs of a goal with what each reports, the sums, and how many jobs report nothing
 type Cost = effort.Cost
+
+// Forecast What is expected of a metric, how that was worked out and how well that way did before
+type Forecast = series.Forecast
 
 // Information Series, trend, projection, drivers and proposals of one goal
 type Information = contract.Information
@@ -186,6 +232,9 @@ type WithdrawalList struct {
 	Items []Withdrawal `json:"items"`
 }
 
+// Ahead defines model for Ahead.
+type Ahead = int
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -195,6 +244,12 @@ type IfMatch = string
 // MetricPath defines model for MetricPath.
 type MetricPath = string
 
+// SeriesGoal defines model for SeriesGoal.
+type SeriesGoal = string
+
+// SeriesMetric defines model for SeriesMetric.
+type SeriesMetric = string
+
 // VersionPath defines model for VersionPath.
 type VersionPath = string
 
@@ -202,6 +257,37 @@ type VersionPath = string
 type ListDirectivesParams struct {
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *int    `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ExportTableParams defines parameters for ExportTable.
+type ExportTableParams struct {
+	// Metric The goal's own where it is not named
+	Metric *SeriesMetric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Goal Needed where several goals have the metric measured
+	Goal *SeriesGoal `form:"goal,omitempty" json:"goal,omitempty"`
+
+	// Ahead Windows; until the goal's deadline where it is not named, or six where that is past
+	Ahead  *Ahead                  `form:"ahead,omitempty" json:"ahead,omitempty"`
+	Format ExportTableParamsFormat `form:"format" json:"format"`
+}
+
+// ExportTableParamsFormat defines parameters for ExportTable.
+type ExportTableParamsFormat string
+
+// ExportTableParamsTable defines parameters for ExportTable.
+type ExportTableParamsTable string
+
+// GetForecastParams defines parameters for GetForecast.
+type GetForecastParams struct {
+	// Metric The goal's own where it is not named
+	Metric *SeriesMetric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Goal Needed where several goals have the metric measured
+	Goal *SeriesGoal `form:"goal,omitempty" json:"goal,omitempty"`
+
+	// Ahead Windows; until the goal's deadline where it is not named, or six where that is past
+	Ahead *Ahead `form:"ahead,omitempty" json:"ahead,omitempty"`
 }
 
 // ListInsightsParams defines parameters for ListInsights.
@@ -295,6 +381,12 @@ type ServerInterface interface {
 	// GetDirective One directive with its plan, the operational directives and every answer
 	// (GET /api/functional/v1/directives/{directive})
 	GetDirective(ctx echo.Context, directive string) error
+	// ExportTable A metric's series, its grid of cohorts or its forecast, as a file
+	// (GET /api/functional/v1/exports/{table})
+	ExportTable(ctx echo.Context, table ExportTableParamsTable, params ExportTableParams) error
+	// GetForecast What is expected of a metric in the windows to come
+	// (GET /api/functional/v1/forecasts)
+	GetForecast(ctx echo.Context, params GetForecastParams) error
 	// GetGoalCost What is collected and computed for a goal, as the jobs report it, and what they do not report
 	// (GET /api/functional/v1/goals/{goal}/cost)
 	GetGoalCost(ctx echo.Context, goal string) error
@@ -412,6 +504,84 @@ func (w *ServerInterfaceWrapper) GetDirective(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetDirective(ctx, directive)
+	return err
+}
+
+// ExportTable converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportTable(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "table" -------------
+	var table ExportTableParamsTable
+
+	err = runtime.BindStyledParameterWithOptions("simple", "table", ctx.Param("table"), &table, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter table: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportTableParams
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Optional query parameter "goal" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "goal", ctx.QueryParams(), &params.Goal, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter goal: %s", err))
+	}
+
+	// ------------- Optional query parameter "ahead" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ahead", ctx.QueryParams(), &params.Ahead, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ahead: %s", err))
+	}
+
+	// ------------- Required query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportTable(ctx, table, params)
+	return err
+}
+
+// GetForecast converts echo context to params.
+func (w *ServerInterfaceWrapper) GetForecast(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetForecastParams
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Optional query parameter "goal" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "goal", ctx.QueryParams(), &params.Goal, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter goal: %s", err))
+	}
+
+	// ------------- Optional query parameter "ahead" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ahead", ctx.QueryParams(), &params.Ahead, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ahead: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetForecast(ctx, params)
 	return err
 }
 
@@ -1058,6 +1228,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/functional/v1/plans/:plan/outlook", wrapper.GetPlanOutlook, options.OperationMiddlewares["getPlanOutlook"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/proposals/withdrawals", wrapper.ListWithdrawals, options.OperationMiddlewares["listWithdrawals"]...)
 	router.POST(options.BaseURL+"/api/functional/v1/query", wrapper.Query, options.OperationMiddlewares["query"]...)
+	router.GET(options.BaseURL+"/api/functional/v1/forecasts", wrapper.GetForecast, options.OperationMiddlewares["getForecast"]...)
+	router.GET(options.BaseURL+"/api/functional/v1/exports/:table", wrapper.ExportTable, options.OperationMiddlewares["exportTable"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/directives", wrapper.ListDirectives, options.OperationMiddlewares["listDirectives"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/directives/:directive", wrapper.GetDirective, options.OperationMiddlewares["getDirective"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/plans/:plan", wrapper.GetPlan, options.OperationMiddlewares["getPlan"]...)
@@ -1138,6 +1310,147 @@ type GetDirectivedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDirectivedefaultApplicationProblemPlusJSONResponse) VisitGetDirectiveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportTableRequestObject struct {
+	Table  ExportTableParamsTable `json:"table"`
+	Params ExportTableParams
+}
+
+type ExportTableResponseObject interface {
+	VisitExportTableResponse(w http.ResponseWriter) error
+}
+
+type ExportTable200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ExportTable200ApplicationvndApacheParquetResponse struct {
+	Body          io.Reader
+	Headers       ExportTable200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportTable200ApplicationvndApacheParquetResponse) VisitExportTableResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/vnd.apache.parquet")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportTable200ApplicationvndOpenxmlformatsOfficedocumentSpreadsheetmlSheetResponse struct {
+	Body          io.Reader
+	Headers       ExportTable200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportTable200ApplicationvndOpenxmlformatsOfficedocumentSpreadsheetmlSheetResponse) VisitExportTableResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportTable200TextcsvResponse struct {
+	Body          io.Reader
+	Headers       ExportTable200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportTable200TextcsvResponse) VisitExportTableResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportTabledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportTabledefaultApplicationProblemPlusJSONResponse) VisitExportTableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetForecastRequestObject struct {
+	Params GetForecastParams
+}
+
+type GetForecastResponseObject interface {
+	VisitGetForecastResponse(w http.ResponseWriter) error
+}
+
+type GetForecast200JSONResponse Forecast
+
+func (response GetForecast200JSONResponse) VisitGetForecastResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetForecastdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetForecastdefaultApplicationProblemPlusJSONResponse) VisitGetForecastResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2175,6 +2488,12 @@ type StrictServerInterface interface {
 	// GetDirective One directive with its plan, the operational directives and every answer
 	// (GET /api/functional/v1/directives/{directive})
 	GetDirective(ctx context.Context, request GetDirectiveRequestObject) (GetDirectiveResponseObject, error)
+	// ExportTable A metric's series, its grid of cohorts or its forecast, as a file
+	// (GET /api/functional/v1/exports/{table})
+	ExportTable(ctx context.Context, request ExportTableRequestObject) (ExportTableResponseObject, error)
+	// GetForecast What is expected of a metric in the windows to come
+	// (GET /api/functional/v1/forecasts)
+	GetForecast(ctx context.Context, request GetForecastRequestObject) (GetForecastResponseObject, error)
 	// GetGoalCost What is collected and computed for a goal, as the jobs report it, and what they do not report
 	// (GET /api/functional/v1/goals/{goal}/cost)
 	GetGoalCost(ctx context.Context, request GetGoalCostRequestObject) (GetGoalCostResponseObject, error)
@@ -2305,6 +2624,57 @@ func (sh *strictHandler) GetDirective(ctx echo.Context, directive string) error 
 		return err
 	} else if validResponse, ok := response.(GetDirectiveResponseObject); ok {
 		return validResponse.VisitGetDirectiveResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportTable operation middleware
+func (sh *strictHandler) ExportTable(ctx echo.Context, table ExportTableParamsTable, params ExportTableParams) error {
+	var request ExportTableRequestObject
+
+	request.Table = table
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportTable(ctx.Request().Context(), request.(ExportTableRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportTable")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportTableResponseObject); ok {
+		return validResponse.VisitExportTableResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetForecast operation middleware
+func (sh *strictHandler) GetForecast(ctx echo.Context, params GetForecastParams) error {
+	var request GetForecastRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetForecast(ctx.Request().Context(), request.(GetForecastRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetForecast")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetForecastResponseObject); ok {
+		return validResponse.VisitGetForecastResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3059,74 +3429,83 @@ func (sh *strictHandler) Query(ctx echo.Context, params QueryParams) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"5Fzdk9u2dv9XMGxncu+UK63juJ0rP22dbe62duLYvvFD4geIPBKRJQEaAEVzdvZ/75wDgKQkUpK9lL23",
-	"fVpJC+LjfP7OB3gXJaoolQRpTbS4i0queQEWNH27SaEolQWZNP8DDf4iZLSIMuAp6CiOJC8gWvSHXeC4",
-	"ODJJBgXHBwr+6SXItc2ixffPnsWRbUp8xFgt5Dq6v4+jm9UrbpMMB6dgEi1KKxQu8y4Ddv2Or5nNuGU1",
-	"N0wDT6N4ZBOrCzdPHGn4WAkNabSwuoL+bvZXfwVWi+Q1t1l7vBK/tPMWNODgrL0z/vsPQ0f8DbQRSh5Y",
-	"ZeNGnLrM9wPL3OOzplTSADHvtVbLHAr8mChpQVr8yMsyFwlHEs9LN+Lf/jRI77veUv+qYRUton+Zd9Ix",
-	"d/818zAvrbjNsffEKJCW1VrJNeMyZTX+ZhVLFZHCz4KLvFDSWM2FFz1/HrX8ExIbxdGni7W68D/iATRP",
-	"7Kz/TG/IhShKpa2TYCRQtBY2q5azRBVzfMDyi0SHj3OTcQ3pPMxKG3uhjB2WwT/V0jC1YpytFc9ZLWzm",
-	"TgU8yZgGXNnEzGbATFWYmI6dqZoVXDbuaTeISWUzZFZ88LCwWimNRzX2AWdcVTLBQ/B8LqQFjR/czE7r",
-	"5Erpgrtj7p76LWgBeCQNMo1ZqRVuUygZs1QLlFU6Y6lVqQzPiTpKAtHnyOFaTvY3MC0nb6QR62yAmVcs",
-	"ybkoHAeFNWzD8wpi+kg02vA87jiXVMaqAg9bgwYyPo63K7EBtgGdisSanjzYDBqmwVhGZzqRDG6zZyHB",
-	"a74GmkarErQVzjAIC8X2h0PqHjZ43x6Ia80b/C7h0wCVUQ+SShulUSzwG45jJV/DcwZFaRumJP2ec5Lw",
-	"fXvZ2cDf/Sb9Yh92qXofRy+FBH/O7Y38pHhuYuYMuIlZ59vox0ylJmaJynNIrPIibVSlE/A6XGciyZgB",
-	"vQHjvsSO28ZyC+4BVUt0loe5nbstzn7SvMwm1mk/t3dm3FQaCm/r900ZCbyzZY4sbKU048wkqgQ6D2e1",
-	"kKmq/UllzEBrpWP2seK5sA0NqqSwz1mhJDRMSFYIqTT9aE4V+/5OpxX93swvhTPpDxH//kb3VGBQVIdk",
-	"1KGMfZ78XdWMM1kVS9BMGIYbqCygnTEs5ZafSs8fYSWkOIMxdTufhpJEg4cS0WOpfVr+Isko4z+3JLy1",
-	"9qS1ztrzymZB5fF7JoxVujlC7bQl8uy3Fq9NqcvdAkSWXyqbK3W7f9QXrWeSACmkDnGge0KzqumY+BN+",
-	"SznZW2fLbIaejGtgIFW1zk5DImEfZwMjr4NlHuZqym1VML5UlWW8dcveQqGWMNxS7GxxzIyFmuvUm3A8",
-	"sLCoXCtVyfRUheq2NK0+tfNOoVLdJr9cq15zd6BDVClzLmc0cFoRwHkdVfDDoMfi0tSgMYBAgElzwVok",
-	"LBUaIekGFVqia7eGLRvWrUL+6Ai33blw7TOe6zoVA4xOtoOfQ1zuxzz3cURn/RwROe643JTx1qYGZSXn",
-	"zXLQIlHkJwy7laqWXlXLSptKyPUO5zZcC77M4ThvaK1Zu+jkPHLT3vcONolSthN/uU52ofv2TlKwXOQD",
-	"mYw4Ipi2vcuTny0VkWU4Q7K3u90wQEhjuUxgcGp0ulU/vseV1t5iCZsPP+V+uDsSGtB/wzTtUkME/bUC",
-	"3QwYGJEj1qc4npwJl0ykIWxJeJ6D/g6DAXYrZMr+kiPstzGGBBQfLzXw21TVEuOIzKUBCrWhCAMlg2v4",
-	"axzyBgS0e2aLoofSiWXeeLQSs4L/iXB7pVURM6tipkqQMctFIWwcAit6drUycMzCfcSDz97AxwomzybQ",
-	"3MQUIu8VWephD67BVLmlYIOIbUUOcS9yrrlh3NxCSkOUJvr79NRJJ/SLn+uAbyBROh3KKLQM7XAmWn+H",
-	"xFD9uHdH7UCHOmEDuvHe7RjsDE/O/DYmBp1h+t5Jp0gc+M0+2rzBOy14PshS3TBdbQURMVN5yviao61j",
-	"EmrEGluBchtgtMBbAzdKHouILe5i9obygxMzlqYmutBR31qP9HbcQsv+PVLwIbyFcGuldIIWt5eRfnJ5",
-	"Ge/b8U0XrB3JXm8zLzw3xDcfek0XkoZY7sv99fus2d+K4//O0Z8NkGnIx74XNks1r4cltM1kdbIXYh8h",
-	"E8CoR4ZkM6sMYJAbszpTaGQN2Vhhd7PzJ4WC/5A43fkiwe7cU/C3R8UvZS5CGEgqLWzzFmd121gC187X",
-	"0VL4gP+pnSCztnQ1EiFXap+Lr4bSkgGUmtaKoDMxrgLmQ6EBnTQzdk3wj0J77zdZqpKqQHqwv7z5rxfs",
-	"bz88+4+/ohAYoHgZ4Xql5cIxZuGfWvxRXV4+TRKVAn2CWRRHuUhAGrIQvl51VfIkg4vvZ5dRHFU69wc2",
-	"i/m8rusZp3/PlF7P/bNm/vLmxfXPb6/pmQ78RW9p+X7glvOGCNkaj+gJPoA4iJciWkRPZ5ezp1FM8kbs",
-	"mPNS9CVr86TzajRgDSRLrT++SaNFhBL2Yzcs3ip+/u7LdA4DtHU656DGKpzD2j08EwG63YlEURV+mkJI",
-	"9+1JvAed7z/s1Pq+v7w8UOf7vPpeDwEMlPiuyCFH9PuKV7kdm67dX69gGEemKgqOUJyC+yFRZhoSEBtI",
-	"+7g8wCqXoiY9MDTfQc7P79rP96NS8BN0QjAiA9ul2rQ3+qRi7ZBr/AocHOLeO8IlAZc9kIOUmpsC/o4w",
-	"EqMmM7/DP/fzxJdnx3j4k+K5r5geZ6GvUz5O7tEpRnhHVHg450K2xhe/fAI5FB98TQiJRHUIG2rgvoqN",
-	"WKLDDhk0LFWINvz/T2Kn2C4/j3F1u0j8T87Y/mFG+Nsny0RsRu4VXRGr38nAC1VJhH8nsSzv6qyHlDCU",
-	"Y//p2fWyLawO97loMEhNSXowFbc8Z8LcMUtVLRGgU3eJK06PcUu4Sv1hwHMTBu3xZzdrkzcuDhcm9HUM",
-	"wRj/r9NZFu+uRFG+j/gRW7AlrJSGkfX+HwCwfvPGuREYNcT4+GLXZRMOZwW/DT77Ey+EpLxnw0Q6JoZ9",
-	"Y3NQFF/1B56EvqeBXiPy0Db6ndzYd04h2G1jGBCELfpNIw5bjsK3hgyV3JYhX+2AACXCxuWBAt0jouDG",
-	"nJWgbSPDkFLleWgUmoCU14RuPYWES1qG1gQhWWXAVV2GOg6vcMiG5yJlXTsAgjUNK0rluEIF+++3v/zM",
-	"fOFmJ+fo8uy0B9eHWeY8gZhx/zVshWYirZfgTIAwDD6VBAkXDt8lGZdraDskcISvUPA0pb25pAP1AMWs",
-	"Vjp1P3BWcptkM/aaMhiVoTK8kgkwLpXNQLMSNO5Ww0ZATUkq35BB9YAEtBUrAeksindEhrpd4FVQ2B3L",
-	"McSxbsh8p6nZaTHVR/5Tpc3E8hb6cvu26n5Pyp+cZdVtufpR85WFKeI+mqmfGkczIaHud98oCUfswfzO",
-	"fTgYmY+x+Cx92h/Obn3GYH+/72eSsNwR4zvDdjqKTmDHKTg/2NIRpH9EAXst9//HALxIMsLKJnQB97Sk",
-	"jZhFb+XPQPd7fLKhfjXGJVfgOglYddcPTr5uEB+HaI8jjnvny2CDmiehRk75UtlUMVwwhMGnSmW932e1",
-	"qvKUGd7EbAlGpNCmUcgL+1GGNyb2uKorNfruny9XtRHE4Y4fskEmVI4WHkN01aaiMpYtoZc3WjauyTBw",
-	"/buQp8018LSZsffCZq5vr1dBtExXiAlkCq7UvxIauUCAw2WhjE9c4P73AQDVMkfk+3G4/17J9StDgFF5",
-	"/0WnoCdBAH/nGxgJFz37ekrgi/Ze05JcORCLAm1iH2SkvGHcssKlPk+zf37+UwKL38LQM5qZfll6xNi0",
-	"O54qwhhod44DoUmldmsouViho2Errh9oTD6TSfM7/+kEuPdb7y7cWeFYW/g/yK4o9ncNaRfX7/jaVfdP",
-	"vWN4Pw2kG+D1w1gYHx3dv7ZI7qMa8B43rngQtmcsb2bsqove2v9I9CYhntw36dep2OP/Z1p2f5H0MUR0",
-	"30ZUGTcMUmGpQ+NbC+0L4jQad4wXnzPeBfptLsSEf7veqs+2/Z1Zmd/BBqQl8zIGc3rLtluhwlcrq8uG",
-	"hdSEKnNKiqD3UgjcMsVqrSzClxn7GerQmsFvYcvB7Qr+c8Yd7HHjbwHKXtIFGpahN62kFbn7zumy4UaY",
-	"odTHK7WBh6nJA2xAPBh5E+EPBt4gqyJa/B45qkdx5ImUhMqeBiva22CpMAnXaa8Zpx90fGMj8D5rvHo8",
-	"Go0XPsaoH4HSvyEOx14Lmpg5zjKlmWdrhwzHtH37HQSj0O51N+yMzNi+rzOSOe7teCpoR4kbSLup451e",
-	"P3dd1V11Ok7J+V37+aQMT+/Yp5dzy96dqUeZhfuWGSFkl/djvexQj71b19USVYChSwCjvEVvMr/DPwcx",
-	"tb/edD4FcXedBo1U6dZ+DPDZXck6SYoDwR7QlDCIlK8kgTNW8MaD4VqkILcTKM/pK4rMd6To/TobdVe1",
-	"+3fZGMLbg2DaM/5xYej2QtxXRtHHpPRRIeeXgIhQVbbLDe4LRKrAJRYlQEpFGCvWmQXJ+rf4TjAec16W",
-	"Wm1cLjlA521xuqIRMCxR51Chz8B58Zdl/L6RnMU+GHgEUuaZGiIwxBo5l88dwhjp3ETnZEwF6UmCpbr7",
-	"69477RhE295XDw1APi8YGhFSn6x6zv6IUNYbsO6K6R8RqzNBERr1s0OeM6loqn1r6L1gd4396ziBswlZ",
-	"OMiInAWyT5Dn3X8VDjLJqhw0l0nLtX3rhEapfYuK83EusA3tBQcEyN2AOIz921Hn1eXuUvAY8m83Mk0D",
-	"TncBJPSJjJApvHppXrd3XMy4orEUEhFyH8ixYPOpeO9xCWUWyRn6FhPPSyrLEEN9j14HWX06L8hBr33V",
-	"wVv3wixS0V3hoDZit7pvXOze81ZWy1yYDFIc4NvO/PW7flG1vzNh9/UeGfe+R54zysrOvaUxDxC4NoG0",
-	"dOGvvx2kYaef21FHdbzPuHG3wVZKs79dspQ3owjhY7gxPZxM+0fJrGLPLukmr1n4a5kW45q9dwyhnLgb",
-	"0+5VDWsw7i0sa62qkq5Xr7W7dt3eoibgU6iN6woqlEFhQRgPWqjuJqbvJJoxFzT7F+m44KkNl8M9TW4u",
-	"1CpmMu697CtRG9B8DbHLuFFGxb/gaMau6HS+LMklOqBleCMFUBHXsDpzr0RacZEjHmN+Q+3LC4VpfVum",
-	"8vD4cwryfG+Vr7fG6OxuVhc/KwnuXYaUIA3L0XmeXv6wL+e/+hL8kFsbeE1iN/+BGv2YS5s+JPjV37L+",
-	"qvFA/8b6iLKSZIfuPaV9qbpxL4NrL6tPAeSeXv5w8OUnwjBjRZ63aWMvULTatweSrxAhOGqR1qfcZEvF",
-	"dcrIXLsXKTgqh6uUJJ/hEuXvH1C06DVrXnLdhcJ5dP/h/n8DAAD//w==",
+	"5Fxfd9s4dv8qOGx7sntKS04yaTvOk5vJzqZNMpkkO3mYyQNEXokYkwADgKJ5fPzde+4FQFISKckxNfF0",
+	"nyxZIIj7F7/7B7iJElWUSoK0Jrq4iUqueQEWNH27zICn+CEFk2hRWqFkdBF9EjJVtXnOKmlFzmwGbKV4",
+	"/siwFHiaCwmszkADE5YJw6SyTPIC0pgpzYy49r/ajNPvJTc2iiOBU3+pQDdRHOH46CLitIA4MkkGBceV",
+	"FPxaFFURXTx+ch5HhZD+WxzZpsRHhLSwAh3d3sbRqxSKUlmQSfO/0ODj9BKcFHT3lt6wMxy39b7XIFc2",
+	"iy6ePHvWvsVYLeTKvWT5htsk22XTxwzYy4985QituWHaUTO8iOWZmyeONHyphIY0urC6gv5qdt/+BqwW",
+	"yTtus5a8Er+08xY0YO+sPRr/47shEj+AFmB+VDzfpfItQAqpF6mBNWiekzoYlvE1kHa4NbACuKlwBcPC",
+	"xofGeP/4/Hx8YY4HwwLwiqlqOayTI2tpuXYHLv0C2ggl98hi7UYcK4wnA6+5xWdNqaQBMtF3Wi1yKPBj",
+	"oqQFafEjL8tcJBz5MC/diH//3SBTbnqv+lcNy+gi+pd55wPm7lczD/PSG7fMn9QZpGW1VnLFuETxc8us",
+	"YqkiVvhZ8CUvlDRWc+EdjKdHLX6HBK3++mylzvw/kQDNEzvrP9MbciaKUmnr/BQyKFoJm1WLWaKKOT5g",
+	"+Vmiw8e5ybiGdB5mpYW9UMYOK8rvamGYWjJOKsNqYTNHFfAkYxrwzSYmdTZVYWIiO1M1K7hs3NNuEOpW",
+	"hsKK9xILy6XSSKqx96BxWckEieD5HB2fxg9uZiL3b0pDwodI/uSdL1yXkFhIHelO7WOiq/VatdJXOKCy",
+	"Lc015HkY0LBUpGwBS6XhAM2GzHXWrmpaut3szifLpdIFd7Ruk+6cRsysBpnGrNQKlyqUjFmqBdoo0Vlq",
+	"VSqDfkwtmZLOlRwgsNXg/gKm1eBX0ohVNiDRS5bkXBROc4U1bM3zCmL6SDxa8zzuNDapjFUFElujW8St",
+	"yen0UqyBrUGnIrGmZwc2g4ZpMJYRTUeywS32JCx4x1dA02hVgrbCOURhodj8sM/NhQXetgRxrXmD3yVc",
+	"D3AZ7T+ptFEa1QK/4ThW8hU8Z1CUtmFK0v9zp+G7+0Tn+3/1i/Qv+7zN1ds4ei0keDo3F4K7sYm9xZqY",
+	"dciN/pmp1MQsUXkOiVVepY2qdALed9WZSDJmQK/BuC+xk7ax3IJ7QNUSoeB+aeduibMfNS+ziW3az+2h",
+	"DsGHwu9xuy6cFL7vyNhSacaZSVQJRA9nNWFXT6mMGWitdMy+VDwXtqFBlRT2OSuUhIYJyQohlaZ/mmPV",
+	"vr/SaVW/N/Nr4fz6fdS/v9AdExhU1SEdHcNff1c140xWxQI07jW4gMpiHMANS7nlx/LzB1gKKU7gTN3K",
+	"p+Ek8eC+TPQYcpeXP0lyyvjjhoa33p6s1nl7XtksmDx+z4SxitDtPm6nLZNnv7Q4dUpb7l5AbPmpsrlS",
+	"V7ukvmh3JuliC0IduD2hW9VEJv4Lv6Wc/K3zZZYAPtfAQKpqlR2HwMI6TgbC3gXPPCzVlNuqYHxB+Krd",
+	"lr2HQithuKTY+eKYGQs116l34V1Es1SVTI81qG5J09pTO+8UJtUt8uut6h13BO3jSplzOaOB06oAzuu4",
+	"gh8GdywuTQ0aAycEmDQXrETCUqERkq7RoCVu7dawRcO6t9B+dEDaji589wnpepmKAUEnm0HfPin3Y73b",
+	"OCJa76IihzcuN2W8sahBXcl5sxj0SCFYupKqlt5Uy0qbSsjVluTWXAu+yOGwbOhds/alk8vITXvbI2wS",
+	"o2wn/nqb7FIWmytJwXKRD+S54ohg2uYqj362VMSW4fzZzuq2wwAhjeUygcGpcdOt+nmNNvsYR1bYfPgp",
+	"94+bA6EB/RqmaV81xNCfKXe162BEjlif8he0mXDJRBrCloTnOehHGAywKyFT9pccYb+NmfHx8UIDv0pV",
+	"LTGOyFz6o1BrijBQM7iGv8YhX0JAu+e2KHoonVrmTZtYKPjvCLeXWhUxsypmqgQZs1wUwsYhsKJnl0sD",
+	"hzwcJe1m7+FLBZNnE1xC8Daw95I89fAOrsFUuaVgg5htRQ5xL3KuuWHcXEFKQ5Qm/vu03FEU+pefisD3",
+	"kCidDmUUWoF2OBO9v0NiaH7cb0ftQIc6YQ268bvbIdgZnpz5ZUwMOsP0PUqnSBz4xT7YvMFHLYay9Zcs",
+	"1Q3TldzM96k8ZXzF0dcxCTVijY1AuQ0wWuCtgRslD0XEFlcxe0950YkFS1MTX4jUD9Yjva1toRX/Div4",
+	"EN5CuLVUOkGPe6D8ELfp/MNZ+03hheeG5OZDr+lC0hDLff1+/Slrdpfi5L9F+rPhKs3ujMJmqeb1sIa2",
+	"maxO90LsI2RCtUUZkuysMoBBbszqTKGTNeRjhd2uShwVCv5D4nSniwQ7uqeQb4+LXytchDCQVFrY5gPO",
+	"6paxAK7dXkevwgf8v9oJMmtLVxsScql2pfhmKC0ZQKlpvQhuJsYVEnwoNGCTZsZeEvyj0N7vmyxVSVUg",
+	"P9hf3v/tBfv+u2f/+VdUAgMULyNcr7S8cIK58E9d/Fadnz9NEpUCfYJZFEe5SEAa8hC+TndZ8iSDsyez",
+	"8yiOKp17gs3FfF7X9YzTzzOlV3P/rJm/fvXi5dsPL+mZDvxFH+j1/cAt5w0xsnUe0WN8AHEQL0V0ET2d",
+	"nc+eRjHpG4ljzkvR16z1425XowErIF1q9+NXaXQRoYb90A2LN0r7v94MVj3dBjVW9Ry27uGZCNANF+5p",
+	"mr2F+89bNc4n5+d76pt3q2v2EMBAafOSNuSI/r/kVW7HpmvX1yuUxpGpioIjFKfgfkiVmYYExBrSPi4P",
+	"sMqlqMkOXBlrr+TnN+3n21Et+BE6JRjRgc0SddobfVSRerAyf3oJDknvI+GSgMvuKUFKzU0Bf0cECddU",
+	"UZ7fWL7INyS41V9B6XPjsw4rrarSxEziK9qkYQnaKDljb1zNwmyVLdDJbarFS3r5R5+oOKwV1o8c1wiQ",
+	"aM2/+hIvZVsoZIziaBnKvZ8H3ceQcLoVzTdaPI4eT70qR4x2HU5jXszVcI+iOzFrxA25uXYM/VLBIMF3",
+	"s4y1TMNuE+bcsBO/wItoISTvZ/h76Gt7PtxprovcPWrO1HIpEgi76cyUGnhqMgBb5DP6e/dXWri2c+TI",
+	"HZ8ctOilINVz/VKhpQSZdfaDMKUyIlT5x9ukbu/vDi59rPTItPkRdAcr7TIqXtsZYU/CoKTyVOnijoQR",
+	"PxCGmlEP8E4JGSrxpYZU0NNtTZ/6E/7rnBzP98/Yv8Wh5SpTqYNWrj/DWHQLnC14cmXx20Yzh0fM/WYB",
+	"Qw9SUSVmPM9DWZlZLcBXYyTUOJULFh8Z5vcwVKsZu/SscqtIuJTKsgW03GENUFrVOUpIHYm95MiMhVYR",
+	"h/1MRtko5/wI+fsCL+XGdt3cj2B7vSZbbu4h+J1T7pMt5WN2FaSgNKuzxlfPqDdOTgGB9nUYoSainJ3e",
+	"GIzRElWM2gi1E85v8M/tPPEtXGN4B0Xgu6oOb2y+p+dhIh2iYkR6xIXphOQbRXyxNRTqvXkhk8iT2dAn",
+	"5zvdMO7u4uwMGpYqaq10vx8lTrHZqjUm1c2Gqj+5YPvEjMi3z5aJxOy2hbbho9/tyAtVScusOkpkedeT",
+	"tM8IQ+vSn15cr9smpOFeWA24QVEbAp/MKL1kwtwxS1Ut0VFSB6pr5BqTlnBdbfuTA6/CoB35bFc48sbl",
+	"rIUJPZDTtG9vv4ky4j47jnF411T6T5qs6Dc6njpbQc2jHqpth7eUs2IFvwrx7TUvhKQaYcNEOqaGfWez",
+	"VxXf9AcelamaJk0xog93b/4/pRJst/wNKMIG/6ZRh42NIqDsgfaURajtOiBAeG5cHygpfEAV3JiTMrRt",
+	"+hsyKhfo0CLuz8qXlAnaBL2hjU9IjGFch8JQi/4lDlnzXKSsa51DsKZhScGPK+qz//nw01vmmxy26nOu",
+	"Jk1rcGc1ypwnGM35r2EpbeClZHcuKwD3C4fvkozLFbTdhDjCV/N5mtLaXJBGiaeY1Uqn7h+cldwm2Yy9",
+	"o2x/ZahlTckEGJcKww6fwGIa1gJqKuj4aJRq5wloK5YC0t0IjzpD4U0w2LuFeFvHw5wVUy/Bf6u0mVjf",
+	"wtmdvq+63dHyxyd566Ze/aD50sIUOVKaqV9GRjchoe53qlIwudcfzG/ch71Z7DERn+TE2+eTe58x2N/v",
+	"kZ0khd1mrba6b48QxzE4P/jSEaR/wAB7hxf/nwF4kWT+EKQ/MdOzkjZiFr033wHd78jJhl6PMSm5ZpCj",
+	"gFV3RPHoI4nxYYj2MOK4j75lZNDyfCbTt5VMFcMFRxj2VKms3/dZrao8ZYY3MVuAESm0aRTahf0owxsT",
+	"e1zVteX4TtmvN7URxOHID9kgE7osLjyG6DozispQKrfLGy0a15AfpP4o1DRzDTxtZuyTsJkrV/W6bSzT",
+	"FWICmYJri1sKjVIgwOGyUKZ3hHgXAFDfz4h+P4ztv9ee9AdDgFF9/0mnoCdBAH8PR7x3w0Uvvp4R+AY3",
+	"b2lJrhyIpRRw7IOMlDeMW1a41Odx/s/Pf0xg8UsYekI302/hGnE27YqnijAGjgbFgdFkUtv9BrlY4kbD",
+	"llzf05ncUUjzG//pCLj3S++8/EnhWNskt1dcm1XIlx/5ynXCHXtbw+00kG5A1vcT4eFyVf9qA9o+qoHd",
+	"45UrHoTlGcubGbvsorf2F1e/8/HkQHNCKnbkf0fP7q/keAgR3bdRVcYNg1RY6mb81kr7giSNzh3jxeeM",
+	"d4F+mwsx4WfXh3xn39+5lfkNrEFaci9jMKf32nYpVPhqdXXRsJCaUGVOSRHcvRQCt0yxWiuL8GXG3kId",
+	"2hj5FWxscNuK/5xxB3vc+CuAspd0gcZdmNJeqtNQ9gTXZ4ZSH2/UGu5nJvfwAfFg5E2MP6pdxnE9iiPP",
+	"pCRU9jRY0Z6cToVJuE6/rnHo1E7gU9Z483gwFh/utqkfgNG/JwnH3gqamDnJMqWZF2uHDMesffM2qlFo",
+	"964bdkJhbJ5tHckc91Y8FbSjxA2k3dTxVl+8u9rBHQs+zMn5Tfv5qAxPj+zjy7ll73zxg8zCfcuMEIrL",
+	"72O97FBPvBtHuxNVgKEDc6Oyxd1kfoN/9mJqfxT4dAbizgUPOqnSvfshwGd3fPkoLQ4Mu0dTwiBSvpQE",
+	"zljBGw+Ga5GC3EygPO9frKdq2a+zUSdyu36XjSG8PQimveAfFoZuD4//wSj6kJY+KOT8GhARqsp2ucFd",
+	"hUgV+AvtwN+xaMUqsyBZ/8T7Ec5jzstSq7XLJQfovKlOlzQChjXqFCZ0B5wXf13G7xvpWeyDgQegZV6o",
+	"IQJDrJFz+dwhjJFTDtQqaipIj1Is1d31MtjifGnbu11CA1BoDQ2XRvpk1XP2W4S63oB11zH8FrE6ExSh",
+	"0dkvyHMmFU012BCMcumufPljNoGTKVkgZETPAtsnyPPuXhuHQrIqB81l0kpt1zuhU2pvHHN7nAtsQ3vB",
+	"HgVypwX3Y/921GltubtAYwz5twuZpgGnOywZ+kRG2BSuKZzX7XnQ8bMElyyFRITcB0os+Hwq3ntcQplF",
+	"2gx9i4mXJZVlSKC+R6+DrD6dF/Sg177q4K27VJNMdFs5qI3Yvd03LnZ3T5bVIhcmgxQH+LYzf1S9X1Tt",
+	"r0zYXbtHwX3qseeEurJ1xndsBwhSm0BbuvDXn6TVsNXP7bijOtln3HTnJ74/ZylvRhHCl3C7yHAy7R8l",
+	"s4o9O6dbL8yFv8KADpjs3MeHeuKPhNC1RqvuGI071sa3D9TEDvgUau26ggplUFkQxoMWqru1wHcSzZgL",
+	"mv2lcy54asPlcKcBnU+JmYx7F2Mmag2aryB2GTfKqPjLAGfskqjbPsfSnlsxvDF0hoLuz+QiRzzG/ILa",
+	"a6CFafe2TOXh8ecU5PneKl9vjXGze7U8e6skuFuhd4/JPD3/blfPf/Yl+KFtbeDC6W7+PTX6sS1t+pDg",
+	"Z38jyR8aD/RvdxkxVtLs0L2ntC9VN+7i1PZilymA3NPz7/ZeFCYMM1bkeZs29gpFb/v2QPINIgTHLbL6",
+	"lJtsobhOGblrd+mQ43K4doD0M1w48OtnVC26ktRrrjt8P49uP9/+XwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/strata-crm/strata/functional/internal/directive"
+	"github.com/strata-crm/strata/functional/internal/forecast"
 	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/functional/internal/playbook"
 	"github.com/strata-crm/strata/functional/internal/query"
@@ -61,7 +62,10 @@ type Deps struct {
 }
 
 // Server implements the generated StrictServerInterface.
-type Server struct{ d Deps }
+type Server struct {
+	d         Deps
+	forecasts *forecast.Memo
+}
 
 // Mount adds the layer's routes to e.
 func Mount(e *echo.Echo, d Deps) error {
@@ -73,7 +77,7 @@ func Mount(e *echo.Echo, d Deps) error {
 		return fmt.Errorf("functional OpenAPI: %w", err)
 	}
 	e.Use(httpx.Validate(spec))
-	RegisterHandlers(e, NewStrictHandler(&Server{d}, nil))
+	RegisterHandlers(e, NewStrictHandler(&Server{d, forecast.NewMemo()}, nil))
 	return nil
 }
 

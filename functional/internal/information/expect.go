@@ -30,7 +30,7 @@ func SeriesOf(ms []contract.Measurement) (forecast.Series, time.Time) {
 	grain := all[0].Grain
 	s := forecast.Series{Season: seasons[grain]}
 	for i := range all {
-		for i > 0 && len(s.Values) < windowsBetween(all[0].Window.Start, all[i].Window.Start, grain) {
+		for i > 0 && len(s.Values) < WindowsBetween(all[0].Window.Start, all[i].Window.Start, grain) {
 			s.Values = append(s.Values, math.NaN())
 		}
 		v := math.NaN()
@@ -71,7 +71,7 @@ func boundsOf(u contract.Unit, values []float64) forecast.Bounds {
 func (in Input) expected(own []contract.Measurement, zone *time.Location) *contract.Projection {
 	s, end := SeriesOf(own)
 	g := &in.Directive.Goal
-	steps := windowsBetween(end, g.Deadline.End(zone), g.Grain)
+	steps := WindowsBetween(end, g.Deadline.End(zone), g.Grain)
 	if len(s.Values) == 0 || steps < 1 {
 		return nil
 	}

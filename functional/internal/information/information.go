@@ -129,7 +129,7 @@ func project(closed []contract.Measurement, g *contract.Goal, zone *time.Locatio
 	}
 	l := fit(closed)
 	t := &contract.Trend{Windows: n, Slope: l.slope, StdErr: l.sigma / math.Sqrt(l.sxx)}
-	ahead := windowsBetween(closed[n-1].Window.End, g.Deadline.End(zone), g.Grain)
+	ahead := WindowsBetween(closed[n-1].Window.End, g.Deadline.End(zone), g.Grain)
 	if ahead < 1 {
 		return t, nil
 	}
@@ -168,8 +168,8 @@ func fit(ms []contract.Measurement) line {
 	return l
 }
 
-// windowsBetween returns how many whole windows of the grain lie from end to until, rounded.
-func windowsBetween(end, until time.Time, g contract.Grain) int {
+// WindowsBetween returns how many whole windows of the grain lie from end to until, rounded.
+func WindowsBetween(end, until time.Time, g contract.Grain) int {
 	days := until.Sub(end).Hours() / 24
 	length := map[contract.Grain]float64{
 		contract.GrainDay: 1, contract.GrainWeek: 7, contract.GrainMonth: 365.25 / 12, contract.GrainQuarter: 365.25 / 4, contract.GrainYear: 365.25,

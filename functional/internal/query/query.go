@@ -180,7 +180,7 @@ func Run(ctx context.Context, r Reader, q Request) (Answer, error) {
 	for i := range q.Tiles {
 		res, err := c.tile(ctx, q.Tiles[i])
 		if err != nil {
-			p := problem(err)
+			p := ProblemOf(err)
 			if p == nil {
 				return Answer{}, fmt.Errorf("tile %q: %w", q.Tiles[i].ID, err)
 			}
@@ -191,8 +191,8 @@ func Run(ctx context.Context, r Reader, q Request) (Answer, error) {
 	return a, nil
 }
 
-// problem returns what a person is told of an error; nil for one that is not about the tile.
-func problem(err error) *Problem {
+// ProblemOf returns what a person is told of an error; nil for one that ails the layer itself.
+func ProblemOf(err error) *Problem {
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Kind == fault.Internal || f.Kind == fault.Transient {
 		return nil
