@@ -44,7 +44,9 @@ func TestBenchImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := time.Since(begun)
-	bare, n := write(t, r.collected())
+	documents := r.collected()
+	r.stop() // what it measures now is no part of the driver's work
+	bare, n := write(t, documents)
 	t.Logf("import, end to end: %.0f %% of the bare driver's speed (aim ≥ %.0f %%); %d orders in %.2f s, the %d documents that came of them in %.2f s",
 		100*bare.Seconds()/whole.Seconds(), 100*aim, len(f.Rows), whole.Seconds(), n, bare.Seconds())
 }

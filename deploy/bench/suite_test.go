@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type rig struct {
 	dir      string
 	eva, max *client.Client
 	stew     *client.Client
+	stop     func() // ends the suite; the test's end does so, too
 }
 
 func start(t *testing.T) *rig {
@@ -41,7 +43,7 @@ func start(t *testing.T) *rig {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	urls, ended := make(chan string, 1), make(chan error, 1)
 	go func() { ended <- s.Run(ctx, "127.0.0.1:0", func(url string) { urls <- url }) }()
-	t.Cleanup(func() {
+	r.stop = sync.OnceFunc(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -50,6 +52,7 @@ func start(t *testing.T) *rig {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(r.stop)
 	url := <-urls
 	for _, p := range []struct {
 		into    **client.Client
