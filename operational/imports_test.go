@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -201,6 +202,34 @@ func TestImportAfterLostReplies(t *testing.T) {
 		}
 		return duplicate == 198
 	})
+}
+
+// TestRowsOfTheNextBlockWait sends the second block before the first one, which it waits for; the third one alone is
+// refused.
+func TestRowsOfTheNextBlockWait(t *testing.T) {
+	t.Parallel()
+	r := memory(t)
+	r.register("shop")
+	rows, digest := cdnow(t, "cdnow/CDNOW_sample.txt", 4)
+	run := r.start(digest)
+	early := make(chan httpapi.RowsAnswer, 1)
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		var a httpapi.RowsAnswer
+		r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows[1000:2000], 200, &a)
+		early <- a
+	})
+	var first httpapi.RowsAnswer
+	r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows[:1000], 200, &first)
+	sending.Wait()
+	if second := <-early; first.NextRow != 1001 || second.NextRow != 2001 {
+		t.Errorf("after the two blocks rows %d and %d are wanted", first.NextRow, second.NextRow)
+	}
+	r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows[2010:2020], 409, nil)
+	r.do("POST", api+"/imports/"+run.Run+"/finish", "", map[string]any{}, 200, nil)
+	if s := r.caughtUp(run.Run); s.Stored != 2000 {
+		t.Errorf("the statement is %+v, want 2,000 stored", s)
+	}
 }
 
 // TestRowsAsLines sends rows as NDJSON.

@@ -1,8 +1,9 @@
-// Package upload sends a file of orders to a running suite, row by row in the file's order, and waits for the statement.
+// Package upload sends a file of orders to a running suite, in blocks in the file's order, and waits for the statement.
 // It owns batches, retries and going on where an earlier attempt ended; reading the file is package orderfile's.
 package upload
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -34,30 +35,74 @@ func File(ctx context.Context, c *client.Client, source string, f *orderfile.Fil
 	if err != nil {
 		return run, fmt.Errorf("begin the import of %s: %w", f.Name, err)
 	}
-	total := int64(len(f.Rows))
-	for next := max(run.NextRow, 1); next <= total; {
-		told(next-1, total)
-		batch := Rows(f, next, min(next+batchRows-1, total))
-		a, err := again(ctx, func() (client.RowsAnswer, error) { return c.SendRows(ctx, run.Run, batch) })
-		if err != nil {
-			if next, err = resume(ctx, c, run.Run, next, err); err != nil {
-				return run, fmt.Errorf("rows from %d of %s: %w", batch[0].Row, f.Name, err)
-			}
-			continue
-		}
-		next = a.NextRow
+	if err := send(ctx, c, run, f, told); err != nil {
+		return run, err
 	}
-	told(total, total)
 	return again(ctx, func() (client.Statement, error) { return c.FinishImport(ctx, run.Run) })
 }
 
-// resume asks which row is wanted when a batch was refused: its answer may have been lost on the way after it was taken.
-func resume(ctx context.Context, c *client.Client, run string, sent int64, refused error) (int64, error) {
-	s, err := c.Import(ctx, run)
-	if err != nil || s.NextRow <= sent {
-		return 0, refused
+// ahead is how many blocks are on their way at once: the suite reads the next one while it stores the one before.
+const ahead = 2
+
+// block is rows of the file on their way.
+type block struct {
+	from, to int64
+	follows  bool // it was sent before the one in front of it had been answered
+	answer   chan reply
+}
+
+type reply struct {
+	next int64 // the row that is wanted next
+	err  error
+}
+
+// send sends all rows from the one that is wanted next.
+func send(ctx context.Context, c *client.Client, run client.Statement, f *orderfile.File, told Progress) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	total := int64(len(f.Rows))
+	var way []*block
+	for next := max(run.NextRow, 1); next <= total || len(way) > 0; {
+		for ; len(way) < ahead && next <= total; next = way[len(way)-1].to + 1 {
+			way = append(way, start(ctx, c, run.Run, f, next, min(next+batchRows-1, total), len(way) > 0))
+		}
+		b := way[0]
+		told(b.from-1, total)
+		r := <-b.answer
+		if way = way[1:]; r.err == nil && r.next == b.to+1 {
+			continue
+		}
+		for _, other := range way { // what became of those, the suite knows
+			<-other.answer
+		}
+		way = nil
+		var err error
+		if next, err = resume(ctx, c, run.Run, b, r); err != nil {
+			return fmt.Errorf("rows from %d of %s: %w", b.from, f.Name, err)
+		}
 	}
-	return s.NextRow, nil
+	told(total, total)
+	return nil
+}
+
+func start(ctx context.Context, c *client.Client, run string, f *orderfile.File, from, to int64, follows bool) *block {
+	b := &block{from: from, to: to, follows: follows, answer: make(chan reply, 1)}
+	go func() {
+		rows := Rows(f, from, to)
+		a, err := again(ctx, func() (client.RowsAnswer, error) { return c.SendRows(ctx, run, rows) })
+		b.answer <- reply{a.NextRow, err}
+	}()
+	return b
+}
+
+// resume returns the row to go on with after a block that was not taken as a whole: when it was refused, its answer may
+// have been lost on the way after it was taken, and one that follows another may have come before it.
+func resume(ctx context.Context, c *client.Client, run string, b *block, r reply) (int64, error) {
+	s, err := c.Import(ctx, run)
+	if err == nil && (r.err == nil || s.NextRow > b.from || b.follows && s.NextRow == b.from) {
+		return s.NextRow, nil
+	}
+	return 0, cmp.Or(r.err, err)
 }
 
 // Rows returns the rows of the file from one number to another, both included, as they are sent.

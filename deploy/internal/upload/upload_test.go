@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -15,9 +16,10 @@ import (
 	"github.com/strata-crm/strata/deploy/internal/orderfile"
 )
 
-// gateway takes rows as the suite does: only the one wanted next, each once. failing says, for each request of rows in
-// turn, what goes wrong.
+// gateway takes rows as the suite does: only the one wanted next, each once; unless it is hasty, those of the next block
+// wait for it to be wanted. failing says, for each request of rows in turn, what goes wrong.
 type gateway struct {
+	hasty    bool
 	mu       sync.Mutex
 	next     int64
 	taken    []int64
@@ -36,11 +38,13 @@ const (
 )
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/rows") {
+		g.rows(w, r)
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case strings.HasSuffix(r.URL.Path, "/rows"):
-		g.rows(w, r)
 	case strings.HasSuffix(r.URL.Path, "/finish"):
 		g.finished = true
 		g.state(w)
@@ -57,14 +61,21 @@ func (g *gateway) state(w http.ResponseWriter) {
 }
 
 func (g *gateway) rows(w http.ResponseWriter, r *http.Request) {
-	trouble := nothing
-	if len(g.failing) > 0 {
-		trouble, g.failing = g.failing[0], g.failing[1:]
-	}
 	var rows []client.Row
 	if err := json.NewDecoder(r.Body).Decode(&rows); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(2 * time.Second); !g.hasty && time.Now().Before(limit) && g.early(rows[0].Row); {
+		<-tick.C
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	trouble := nothing
+	if len(g.failing) > 0 {
+		trouble, g.failing = g.failing[0], g.failing[1:]
 	}
 	switch {
 	case trouble == overload:
@@ -83,6 +94,12 @@ func (g *gateway) rows(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	_ = json.NewEncoder(w).Encode(client.RowsAnswer{NextRow: g.next})
+}
+
+func (g *gateway) early(row int64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return row > g.next
 }
 
 func to(t *testing.T, g *gateway) *client.Client {
@@ -115,6 +132,8 @@ func TestEveryRowOnce(t *testing.T) {
 	const n = 3*batchRows + 17
 	for name, g := range map[string]*gateway{
 		"nothing goes wrong":     {next: 1},
+		"blocks come too early":  {next: 1, hasty: true},
+		"early and overload":     {next: 1, hasty: true, failing: []failure{overload, overload, nothing, overload}},
 		"overload":               {next: 1, failing: []failure{overload, nothing, overload, overload}},
 		"lost answers":           {next: 1, failing: []failure{lost, nothing, lost}},
 		"an earlier attempt":     {next: 1501},
@@ -147,10 +166,10 @@ func TestEveryRowOnce(t *testing.T) {
 	}
 }
 
-// A refusal ends the import, and says which rows it is about.
+// A refusal that is no matter of order ends the import, and says which rows it is about.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	g := &gateway{next: 1, failing: []failure{nothing, invalid}}
+	g := &gateway{next: 1, failing: []failure{nothing, invalid, invalid}}
 	_, err := File(t.Context(), to(t, g), "shop", orders(t, 2*batchRows), func(int64, int64) {})
 	if client.Status(err) != http.StatusConflict || !strings.Contains(err.Error(), "rows from 1001 of orders: row 1001 is wanted next") {
 		t.Errorf("got %v", err)

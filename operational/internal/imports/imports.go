@@ -93,13 +93,14 @@ func (im *Imports) Start(ctx context.Context, r Run) (Run, error) {
 func (im *Imports) now() time.Time { return im.o.Now().UTC().Truncate(time.Millisecond) }
 
 // Take judges and publishes the next rows of a run and answers for them. Rows must follow each other, and begin with the
-// row wanted next, or repeat a request that was answered. The answer may end before the last row sent: go on with its
-// Next. After fault.Transient the same rows are sent again.
+// row wanted next, or repeat a request that was answered. Those of the next block may come while the one before is being
+// taken: they wait for it. The answer may end before the last row sent: go on with its Next. After fault.Transient the
+// same rows are sent again.
 func (im *Imports) Take(ctx context.Context, id RunID, rows []collect.Row) (Answer, error) {
 	if err := consecutive(rows); err != nil {
 		return Answer{}, err
 	}
-	run, err := im.o.Store.Get(ctx, im.o.Tenant, id)
+	run, err := im.turn(ctx, id, rows[0].Row)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -110,6 +111,32 @@ func (im *Imports) Take(ctx context.Context, id RunID, rows []collect.Row) (Answ
 		return Answer{}, fault.New(fault.Conflict, fault.IllegalTransition, "the import is finished: start a new one for more rows")
 	}
 	return im.take(ctx, run, rows)
+}
+
+const (
+	// patience is how long rows wait for the block before them, and lookEvery how often the run is looked at meanwhile: it
+	// may be another replica that takes that block.
+	patience  = time.Second
+	lookEvery = 5 * time.Millisecond
+)
+
+// turn returns the run, when the first of the rows is wanted or it is clear that it will not be in time.
+func (im *Imports) turn(ctx context.Context, id RunID, first int64) (Run, error) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for limit := time.After(patience); ; {
+		run, err := im.o.Store.Get(ctx, im.o.Tenant, id)
+		if err != nil || first <= run.Next || first > run.Next+collect.MaxItems || run.FinishedAt != nil {
+			return run, err
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			return run, nil
+		case <-ctx.Done():
+			return run, ctx.Err()
+		}
+	}
 }
 
 func consecutive(rows []collect.Row) error {
@@ -146,10 +173,13 @@ func (im *Imports) take(ctx context.Context, run Run, rows []collect.Row) (Answe
 		return Answer{}, err
 	}
 	verdicts := im.o.Gateway.Rows(src, string(run.ID), run.Digest[:prefixDigits], f.received, f.find, rows)
-	if run, err = im.prepare(ctx, run, f, rows); err != nil {
+	found := make(chan map[string]lake.Seen, 1)
+	go func(run Run) { found <- im.seen(ctx, run, verdicts) }(run)
+	run, err = im.prepare(ctx, run, f, rows)
+	seen := <-found
+	if err != nil {
 		return Answer{}, err
 	}
-	seen := im.seen(ctx, run, verdicts)
 	if err := im.o.Gateway.Take(ctx, run.Source, verdicts); err != nil {
 		return Answer{}, err
 	}
