@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/text/currency"
 
+	"github.com/strata-crm/strata/operational/internal/audience"
 	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/operational/internal/consume"
 	"github.com/strata-crm/strata/operational/internal/directive"
@@ -154,7 +155,13 @@ func (h *directing) complete(col *collecting) error {
 		return err
 	}
 	watch := govern.NewWatch(h.directives, h.policy.Engine, observer.Wake)
-	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine, claims}
+	keeper, err := audience.NewKeeper(audience.Options{Rows: warehouse, Positions: positions{h.c.Tenant.ID, col}, Now: h.d.Now, Logger: h.d.Telemetry.Logger})
+	if err != nil {
+		return err
+	}
+	h.people.Segments = keeper
+	col.sink.OnDone(keeper.Wake)
+	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine, claims, keeper}
 	for _, c := range consume.All(consume.Deps{
 		Ears:       listen.Ears{Group: consume.Group, Bus: h.d.Bus, Aside: mongodb.NewAside(h.d.DB, h.d.Now), Asker: again, Logger: h.d.Telemetry.Logger, Meter: h.d.Telemetry.Meter},
 		Directives: govern.Directives{Service: answering, Watch: watch}, Republish: h.republish,

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/operational/internal/prediction"
+	"github.com/strata-crm/strata/shared/contract"
 )
 
 // TestPredictions follows a set of predictions from imported orders to a file, which only those get who may and who say
@@ -18,6 +20,7 @@ func TestPredictions(t *testing.T) {
 	s.govern("retention_analysis")
 	s.offer("shop", "customer_id", "order_time", "order_amount")
 	d := s.direct("od-1", askOrders, revenue)
+	s.answered(d.ID, contract.Executing, d.Revision)
 	s.importSales("shop")
 	s.measured(d.ID, "revenue_month", "1997-02")
 
@@ -29,6 +32,13 @@ func TestPredictions(t *testing.T) {
 	s.do("GET", api+"/predictions/value?asOf=1997-02-28", "", nil, 409, nil) // two months identify no model
 	s.do("GET", api+"/predictions/rfm?asOf=1996-02-28", "", nil, 409, nil)
 	s.do("GET", api+"/predictions/luck?asOf=1997-02-28", "", nil, 400, nil)
+
+	s.until("all customers are counted", func() bool {
+		var n httpapi.SegmentCount
+		s.do("POST", api+"/segments/count", "", map[string]any{"condition": map[string]any{"field": "orders", "op": "gte", "value": 5}}, 0, &n)
+		return n.Of == 60 && n.Customers != nil && *n.Customers == 60 && len(n.Through) > 0
+	})
+	s.do("POST", api+"/segments/count", "", map[string]any{"condition": map[string]any{"field": "orders", "op": "like", "value": 5}}, 422, nil)
 
 	people := api + "/predictions/rfm/customers?asOf=1997-02-28&format=csv"
 	s.do("GET", people, "", nil, 400, nil) // no purpose

@@ -19,6 +19,13 @@ import (
 // whether it is known.
 const MaxValues = 10_000
 
+// Attributes that a customer's purchases give, as text such as 1998-06-30; the others have the names of contract.Customer's
+// fields.
+const (
+	FirstDay = "first_day"
+	LastDay  = "last_day"
+)
+
 // Attributes of a customer by name: string, bool, int64 or float64. Any other value counts as known and nothing more.
 type Attributes map[string]any
 

@@ -251,7 +251,7 @@ type Balance struct {
 	Unaccounted int64  `json:"unaccounted"`
 }
 
-// Condition A condition tree that selects customers
+// Condition A condition tree that selects customers. It is all, any or not of others, or a field with an operator (eq, ne, gt, gte, lt, lte, in, exists) and a value
 type Condition = contract.Condition
 
 // Conservation defines model for Conservation.
@@ -283,7 +283,7 @@ type ExplainRequest struct {
 	Grain  *ExplainRequestGrain `json:"grain,omitempty"`
 	Metric *string              `json:"metric,omitempty"`
 
-	// Scope A condition tree that selects customers
+	// Scope A condition tree that selects customers. It is all, any or not of others, or a field with an operator (eq, ne, gt, gte, lt, lte, in, exists) and a value
 	Scope *Condition `json:"scope,omitempty"`
 }
 
@@ -393,6 +393,18 @@ type RowsAnswer struct {
 
 	// Problems The first 100.
 	Problems []RowProblem `json:"problems"`
+}
+
+// SegmentCount defines model for SegmentCount.
+type SegmentCount struct {
+	// Customers Null: fewer than ten, or all but fewer than ten.
+	Customers *int64 `json:"customers"`
+
+	// Of Customers there are.
+	Of int64 `json:"of"`
+
+	// Through By partition, how far the log of events is contained.
+	Through map[string]int64 `json:"through"`
 }
 
 // SetAside defines model for SetAside.
@@ -595,6 +607,12 @@ type ExportPredictionParamsFormat string
 // ExportPredictionParamsKind defines parameters for ExportPrediction.
 type ExportPredictionParamsKind string
 
+// CountSegmentJSONBody defines parameters for CountSegment.
+type CountSegmentJSONBody struct {
+	// Condition A condition tree that selects customers. It is all, any or not of others, or a field with an operator (eq, ne, gt, gte, lt, lte, in, exists) and a value
+	Condition Condition `json:"condition"`
+}
+
 // RegisterSourceParams defines parameters for RegisterSource.
 type RegisterSourceParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -631,6 +649,9 @@ type ImportRowsJSONRequestBody = ImportRowsJSONBody
 
 // ExplainMetricJSONRequestBody defines body for ExplainMetric for application/json ContentType.
 type ExplainMetricJSONRequestBody = ExplainRequest
+
+// CountSegmentJSONRequestBody defines body for CountSegment for application/json ContentType.
+type CountSegmentJSONRequestBody CountSegmentJSONBody
 
 // RegisterSourceJSONRequestBody defines body for RegisterSource for application/json ContentType.
 type RegisterSourceJSONRequestBody = SourceDraft
@@ -837,6 +858,9 @@ type ServerInterface interface {
 	// ListQuarantine How much was set aside, by source and reason
 	// (GET /api/operational/v1/quarantine)
 	ListQuarantine(ctx echo.Context) error
+	// CountSegment How many customers a condition selects now
+	// (POST /api/operational/v1/segments/count)
+	CountSegment(ctx echo.Context) error
 	// ListSources All registered sources with their watermarks
 	// (GET /api/operational/v1/sources)
 	ListSources(ctx echo.Context) error
@@ -1197,6 +1221,15 @@ func (w *ServerInterfaceWrapper) ListQuarantine(ctx echo.Context) error {
 	return err
 }
 
+// CountSegment converts echo context to params.
+func (w *ServerInterfaceWrapper) CountSegment(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CountSegment(ctx)
+	return err
+}
+
 // ListSources converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSources(ctx echo.Context) error {
 	var err error
@@ -1483,6 +1516,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/operational/v1/imports/:run/finish", wrapper.FinishImport, options.OperationMiddlewares["finishImport"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/predictions/:kind", wrapper.GetPrediction, options.OperationMiddlewares["getPrediction"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/predictions/:kind/customers", wrapper.ExportPrediction, options.OperationMiddlewares["exportPrediction"]...)
+	router.POST(options.BaseURL+"/api/operational/v1/segments/count", wrapper.CountSegment, options.OperationMiddlewares["countSegment"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/ingest/conservation", wrapper.GetConservation, options.OperationMiddlewares["getConservation"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/quarantine", wrapper.ListQuarantine, options.OperationMiddlewares["listQuarantine"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/directives", wrapper.ListDirectives, options.OperationMiddlewares["listDirectives"]...)
@@ -2173,6 +2207,45 @@ func (response ListQuarantinedefaultApplicationProblemPlusJSONResponse) VisitLis
 	return err
 }
 
+type CountSegmentRequestObject struct {
+	Body *CountSegmentJSONRequestBody
+}
+
+type CountSegmentResponseObject interface {
+	VisitCountSegmentResponse(w http.ResponseWriter) error
+}
+
+type CountSegment200JSONResponse SegmentCount
+
+func (response CountSegment200JSONResponse) VisitCountSegmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountSegmentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CountSegmentdefaultApplicationProblemPlusJSONResponse) VisitCountSegmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSourcesRequestObject struct {
 }
 
@@ -2842,6 +2915,9 @@ type StrictServerInterface interface {
 	// ListQuarantine How much was set aside, by source and reason
 	// (GET /api/operational/v1/quarantine)
 	ListQuarantine(ctx context.Context, request ListQuarantineRequestObject) (ListQuarantineResponseObject, error)
+	// CountSegment How many customers a condition selects now
+	// (POST /api/operational/v1/segments/count)
+	CountSegment(ctx context.Context, request CountSegmentRequestObject) (CountSegmentResponseObject, error)
 	// ListSources All registered sources with their watermarks
 	// (GET /api/operational/v1/sources)
 	ListSources(ctx context.Context, request ListSourcesRequestObject) (ListSourcesResponseObject, error)
@@ -3364,6 +3440,52 @@ func (sh *strictHandler) ListQuarantine(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ListQuarantineResponseObject); ok {
 		return validResponse.VisitListQuarantineResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CountSegment operation middleware
+func (sh *strictHandler) CountSegment(ctx echo.Context) error {
+	var request CountSegmentRequestObject
+
+	var body CountSegmentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CountSegment(ctx.Request().Context(), request.(CountSegmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountSegment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CountSegmentResponseObject); ok {
+		return validResponse.VisitCountSegmentResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3965,105 +4087,110 @@ func (sh *strictHandler) Track(ctx echo.Context) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H1tc9u2lvBfwfC5M3l2Qkty3u6NPfvBTdJbz73ZZON2+qH1diDySERNAiwASlY9ntlfsz9sf8kODkAS",
-	"pECJspWk29lPlkwQODhvOK/QXZSIohQcuFbR2V1UUkkL0CDx24X6sDB/U1CJZKVmgkdn0QVJ6SYmqkoy",
-	"QhU5ff36byezVyfPZ5MojpgZ8VsFchPFEacFRGcRNdPEkYTfKiYhjc60rCCOVJJBQe2qWoM0b/7HT7OT",
-	"19d3L+5P7Idn7Ye/RHGkN6WZUGnJ+DK6v4+jN5VUQm4D+X0GhMOtJmJBdAakpEsgc1gICUNgJnYqH7CC",
-	"3v4T+FJn0dnpbDYLAXCZQlEKDTzZ/AM25iWcOwOagmwn94admHH+KoFJF++pTrLwtt59T5dEZ1STNVVE",
-	"Ak2bHW2tujixE+1e7p+sYLoBvYeWHB/2sMKKqojOXhqUFIzbb6cNehjXsASJc3+UkLLEgP8PxtNmkZLq",
-	"rF3jxjzaxSHAzQo/RXJRRHG0onkFURzRnK3M3ySrJI+uQ+T5VPHLoVVlxXcu6lH/1YvQ5FeikgkMzq/w",
-	"8WjOpye/z05en1zfncYvZgPs/iPAjQqIpCF8TBZCEsTNOXn5jLAFoXMFXA8x/Bon88FZCFlQHZ1Fqajm",
-	"uQG9ofWzV2Fa86qYI6nv7T5B6W9EygChvNRQmL+J4Bo4shgty5wl1AA+/VUZ6O88AP4iYRGdRf9v2qql",
-	"qX2qpjhZs06LT/sfVQqu7KpvRJ5DoiE92tIXXK2NTsTVu6j/0QjiHBJagNE1QJOMMA3FJDLMT6XON38I",
-	"eM4J1SQHqjQRHFB1cGH+ownjFlgp5vlOepV2xNPDgK3nDQB7QdyUJBVJVSCvNnJ1NGy56QLrG3VqpdTI",
-	"iNWeyEJGx3YX6MsizuZWwLMSSYIyLUUJUjsRSEQKgfcNJJqyPPioAKXo0imWradKU10pXyvSJIHS8Fcc",
-	"pZXFkpHd3yoqKdeM4xMu9C9OQPE74yuaszSsNlsJ+8mDplm7fUfMf4VEG7BqntzCgARV5da8MIyoxjG3",
-	"mdKtQaWkG9x5lSSgAvrv3QrkBtkcGdsyNe55TYRszv0zXuV5M+1ciBwo39pvvUrcQB7a7jc0p9wyaXe7",
-	"LQV8hcq4fvUi2j4h4whKYU/6EWMzkcN4RH4ncgihMRdKj1zQmFBjhwp9yb8VTnBHvFBSqZkl4F3gsc+9",
-	"4yaUUIjV6NFKCzl+cFWWEpQa/ULFaZKIiuuRb/R40DKFjyNHiwbudru7hN6Du0MhxwRdOGv+CrH7G8HT",
-	"hlh9JZ7UD4mWANY2VWDOPEWSSmlRGMXQnzWObk+W4sT902h6SRM9aVfyBpywohRSO5Mpi86iJdNZNZ8k",
-	"opgqLammJ4msP05VRiWk03pO6ykY+0CuaL2JrtQ2iB4vXrUGCEhYj/pdfM3MSUzznGhWgDonlG90xviS",
-	"QK6AMEUoSWEBCdpthzJOl57erkJEfQsLxgepWoCWLHmiDDRuWGwcPsbRo1pUHM16mpOLj5djqesteVzy",
-	"vpWiLCH9aKm6CR3EFR+ty9BAvttzMOKo2E0cwu+72zKnjH+ypy4aManlbZp/9IBb0FxB3zZ5x3QGElHN",
-	"UmPKUUcRK1+UpExCotkKDEUWRqwJVTfKfIzNqUc9whlW6h1TdDPg2tcu85rxVKzxzQf652ZLPoftkiaP",
-	"Me7jaCkpCzDlj0xnotKEaYSwwcATdU4KwXWGLlB/47WZZLYco9djHBsz3OlLjT7zBqgMWEPGHDNoD7hr",
-	"185n++X6bha/eh5GgUpECft23yq9PpMZoAd5i9Ow8KITYDBUAFWVBGNZd1jIoslSmGh6A/vUs31v4q/6",
-	"cPk1fEitGEyN1EnzwWHZ7B8Nly0Bpl3pTamGE6NCQ0hfSFGMlHUtHnJA4wL4cmwAC1HossVJV/LY0mmD",
-	"bbBZDv8W1j3mIWcqA98paEzY9unFAVgqaFmaj4OKKQDF1jaNWfJJrMOxKmnYyzAjU2RNzamEUblRJ1sc",
-	"SbFWY22/ioedpcaVDPlRUh+CsB4L2PBRE+RpaBfXFG5x4xHPX3eYa95KutjJOl1UX313cfLs5atacxtQ",
-	"Anqbniyu7169CKspn/W8wNdzF+JrwqBHYqMu/N8hmwBJcmY0lQSaNhs5JyoTa07WTGf4T+ODQuHiWgW9",
-	"9Vd66QVpW5wO8lETz5oFjf6Gdw4N03XcyWEGCdKfK7bMdNDMzikrCJ2bE7Axqy1emFY28hfjR1SqK5rb",
-	"bwtjI6xApswY5JSnZG1EEkNDEpRWRHA8P2FjTImCcSFJxZkebbPXQB/XpLvkSlMeQgUnn759Q54/f/6a",
-	"OFH1WPbFLI6sFUA3ZJ0JBWQOS8a5sbGd8WqOYMo3TxT5XXA0ugughqO6IYKWX+tI5hZNjCFPWzeHpFRT",
-	"UuZUG2ZTRAFPCdMTcqkVMea4IlQCSTJIbiDFUNx8Y/7ESJgmXId+AAZCIMXTmmkF+WLSo8CvSvDJJ7p+",
-	"b2M0BtL37ZEf1snIJwFrAA0VhKK2DGLLXDwmIKWxKn+raM70BgcZBnkc1/iQHpdzPtZprA9rHgrKifrf",
-	"W3RuEmADRwasqUz3uwbtNLFbrH05JPVtlmTAmKOkECnkREOeKyRenntKQIslGHdhQi7IUoqqfGLEfllJ",
-	"sPxmuJqsM5BgbGdmXhBEFTTPnauAn5EdE1HlKZkDWQuJLFppYqwdw8VbXgQNZgg/VjLJqDJrLzT6MExZ",
-	"aTQAYNhZCDM3xSm30Iw76DriPV+uCSqEtLrZLJ0bE9KmW7Y1+43N1AUsfcrDeZCBOevsRxwhGz7o3R7r",
-	"3GB20A+b2KkddCHu6YcfblymbXB/XXJ9sFZDQY0fiUxDxApkl8XCot4x5MYjC3l5m6yZyNMPld5D7140",
-	"5cwAL21Gw3B1zrTOwephLYiZk1C+MXw8CZqOKSi25EP4MhpK7TJttre/td0tgq3rNN7el/veoIW1yx8N",
-	"lCHeCND7TaM2mM0hL5jWeBhNDomGxNEKpOrGb3dHSurxBqq4ofahUI90Hgx/BqFe78ihhvl5j8Da5LWr",
-	"cuC1oDoIGm1Wc/317tOxbE6CyVVVFBQTtkd1tNsVXIK+SfuFWdzKcM8RGU5eMbTahn0ul7sKOOJM57DD",
-	"5wwx2RbjfIJEyDQY2WrCZVg1kQBbQRqj5vtVzJV1UxMqMZFktIW1yMxza4i1lnbGlBZImF2UbBacOKCO",
-	"TMdmflvoAEumtDEX2+xpl2atOzMmWRpHa8k0/CN4Ug65OM0rIZl2QYIuUMzZ1fsT/+jG7fbiTveGbSQ6",
-	"47joAIieODw+kTsEcSgb1ROMoaADbsCNji1QAztRwynpypV77T3TdoTN+isumFR1IGjE+zk9ZLQXZBqT",
-	"WbQ0VGH/BwElpzNbrzYm0+OxxZa11Y8L1lhod+iHgRzqPRBDxLsCfaFYCo9LYkigShwYFetzm51iV45j",
-	"SNvUAIZOiLBxmlMN3KX3tx4O2iBisXB2YUPKoZhlYx8Pu3+y0aKHxFElrFhtCI2S9SEvMo60rAZiw2uq",
-	"QRZU3uzj1h+bgX1ysrQu/tr2ShtMNgZQDYy3vx6ChvlhIH7ZMkWdk0lonrvYGKar5QrdHw23OpiLsbxz",
-	"UDyuy1lbrg8luTEKrEjEJBNrYsYTygmsgGtS0A2hUrIVeEWvmXGbX/wtO0erwOWkDDFysGsZJzuFJKcS",
-	"0kk3QPVsFg8zeGfc/thrgP0fkqQq6O2lfb9e1H093SE9/TCFcIYSpiBtgo5qek5okyvu42FrfzV+jS1O",
-	"xIIomoMajsp5knQg3ho5S2FBq9wIbMVvuFhzL2G4AskWDIP29cO91VKHyVhQgur4Np7Qef5hEZ39tMdC",
-	"stbkfbx1XtBqmekfynDO6NBSpbpkbOQJf0CZ0aG1Q1zoT00t27hXkBjjqzt6IcTAKeJbGY82Ix5U7yTW",
-	"6hPQgLfzgSdAatqfEVsyRJ6ShuDkKfHWI0+Jj1DylDhKk6ekrSCyoxydyFNi6DvSF39ErVV3Y8asxbJW",
-	"SQ1EyYExAVWpEpJH2769wIQttyECJwTnSVIJ5AZKfUZ+Byl+oYUZFROWAtcsofkvhnqTKBTNE5rmgaCn",
-	"neI947bfYQScSSUl8GSEB+fP7b0XUk9ryrTL9gVoY5O9fAlKk4wqsgFNtMASg4eUMzUs7tW97Sxx/RSo",
-	"cB1RBldvKm41ZkMIj20aLbLTgL++j6MffWutb8NbK+EHrq3bGKplBSpzBtKZIAaTcwDuMAvphFxgaT9h",
-	"CyOUWD62pl2LY5ztWgJPg+R866bCKAgXGklZUtQE842DpONCjVtwp/tUQ7ONVCO9kFSS6c2V0acuryxu",
-	"oK0Ex+MNqMRD172faV32oxnbPiE+JTewMcaHsVwqBZKYY/wc8yOKUGJnJrjkpG6bwCWpYkl/xXs8Lxci",
-	"EMi07QDKZmGbKI4iVN3Y4i3DIZUG5fJzNmergKfKL+hRpConBO001DbID1qQ6erUhqqoM2qfqHZ/cVO+",
-	"J2ThYl5DqcuMSjg3HCh7BYoVT0GSKS1ZJzLlrcuWHNITxkkJUgn+RDm0kXdSCmnh7Zf+K/L/P337hrx+",
-	"8fKv/+Ky/ZsSSCX5mQ2Dnbk3zn6uZrPnSSJSwE+oWVz0MLrCoTHxACM53SBLNPHq6HQym8zQKiiB05JF",
-	"Z9HzyWzy3BZNZMhbgf21MTccsQQ0cJoxl2l0Fv2TKf22HRZ3euoG7Lh2yNT2YhlLbs9A1/l2f93rfnk2",
-	"mx3UObEdjzvAorGBzYA1UxeO7zGWdViDBjtF6BKz1i0JYtRD6cQVGlozPgxwgyGvG8XodRtgdzlWo0Cp",
-	"wpznwuYskXFcFnzdbazB0L6mS4VpmZbe12bi3awzvWs+3w+y0d+h5aLokSQeQ8Jwc0wbwz4Ckj9wb8I2",
-	"mo7Rd4plEnXNwxBqt4Qp0HWXdrD2wN6+6wEi2rD9buG/dGPCwB61u/JubCPr1v6+otJonNUvqDQc3Y7B",
-	"xY68NnOUU20sXYz6ekxbswlyrFADhTjm7CGy4nXZnjKqZcFyW4Rjz25z3ErQleSQxm0N3FBdJbmwE9iy",
-	"JzM3U6SuPbRlUMaU4bC2NUeMk3XGEiuIxtjGk7mxsNFB6XL4labSsXjkd3xujtfn6VVAhto9P6MyrFkz",
-	"rAxlxY/BQN8YKti6flzOlmIZsmEtzlIQwWvtGOSp3bppeicrvvNc8aj3mfDYhrBGdKiivyPF+hi4/d6v",
-	"D0XEcoflIek8yDiz3eT7TgdLgakVu/6tCuMXaVVHl4Lf4ryPFsE9TulOMXGFmYEM/P39/dfiqy7tlSAL",
-	"Ko/BU+942rKRLQpwbjZqTaenawQajxxL7B4sutO6XPmxbBMIzyxEnou1LTMV2F9ktoPnQvdw6RwqV+AK",
-	"IfCEssfEkjLuyvsoeTl7bssIc6G0s+HMWYQz4VGENa0ZNp2TpqHYHE7GZsGAQl3v/UQRWx7d2IS27mb7",
-	"KLIiYPb1CDEYG7ntZknsbSA70iT3cWfd2xOebq/dD9oCufs5kmL9c3RGTmPyMwJnvtz993/+1/09pqp4",
-	"N442Z5z6lShtf/qXPDe9aoP9Ct+xmHIieu6HC61NpTRZC5mac9A3RR4vyg0j49UwBoiYUE0Kw7Wn8Ww2",
-	"O0hoEexp0usrHTp1O/2nn5EWnXUC1MCt/2ubE3BtxDuzA7uTAGi2eI2nRNGNMiKdiTUpqiQzrxzrdF8Y",
-	"+FqzAb3XmqswWKpILpYYGmi6X21pvWupbujLbQ/GMHmxp2GPr1cPGuXsuRa3HRfAjEjWjggN/a+KIdW9",
-	"I1/WH3R0O2IIqWYFQpVVYRiPrcrWa2My0IWjracGeC/LgSGlehfTO/dpt9nfNOl8Pv+ppmXYOnNQHiuW",
-	"xJoNPThYxDycHDlU5Efqd+qQ9/7A/9MjD9UjfjfRF9UlPqGPwdo+P2wrk/mm7tpCFYJ9WgeqDZdVmoK9",
-	"ngARPxikcouxJvVkzLIEJqRtJWP2Kikt8jQm3PgB9Y0WGNmo80vbBry7H+F9zc6fI5rUu4PhCxvGfr/8",
-	"gFIsWQnGrI/rSxewT9G81jhAjKdwG9vzYk0VgVtaMAwImhFYsSb40hHIvK2FuDkGK34n1m2XIFN1YjLt",
-	"3B8Q+4cZ1SQRSqsDWbLtSVDTuxvG050nmdctd2gEp3cd4Qjdhpdgjhhnr+Z7tArcfZOa17mxxUx/xz4T",
-	"tIWBe72BhjoF3n91pDzZyF5EjwU88h7CA9NO35fjhl6rIeaXaY7J6wm51IQDpNaRlOZoJ1oQuMU4awmi",
-	"zOsO17KSpbG8dH1VxlKsQHLKEz9JRfNcrNW5LWaEBKtgbUje+B22zmJLpwn5h+bQgaxRU/W7/xbORK2i",
-	"OLrN1a3d3W8V6GBl5OC9JB53Smi7QW35Q10EKsGIDBP8F8ppvlFMDd1k6Yh5yFWbYyykw2R5xdMJLWmS",
-	"waTGSUey98ds4q35RAn8tsjtq+pELBYsgeauRFVKoKnKAHSRT/Dv4UtquNVTQ9ED3wxYRFKsSQmyc+J7",
-	"lyq+sXg7ectUKVRzK9CuOxY/k8LC+GcNZWzLe1wJ+kEqq42S7LTw/70d9hUN5KarZF8R1ngjGEsf1Xlr",
-	"mSjQhJpFjJJk3EZ78eagI1kjGE7qrIQmsQvCG9Xe9KyMDfTYd3f7aFduzNckX9OYdyTitZefHjMMcpHn",
-	"pG0SqRfwYyBNI4tvJNZE8DPmXTLUDY5XdbPhYcdq755uq9uP72747S+jfI3TI1by9DpAd9K8rb/xagNd",
-	"LYByV+5gDRR6e4ffjvtoRqq305QxumtcCdO2FjLIPbtlfHpnP+z0Lq7aa7u3RX33TloZPUJ4q+mqDcrI",
-	"QczfXFSO6cEqsO83GeVLeKhsuevq/zBC9SVJZTHXHoGt8rNuQyNeiiiNNxA+mGunqb3kcnftqRvzFY+q",
-	"/l2cxzuzjAkgFsa/RRMOS97tYniEGXfgGIdY2xHifmgBXH117ApEF0LieoI0YtBcFyCtmuJCYwPIsQV4",
-	"LK8Yjju8iqCrKQYOYg5r+xsWf7izjMN63Hl2BEOH2wKKZjkr7nijl+UApVme4zVKKiYiT0Gap4qkwjDH",
-	"oxRBpxl46CBre1A+Y0zK7zYOkqgB9RhI/6EkWpB1BraArq2RrMtvPsNxGQ6N0xtQBBYLSLSFx+uT0K07",
-	"xHXNDS6ElFNLpFBPzyXWc3IzE3ZMcTKnyc12jMm15rxp9/yVi8B8Zd6dJKzUv1wA/suypyOMz5tNXVhl",
-	"8EFofWFhWPZXp1OaM/uLEmHte4GPtygehtb7OZb2FpWDTaX290sejCHXuYXC13Zi/XRtBMwrz6EbF49d",
-	"C9cpuWB1kBDvpnMhGw9/iQXOELRB4bz+8aQwCr9xP4l0HKFpFhtX7eCocEApmUEf1xcD+TnjCoF8okiS",
-	"i+SmVY0IVqOEzkkipMSuMyw8Nks9sRfQj20V7Im53fYjxPsAnns2++sIfuv91s7n5lXgKanwOMLKMYvT",
-	"c3eDZ/Dyzj1ci/eEDXMtpnf+xIJvbTVEgpc0JnPIBV8qgjdt70Kf0xebYQxe1iP+zEgUPvI6VcghpJV0",
-	"CcMI+2ie/tk5Dss4PJwput6DNJVIAD6Mtiv7/M+OOIuGw1CnJU1uhjH3PT7+MyMOs1FtxzXeThBGWH9m",
-	"1+rupgW5qp2ZSubRWTRFZ8VN1TcUXJN49+bw2Lknm0C8fuJ1E7ZQhRK6wgZj47oABDYEL7mx4ZCq469t",
-	"7N3XziKe9H8pUQUW+JbloGLMLM6xSyhuesybVg9734atPrZ3D3k9RW2pn6vnHshKDzb/NsUtrKnCmgS6",
-	"TQcnZorAbYksZqb20F8X7xSUb9wltmjoLgglN4ynE/KB55u6bKFtz2DLzPWhNGUMhpbY9Vd4sPkpzAHg",
-	"em1YPfc1qWXDR6PNpt1f3/9PAAAA//8=",
+	"7D1/c9s2ll8Fw9uZ7E5oSU7S7Nae+8NN221mt5tc0p3+0foyMPkkoaYAFgAtaz2euU9zH+w+yc17AEmQ",
+	"AiXKVpJe5/7IRIlI4OH9/gndJZlalUqCtCY5u0tKrvkKLGj614V5M8e/czCZFqUVSiZnyQXL+SZlpsqW",
+	"jBt2+uWXfzmZvTx5PpskaSLwiV8r0JskTSRfQXKWcFwmTTT8WgkNeXJmdQVpYrIlrLjb1VrQ+OZ//jQ7",
+	"+fLy7sX9ifvwrP3whyRN7KbEBY3VQi6S+/s0eVVpo/Q2kD8sgUm4tUzNmV0CK/kC2BXMlYYhMDO3VAjY",
+	"it/+HeTCLpOz09lsFgPgdQ6rUlmQ2eZvsMGXaO0l8Bx0u3jw2Ak+F+4SWXT+PbfZMn6sb37gC2aX3LI1",
+	"N0wDz5sTbe06P3EL7d7u72IlbAN6Dy0FfdnDilhVq+TsC0TJSkj3r9MGPUJaWICmtd9qyEWG4P9NyLzZ",
+	"pOR22e5xjV/t4hCQuMNPiZ6vkjS54UUFSZrwQtzg39my0jK5jJHnXSVfD+2qK7lz04D6L1/EFn+vKp3B",
+	"4PqGvh7N+fzkX7OTL08u707TF7MBdv8R4NpERBIJn7K50oxwc86+eMbEnPErA9IOMfyaFgvBmSu94jY5",
+	"S3JVXRUIekPrZy/jtJbV6opIfe/OCcZ+pXIBBOVrCyv8O1PSgiQW42VZiIwj4NNfDEJ/FwDwBw3z5Cz5",
+	"t2mrlqbuWzOlxZp9Wny6/zGlksbt+koVBWQW8qNtfSHNGnUi7d5F/Y8oiFeQ8RWgrgGeLZmwsJokyPxc",
+	"22Lzm4DnnHHLCuDGMiWBVIdU+D+WCemA1eqq2Emv0j3x9DBg63UjwF4wvyTLVVatiFcbuToatvxykf1R",
+	"nTopRRlx2pNYCHVsd4O+LNJqfgeylUQSkmmtStDWi0Cmcoi8j5BYLoroVyswhi+8Ytn61lhuKxNqRZ5l",
+	"UCJ/pUleOSyh7P5acc2lFZK+kcp+8AJK/xbyhhcij6vNVsJ+CqBp9m7fUVe/QGYRrJontzCgwVSFcy+Q",
+	"Ec045sYl/R5ca76hk1dZBiai/765Ab0hNifGdkxNZ14zpRu7fyaromiWvVKqAC63zlvvkjaQx477FS+4",
+	"dEzaPW5LgVChCmlfvki2LWSaQKmcpR/x7FIVMB6R36kCYmgslLEjN0QXauyjyr6W3yovuCNeKLm2whHw",
+	"LvJ1yL3jFtSwUjejnzZW6fEPV2WpwZjRL1SSZ5mqpB35Ro8HHVOEOPK0aOBuj7tL6AO4OxTyTNCFs+av",
+	"GLu/UjJviNVX4ln9JbMawPmmBtDmGZZVxqoVaDNhry0ThvGiSBmXGxRMtEBqzpRdgjYp/g9ncwFFztbC",
+	"LhmXDCWLW6XZH+HXlElI2cLiH0hZYfEPpEzIlMGtMNb8iXGZM85qB7F7jDS5PVmoE/+faFo0z+ykPVrw",
+	"wIlYlUpb76Mtk7NkIeyyuppkajU1VnPLTzJdf5yaJdeQT+s1XWiCDom+4TXWumqioex4ea5VTkSke+zW",
+	"JdAMTT8vCmbFCsw5It8uhVwwKAwQSVgOc8jIUTyUU7sMFJwqxkVfw1zIQTZagdUie2IQGv9YihGmkBTC",
+	"zStJcQQv2MXb12OpG2x5XPJ+rVVZQv7WUXUTs/yVHK08ySO/22OJ6anULxzD7ze3ZcGFfOfMPHlNueNt",
+	"XrwNgJvzwkDfGfpGoBgSqkWOYsk9RZxAc5YLDZkVN4AUmaMeYdxcG/zoZbclHLJSzy7yzUAuoY7R10Lm",
+	"ak1vPjAhgEcKOWyXNAWMcZ8mC81FhCl/FHapKsuEJQgbDDwx52ylpF1SzNU/eO2X4ZFTCrMwksLHvYK2",
+	"FKRvgOuI+4X+H6I9Eh9e+iDxw+XdLH35PI4Ck6kS9p2+VXp9JkOgB3lL8rjwUtSBGFoBN5UGdOU7LOTQ",
+	"5CjMLL8Gs0eA3XuTcNeHy6+zIiQGU5Q6jR88lvH85CltCTDvSm/OLZygCo0hfa7VaqSsW/UQj4A2oJdT",
+	"BCxGodctTrqSJxZeG2yDLQr4R1z34JdSmCWEUUjjM7ffXhyApRUvS/w4qJgiUGwdE/2gd2odT45pZC9k",
+	"RmHYmqNVojTgKMuWJlqtzVhns5Lx6KyJXWOBm7aHIKzHAi5f1WSVGtqlNYVb3ATEC/cd5pqvNZ/vZJ0u",
+	"qt9/d3Hy7IuXteZGUCJ6m5/ML+9evoirqZD1gkzbc59TbPKuR2KjLvzfEZsAywqBmkoDz5uDnDOzVGvp",
+	"XFD8Twx6YeUTaSt+G+70RZAVbnE6yEdNAm0WjTIa3jk0L9iJX4cZJEp/acRiaaN+fcHFivErtICNH+/w",
+	"IqxxXnZKH0mp3vDC/WuOPsIN6FxgBIAu+RpFknJRGow1TEmyn7BBV2IlpNKsksKasV5dDfRxXbrX0lgu",
+	"Y6iQ7N23r9jz58+/ZF5UA5Z9MUsT5wXwDVsvlQF2BQshJfrY3nlFE8zl5olh/1KSnO4VcOSobk6i5dc6",
+	"dbpFE3TkeRtXsZxbzsqCW2Q2wwzInAmL0ZZh6I4bxjWwbAnZNeSU+7va4F8pEabJD1IcQJkXyMlaC2ug",
+	"mE96FPjFKDl5x9ffu6QQQvp9a/LjOpn4JOINkKPiIzbnGaSOuTCe0xq9yl8rXgi7oYeQQR7HNSGkx+Wc",
+	"t3Xd7M1axrKAqv7vLTo3FbcBkwFrrvP9oUG7TOo3a1+OSX1blhlw5jhbqRwKZqEoDBGvKAIlYNUCMFyY",
+	"sAu20Koqn6DYLyoNjt+Qq9l6CRrQdxb4gmJmRcG/Iz5+JnbMVFXk7ArYWmli0coy9HaQi7eiCB4tSb6t",
+	"dLbkBveeW4phhHHSiABQnlspXJvTkltophN0A/FeLFcfPKrV8bD8Cl1IV9/Z1uzXrjQY8fS5jBdeBtas",
+	"yy1pQmz4oHd7rHNN5cj2hPXSHroY9/TTD9e+tDd4vi653jivYcUxjiSmYeoGdJfF4qLeceTGI4t4eZus",
+	"S1Xkbyq7h969bMoZAq9dCQW5uhDWFuD0sFUM13T5rSpktoAZcjBiIYfwhRrK7HJtto+/ddwtgq3ruuHe",
+	"l/vRoIO1yx8NlDHeiND7VaM2hCtaz4W1ZIwmh2RD0uQGtOkmjHdnSurnEaq0ofahUI8MHpA/o1CvdxRt",
+	"4/y8R2Bdtdy3VchaUD0EjTaruf5yt3UsG0sweV+tVpwqxEcNtNsdfEdAU2eMs7iT4V4gMlwtE+S1Dcdc",
+	"vlgWCcSFLWBHzBljsi3GeQeZ0nk0s9Wky6hNIwNxA3lKmu8XdWVcmJpxTZUr1BbOI8PvnSPWetpLYawi",
+	"wuyiZLPhxAN1ZDo267vOClgIY9FdbMu1XZq14cyY6myarLWw8LeopRwKcZpXYjLtkwRdoIT3q/d3GlAY",
+	"tzuKO92bttEUjNOmAyAG4vD4yvEQxLHyV08whpIOdAD/dOqAGjiJGa6BV76/bK9N25E26+84F9rUiaAR",
+	"7xf8kKeDJNOYUqajoYnHPwQoO525BrkxlZ6ALba8rX5esMZCe8IwDeRRH4AYI957WGBQ9KquWIx2hv5R",
+	"FcUZm8OanG4umQXpHPyiYFfoyHe+ilrS/d6zmu/yKZw3xl1j3xhGWmpVLZaPZMcuNF9tWFP6StlSrdmc",
+	"u1JKoRbUh3ODBMZACONGLiTkky113qdt6HMptPU16HEa2gsjcnhcIUoDN+rAzGZfY7gldtWphixGDWDM",
+	"yscDjIJbkL4nZOvLQT9SzeeenRtxHMo7NzHOcAivG0t4SC5cw42ondlR+nooE5AmVlcD+f01t6BXXF/v",
+	"0zg/Ng/2ySnyumNwO7PQYLIRvBqY4Hw9BA3zw0AOumWKuq6W8aLw+U3qcdA3FMJauLXReprjnYNyql3O",
+	"2gpfOSvQsXMi4QQen2dcOklnK75hXGtxA0Gn9BI144u/LM/Js/N1RSRGAW4v1A85ZAXXTj0EScZns3SY",
+	"wTvP7c+fR9j/IYXGFb997d6vN/X/PN0hPf1Uk/LOLpWRXZGVW37OeFPv7+Nh63w1fjGeQl1reAFmOLMa",
+	"SNKBeGvkLIc5rwoU2EpeS7WWQdH3BrSYCyq81F/ubbE7TMaiElTXKMisFcWbeXL20x4v10UE9+mWveDV",
+	"Ymn/Wcbrfof2t9V9hiO9tAN60w5tOJPKvmsaIMe9QsQY36HTSwNHrEjoKT7aFXxQk5xam3fAIxHrG5kB",
+	"q2l/xlyfGXvKGoKzpyzYjz1lIULZU+YpzZ6ytu3MPeXpxJ4ypO9IP+0RDXrdg2FoQj6Y5ghRdmBex1Sm",
+	"hOzR8UvPfXUtU0zRguCzAVwDu4bSnrF/gVYf+AqfSpnIQVqR8eIDUi/iN6aJVZYXkcS1W+J7Id2QzAg4",
+	"s0prkNmIKDxcO3gvpp7WXFhfsY3QxhXs5QKMZUtu2AYss4raRB7SktaweNAsubMv+l2kLXpE72R9qLTV",
+	"mA0hArZptMjOIOzyPk1+DL21vg/vvIR/SutC/1gDNHBdCNDeBUFMXgFIj1nIJ+yC5kGYmKNQUgvgmnc9",
+	"jnG+awkyj5Lza78UZbKkskTKkpMmuNp4SDph8LgNd4bANTSXsXjKQFZpYTfvUZ/63gB1De34AJk34JqM",
+	"rn9/aW3Zz0htx/X0LbuGDTof6LlUBjRDM35OIbBhnLmVGW05qWdtaEtuRNbf8Z7s5VxFwl03Q2JcJb3J",
+	"xBnGzbVrwEMOqSwYX2N1dXcDMjdhU5ZhVTlh5KeRtiF+sIpNb059z613ap+Y9nxp04Kp9MrnLYfKz0uu",
+	"4Rw5UPeaTCuZg2ZTXopOdjHYVywk5CdCshK0UfKJ8Whj32ittIO3Py9i2B/fffuKffniiz//yXdsbEpg",
+	"lZZnLpV55t84+7mazZ5nmcqBPpFm8Rng5D09mrIAMFbwDbFEU3NITiezyYy8ghIkL0VyljyfzCbPXePL",
+	"kngrcr42b0pPLIAcnOaZ13lylvxdGPt1+1jaGcQc8OPaR6ZugA89uT0P+nHJ+8veyNSz2eygcZvtnOoB",
+	"Ho1LTke8mXraYI+zbOMaNDpexBfUedCSICU9lE98s6hz4+MANxgKRphQr7siia+TowLlhurWc1d3Jsbx",
+	"nQzr7jQWlWcsXxgqrbX0vsSFd7PO9K75fD/IRn+FlouSR5J4DAnjE1VtHeIISH4jgwXbighVUDi1utR9",
+	"K0Oo3RKmyKhm3sHaAwdCLweI6Eovu4X/tX8mDuxRR3Lvxk4/b53vMyqNJlj9hErD0+0YXOzJ66p/Bbfo",
+	"6VLmPmDamk2IY5UZaKZC28N0JevWS4OqZS4K10jlbDeaWw220hLytO1jHOqNZRduAde6hmsLw+r+UdfK",
+	"hq6MhLXrGxOSrZcic4KIzjZZ5sbDpgCly+HvLdeexZNwTHhzvOHgoIs1NiP8EZVhzZpxZagreQwG+gqp",
+	"4GYzaDvXTodko3LLQjEla+0Y5anduml6pyu5064E1PtIeGxTWCPGmine0Wp9DNz+EPb4EmKlx/KQdB7k",
+	"nLkrCPZZB0eBqRO7/lUc4zdpVUeXgt/Suo8WwT1B6U4x8c21kS6K+/v7z8VXXdobxeZcH4OnvpF5y0au",
+	"scOH2aQ1vZ6uEYgRObVJPlh0p3XL+WPZJpKemauiUGvXKkyjmnQcsgtd49IxKu/BN7OQhXJmYsGF9C2a",
+	"nH0xe+5aQQtlrPfh0BbRSmSKqC95STcVsGYKHY0T+iyUUKh79p8Y5lrcG5/Q9U5tmyInAniuR4jB2Mxt",
+	"t0rirpDZUSa5Tzv73p7IfHvvftIW2N3PiVbrn5Mzdpqynwk4/Mfd//zXf9/fU6lKdvNoV0LysJuovdTg",
+	"U9rNoGNkv8L3LGa8iJ6H6ULnUxnL1krnaAdDV+TxotwwMt0nhECkjFu2Qq49TWez2UFCS2BPs95s8JDV",
+	"7cwQf0RadPaJUIOO/u9tTcDPnu+sDuwuApDbEgwPM8M3BkV6qdZsVWVLfOVY1n2O8LVuA0WvNVf5zoxC",
+	"LSg10LRxuPEIP4ff0Fe6OZph8tJcyp5Yr35oVLDnxxR33Bo0olg7IjX0fyqHVM//fNp40NPtiCmkmhUY",
+	"N06FUT62KtuoTejIJJV1kRrQZT4HppTqU0zv/Kfdbn8zaPXx4qealnHvzEN5rFySaA704GSRCHBy5FRR",
+	"mKnfqUO+Dx/8fz3yUD0SToR9Ul0SEvoYrB3yw7YyudrUk3ekQmjW7kC14atKU3BXTBDiB5NUfjPRlJ7Q",
+	"LctgwtpxQOHuH7OqyFMmMQ6obyWhzEZdX9p24P0dF9/X7Pwxskm9ezQ+sWMc3nkwoBRLUQK69Wl9cQbN",
+	"muJrTQAkZA63qbMXa24Y3PKVoIQgPkEda0ouPIHwbavU9TFY8Tu1bic9qeGVCpN55w6INDRm3LJMGWsO",
+	"ZMl2rsRM766FzHdasmDi8dAMTu8OyxG6jW5OHfGcu8/x0Spw9/V7wfTNFjP9lWaFyBcGGcx3InVWdGna",
+	"kepkI+dJAxYIyHsID0w77eqeG3rjolRf5gUVr+leKgmQu0BSo2lnVjG4pTxrCaos6inlstIlel62vu5k",
+	"oW5ASy6zsEjFi0KtzblrZoSMumBdSh7jDtdnsaXTlP5Nc+hA1ajp+t1/dWtmbpI0uS3MrTvdrxXYaGfk",
+	"4N0yAXdqaCd6XftD3QSqAUVGKPmBS15sjDBD1596Yh5yP+sYD+kwWb6R+YSXPFvCpMZJR7L352zSrfVU",
+	"CfJ2VbhXzYmaz0UGzQWbptTAc7MEsKtiQn8fvqWFWztFih74ZsQj0mrNStAdix/cxPnK4e3ka2FKZZqb",
+	"nXZdzPmRFBblP2soU9fe41vQD1JZbZZkp4f/H+1jn9FBbqZK9jVhjXeCqfXRnLeeiQHLOG6CSlJIl+2l",
+	"25+O5I1QOqmzE7nEPgmPqr2ZWRmb6DFuYspMm+GauDf8rYAidwrLBe0d75b9EQ2CNilaFrrB4EPONyZl",
+	"Gm5AVpC6offU1Yo/0L3r6Nnjpz8106Kttm67SLP6zuFtY0P49xNfRywFBfdDPuzisXaJOBd9Oge8Mw43",
+	"4IET3Y/GoFxuQvMW3KhZ36MpOxHbKEXj+Ht3HuG9f+ZzqphmAPhICqa91fmYqbqLomDtIFO9QZina4at",
+	"wkCmJkLY1dElQz1I/b4eaj7M9ev9AIHzP44fEocjWqPE8fSI3Wa9SfOdNG97xIL+Vd+vYvzVXtSnRxmJ",
+	"w6/9fjQj1cdpWm39/dRMWNevG+We3TI+vXMfdkbA79vfI9gW9d0naWX0CCnYZno/KiMHMX/zCwxUwq4i",
+	"53615HIBD5Ut/zscvxmh+pSkcphr3bRW+bnQthEvw4ylm04fzLXT3F2mu7s/2j/zGU1V/87f49ks9ALU",
+	"3IJ0YQaNZbjNyIRhyHoMI9ZOLflfkAE/A5D6Jua50rSfar3K5loS7dSUVJaGlI4twGN5BTnu8E6XrqYY",
+	"MMQS1u7HeX5ztkzCepw9O4KjI12TT7OdE3e6OdBxgLGiKOi6NpMyVeSg8VvDcoXM8ShF0BlYHzJk7ZzU",
+	"RwwCwon4KIkaUI+B9H+WzCq2XoJr8mz7eOsWsY9gLuPlG34NhsF8Dpl18ASzPLYN2aWtucGnOQvuiBSb",
+	"O3M3/0tciab6JLvi2fV2aOrHx161Z/7MjYrd+DRc5HPHqJ+WPT1hQt5sehcrxAfj9cWocdm/OZ3yQrif",
+	"yolr3wv6eovicWiD35lqb2s62FVqf5jpwRjy04UkfO204E+XKGBBCxnf+JrBWvlp3rmoE9l0B6aP/QP8",
+	"+QwO5UNqFF7VvwoXR+FX/rfejiM0zWbjOnI8FQ5od0T0SXsxUEPGUAj0E8OyQmXXrWoksBoldM4ypTVl",
+	"SKg5Hrd64n7oYuw4a0/M3bEfId4H8Nyz2Z9H8FvvR8Q+Nq+CzFlF5oi6Gx1Oz/1NwdFLgvdwLd1HOMy1",
+	"VIL8HQu+89UICWHq9woKJReG0Y3+u9Dn9cVmGIOv6yd+z0hUIfI6nfIxpJV8AcMIe4vf/t45jlqNApwZ",
+	"vt6DNJNpADmMtvfu+9874hwaDkOd1Ty7HsbcD/T17xlxVDFtbwWgGzTiCOuv7K9j8MuCvqmDmUoXyVky",
+	"pWDFL9V3FPxFBt1fKEh9eLKJ5OsnwcRrC1Ws6UC5ZGxaNynBhtFFTC4dUnXitY2vuTmPeNL/CVgT2eBb",
+	"UYBJqfp9RZNsaXMPQjOO5Kp5rkPe3Y8VzL217ah+5mCgc2JwQL1pwBJNp+AkMhE9uLAwDG5LYjFcOkB/",
+	"3WBGZa3mekZX+rwWMp+wN7LY1K017QiRWCz9rFTTaoO0pMnUVQBbWP0aAK43KtgLXzvV0aarlyq+95f3",
+	"/xsAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -19,21 +19,28 @@ type Predictions interface {
 	Make(ctx context.Context, r prediction.Request) (prediction.Set, error)
 }
 
+// Segments counts customers.
+type Segments interface {
+	// Count returns how many of all customers a condition selects, and how far the log is contained by partition.
+	Count(ctx context.Context, c *contract.Condition) (n, of int64, through map[int]int64, err error)
+}
+
 // Purposes decides whether types of data may be used for a purpose; a denial is fault.Denied with the reasons.
 type Purposes func(ctx context.Context, p contract.Purpose, types ...contract.DataType) error
 
-// People serves what is expected of customers. What tells of one customer needs the right to export people, and a purpose.
+// People serves what is expected of customers and how many there are of a kind. What tells of one customer needs the right to export people, and a purpose.
 // All fields are required.
 type People struct {
 	Tenant      contract.TenantID
 	Gate        Gate
 	Purposes    Purposes
 	Predictions Predictions
+	Segments    Segments
 }
 
 // Check returns fault.Invalid when a field is missing.
 func (p *People) Check() error {
-	if !p.Tenant.Valid() || p.Gate == nil || p.Purposes == nil || p.Predictions == nil {
+	if !p.Tenant.Valid() || p.Gate == nil || p.Purposes == nil || p.Predictions == nil || p.Segments == nil {
 		return fault.New(fault.Invalid, fault.BadDefinition, "httpapi.People needs all its fields")
 	}
 	return nil
@@ -115,4 +122,30 @@ func exported(f export.Format, body io.Reader, name string) ExportPredictionResp
 		return ExportPrediction200ApplicationvndApacheParquetResponse{Body: body, Headers: headers}
 	}
 	return ExportPrediction200TextcsvResponse{Body: body, Headers: headers}
+}
+
+// CountSegment implements StrictServerInterface.
+func (p *People) CountSegment(ctx context.Context, r CountSegmentRequestObject) (CountSegmentResponseObject, error) {
+	if err := may(ctx, p.Tenant, p.Gate, actionRead); err != nil {
+		return nil, err
+	}
+	n, of, through, err := p.Segments.Count(ctx, &r.Body.Condition)
+	if err != nil {
+		return nil, err
+	}
+	out := CountSegment200JSONResponse{Of: of, Through: map[string]int64{}}
+	if tellable(n, of) {
+		out.Customers = &n
+	}
+	for partition, at := range through {
+		out.Through[strconv.Itoa(partition)] = at
+	}
+	return out, nil
+}
+
+// tellable reports whether a count and its complement are 0, or a group that may be told.
+func tellable(n, of int64) bool {
+	const least = 10
+	told := func(n int64) bool { return n == 0 || n >= least }
+	return of >= least && told(n) && told(of-n)
 }

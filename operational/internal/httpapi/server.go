@@ -17,7 +17,7 @@ import (
 type Server struct {
 	*Collecting // collection, sources, imports, ingest
 	*Directing  // directives, measurements
-	*People     // predictions
+	*People     // predictions, segments
 }
 
 var _ StrictServerInterface = Server{}

@@ -46,6 +46,9 @@ const (
 	settingsCollection    = "settings"
 )
 
+// seenKeys find what changed after a position of a partition.
+var seenKeys = bson.D{{Key: "tenant", Value: 1}, {Key: "partition", Value: 1}, {Key: "position", Value: 1}}
+
 // CollectIndexes are the indexes of the collecting half.
 func CollectIndexes() []mongodb.Index {
 	return []mongodb.Index{
@@ -55,6 +58,8 @@ func CollectIndexes() []mongodb.Index {
 			Partial: bson.D{{Key: "kind", Value: "answer"}}},
 		{Collection: rowsCollection, Name: "day", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "day", Value: 1}}},
 		{Collection: profilesCollection, Name: "priority", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "priority", Value: 1}}},
+		{Collection: profilesCollection, Name: "seen", Keys: seenKeys},
+		{Collection: linksCollection, Name: "seen", Keys: seenKeys},
 		{Collection: quarantineCollection, Name: "at", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "at", Value: -1}}},
 		{Collection: importProgress, Name: "run", Keys: bson.D{{Key: "run", Value: 1}}},
 		{Collection: importsCollection, Name: "started", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "startedAt", Value: -1}}},

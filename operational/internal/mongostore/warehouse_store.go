@@ -45,6 +45,12 @@ type originDoc struct {
 	Purposes   []contract.Purpose `bson:"purposes,omitempty"`
 }
 
+// seenAt is where in the log of events a document was last changed.
+type seenAt struct {
+	Partition int   `bson:"partition"`
+	Position  int64 `bson:"position"`
+}
+
 type profileDoc struct {
 	ID     string            `bson:"_id"` // tenant|identity key
 	V      int               `bson:"v"`
@@ -52,7 +58,8 @@ type profileDoc struct {
 	Key    identity.Key      `bson:"customer"`
 	Since  time.Time         `bson:"since"`
 	Place  validity.Priority `bson:"priority"` // absent or 0 in profiles from before there was one: see FillPriorities
-	Values bson.D            `bson:"values"`   // parameter → originDoc, by name
+	Seen   seenAt            `bson:",inline"`
+	Values bson.D            `bson:"values"` // parameter → originDoc, by name
 }
 
 type profileRead struct {
@@ -72,6 +79,7 @@ type linkDoc struct {
 	At     time.Time         `bson:"at"`
 	Source contract.SourceID `bson:"source"`
 	Event  string            `bson:"event"`
+	Seen   seenAt            `bson:",inline"`
 }
 
 // factDoc is one fact. row is the id of the customer-day row that an order belongs to.
@@ -200,7 +208,7 @@ func profileWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, e
 	var writes []mongo.WriteModel
 	for i := range c.Profiles {
 		p := &c.Profiles[i]
-		doc := profileDoc{ID: id(t, string(p.Key)), V: version, Tenant: t, Key: p.Key, Since: p.Since, Place: p.Priority, Values: bson.D{}}
+		doc := profileDoc{ID: id(t, string(p.Key)), V: version, Tenant: t, Key: p.Key, Since: p.Since, Place: p.Priority, Seen: seenAt(c.At), Values: bson.D{}}
 		for _, name := range sorted(p.Values) {
 			v := p.Values[name]
 			value, err := toBSON(v.Value)
@@ -219,7 +227,7 @@ func linkWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, erro
 	var writes []mongo.WriteModel
 	for _, l := range c.Links {
 		key := id(t, l.ID())
-		writes = append(writes, replacement(key, linkDoc{ID: key, V: version, Tenant: t, A: l.A, B: l.B, At: l.At, Source: l.Source, Event: l.Event}))
+		writes = append(writes, replacement(key, linkDoc{ID: key, V: version, Tenant: t, A: l.A, B: l.B, At: l.At, Source: l.Source, Event: l.Event, Seen: seenAt(c.At)}))
 	}
 	return writes, nil
 }

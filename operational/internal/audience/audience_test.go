@@ -1,0 +1,77 @@
+package audience_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/strata-crm/strata/operational/internal/attribute"
+	"github.com/strata-crm/strata/operational/internal/audience"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// rows is a warehouse that says what it was asked.
+type rows struct {
+	at       map[int]int64
+	all      []attribute.Change
+	since    []attribute.Change
+	fails    error
+	allAsked int
+	asked    []map[int]int64
+}
+
+func (r *rows) Position(context.Context) (map[int]int64, error) { return r.at, r.fails }
+
+func (r *rows) All(_ context.Context, f func([]attribute.Change) error) error {
+	r.allAsked++
+	return f(r.all)
+}
+
+func (r *rows) Since(_ context.Context, p map[int]int64, f func([]attribute.Change) error) error {
+	r.asked = append(r.asked, p)
+	return f(r.since)
+}
+
+func one(orders int64) []attribute.Change {
+	return []attribute.Change{{Customer: "0123456789abcdef0123456789abcdef", Attributes: attribute.Attributes{"orders": orders}}}
+}
+
+func TestItFollowsOnlyWhatIsNew(t *testing.T) {
+	t.Parallel()
+	r := &rows{at: map[int]int64{0: 5}, all: one(1)}
+	k, err := audience.NewKeeper(audience.Options{Rows: r, Positions: r, Now: time.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	two := &contract.Condition{Field: "orders", Op: contract.Eq, Value: 2.0}
+	if _, _, _, err := k.Count(t.Context(), two); !fault.Is(err, fault.Transient) {
+		t.Errorf("before anything was read: %v", err)
+	}
+	round := func() {
+		t.Helper()
+		if err := k.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round()
+	round() // nothing new
+	if n, of, through, err := k.Count(t.Context(), two); err != nil || n != 0 || of != 1 || through[0] != 5 || len(r.asked) != 0 {
+		t.Errorf("%d of %d through %v, asked %v (%v)", n, of, through, r.asked, err)
+	}
+	r.at, r.since = map[int]int64{0: 5, 1: 3}, one(2)
+	round()
+	if n, _, through, err := k.Count(t.Context(), two); err != nil || n != 1 || through[1] != 3 || len(r.asked) != 1 || r.asked[0][0] != 5 || r.allAsked != 1 {
+		t.Errorf("%d through %v, asked %v and all %d times (%v)", n, through, r.asked, r.allAsked, err)
+	}
+	r.fails = errors.New("away")
+	if err := k.Round(t.Context()); !errors.Is(err, r.fails) {
+		t.Errorf("the store is away: %v", err)
+	}
+	if n, _, _, err := k.Count(t.Context(), two); err != nil || n != 1 {
+		t.Errorf("and it still counts %d (%v)", n, err)
+	}
+}
