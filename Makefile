@@ -47,7 +47,7 @@ full: ## Run the long version of every proof, with the race detector, and the be
 
 .PHONY: bench
 bench: ## Print the benchmarks as ratios of one run
-	STRATA_BENCH=1 go test -count=1 -p 1 -v -run TestBench -timeout 30m ./deploy/bench/... | grep -v '^=== '
+	STRATA_BENCH=1 go test -count=1 -p 1 -v -run TestBench -timeout 30m ./deploy/bench/... ./operational/internal/mongostore | grep -v '^=== '
 	go test -run '^$$' -bench Fit ./operational/internal/btyd
 
 .PHONY: conformance

@@ -2,6 +2,7 @@ package attribute
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -42,16 +43,16 @@ func (n number) order() uint64 {
 	if n.whole {
 		return uint64(n.n) ^ sign
 	}
-	bits := math.Float64bits(n.f)
-	if bits&sign != 0 {
-		return ^bits
+	b := math.Float64bits(n.f)
+	if b&sign != 0 {
+		return ^b
 	}
-	return bits | sign
+	return b | sign
 }
 
-// below returns the largest number of either kind that is at most n, for comparing n with numbers of the other kind; ok is
+// floor returns the largest number of either kind that is at most n, for comparing n with numbers of the other kind; ok is
 // false where there is none.
-func (n number) below(whole bool) (number, bool) {
+func (n number) floor(whole bool) (number, bool) {
 	switch {
 	case n.whole == whole:
 		return n, true
@@ -97,23 +98,49 @@ func (d *digits) clear(at uint32) {
 	}
 }
 
-// compared returns those below v and those equal to v.
-func (d *digits) compared(v uint64) (less, equal *roaring.Bitmap) {
-	less, equal = roaring.New(), d.some.Clone()
-	for i := 63; i >= 0 && !equal.IsEmpty(); i-- {
-		b := d.digit[i]
-		switch set := v>>i&1 == 1; {
+// atLeast returns those who have v or more. From the lowest digit up: where v has the digit, who lacks it is below; where v
+// has not, who has it is above, whatever came before.
+func (d *digits) atLeast(v uint64) *roaring.Bitmap {
+	first := bits.TrailingZeros64(v)
+	if first == len(d.digit) { // v is 0
+		return d.some.Clone()
+	}
+	if d.digit[first] == nil {
+		return d.aboveOnly(roaring.New(), v, first+1)
+	}
+	return d.aboveOnly(d.digit[first].Clone(), v, first+1)
+}
+
+// aboveOnly goes on with the digits from i up; have is who is at least v by those below i.
+func (d *digits) aboveOnly(have *roaring.Bitmap, v uint64, i int) *roaring.Bitmap {
+	for ; i < len(d.digit); i++ {
+		switch b, set := d.digit[i], v>>i&1 == 1; {
 		case set && b == nil:
-			less.Or(equal)
-			equal.Clear()
+			have.Clear()
+		case set && b.GetCardinality() == d.some.GetCardinality(): // everybody has it, such as the sign of a positive number
 		case set:
-			less.Or(roaring.AndNot(equal, b))
-			equal.And(b)
+			have.And(b)
 		case b != nil:
-			equal.AndNot(b)
+			have.Or(b)
 		}
 	}
-	return less, equal
+	return have
+}
+
+// equal returns those equal to v.
+func (d *digits) equal(v uint64) *roaring.Bitmap {
+	same := d.some.Clone()
+	for i := 63; i >= 0 && !same.IsEmpty(); i-- {
+		switch b, set := d.digit[i], v>>i&1 == 1; {
+		case set && b == nil:
+			same.Clear()
+		case set:
+			same.And(b)
+		case b != nil:
+			same.AndNot(b)
+		}
+	}
+	return same
 }
 
 func (d *digits) bytes() uint64 {

@@ -2,6 +2,7 @@ package attribute
 
 import (
 	"iter"
+	"math"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -118,8 +119,7 @@ func (c *column) equal(name string, v any) (*roaring.Bitmap, error) {
 		return c.truths[truth(v)], nil
 	}
 	if n, ok := numberOf(v); ok {
-		_, equal := c.digitsOf(n).compared(n.order())
-		return equal, nil
+		return c.digitsOf(n).equal(n.order()), nil
 	}
 	return nil, fault.New(fault.Invalid, fault.BadDefinition, "%s can be compared with a text, a number or a truth value, not with %v", name, v)
 }
@@ -170,26 +170,31 @@ func (c *column) ordered(cond *contract.Condition) (*roaring.Bitmap, error) {
 
 // side returns the numbers on one side of n; whole says of which kind they are.
 func (d *digits) side(n number, whole, less, with bool) *roaring.Bitmap {
-	at, ok := n.below(whole)
+	at, ok := n.floor(whole)
 	if !ok {
 		if less {
 			return roaring.New()
 		}
 		return d.some
 	}
-	below, equal := d.compared(at.order())
-	if n.whole != whole { // equal is then those next below n, if any: no number of one kind equals one of the other
-		below.Or(equal)
-		equal = roaring.New()
+	from := at.order()
+	// The first that counts as above: n itself for >= and <, else the next one; so too among numbers of the other kind, where n
+	// is replaced by what lies below it.
+	if n.whole != whole || less == with {
+		if from == math.MaxUint64 {
+			return d.nobodyAbove(less)
+		}
+		from++
 	}
 	if less {
-		if with {
-			below.Or(equal)
-		}
-		return below
+		return roaring.AndNot(d.some, d.atLeast(from))
 	}
-	if !with {
-		below.Or(equal)
+	return d.atLeast(from)
+}
+
+func (d *digits) nobodyAbove(less bool) *roaring.Bitmap {
+	if less {
+		return d.some
 	}
-	return roaring.AndNot(d.some, below)
+	return roaring.New()
 }
