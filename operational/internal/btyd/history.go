@@ -12,7 +12,8 @@ type Bought struct {
 const daysPerWeek = 7
 
 // Summarise is the customer's history up to and including the as-of day; days are in ascending order and later ones are
-// left out. Entries of one day are one purchase. It reports false for one who had not bought by then. It fails (Invalid)
+// left out. Entries of one day are one purchase. Revenue may be below 0 (refunds), and so may Spend, which no population takes:
+// what that means is for the caller. It reports false for one who had not bought by then. It fails (Invalid)
 // when the days are not in order.
 func Summarise(days []Bought, asOf int) (s Summary, customer bool, err error) {
 	s, _, err = split(days, asOf, asOf)

@@ -100,30 +100,6 @@ func TestHoldOutRefuses(t *testing.T) {
 	}
 }
 
-// Trying the starts on a part of the customers ends where trying them on all does.
-func TestThinnedStartsReachTheMaximum(t *testing.T) {
-	t.Parallel()
-	p := population(t, masterOrders(t), "19970930")
-	for name, l := range map[string]interface {
-		likelihood
-		starts() [][]float64
-	}{"BG/NBD": betaGeometric{p, 0}, "MBG/NBD": betaGeometric{p, 1}, "Gamma-Gamma": gammaGamma{p}} {
-		if got := likely(l, l.starts()); len(got) != 1 {
-			t.Fatalf("%s: %d starts on %d rows", name, len(got), l.rows())
-		}
-		e, err := maximise(l, l.starts())
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := newSearch(l, l.starts()[0])
-		for _, start := range l.starts() {
-			if f := s.value(s.climb(start), nil); -f*s.n > e.logLik+1e-6 {
-				t.Errorf("%s: from %v a higher likelihood, %.9g over %.9g", name, exps(start), -f*s.n, e.logLik)
-			}
-		}
-	}
-}
-
 // The likelihood and its gradient stay finite for the extreme customers of the published cases, under all models.
 func TestExtremeCustomersAreFinite(t *testing.T) {
 	t.Parallel()

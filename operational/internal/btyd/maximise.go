@@ -12,6 +12,7 @@ const (
 	thinnedRows    = 500  // on so many rows, evenly spread, several starts are tried; the best is climbed on all
 	maxLogDistance = 12   // a parameter e^±12 times its start has run away: the likelihood rises without bound
 	climbGoal      = 1e-4 // gradient per customer at which Newton's method takes over
+	finalGoal      = 1e-7 // where it failed from there
 	gradientGoal   = 1e-9 // per customer, in log-parameters; the likelihood is then exact to far below 1e-6
 	centralStep    = 1e-4 // in log-parameters, for central differences
 	minCurvature   = 1e-8 // smallest reciprocal condition number of an information matrix that counts as regular
@@ -117,17 +118,31 @@ func (s *search) value(theta, grad []float64) float64 {
 }
 
 // maximise returns the highest maximum that it finds from the starts (log-parameters). It fails with
-// model_not_identified when that has no gradient of zero or no regular information matrix.
+// model_not_identified when that has no gradient of zero or no regular information matrix. A part of the rows may be too few
+// to tell the parameters apart and lead astray; then all starts are climbed on all rows.
 func maximise(l likelihood, starts [][]float64) (*estimate, error) {
+	first := likely(l, starts)
+	e, err := highest(l, first)
+	if err != nil && len(first) < len(starts) {
+		return highest(l, starts)
+	}
+	return e, err
+}
+
+func highest(l likelihood, starts [][]float64) (*estimate, error) {
 	s := newSearch(l, starts[0])
 	best, bestF := starts[0], math.Inf(1)
-	for _, start := range likely(l, starts) {
-		theta := s.climb(start)
+	for _, start := range starts {
+		theta := s.climb(start, climbGoal)
 		if f := s.value(theta, nil); f < bestF {
 			best, bestF = theta, f
 		}
 	}
-	return s.confirm(s.polish(best))
+	e, err := s.confirm(s.polish(best))
+	if err != nil { // Newton's method may have begun too far from the maximum
+		return s.confirm(s.polish(s.climb(best, finalGoal)))
+	}
+	return e, nil
 }
 
 // likely replaces several starts on many rows by one: where the best of them leads on a part of the rows, or that start
@@ -140,7 +155,7 @@ func likely(l likelihood, starts [][]float64) [][]float64 {
 	all, part := newSearch(l, starts[0]), newSearch(thinned{l, step}, starts[0])
 	best, bestF := starts[0], all.value(starts[0], nil)
 	for _, start := range starts {
-		theta := part.climb(start)
+		theta := part.climb(start, climbGoal)
 		if f := all.value(theta, nil); f < bestF {
 			best, bestF = theta, f
 		}
@@ -148,8 +163,8 @@ func likely(l likelihood, starts [][]float64) [][]float64 {
 	return [][]float64{best}
 }
 
-// climb runs BFGS. A line search that fails near the maximum is no failure: polish and confirm judge the place.
-func (s *search) climb(start []float64) []float64 {
+// climb runs BFGS until the gradient is below the goal. A line search that fails near the maximum is no failure: polish and confirm judge the place.
+func (s *search) climb(start []float64, goal float64) []float64 {
 	cached, cachedF, grad := make([]float64, len(start)), math.NaN(), make([]float64, len(start))
 	eval := func(x []float64) float64 {
 		if math.IsNaN(cachedF) || !floats.Equal(x, cached) {
@@ -162,7 +177,7 @@ func (s *search) climb(start []float64) []float64 {
 		Func: eval,
 		Grad: func(g, x []float64) { eval(x); copy(g, grad) },
 	}
-	settings := &optimize.Settings{GradientThreshold: climbGoal, MajorIterations: 200, Converger: optimize.NeverTerminate{}}
+	settings := &optimize.Settings{GradientThreshold: goal, MajorIterations: 200, Converger: optimize.NeverTerminate{}}
 	result, _ := optimize.Minimize(problem, start, settings, &optimize.BFGS{})
 	if result == nil {
 		return start
