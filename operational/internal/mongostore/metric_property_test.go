@@ -256,6 +256,9 @@ func drawComputation(t *rapid.T) contract.Computation {
 		d.Conversion, d.Unit = drawConversion(t), contract.Ratio
 		e = d.Conversion.Base.Entity
 	}
+	if rapid.IntRange(0, 3).Draw(t, "filtered as a whole") == 0 {
+		d.Filter = drawCondition(t, 1, e)
+	}
 	c.Metric = d
 	drawParts(t, &c, e)
 	past := e == contract.CustomerDay || e == contract.Customer

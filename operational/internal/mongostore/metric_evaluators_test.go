@@ -1,0 +1,421 @@
+package mongostore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"pgregory.net/rapid"
+
+	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/operational/internal/fact"
+	"github.com/strata-crm/strata/operational/internal/identity"
+	"github.com/strata-crm/strata/operational/internal/ingest"
+	"github.com/strata-crm/strata/operational/internal/lake"
+	"github.com/strata-crm/strata/operational/internal/metric"
+	"github.com/strata-crm/strata/operational/internal/profile"
+	"github.com/strata-crm/strata/shared/bus"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/mongodb"
+	"github.com/strata-crm/strata/shared/mongodb/mongotest"
+)
+
+// TestEvaluatorsAgree: whatever is defined and however its events arrive (late, twice, out of order, of people with
+// several identities, of people erased since), three ways to one number agree with looking at the events one by one:
+// incremental, over the rows that ingest keeps; batch, over what the lake holds; and customer by customer.
+func TestEvaluatorsAgree(t *testing.T) {
+	t.Parallel()
+	zone, err := time.LoadLocation("Europe/Vienna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, linked := mongotest.Open(t, CollectIndexes()...), mongotest.Open(t, CollectIndexes()...)
+	var run atomic.Int64
+	near := gocmp.Options{cmpopts.EquateApprox(1e-12, 1e-9), cmpopts.EquateEmpty()}
+	rapid.Check(t, func(t *rapid.T) {
+		n := run.Add(1)
+		db := rapid.SampledFrom([]*mongodb.DB{plain, linked}).Draw(t, "database")
+		e := newEvents(t, db, contract.TenantID(fmt.Sprintf("e%d", n)), int(n)*partitions, zone, db == linked)
+		e.arrive(t)
+		e.erase(t)
+		if err := e.store.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		world, subjects := e.world(t), e.batch(t)
+		cal := metric.Calendar{WeekStart: time.Weekday(rapid.IntRange(0, 6).Draw(t, "week start"))}
+		for range 6 {
+			c := drawComputation(t)
+			at := cal.Of(c.Grain, drawDay(t))
+			p, why := metric.Compile(&c, cal)
+			if why != nil {
+				t.Fatalf("%+v does not compile: %+v", c, why)
+			}
+			want := truth{world, cal, &c, at}.evaluate()
+			incremental, err := p.Measure(t.Context(), e.store, at, btyd.Gates{}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for how, got := range map[string]*float64{"incremental": incremental.Value, "batch": valueOf(p, subjects, at)} {
+				if d := gocmp.Diff(want, got, near); d != "" {
+					t.Fatalf("%+v over %+v (-truth +%s):\n%s", c, at, how, d)
+				}
+			}
+		}
+	})
+}
+
+// valueOf makes a program's value of what each customer contributes.
+func valueOf(p *metric.Program, subjects []metric.Subject, at metric.Span) *float64 {
+	shape := p.Shape()
+	sums, numbers, different := make([]float64, shape.Width), []float64{}, map[any]bool{}
+	for i := range subjects {
+		if z, _, in := p.Contribution(&subjects[i], at); in {
+			for j := range z {
+				sums[j] += z[j]
+			}
+		}
+		for _, v := range p.Values(&subjects[i], at) {
+			different[v] = true
+			if x, ok := v.(float64); ok {
+				numbers = append(numbers, x)
+			}
+		}
+	}
+	switch n := float64(len(different)); {
+	case shape.Form == metric.Percentile:
+		return rank(numbers, shape.Level)
+	case shape.Form == metric.Distinct && n > 0:
+		return &n
+	case shape.Form == metric.Distinct:
+		return nil
+	}
+	if v, ok := p.Of(sums); ok {
+		return &v
+	}
+	return nil
+}
+
+// partitions is how many partitions the events of a run are in.
+const partitions = 2
+
+var wallNoon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC) // of the wall clock
+
+// events is a history and the stores that it goes into.
+type events struct {
+	own    contract.TenantID
+	db     *mongodb.DB
+	store  *Metrics
+	sink   *ingest.Sink
+	keys   *identity.Keys
+	zone   *time.Location
+	first  int // partition
+	all    []contract.CustomerEvent
+	erased map[string]bool // customer keys
+}
+
+type alwaysInForce struct{}
+
+func (alwaysInForce) Validity(_ context.Context, ids []contract.DirectiveID) (map[contract.DirectiveID]ingest.Validity, error) {
+	out := map[contract.DirectiveID]ingest.Validity{}
+	for _, id := range ids {
+		out[id] = ingest.Validity{From: wallNoon.Add(-time.Hour), Until: wallNoon.Add(time.Hour)}
+	}
+	return out, nil
+}
+
+func newEvents(t *rapid.T, db *mongodb.DB, own contract.TenantID, first int, zone *time.Location, linked bool) *events {
+	keys, err := identity.NewKeys(make([]byte, identity.KeyBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &events{own: own, db: db, store: NewMetrics(own, db), keys: keys, zone: zone, first: first, erased: map[string]bool{}}
+	l := NewLake(db)
+	e.sink, err = ingest.New(ingest.Options{Tenant: own, Zone: zone, Keys: keys, Tx: db.Tx, Fences: NewFences(db), Lake: l, Warehouse: NewWarehouse(db, "EUR"),
+		Quarantine: l, Suppression: l, Directives: alwaysInForce{}, Imports: NewImports(db), Now: func() time.Time { return wallNoon }, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rapid.IntRange(0, 40).Draw(t, "events") {
+		e.all = append(e.all, e.draw(t, i, linked))
+	}
+	return e
+}
+
+// draw draws an event: an order, an answer, traits, or, where identities may be linked, who is who.
+func (e *events) draw(t *rapid.T, i int, linked bool) contract.CustomerEvent {
+	hour := rapid.IntRange(0, 130*24-1).Draw(t, "hour")
+	at := firstOfAll.Start(e.zone).Add(time.Duration(hour)*time.Hour + 31*time.Minute).UTC()
+	name := rapid.SampledFrom([]string{"u0", "u1", "u2", "u3", "g0", "g1", "g2"}).Draw(t, "who")
+	ev := contract.CustomerEvent{Source: "shop", ID: fmt.Sprintf("%03d", i), Call: "track", Time: at, ReceivedAt: wallNoon, Content: fmt.Sprint("content ", i), Format: "call",
+		Asked: []contract.Asked{{Directive: "od-1", Revision: 1}}, Parameters: map[contract.ParameterName]json.RawMessage{}}
+	if name[0] == 'g' {
+		ev.AnonymousID, ev.CustomerKey = name, string(e.keys.Customer(identity.Anonymous, name))
+	} else {
+		ev.UserID, ev.CustomerKey = name, string(e.keys.Customer(identity.User, name))
+	}
+	kinds := []string{"order", "order", "order", "answer", "traits"}
+	if linked {
+		kinds = append(kinds, "link")
+	}
+	switch set := ev.Parameters; rapid.SampledFrom(kinds).Draw(t, "kind") {
+	case "order":
+		set[contract.ParamOrderTime] = text(t, at)
+		set[contract.ParamOrderAmount] = text(t, contract.Amount{Minor: rapid.Int64Range(0, 9999).Draw(t, "minor"), Currency: "EUR"})
+		if rapid.Bool().Draw(t, "items") {
+			set[contract.ParamOrderItems] = text(t, rapid.IntRange(1, 5).Draw(t, "quantity"))
+		}
+	case "answer":
+		set[contract.ParamNPS] = text(t, rapid.IntRange(0, 10).Draw(t, "score"))
+	case "traits":
+		for name, v := range drawProfile(t) {
+			set[contract.ParameterName(name)] = text(t, v)
+		}
+	case "link":
+		if ev.UserID != "" && rapid.Bool().Draw(t, "alias") {
+			ev.PreviousID = rapid.SampledFrom([]string{"u2", "u3", "g0"}).Draw(t, "previous")
+		} else if ev.UserID != "" {
+			ev.AnonymousID = rapid.SampledFrom([]string{"g0", "g1", "g2"}).Draw(t, "anonymous")
+		}
+	}
+	return ev
+}
+
+func text(t *rapid.T, v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// arrive lets the events through ingest in an order of its own, some of them twice, a batch at a time; in between, what is
+// kept is brought up to date, as it is while a suite runs.
+func (e *events) arrive(t *rapid.T) {
+	order := slices.Clone(e.all)
+	for range rapid.IntRange(0, 5).Draw(t, "repeats") {
+		if len(e.all) > 0 {
+			order = append(order, rapid.SampledFrom(e.all).Draw(t, "again"))
+		}
+	}
+	order = rapid.Permutation(order).Draw(t, "order of arrival")
+	logs := make([][]bus.Message, partitions)
+	for i := range order {
+		part := int(order[i].CustomerKey[0]) % partitions
+		m, err := contract.Encode(contract.TopicEvents, order[i].CustomerKey, contract.Envelope{ID: contract.NewID(), Source: contract.Operational,
+			Type: contract.TypeCustomerEvent, Time: order[i].Time, Tenant: e.own}, &order[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Partition, m.Offset = e.first+part, int64(len(logs[part]))
+		logs[part] = append(logs[part], m)
+	}
+	size := rapid.IntRange(1, 20).Draw(t, "batch")
+	for part, log := range logs {
+		if _, err := e.sink.Position(t.Context(), contract.TopicEvents, bus.PartitionState{Partition: e.first + part, End: 1 << 30}, "cluster-1"); err != nil {
+			t.Fatal(err)
+		}
+		for batch := range slices.Chunk(log, size) {
+			if _, err := e.sink.Apply(t.Context(), contract.TopicEvents, e.first+part, batch); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.store.Settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// erase removes everything of some identities.
+func (e *events) erase(t *rapid.T) {
+	if len(e.all) == 0 || !rapid.Bool().Draw(t, "erases") {
+		return
+	}
+	key := rapid.SampledFrom(e.all).Draw(t, "erased").CustomerKey
+	e.erased[key] = true
+	mine := bson.D{{Key: "tenant", Value: e.own}, {Key: "customer", Value: key}}
+	for _, c := range []string{lakeCollection, factsCollection, rowsCollection, profilesCollection} {
+		if _, err := e.db.Collection(c).DeleteMany(t.Context(), mine); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, end := range []string{"a", "b"} {
+		if _, err := e.db.Collection(linksCollection).DeleteMany(t.Context(), bson.D{{Key: "tenant", Value: e.own}, {Key: end, Value: key}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// world is what the events say, taken one by one.
+func (e *events) world(t *rapid.T) oracle {
+	o, latest, person := oracle{profiles: map[string]row{}}, map[string]string{}, e.people()
+	for _, ev := range e.all {
+		if e.erased[ev.CustomerKey] {
+			continue
+		}
+		who, day := person[ev.CustomerKey], contract.Day(ev.Time.In(e.zone).Format(time.DateOnly))
+		_, isOrder := ev.Parameters[contract.ParamOrderTime]
+		if isOrder {
+			e.order(t, &o, who, day, ev.Parameters)
+		}
+		if o.profiles[who] == nil {
+			o.profiles[who] = row{}
+		}
+		for name, raw := range ev.Parameters {
+			var v any
+			if err := json.Unmarshal(raw, &v); err != nil {
+				t.Fatal(err)
+			}
+			if score, ok := v.(float64); ok && name == contract.ParamNPS {
+				o.answers = append(o.answers, answerDoc(ev.ID, who, day, score))
+			}
+			if stamp := ev.Time.Format(time.RFC3339) + ev.ID; !isOrder && stamp > latest[who+string(name)] {
+				o.profiles[who][string(name)], latest[who+string(name)] = v, stamp
+			}
+		}
+	}
+	return o
+}
+
+func (e *events) order(t *rapid.T, o *oracle, who string, day contract.Day, p map[contract.ParameterName]json.RawMessage) {
+	var a contract.Amount
+	if err := json.Unmarshal(p[contract.ParamOrderAmount], &a); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(o.days, func(d dayDoc) bool { return string(d.Customer) == who && d.Day == day })
+	if i < 0 {
+		o.days, i = append(o.days, dayDoc{Customer: identity.Key(who), Day: day}), len(o.days)
+	}
+	d := &o.days[i]
+	d.Orders, d.Revenue = d.Orders+1, d.Revenue+a.Minor
+	if a.Minor == 0 {
+		d.Zero++
+	}
+	if raw, ok := p[contract.ParamOrderItems]; ok {
+		var n int64
+		if err := json.Unmarshal(raw, &n); err != nil {
+			t.Fatal(err)
+		}
+		d.Units += n
+	}
+}
+
+// people tells who each key is: a name for everybody, spread along the links until nothing changes.
+func (e *events) people() map[string]string {
+	person := map[string]string{}
+	for _, ev := range e.all {
+		person[ev.CustomerKey] = ev.CustomerKey
+	}
+	key := func(kind identity.Kind, name string) string { return string(e.keys.Customer(kind, name)) }
+	for range 20 {
+		for _, ev := range e.all {
+			if ev.UserID == "" || e.erased[ev.CustomerKey] {
+				continue
+			}
+			var others []string
+			if ev.AnonymousID != "" {
+				others = append(others, key(identity.Anonymous, ev.AnonymousID))
+			}
+			if ev.PreviousID != "" {
+				others = append(others, key(identity.User, ev.PreviousID), key(identity.Anonymous, ev.PreviousID))
+			}
+			for _, o := range others {
+				if e.erased[o] {
+					continue
+				}
+				if person[o] == "" {
+					person[o] = o
+				}
+				smaller := min(person[o], person[ev.CustomerKey])
+				person[o], person[ev.CustomerKey] = smaller, smaller
+			}
+		}
+	}
+	return person
+}
+
+// batch computes every subject again from what the lake holds.
+func (e *events) batch(t *rapid.T) []metric.Subject {
+	var docs []eventDoc
+	if err := all(t.Context(), e.db.Collection(lakeCollection), bson.D{{Key: "tenant", Value: e.own}}, &docs); err != nil {
+		t.Fatal(err)
+	}
+	var links []identity.Link
+	var orders []fact.Fact
+	answers, profiles := map[identity.Key][]metric.SubjectAnswer{}, map[identity.Key]*profile.Profile{}
+	for i := range docs {
+		ev := e.read(t, &docs[i])
+		for _, l := range identity.Of(e.keys, &ev.CustomerEvent) {
+			if !e.erased[string(l.A)] && !e.erased[string(l.B)] {
+				links = append(links, l)
+			}
+		}
+		f, ok, err := fact.Of(ev, e.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := identity.Key(ev.CustomerKey)
+		if profiles[key] == nil {
+			profiles[key] = &profile.Profile{Key: key}
+		}
+		profiles[key].Apply(ev, !ok || f.Kind != fact.Order)
+		switch {
+		case ok && f.Kind == fact.Order:
+			orders = append(orders, f)
+		case ok:
+			answers[key] = append(answers[key], metric.SubjectAnswer{Day: f.Day, Score: *f.Score})
+		}
+	}
+	rows, _ := fact.Rows(e.own, nil, orders)
+	return together(metric.PersonsOf(links), rows, answers, profiles)
+}
+
+func (e *events) read(t *rapid.T, d *eventDoc) *lake.Event {
+	ev := &lake.Event{Tenant: d.Tenant, CustomerEvent: contract.CustomerEvent{Source: d.Source, ID: d.Event, CustomerKey: d.Customer, UserID: d.User, AnonymousID: d.Anonymous,
+		PreviousID: d.Previous, Time: d.At.UTC(), ReceivedAt: d.ReceivedAt, Parameters: map[contract.ParameterName]json.RawMessage{}}}
+	for _, p := range d.Parameters {
+		raw, err := toJSON(p.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ev.Parameters[contract.ParameterName(p.Key)] = raw
+	}
+	return ev
+}
+
+// together makes subjects of what each identity did and is known by.
+func together(persons metric.Persons, rows []fact.CustomerDay, answers map[identity.Key][]metric.SubjectAnswer, profiles map[identity.Key]*profile.Profile) []metric.Subject {
+	days, said, known := map[identity.Key][]fact.CustomerDay{}, map[identity.Key][]metric.SubjectAnswer{}, map[identity.Key]map[contract.ParameterName][]metric.Known{}
+	for _, r := range rows {
+		days[persons.Of(r.Customer)] = append(days[persons.Of(r.Customer)], r)
+	}
+	for k, a := range answers {
+		said[persons.Of(k)] = append(said[persons.Of(k)], a...)
+	}
+	for k, p := range profiles {
+		who := persons.Of(k)
+		if known[who] == nil {
+			known[who] = map[contract.ParameterName][]metric.Known{}
+		}
+		for name, v := range p.Values {
+			known[who][name] = append(known[who][name], metric.Known{Value: v.Value, At: v.At, Source: v.Source, Event: v.Event})
+		}
+	}
+	var out []metric.Subject
+	for _, who := range slices.Sorted(maps.Keys(known)) {
+		p := map[contract.ParameterName]json.RawMessage{}
+		for name, vs := range known[who] {
+			p[name] = metric.Latest(vs)
+		}
+		out = append(out, metric.Merge(who, days[who], said[who], p))
+	}
+	return out
+}
