@@ -68,6 +68,7 @@ func TestPolicyDecidesWhoMayCall(t *testing.T) {
 		{"POST", "/metrics/none/versions/1.0.0/certification", nil, match, []signin.Role{signin.Manager}, 404},
 		{"POST", "/metrics/none/versions/1.0.0/retirement", nil, match, []signin.Role{signin.Manager}, 404},
 		{"PUT", "/plans/none", edit, match, []signin.Role{signin.Manager}, 404},
+		{"POST", "/plans/none/revision", nil, match, []signin.Role{signin.Manager}, 404},
 		{"POST", "/plans/none/approval", nil, match, []signin.Role{signin.Manager}, 404},
 		{"POST", "/metrics", days, map[string]string{"Idempotency-Key": "one"}, []signin.Role{signin.Manager, signin.Steward}, 201},
 	} {

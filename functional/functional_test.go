@@ -536,6 +536,14 @@ func TestDefinitionsInPlansOutliveADatabase(t *testing.T) {
 	if !slices.ContainsFunc(rec.Orders, has) {
 		t.Error("an active plan took a newer version by itself")
 	}
+	path := "/plans/" + string(rec.Plan.ID) + "/revision"
+	r.do("POST", path, manager, nil, map[string]string{"If-Match": `"1"`}, 412, nil)
+	var revised plan.Plan
+	etag := r.do("POST", path, manager, nil, map[string]string{"If-Match": httpx.ETag(rec.Plan.Revision)}, 200, &revised).Get("ETag")
+	r.do("POST", path, manager, nil, map[string]string{"If-Match": etag}, 409, nil) // there is nothing newer now
+	heard(r, contract.TopicFunctionalDirectives, contract.TypeOperationalDirective, func(o contract.OperationalDirective) bool {
+		return slices.ContainsFunc(o.Compute, func(c contract.Computation) bool { return c.Metric.Version == "2.0.1" })
+	})
 	r.stop()
 
 	n := len(b.Messages(contract.TopicStrategicRequests))
@@ -543,7 +551,7 @@ func TestDefinitionsInPlansOutliveADatabase(t *testing.T) {
 	b.Await(t.Context(), t, contract.TopicStrategicRequests, n+1)
 	var vs items[definition.Version]
 	r.do("GET", "/metrics/average_order_value_month/versions", manager, nil, nil, 200, &vs)
-	if len(vs.Items) != 2 || vs.Items[0].Definition.Version != "2.0.0" || !vs.Items[0].InUse || vs.Items[0].State != definition.Certified {
+	if len(vs.Items) != 3 || vs.Items[0].Definition.Version != "2.0.1" || !vs.Items[0].InUse || vs.Items[0].State != definition.Certified {
 		t.Errorf("came back with %+v", vs.Items)
 	}
 	r.do("GET", "/metrics/big_days/versions", manager, nil, nil, 404, nil) // a draft is in no plan: it comes from a back-up

@@ -576,3 +576,28 @@ func TestGovernanceComesBackFromItsOwnMessage(t *testing.T) {
 	}
 	wantAnswer(t, r, contract.Received)
 }
+
+func TestARevisedPlanIsIssuedAgain(t *testing.T) {
+	t.Parallel()
+	r, l := active(t), library(t)
+	before := copied(t, r)
+	if err := Revised(r, l, "mia", decided(2)); !fault.Is(err, fault.Conflict) {
+		t.Errorf("nothing new: %v", err)
+	}
+	d, _ := l.Metric("predicted_value_52w")
+	d.Version, d.Label = "1.0.1", "Worth"
+	l.Adopt(d)
+	if err := Revised(r, l, "mia", decided(3)); err != nil {
+		t.Fatal(err)
+	}
+	if r.Orders[0].Revision <= before.Orders[0].Revision || r.Orders[0].Compute[0].Metric.Version != "1.0.1" || r.Plan.State != plan.Active {
+		t.Errorf("issued %+v", r.Orders[0].Compute[0].Metric)
+	}
+	if last := r.Plan.History[len(r.Plan.History)-1]; last.By != "mia" || last.Decision == nil || r.Answer.State != before.Answer.State || r.Answer.AckRevision <= before.Answer.AckRevision {
+		t.Errorf("history %+v, answer %+v", last, r.Answer)
+	}
+	draft := received(t)
+	if err := Revised(draft, l, "mia", decided(4)); fault.CodeOf(err) != fault.IllegalTransition {
+		t.Errorf("a draft was revised: %v", err)
+	}
+}

@@ -350,6 +350,12 @@ type ApprovePlanParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// RevisePlanParams defines parameters for RevisePlan.
+type RevisePlanParams struct {
+	// IfMatch The ETag that was read
+	IfMatch IfMatch `json:"If-Match"`
+}
+
 // QueryParams defines parameters for Query.
 type QueryParams struct {
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
@@ -450,6 +456,9 @@ type ServerInterface interface {
 	// GetPlanOutlook How many customers the tolerance of the goal's own metric needs, and when they are expected
 	// (GET /api/functional/v1/plans/{plan}/outlook)
 	GetPlanOutlook(ctx echo.Context, plan string) error
+	// RevisePlan Bring an active plan to the versions of its metrics that are in use now
+	// (POST /api/functional/v1/plans/{plan}/revision)
+	RevisePlan(ctx echo.Context, plan string, params RevisePlanParams) error
 	// ListPlaybooks The playbooks in use
 	// (GET /api/functional/v1/playbooks)
 	ListPlaybooks(ctx echo.Context) error
@@ -1116,6 +1125,44 @@ func (w *ServerInterfaceWrapper) GetPlanOutlook(ctx echo.Context) error {
 	return err
 }
 
+// RevisePlan converts echo context to params.
+func (w *ServerInterfaceWrapper) RevisePlan(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "plan" -------------
+	var plan string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plan", ctx.Param("plan"), &plan, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter plan: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevisePlanParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter If-Match is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevisePlan(ctx, plan, params)
+	return err
+}
+
 // ListPlaybooks converts echo context to params.
 func (w *ServerInterfaceWrapper) ListPlaybooks(ctx echo.Context) error {
 	var err error
@@ -1225,6 +1272,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/functional/v1/parameters/:parameter/lineage", wrapper.GetParameterLineage, options.OperationMiddlewares["getParameterLineage"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/goals/:goal/lineage", wrapper.GetGoalLineage, options.OperationMiddlewares["getGoalLineage"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/goals/:goal/cost", wrapper.GetGoalCost, options.OperationMiddlewares["getGoalCost"]...)
+	router.POST(options.BaseURL+"/api/functional/v1/plans/:plan/revision", wrapper.RevisePlan, options.OperationMiddlewares["revisePlan"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/plans/:plan/outlook", wrapper.GetPlanOutlook, options.OperationMiddlewares["getPlanOutlook"]...)
 	router.GET(options.BaseURL+"/api/functional/v1/proposals/withdrawals", wrapper.ListWithdrawals, options.OperationMiddlewares["listWithdrawals"]...)
 	router.POST(options.BaseURL+"/api/functional/v1/query", wrapper.Query, options.OperationMiddlewares["query"]...)
@@ -2342,6 +2390,54 @@ func (response GetPlanOutlookdefaultApplicationProblemPlusJSONResponse) VisitGet
 	return err
 }
 
+type RevisePlanRequestObject struct {
+	Plan   string `json:"plan"`
+	Params RevisePlanParams
+}
+
+type RevisePlanResponseObject interface {
+	VisitRevisePlanResponse(w http.ResponseWriter) error
+}
+
+type RevisePlan200ResponseHeaders struct {
+	ETag string
+}
+
+type RevisePlan200JSONResponse struct {
+	Body    Plan
+	Headers RevisePlan200ResponseHeaders
+}
+
+func (response RevisePlan200JSONResponse) VisitRevisePlanResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevisePlandefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevisePlandefaultApplicationProblemPlusJSONResponse) VisitRevisePlanResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListPlaybooksRequestObject struct {
 }
 
@@ -2557,6 +2653,9 @@ type StrictServerInterface interface {
 	// GetPlanOutlook How many customers the tolerance of the goal's own metric needs, and when they are expected
 	// (GET /api/functional/v1/plans/{plan}/outlook)
 	GetPlanOutlook(ctx context.Context, request GetPlanOutlookRequestObject) (GetPlanOutlookResponseObject, error)
+	// RevisePlan Bring an active plan to the versions of its metrics that are in use now
+	// (POST /api/functional/v1/plans/{plan}/revision)
+	RevisePlan(ctx context.Context, request RevisePlanRequestObject) (RevisePlanResponseObject, error)
 	// ListPlaybooks The playbooks in use
 	// (GET /api/functional/v1/playbooks)
 	ListPlaybooks(ctx context.Context, request ListPlaybooksRequestObject) (ListPlaybooksResponseObject, error)
@@ -3330,6 +3429,32 @@ func (sh *strictHandler) GetPlanOutlook(ctx echo.Context, plan string) error {
 	return nil
 }
 
+// RevisePlan operation middleware
+func (sh *strictHandler) RevisePlan(ctx echo.Context, plan string, params RevisePlanParams) error {
+	var request RevisePlanRequestObject
+
+	request.Plan = plan
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevisePlan(ctx.Request().Context(), request.(RevisePlanRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevisePlan")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevisePlanResponseObject); ok {
+		return validResponse.VisitRevisePlanResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListPlaybooks operation middleware
 func (sh *strictHandler) ListPlaybooks(ctx echo.Context) error {
 	var request ListPlaybooksRequestObject
@@ -3429,24 +3554,24 @@ func (sh *strictHandler) Query(ctx echo.Context, params QueryParams) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"5Fxfd9s4dv8qOGx7sntKS04yaTvOk5vJzqZNMpkkO3mYyQNEXokYkwADgKJ5fPzde+4FQFISKckxNfF0",
+	"5Fxfd9s4dv8qOGx7sntKS04yaTvOkzeTnU2bZDJJdvIwkweIvBIxJgEGAEXz+Pi799wLgKQkUpJjauJp",
 	"nyxZIIj7F7/7B7iJElWUSoK0Jrq4iUqueQEWNH27zICn+CEFk2hRWqFkdBF9EjJVtXnOKmlFzmwGbKV4",
 	"/siwFHiaCwmszkADE5YJw6SyTPIC0pgpzYy49r/ajNPvJTc2iiOBU3+pQDdRHOH46CLitIA4MkkGBceV",
-	"FPxaFFURXTx+ch5HhZD+WxzZpsRHhLSwAh3d3sbRqxSKUlmQSfO/0ODj9BKcFHT3lt6wMxy39b7XIFc2",
+	"FPxaFFURXTx+ch5HhZD+WxzZpsRHhLSwAh3d3sbRqxSKUlmQSfM/0ODj9BKcFHT3lt6wMxy39b7XIFc2",
 	"iy6ePHvWvsVYLeTKvWT5htsk22XTxwzYy4985QituWHaUTO8iOWZmyeONHyphIY0urC6gv5qdt/+BqwW",
 	"yTtus5a8Er+08xY0YO+sPRr/47shEj+AFmB+VDzfpfItQAqpF6mBNWiekzoYlvE1kHa4NbACuKlwBcPC",
 	"xofGeP/4/Hx8YY4HwwLwiqlqOayTI2tpuXYHLv0C2ggl98hi7UYcK4wnA6+5xWdNqaQBMtF3Wi1yKPBj",
 	"oqQFafEjL8tcJBz5MC/diH//3SBTbnqv+lcNy+gi+pd55wPm7lczD/PSG7fMn9QZpGW1VnLFuETxc8us",
 	"YqkiVvhZ8CUvlDRWc+EdjKdHLX6HBK3++mylzvw/kQDNEzvrP9MbciaKUmnr/BQyKFoJm1WLWaKKOT5g",
 	"+Vmiw8e5ybiGdB5mpYW9UMYOK8rvamGYWjJOKsNqYTNHFfAkYxrwzSYmdTZVYWIiO1M1K7hs3NNuEOpW",
-	"hsKK9xILy6XSSKqx96BxWckEieD5HB2fxg9uZiL3b0pDwodI/uSdL1yXkFhIHelO7WOiq/VatdJXOKCy",
+	"hsKK9xILy6XSSKqx96BxWckEieD5HB2fxg9uZiL370pDwodI/uSdL1yXkFhIHelO7WOiq/VatdJXOKCy",
 	"Lc015HkY0LBUpGwBS6XhAM2GzHXWrmpaut3szifLpdIFd7Ruk+6cRsysBpnGrNQKlyqUjFmqBdoo0Vlq",
 	"VSqDfkwtmZLOlRwgsNXg/gKm1eBX0ohVNiDRS5bkXBROc4U1bM3zCmL6SDxa8zzuNDapjFUFElujW8St",
 	"yen0UqyBrUGnIrGmZwc2g4ZpMJYRTUeywS32JCx4x1dA02hVgrbCOURhodj8sM/NhQXetgRxrXmD3yVc",
 	"D3AZ7T+ptFEa1QK/4ThW8hU8Z1CUtmFK0v9zp+G7+0Tn+3/1i/Qv+7zN1ds4ei0keDo3F4K7sYm9xZqY",
 	"dciN/pmp1MQsUXkOiVVepY2qdALed9WZSDJmQK/BuC+xk7ax3IJ7QNUSoeB+aeduibMfNS+ziW3az+2h",
 	"DsGHwu9xuy6cFL7vyNhSacaZSVQJRA9nNWFXT6mMGWitdMy+VDwXtqFBlRT2OSuUhIYJyQohlaZ/mmPV",
-	"vr/SaVW/N/Nr4fz6fdS/v9AdExhU1SEdHcNff1c140xWxQI07jW4gMpiHMANS7nlx/LzB1gKKU7gTN3K",
+	"vr/SaVW/N/Nr4fz6fdS/v9AdExhU1SEdHcNf/1A140xWxQI07jW4gMpiHMANS7nlx/LzB1gKKU7gTN3K",
 	"p+Ek8eC+TPQYcpeXP0lyyvjjhoa33p6s1nl7XtksmDx+z4SxitDtPm6nLZNnv7Q4dUpb7l5AbPmpsrlS",
 	"V7ukvmh3JuliC0IduD2hW9VEJv4Lv6Wc/K3zZZYAPtfAQKpqlR2HwMI6TgbC3gXPPCzVlNuqYHxB+Krd",
 	"lr2HQithuKTY+eKYGQs116l34V1Es1SVTI81qG5J09pTO+8UJtUt8uut6h13BO3jSplzOaOB06oAzuu4",
@@ -3459,9 +3584,9 @@ var swaggerSpec = []string{
 	"kCidDmUUWoF2OBO9v0NiaH7cb0ftQIc6YQ268bvbIdgZnpz5ZUwMOsP0PUqnSBz4xT7YvMFHLYay9Zcs",
 	"1Q3TldzM96k8ZXzF0dcxCTVijY1AuQ0wWuCtgRslD0XEFlcxe0950YkFS1MTX4jUD9Yjva1toRX/Div4",
 	"EN5CuLVUOkGPe6D8ELfp/MNZ+03hheeG5OZDr+lC0hDLff1+/Slrdpfi5L9F+rPhKs3ujMJmqeb1sIa2",
-	"maxO90LsI2RCtUUZkuysMoBBbszqTKGTNeRjhd2uShwVCv5D4nSniwQ7uqeQb4+LXytchDCQVFrY5gPO",
+	"maxO90LsI2RCtUUZkuysMoBBbszqTKGTNeRjhd2uShwVCv5T4nSniwQ7uqeQb4+LXytchDCQVFrY5gPO",
 	"6paxAK7dXkevwgf8v9oJMmtLVxsScql2pfhmKC0ZQKlpvQhuJsYVEnwoNGCTZsZeEvyj0N7vmyxVSVUg",
-	"P9hf3v/tBfv+u2f/+VdUAgMULyNcr7S8cIK58E9d/Fadnz9NEpUCfYJZFEe5SEAa8hC+TndZ8iSDsyez",
+	"P9hf3v/9Bfv+u2f/+VdUAgMULyNcr7S8cIK58E9d/Fadnz9NEpUCfYJZFEe5SEAa8hC+TndZ8iSDsyez",
 	"8yiOKp17gs3FfF7X9YzTzzOlV3P/rJm/fvXi5dsPL+mZDvxFH+j1/cAt5w0xsnUe0WN8AHEQL0V0ET2d",
 	"nc+eRjHpG4ljzkvR16z1425XowErIF1q9+NXaXQRoYb90A2LN0r7v94MVj3dBjVW9Ry27uGZCNANF+5p",
 	"mr2F+89bNc4n5+d76pt3q2v2EMBAafOSNuSI/r/kVW7HpmvX1yuUxpGpioIjFKfgfkiVmYYExBrSPi4P",
@@ -3476,16 +3601,16 @@ var swaggerSpec = []string{
 	"GIzRElWM2gi1E85v8M/tPPEtXGN4B0Xgu6oOb2y+p+dhIh2iYkR6xIXphOQbRXyxNRTqvXkhk8iT2dAn",
 	"5zvdMO7u4uwMGpYqaq10vx8lTrHZqjUm1c2Gqj+5YPvEjMi3z5aJxOy2hbbho9/tyAtVScusOkpkedeT",
 	"tM8IQ+vSn15cr9smpOFeWA24QVEbAp/MKL1kwtwxS1Ut0VFSB6pr5BqTlnBdbfuTA6/CoB35bFc48sbl",
-	"rIUJPZDTtG9vv4ky4j47jnF411T6T5qs6Dc6njpbQc2jHqpth7eUs2IFvwrx7TUvhKQaYcNEOqaGfWez",
-	"VxXf9AcelamaJk0xog93b/4/pRJst/wNKMIG/6ZRh42NIqDsgfaURajtOiBAeG5cHygpfEAV3JiTMrRt",
-	"+hsyKhfo0CLuz8qXlAnaBL2hjU9IjGFch8JQi/4lDlnzXKSsa51DsKZhScGPK+qz//nw01vmmxy26nOu",
-	"Jk1rcGc1ypwnGM35r2EpbeClZHcuKwD3C4fvkozLFbTdhDjCV/N5mtLaXJBGiaeY1Uqn7h+cldwm2Yy9",
-	"o2x/ZahlTckEGJcKww6fwGIa1gJqKuj4aJRq5wloK5YC0t0IjzpD4U0w2LuFeFvHw5wVUy/Bf6u0mVjf",
+	"rIUJPZDTtG9vv4ky4j47jnF411T6/zRZ0W90PHW2gppHPVTbDm8pZ8UKfhXi22teCEk1woaJdEwN+85m",
+	"ryq+6Q88KlM1TZpiRB/u3vx/SiXYbvkbUIQN/k2jDhsbRUDZA+0pi1DbdUCA8Ny4PlBS+IAquDEnZWjb",
+	"9DdkVC7QoUXcn5UvKRO0CXpDG5+QGMO4DoWhFv1LHLLmuUhZ1zqHYE3DkoIfV9Rn//3hp7fMNzls1edc",
+	"TZrW4M5qlDlPMJrzX8NS2sBLye5cVgDuFw7fJRmXK2i7CXGEr+bzNKW1uSCNEk8xq5VO3T84K7lNshl7",
+	"R9n+ylDLmpIJMC4Vhh0+gcU0rAXUVNDx0SjVzhPQViwFpLsRHnWGwptgsHcL8baOhzkrpl6Cv6m0mVjf",
 	"wtmdvq+63dHyxyd566Ze/aD50sIUOVKaqV9GRjchoe53qlIwudcfzG/ch71Z7DERn+TE2+eTe58x2N/v",
-	"kZ0khd1mrba6b48QxzE4P/jSEaR/wAB7hxf/nwF4kWT+EKQ/MdOzkjZiFr033wHd78jJhl6PMSm5ZpCj",
+	"kZ0khd1mrba6b48QxzE4P/jSEaR/wAB7hxf/jwF4kWT+EKQ/MdOzkjZiFr033wHd78jJhl6PMSm5ZpCj",
 	"gFV3RPHoI4nxYYj2MOK4j75lZNDyfCbTt5VMFcMFRxj2VKms3/dZrao8ZYY3MVuAESm0aRTahf0owxsT",
 	"e1zVteX4TtmvN7URxOHID9kgE7osLjyG6DozispQKrfLGy0a15AfpP4o1DRzDTxtZuyTsJkrV/W6bSzT",
-	"FWICmYJri1sKjVIgwOGyUKZ3hHgXAFDfz4h+P4ztv9ee9AdDgFF9/0mnoCdBAH8PR7x3w0Uvvp4R+AY3",
+	"FWICmYJri1sKjVIgwOGyUKZ3hHgXAFDfz4h+P4ztv9ee9AdDgFF9/0mnoCdBAP8IR7x3w0Uvvp4R+AY3",
 	"b2lJrhyIpRRw7IOMlDeMW1a41Odx/s/Pf0xg8UsYekI302/hGnE27YqnijAGjgbFgdFkUtv9BrlY4kbD",
 	"llzf05ncUUjzG//pCLj3S++8/EnhWNskt1dcm1XIlx/5ynXCHXtbw+00kG5A1vcT4eFyVf9qA9o+qoHd",
 	"45UrHoTlGcubGbvsorf2F1e/8/HkQHNCKnbkf0fP7q/keAgR3bdRVcYNg1RY6mb81kr7giSNzh3jxeeM",
@@ -3498,14 +3623,16 @@ var swaggerSpec = []string{
 	"hUgV+AvtwN+xaMUqsyBZ/8T7Ec5jzstSq7XLJQfovKlOlzQChjXqFCZ0B5wXf13G7xvpWeyDgQegZV6o",
 	"IQJDrJFz+dwhjJFTDtQqaipIj1Is1d31MtjifGnbu11CA1BoDQ2XRvpk1XP2W4S63oB11zH8FrE6ExSh",
 	"0dkvyHMmFU012BCMcumufPljNoGTKVkgZETPAtsnyPPuXhuHQrIqB81l0kpt1zuhU2pvHHN7nAtsQ3vB",
-	"HgVypwX3Y/921GltubtAYwz5twuZpgGnOywZ+kRG2BSuKZzX7XnQ8bMElyyFRITcB0os+Hwq3ntcQplF",
-	"2gx9i4mXJZVlSKC+R6+DrD6dF/Sg177q4K27VJNMdFs5qI3Yvd03LnZ3T5bVIhcmgxQH+LYzf1S9X1Tt",
-	"r0zYXbtHwX3qseeEurJ1xndsBwhSm0BbuvDXn6TVsNXP7bijOtln3HTnJ74/ZylvRhHCl3C7yHAy7R8l",
-	"s4o9O6dbL8yFv8KADpjs3MeHeuKPhNC1RqvuGI071sa3D9TEDvgUau26ggplUFkQxoMWqru1wHcSzZgL",
-	"mv2lcy54asPlcKcBnU+JmYx7F2Mmag2aryB2GTfKqPjLAGfskqjbPsfSnlsxvDF0hoLuz+QiRzzG/ILa",
-	"a6CFafe2TOXh8ecU5PneKl9vjXGze7U8e6skuFuhd4/JPD3/blfPf/Yl+KFtbeDC6W7+PTX6sS1t+pDg",
-	"Z38jyR8aD/RvdxkxVtLs0L2ntC9VN+7i1PZilymA3NPz7/ZeFCYMM1bkeZs29gpFb/v2QPINIgTHLbL6",
-	"lJtsobhOGblrd+mQ43K4doD0M1w48OtnVC26ktRrrjt8P49uP9/+XwAAAP//",
+	"UQpEUbBvER0O6v8ZwmaJqAljaxNUwtfaam5YwVN3mGfGXh2j3S4bEbtuhVLlImkYz3O6/daVuqkHop/0",
+	"0tb4n/x1hzta+J5C+gfpQz9/4533IUWwf8OpGK6ry9qEEm1IO6Heo5sMeN4dZdVt+U6Od0O1p2H3x7bt",
+	"qNNKprsgZiyybRcyTYNZdxg49EGNsClcwzmv2/PO42dlLlkKiQi5PZRUwDTUnOJxN2XOSZy+hcr7KpIe",
+	"OSzfg9qFZD5dHfxcrz3bhW/u0ljyN9vOj9rk3dt9Y253t2pZLXJhMkhxgG+r9E6n3zTQX5mwux4FBfep",
+	"x54T6srWGfYxew5Sm0BbuvROZ16b5xUcd1Qn+4yb7nzQ9+cs5c0oAv4Sbs8Z2VdKtPln53Sri7nwV3TQ",
+	"Aaqd+yZRT/yRJ7q2a9UdE3PHNvn2gbHYAftCrV3XW6EMKguGqaCF6m7l8J1yM+aSQv5SRZccaNNB4c4O",
+	"On8VMxn3Ln5N1Bo0X0HMwl7aXnY5Y5dE3fY5rfZcluGNoTNCdD8sFzm6aOYX1F5zLkyL3TKVh8efUxLD",
+	"9w76foIYwdyr5dlbJcHder57DOzp+Xe7ev6zbzEZ2jQHLlTv5t/TgzIG2aYPeX/2N+78ofFu//aiEWMl",
+	"zQ7dqUr7VozGXQzcXlw0xY789Py7vRfhCcOMFXnelkW8QtHbvj0ieIMI2HGLrD7lJlsorlNG7tpdquW4",
+	"HK7VIP0MF2r8+hlVi67c9ZrrLpeYR7efb/83AAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

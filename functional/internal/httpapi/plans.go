@@ -54,6 +54,23 @@ func (s *Server) ApprovePlan(ctx context.Context, r ApprovePlanRequestObject) (A
 	return ApprovePlan200JSONResponse{Body: *rec.Plan, Headers: ApprovePlan200ResponseHeaders{ETag: httpx.ETag(rec.Plan.Revision)}}, nil
 }
 
+// RevisePlan implements StrictServerInterface.
+func (s *Server) RevisePlan(ctx context.Context, r RevisePlanRequestObject) (RevisePlanResponseObject, error) {
+	who, err := s.allow(ctx, editPlan)
+	if err != nil {
+		return nil, err
+	}
+	id, revision, err := s.seen(ctx, r.Plan, r.Params.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := s.d.Plans.Revise(ctx, id, revision, directive.Approver{Subject: who.Subject, Roles: roles(who)})
+	if err != nil {
+		return nil, err
+	}
+	return RevisePlan200JSONResponse{Body: *rec.Plan, Headers: RevisePlan200ResponseHeaders{ETag: httpx.ETag(rec.Plan.Revision)}}, nil
+}
+
 // seen returns the directive of a plan and the revision of the plan that the caller has seen.
 func (s *Server) seen(ctx context.Context, id, ifMatch string) (contract.DirectiveID, int64, error) {
 	revision, err := httpx.ParseIfMatch(ifMatch)

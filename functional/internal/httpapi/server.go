@@ -25,6 +25,8 @@ import (
 type Plans interface {
 	Approve(ctx context.Context, id contract.DirectiveID, revision int64, by directive.Approver) (directive.Record, error)
 	Edit(ctx context.Context, id contract.DirectiveID, revision int64, parts []plan.Part, c contract.Constraints, by directive.Approver) (directive.Record, error)
+	// Revise brings an active plan to the versions of metrics in use; Conflict where it has them already.
+	Revise(ctx context.Context, id contract.DirectiveID, revision int64, by directive.Approver) (directive.Record, error)
 	// Try orders a trial of one state of a metric's version; Conflict where there is nothing to try it on.
 	Try(ctx context.Context, d contract.Definition, revision int64, under contract.DirectiveID, by directive.Approver, series directive.Series) (directive.Record, error)
 }
