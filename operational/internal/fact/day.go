@@ -64,9 +64,23 @@ func Rows(t contract.TenantID, before, added []Fact) (rows []CustomerDay, repeat
 	return rows, repeats
 }
 
+// Days returns the rows of one customer's orders, which come in the order of their days.
+func Days(t contract.TenantID, c identity.Key, orders []Fact) []CustomerDay {
+	var rows []CustomerDay
+	for from := 0; from < len(orders); {
+		until := from + 1
+		for until < len(orders) && orders[until].Day == orders[from].Day {
+			until++
+		}
+		rows = append(rows, row(t, DayKey{c, orders[from].Day}, orders[from:until]))
+		from = until
+	}
+	return rows
+}
+
 func row(t contract.TenantID, k DayKey, orders []Fact) CustomerDay {
 	r := CustomerDay{Tenant: t, Customer: k.Customer, Day: k.Day, Orders: int64(len(orders))}
-	distinct := map[same]bool{}
+	distinct := make(map[same]bool, len(orders))
 	for i := range orders {
 		o := &orders[i]
 		distinct[o.same()] = true

@@ -211,7 +211,7 @@ func (c *claim) rests(k fact.Kind) bool {
 // values returns the parameters of the profile that the claim rests on.
 func (c *claim) values() []contract.ParameterName {
 	if c.entity != contract.Profile {
-		return nil
+		return []contract.ParameterName{}
 	}
 	return c.order.Metric.Parameters
 }

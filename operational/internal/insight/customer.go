@@ -46,7 +46,9 @@ type origin struct{ format, trust string }
 // view is a customer and what is left of them without some facts.
 type view struct {
 	c     *Customer
+	ways  []origin // in which anything came, at most 64
 	whole *metric.Subject
+	less  map[uint64]*metric.Subject // what is left of them with some of the ways
 }
 
 func newView(c *Customer) *view {
@@ -54,12 +56,30 @@ func newView(c *Customer) *view {
 		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Event, b.Event))
 	})
 	v := &view{c: c}
-	v.whole = v.with(func(origin) bool { return true })
+	v.ways = v.origins(func(fact.Kind) bool { return true }, nil)
+	v.whole = v.build(func(origin) bool { return true })
 	return v
 }
 
 // with is the customer as they would be if only what came in some ways were known.
 func (v *view) with(keep func(origin) bool) *metric.Subject {
+	kept := uint64(0)
+	for i, o := range v.ways[:min(len(v.ways), 64)] {
+		if keep(o) {
+			kept |= 1 << i
+		}
+	}
+	if s, ok := v.less[kept]; ok && len(v.ways) <= 64 {
+		return s
+	}
+	if v.less == nil {
+		v.less = map[uint64]*metric.Subject{}
+	}
+	v.less[kept] = v.build(keep)
+	return v.less[kept]
+}
+
+func (v *view) build(keep func(origin) bool) *metric.Subject {
 	s := &metric.Subject{Customer: v.c.Key}
 	var orders []fact.Fact
 	for _, f := range v.c.Facts {
@@ -77,7 +97,7 @@ func (v *view) with(keep func(origin) bool) *metric.Subject {
 		}
 	}
 	if len(orders) > 0 {
-		s.Days, _ = fact.Rows(orders[0].Tenant, nil, orders)
+		s.Days = fact.Days(orders[0].Tenant, v.c.Key, orders)
 	}
 	s.Profile = v.profile(keep)
 	return s
@@ -99,7 +119,7 @@ func (v *view) profile(keep func(origin) bool) map[contract.ParameterName]json.R
 	return out
 }
 
-// origins are the ways in which what a claim rests on came, each once, sorted.
+// origins are the ways in which what a claim rests on came, each once, sorted; nil names all values of the profile.
 func (v *view) origins(rests func(kind fact.Kind) bool, on []contract.ParameterName) []origin {
 	var out []origin
 	add := func(o origin) {
@@ -113,8 +133,8 @@ func (v *view) origins(rests func(kind fact.Kind) bool, on []contract.ParameterN
 		}
 	}
 	for _, p := range v.c.Profiles {
-		for _, name := range on {
-			if x, ok := p.Values[name]; ok {
+		for name, x := range p.Values {
+			if on == nil || slices.Contains(on, name) {
 				add(origin{x.Format, x.Trust})
 			}
 		}

@@ -41,6 +41,7 @@ func (l *look) judge(g *gather, found []validity.Finding) {
 	v := contract.Verdicts{Volume: found[0].Verdict, Velocity: found[1].Verdict, Variety: found[2].Verdict,
 		Variability: found[3].Verdict, Veracity: found[4].Verdict}
 	standing := l.st.Standing.Judge(v)
+	l.st.Split = v.Variety == contract.Fails || v.Veracity == contract.Fails
 	l.st.Standing = &standing
 	if l.st.fallen() && g.news {
 		l.st.Fell++

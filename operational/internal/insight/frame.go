@@ -63,12 +63,3 @@ func (f frame) closed(c *claim, by contract.Day) int {
 	}
 	return k
 }
-
-// of returns the number of the window that holds a day; only for frames with a length.
-func (f frame) of(day contract.Day) int {
-	n := day.Sub(f.Anchor)
-	if n < 0 {
-		return -((-n + f.Days - 1) / f.Days)
-	}
-	return n / f.Days
-}

@@ -37,6 +37,7 @@ type need struct {
 	frame
 	first int
 	spans []metric.Span
+	days  map[contract.Day]int // the window of each day, where all have one length
 }
 
 // gather collects what one look at one claim needs of customers, in the order of priority.
@@ -110,11 +111,21 @@ func (g *gather) want(f frame, first, last int) {
 	for i, n := range g.needs {
 		if n.frame == f {
 			from, until := min(first, n.first), max(last, n.first+len(n.spans))
-			g.needs[i] = need{f, from, f.windows(g.c, from, until)}
+			g.needs[i] = newNeed(g.c, f, from, until)
 			return
 		}
 	}
-	g.needs = append(g.needs, need{f, first, f.windows(g.c, first, last)})
+	g.needs = append(g.needs, newNeed(g.c, f, first, last))
+}
+
+func newNeed(c *claim, f frame, first, last int) need {
+	n := need{f, first, f.windows(c, first, last), map[contract.Day]int{}}
+	for k, w := range n.spans {
+		for d := w.From; f.Days > 0 && d < w.Until; d = d.Add(1) {
+			n.days[d] = k
+		}
+	}
+	return n
 }
 
 // add takes in the next customer.
@@ -288,17 +299,15 @@ func (g *gather) quotients() int {
 
 // busy returns the windows in which there is anything of the customer, ascending.
 func (g *gather) busy(n int, s *metric.Subject) []int {
-	f, spans := g.needs[n].frame, g.needs[n].spans
 	var out []int
-	if f.Days == 0 {
-		for k := range spans {
+	if g.needs[n].Days == 0 {
+		for k := range g.needs[n].spans {
 			out = append(out, k)
 		}
 		return out
 	}
 	add := func(day contract.Day) {
-		k := f.of(day) - g.needs[n].first
-		if k >= 0 && k < len(spans) && (len(out) == 0 || out[len(out)-1] != k) {
+		if k, ok := g.needs[n].days[day]; ok && (len(out) == 0 || out[len(out)-1] != k) {
 			out = append(out, k)
 		}
 	}
@@ -348,7 +357,7 @@ func (g *gather) enough(most int64) bool {
 	if g.st.Cap != nil {
 		return g.narrow(g.capped, part)
 	}
-	return g.narrow(g.raw, part) || g.st.Standing == nil && g.narrow(g.capped, part)
+	return g.narrow(g.raw, part) || g.st.Standing == nil && g.narrow(g.capped, part) && g.value(g.raw, nil).Withheld() == validity.Dominated
 }
 
 // narrow reports whether the interval of a value is narrow enough: within the part-th part of the tolerance.

@@ -24,6 +24,7 @@ type State struct {
 	Ratio       *float64           `json:"ratio,omitempty"`    // of the last window's spread to the baseline's
 	LogE        []float64          `json:"logE,omitempty"`     // evidence against the claim, by question
 	Smallest    int64              `json:"smallest,omitempty"` // customers in the smallest group that the last look told of
+	Split       bool               `json:"split,omitempty"`    // at the last look, formats or sources disagreed
 	Since       contract.Day       `json:"since,omitempty"`    // when the last claim fell: windows before are no baseline of another
 	Fell        int                `json:"fell,omitempty"`     // looks at new windows since a verdict failed
 	Before      int                `json:"before,omitempty"`   // publications under an order that was changed
@@ -57,7 +58,8 @@ func (s *State) fallen() bool {
 }
 
 // worn reports whether the claim has stayed fallen for so long that it is made anew at the next window.
-func (s *State) worn() bool { return s.fallen() && s.Fell >= patience }
+// While ways of coming or sources disagree, any other value would fall as well.
+func (s *State) worn() bool { return s.fallen() && s.Fell >= patience && !s.Split }
 
 // encode is the state as bytes: equal states have equal bytes.
 func (s *State) encode() ([]byte, error) { return json.Marshal(s) }
