@@ -15,6 +15,9 @@ func Sentence(q contract.Question, i *contract.Insight, zone *time.Location) str
 	if i.State == contract.InsightCandidate {
 		return "Not asked yet, since nothing is claimed: " + withheld(i) + "."
 	}
+	if i.State == contract.InsightExpired && i.N == 0 {
+		return "It is examined no longer; the last verdict was: " + Words(VerdictOf(i.Verdicts, q)) + "."
+	}
 	s := sentence{i, finding(q, i), zone}
 	verdict := VerdictOf(i.Verdicts, q)
 	if verdict == contract.NotEnoughData {
@@ -47,12 +50,7 @@ type sentence struct {
 }
 
 // size writes a finding's effect, margin or band.
-func (s sentence) size(x float64) string {
-	if s.i.Absolute {
-		return unitOf(s.i).Width(math.Abs(x))
-	}
-	return Percent(math.Abs(x))
-}
+func (s sentence) size(x float64) string { return Margin(s.i, x) }
 
 // band writes what is allowed.
 func (s sentence) band() string {
@@ -276,6 +274,12 @@ func (s sentence) notEnough(q contract.Question) string {
 			return "Too few customers in the top 1 % to tell: " + Count(s.i.Tail.Customers) + ", and 20 are needed."
 		}
 		return "Too few customers in the top 1 % to tell: 20 are needed."
+	case "sum_of_formats":
+		return "It is a sum of what came in each format, so leaving one out takes its part away and tells nothing."
+	case "no_baseline":
+		return "There are too few windows yet to compare later ones with: 13 are needed."
+	case "model_not_identified":
+		return "The model cannot be told from these data any more."
 	case "no_complete_window":
 		return "No window has closed completely since it was published; the first one will tell."
 	case "one_format":

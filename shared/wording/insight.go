@@ -176,6 +176,9 @@ func InsightValue(i *contract.Insight) string {
 	if i.Withheld != nil || i.State == contract.InsightCandidate {
 		return "No value yet: " + withheld(i)
 	}
+	if i.State == contract.InsightExpired && i.N == 0 {
+		return "No value any more: it is examined no longer"
+	}
 	if i.HalfWidth == 0 {
 		return number(i, i.Value)
 	}
@@ -184,26 +187,72 @@ func InsightValue(i *contract.Insight) string {
 
 // withheld says why an insight has no value.
 func withheld(i *contract.Insight) string {
+	w := i.Withheld
 	switch {
-	case i.Withheld == nil:
+	case w == nil:
 		return "it is still being examined"
-	case i.Withheld.Code == fault.Validity:
+	case w.Code == fault.Validity:
 		return "its interval is still wider than half its tolerance, so more customers must be read"
-	case i.Withheld.Code == fault.LowSample && i.Withheld.Have == nil:
-		return fmt.Sprintf("too few customers so far (%s)", Count(i.N))
+	case w.Code == fault.UnsupportedFeature:
+		return "such a claim cannot be made of this metric"
+	case guards[w.Item] != "":
+		return guards[w.Item]
+	case w.Code == fault.LowSample && w.Have != nil && w.Need != nil:
+		return fmt.Sprintf("too few customers so far (%s of the %s that are needed)", Decimal(*w.Have, 0, 0), Decimal(*w.Need, 0, 0))
+	case w.Code == fault.LowSample:
+		return "too few customers so far"
 	}
-	return Reason(*i.Withheld)
+	return Reason(*w)
+}
+
+// guards say what keeps a value from being published, by the reasons of package validity.
+var guards = map[string]string{
+	"one_dominates":  "a single customer makes so much of the differences that nothing can be claimed yet",
+	"read_whole":     "so small a base must be read whole first",
+	"undefined":      "there is nothing to divide by yet",
+	"tail_too_small": "too few customers make up its top 1 %",
 }
 
 // Sample says how many customers an insight was read from.
 func Sample(i *contract.Insight) string {
 	switch {
+	case i.N <= 0: // fewer than a group that is told of
+		return "few customers"
 	case i.Of <= 0:
 		return Count(i.N) + " customers"
 	case i.N >= i.Of:
 		return "all " + Count(i.Of) + " customers"
 	}
 	return Count(i.N) + " of " + Count(i.Of) + " customers"
+}
+
+// Effect writes by how much a value moves, with its sign: in the unit where the insight's tolerance is, else as a share of
+// the value.
+func Effect(i *contract.Insight, v float64) string {
+	if i.Absolute {
+		return unitOf(i).Change(v)
+	}
+	return Signed(v)
+}
+
+// Signed writes a share as percent with its sign.
+func Signed(v float64) string {
+	text := Percent(math.Abs(v))
+	switch {
+	case text == Percent(0):
+		return text
+	case v < 0:
+		return Minus + text
+	}
+	return "+" + text
+}
+
+// Margin writes half the width of an interval around an effect.
+func Margin(i *contract.Insight, v float64) string {
+	if i.Absolute {
+		return unitOf(i).Width(math.Abs(v))
+	}
+	return Percent(math.Abs(v))
 }
 
 // Tolerance says within what an insight's value is claimed to stand.

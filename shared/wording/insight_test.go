@@ -134,7 +134,7 @@ func TestSentences(t *testing.T) {
 // reasons are those of operational's package validity, and none.
 var reasons = []string{
 	"", "beyond_tolerance", "not_yet_inside", "evidence_mounts", "newcomers_may_move", "no_complete_window", "one_format", "unparsed_facts",
-	"format_contradicts", "unverified_sources", "too_few", "one_dominates", "read_whole", "undefined", "tail_too_small", "of_a_newer_suite",
+	"format_contradicts", "unverified_sources", "sum_of_formats", "no_baseline", "model_not_identified", "too_few", "one_dominates", "read_whole", "undefined", "tail_too_small", "of_a_newer_suite",
 }
 
 // TestEverySentenceIsOne goes through every question, verdict, reason, kind and lack of detail.
@@ -162,7 +162,7 @@ func TestEverySentenceIsOne(t *testing.T) {
 			}
 		}
 	}
-	if n != 5*5*16*6*3 {
+	if n != 5*5*19*6*3 {
 		t.Errorf("%d cases", n)
 	}
 }
@@ -182,9 +182,15 @@ func TestACandidateSaysWhatItWaitsFor(t *testing.T) {
 		why  contract.Reason
 		want string
 	}{
-		{contract.Reason{Code: fault.LowSample}, "too few customers so far (120)"},
-		{contract.Reason{Code: fault.LowSample}.Figures(120, 400), "too few customers in the window (120, 400 required)"},
-		{contract.Reason{Code: fault.Validity}, "its interval is still wider than half its tolerance, so more customers must be read"},
+		{contract.Reason{Code: fault.LowSample}, "too few customers so far"},
+		{contract.Reason{Code: fault.LowSample, Item: "too_few"}.Figures(120, 400), "too few customers so far (120 of the 400 that are needed)"},
+		{contract.Reason{Code: fault.LowSample, Item: "one_dominates"}, "a single customer makes so much of the differences that nothing can be claimed yet"},
+		{contract.Reason{Code: fault.LowSample, Item: "read_whole"}, "so small a base must be read whole first"},
+		{contract.Reason{Code: fault.ZeroDenominator, Item: "undefined"}, "there is nothing to divide by yet"},
+		{contract.Reason{Code: fault.UnsupportedFeature, Item: "insight.mover.total"}, "such a claim cannot be made of this metric"},
+		{contract.Reason{Code: fault.NoData, Item: "repeat_rate"}, "no data for repeat rate"},
+		{contract.Reason{Code: fault.ModelNotIdentified, Item: "mbg_nbd"}, "the model has too little history for mbg nbd"},
+		{contract.Reason{Code: fault.Validity, Item: "not_precise"}.Figures(.04, .02), "its interval is still wider than half its tolerance, so more customers must be read"},
 		{contract.Reason{Code: fault.GroupTooSmall}, "the group is too small to be shown"},
 	} {
 		i := &contract.Insight{State: contract.InsightCandidate, N: 120, Withheld: &c.why}
@@ -199,6 +205,32 @@ func TestACandidateSaysWhatItWaitsFor(t *testing.T) {
 				t.Error(got)
 			}
 		}
+	}
+}
+
+func TestWhatIsExaminedNoLongerSaysSo(t *testing.T) {
+	t.Parallel()
+	i := &contract.Insight{State: contract.InsightExpired, Verdicts: contract.Verdicts{Velocity: contract.Fails}}
+	if got := InsightValue(i); got != "No value any more: it is examined no longer" {
+		t.Error(got)
+	}
+	if got := Sentence(contract.VelocityOf, i, time.UTC); got != "It is examined no longer; the last verdict was: fails." {
+		t.Error(got)
+	}
+	if got := Sample(i); got != "few customers" {
+		t.Error(got)
+	}
+}
+
+func TestEffectsHaveTheUnitOfTheTolerance(t *testing.T) {
+	t.Parallel()
+	i := claim(contract.VelocityOf, contract.Holds, contract.Finding{})
+	if got := Effect(i, -.025) + "|" + Margin(i, .01) + "|" + Effect(i, 0); got != "−2.5 %|1.0 %|0.0 %" {
+		t.Error(got)
+	}
+	i.Absolute = true
+	if got := Effect(i, .025) + "|" + Margin(i, .01); got != "+2.5 percentage points|1.0 percentage points" {
+		t.Error(got)
 	}
 }
 

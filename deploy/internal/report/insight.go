@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"time"
 
@@ -90,15 +89,15 @@ func rows(q contract.Question, i *contract.Insight, zone *time.Location) []strin
 		}
 	case contract.VelocityOf:
 		for _, w := range last(i.Windows) {
-			rs = append(rs, fmt.Sprintf("%s: %s ± %s", wording.Window(w.Window, i.Grain, zone), signed(w.Effect), wording.Percent(w.Margin)))
+			rs = append(rs, fmt.Sprintf("%s: %s ± %s", wording.Window(w.Window, i.Grain, zone), wording.Effect(i, w.Effect), wording.Margin(i, w.Margin)))
 		}
 	case contract.Variety:
 		for _, f := range i.Formats {
-			rs = append(rs, fmt.Sprintf("without %s: %s ± %s (weighs %s)", wording.Format(f.Format), signed(f.Effect), wording.Percent(f.Margin), wording.Percent(f.Share)))
+			rs = append(rs, fmt.Sprintf("without %s: %s ± %s (weighs %s)", wording.Format(f.Format), wording.Effect(i, f.Effect), wording.Margin(i, f.Margin), wording.Percent(f.Share)))
 		}
 	case contract.Variability:
 		if t := i.Tail; t != nil {
-			rs = append(rs, fmt.Sprintf("without the top 1 %% (%s customers): %s ± %s", wording.Count(t.Customers), signed(-t.Fall), wording.Percent(t.Margin)))
+			rs = append(rs, fmt.Sprintf("without the top 1 %% (%s customers): %s ± %s", wording.Count(t.Customers), wording.Signed(-t.Fall), wording.Percent(t.Margin)))
 		}
 	}
 	return rs
@@ -108,15 +107,4 @@ func rows(q contract.Question, i *contract.Insight, zone *time.Location) []strin
 func last[T any](all []T) []T {
 	const few = 6
 	return all[max(0, len(all)-few):]
-}
-
-func signed(v float64) string {
-	text := wording.Percent(math.Abs(v))
-	switch {
-	case text == wording.Percent(0):
-		return text
-	case v < 0:
-		return wording.Minus + text
-	}
-	return "+" + text
 }

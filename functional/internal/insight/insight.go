@@ -44,14 +44,12 @@ const defaultTolerance = 0.05
 func Fits(k contract.InsightKind, d *contract.Definition) bool {
 	model := d.Type == contract.ModelOf
 	switch k {
-	case contract.LevelInsight, contract.ChangeInsight:
+	case contract.LevelInsight, contract.ChangeInsight, contract.DifferenceInsight:
 		return !model
 	case contract.ForecastInsight:
 		return model
 	case contract.MoverInsight:
 		return !model && d.Dimension != ""
-	case contract.DifferenceInsight:
-		return true
 	}
 	return false
 }

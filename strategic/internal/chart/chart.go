@@ -74,6 +74,29 @@ func (d drawing) text(x, y float64, a Anchor, t Tone, content string) {
 	d.add(Text{X: x, Y: y, Size: fontSize, Tone: t, Anchor: a, Content: content})
 }
 
+// effect writes by how much the value moves, with its sign: short, in the unit where the tolerance is.
+func (d drawing) effect(v float64) string {
+	if !d.i.Absolute {
+		return wording.Signed(v)
+	}
+	text := d.unit().Bare(math.Abs(v))
+	switch {
+	case text == d.unit().Bare(0):
+		return text
+	case v < 0:
+		return wording.Minus + text
+	}
+	return "+" + text
+}
+
+// within writes a band.
+func (d drawing) within(band float64) string {
+	if d.i.Absolute {
+		return "± " + d.unit().Bare(band)
+	}
+	return "± " + wording.Percent(band)
+}
+
 // scale maps values to coordinates, and keeps what lies beyond on the edge.
 type scale struct{ low, high, from, to float64 }
 

@@ -119,9 +119,13 @@ func TestWindowsLieInTheirBandAndTheFlagStandsAhead(t *testing.T) {
 			t.Error("a flag without a shelf life")
 		}
 	}
-	points := Of(contract.VelocityOf, insight(func(i *contract.Insight) { i.Absolute, i.Findings[0].Band, i.Published = true, .048, .48 }), time.UTC)
-	if p := band(t, points); !near(p.H, b.H) {
-		t.Errorf("an absolute band is set against relative effects: %v, want %v", p.H, b.H)
+	points := Of(contract.VelocityOf, insight(func(i *contract.Insight) {
+		i.Absolute, i.Unit, i.Findings[0].Band = true, contract.Points, 5
+		i.Windows = months(2, -8)
+	}), time.UTC)
+	p, d := band(t, points), all[Dot](points)
+	if !near(d[0].Y, p.Y+p.H/2-2*p.H/10) || d[1].Shape != Diamond || d[1].Title != "February 1998: −8.0" {
+		t.Errorf("an absolute tolerance has effects in the unit: %+v in %+v", d, p)
 	}
 }
 

@@ -19,10 +19,7 @@ func (d drawing) variety() bool {
 		return false
 	}
 	band := d.f.Band
-	if d.i.Absolute && d.i.Published != 0 {
-		band /= math.Abs(d.i.Published)
-	}
-	if band <= 0 && !d.i.Absolute {
+	if band <= 0 {
 		band = d.i.Tolerance
 	}
 	values := []float64{-1.3 * band, 1.3 * band}
@@ -33,13 +30,13 @@ func (d drawing) variety() bool {
 	x := scale{low, high, nameWidth, right}
 	end := top + float64(len(fs))*rowHeight
 	d.Height = end + 40
-	d.add(Rect{X: x.at(-band), Y: top, W: x.at(band) - x.at(-band), H: end - top, Tone: Band, Title: "allowed: ± " + wording.Percent(band)},
+	d.add(Rect{X: x.at(-band), Y: top, W: x.at(band) - x.at(-band), H: end - top, Tone: Band, Title: "allowed: " + d.within(band)},
 		Line{x.at(0), top - 4, x.at(0), end + 4, thin, Ink, Dashed})
 	for n, f := range fs {
 		d.row(f, x, top+float64(n)*rowHeight, band)
 	}
-	d.text(x.at(-band), end+20, Middle, Soft, relative(-band))
-	d.text(x.at(band), end+20, Middle, Soft, relative(band))
+	d.text(x.at(-band), end+20, Middle, Soft, d.effect(-band))
+	d.text(x.at(band), end+20, Middle, Soft, d.effect(band))
 	d.text(x.at(0), end+20, Middle, Soft, "as it is")
 	return true
 }
@@ -50,10 +47,10 @@ func (d drawing) row(f contract.Left, x scale, y, band float64) {
 	shape, tone := placed(f.Effect, f.Margin, band)
 	from, to := math.Min(x.at(0), x.at(f.Effect)), math.Max(x.at(0), x.at(f.Effect))
 	d.text(nameWidth-12, middle+4, End, Ink, "without "+wording.Format(f.Format))
-	d.add(Rect{X: from, Y: middle - 7, W: math.Max(1, to-from), H: 14, Tone: tone, Title: relative(f.Effect)},
-		Line{x.at(f.Effect - f.Margin), middle, x.at(f.Effect + f.Margin), middle, bold, Ink, Solid}, Dot{x.at(f.Effect), middle, radius, tone, shape, relative(f.Effect)})
-	d.text(labels, middle-1, Start, Ink, relative(f.Effect)+", weighs "+wording.Percent(f.Share))
+	d.add(Rect{X: from, Y: middle - 7, W: math.Max(1, to-from), H: 14, Tone: tone, Title: d.effect(f.Effect)},
+		Line{x.at(f.Effect - f.Margin), middle, x.at(f.Effect + f.Margin), middle, bold, Ink, Solid}, Dot{x.at(f.Effect), middle, radius, tone, shape, d.effect(f.Effect)})
+	d.text(labels, middle-1, Start, Ink, d.effect(f.Effect)+", weighs "+wording.Percent(f.Share))
 	if f.Contradicts {
-		d.add(Text{X: labels, Y: middle + 13, Size: fontSize, Tone: Warn, Bold: true, Content: "disagrees: " + relative(f.Gap)})
+		d.add(Text{X: labels, Y: middle + 13, Size: fontSize, Tone: Warn, Bold: true, Content: "disagrees: " + wording.Signed(f.Gap)})
 	}
 }

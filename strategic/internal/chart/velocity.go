@@ -31,7 +31,7 @@ func (d drawing) velocity() bool {
 	y := scale{low, high, bottom, top}
 	ahead := d.ahead()
 	x := scale{0, float64(len(ws)-1) + math.Max(ahead, .5), left + 16, right - 16}
-	d.add(Rect{X: left, Y: y.at(band), W: right - left, H: y.at(-band) - y.at(band), Tone: Band, Title: "allowed: ± " + wording.Percent(band)},
+	d.add(Rect{X: left, Y: y.at(band), W: right - left, H: y.at(-band) - y.at(band), Tone: Band, Title: "allowed: " + d.within(band)},
 		Line{left, y.at(0), right, y.at(0), thin, Ink, Dashed})
 	for n, w := range ws {
 		at := x.at(float64(n))
@@ -39,7 +39,7 @@ func (d drawing) velocity() bool {
 			d.add(Line{x.at(float64(n - 1)), y.at(ws[n-1].Effect), at, y.at(w.Effect), thin, Soft, Dotted})
 		}
 		shape, tone := placed(w.Effect, w.Margin, band)
-		title := fmt.Sprintf("%s: %s", wording.Window(w.Window, d.i.Grain, d.zone), relative(w.Effect))
+		title := fmt.Sprintf("%s: %s", wording.Window(w.Window, d.i.Grain, d.zone), d.effect(w.Effect))
 		d.add(Line{at, y.at(w.Effect - w.Margin), at, y.at(w.Effect + w.Margin), bold, tone, Solid}, Dot{at, y.at(w.Effect), radius, tone, shape, title})
 	}
 	d.velocityLabels(ws, x, y, band)
@@ -47,16 +47,15 @@ func (d drawing) velocity() bool {
 	return true
 }
 
-// laterBand is what is allowed of a later window, relative, as its effects are.
+// laterBand is what is allowed of a later window, in the unit of its effects.
 func (d drawing) laterBand() float64 {
-	band := d.f.Band
-	if d.i.Absolute && d.i.Published != 0 {
-		band /= math.Abs(d.i.Published)
+	switch {
+	case d.f.Band > 0:
+		return d.f.Band
+	case d.i.Absolute:
+		return d.i.Tolerance
 	}
-	if band <= 0 {
-		return unsaidLater
-	}
-	return band
+	return unsaidLater
 }
 
 // ahead is how many windows after the last one the flag stands; 0 for none.
@@ -85,26 +84,14 @@ func (d drawing) velocityLabels(ws []contract.Shifted, x, y scale, band float64)
 	}
 	now, base, edge := y.at(last.Effect)+4, y.at(0)+4, y.at(-band)+4
 	apart(&now, &base, &edge)
-	d.add(Text{X: labels, Y: now, Size: fontSize, Tone: Ink, Bold: true, Content: "last window " + relative(last.Effect)})
+	d.add(Text{X: labels, Y: now, Size: fontSize, Tone: Ink, Bold: true, Content: "last window " + d.effect(last.Effect)})
 	d.text(labels, base, Start, Ink, than)
-	d.text(labels, edge, Start, Soft, "allowed ± "+wording.Percent(band))
+	d.text(labels, edge, Start, Soft, "allowed "+d.within(band))
 	for _, v := range []float64{-band, band} {
-		d.text(left-8, y.at(v)+4, End, Soft, relative(v))
+		d.text(left-8, y.at(v)+4, End, Soft, d.effect(v))
 	}
 	d.text(left, axis, Start, Soft, wording.Window(ws[0].Window, d.i.Grain, d.zone))
 	if n := len(ws) - 1; n > 0 {
 		d.text(math.Max(x.at(float64(n)), left+roomForTwo), axis, End, Soft, wording.Window(last.Window, d.i.Grain, d.zone))
 	}
-}
-
-// relative writes a relative effect with its sign.
-func relative(v float64) string {
-	text := wording.Percent(math.Abs(v))
-	switch {
-	case text == wording.Percent(0):
-		return text
-	case v < 0:
-		return wording.Minus + text
-	}
-	return "+" + text
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/strata-crm/strata/strategic/internal/lifecycle"
 )
 
+func of[T any](v T) *T { return &v }
+
 func window(m int) contract.Window {
 	start := time.Date(1998, time.Month(m), 1, 0, 0, 0, 0, time.UTC)
 	return contract.Window{Start: start, End: start.AddDate(0, 1, 0)}
@@ -51,7 +53,7 @@ func insights() []knowledge.Record {
 	candidate := contract.Insight{
 		ID: "in-new", Goal: "g1", Metric: "purchase_frequency_month", Label: "Purchase frequency", Kind: contract.DifferenceInsight, State: contract.InsightCandidate, Unit: contract.PerPerson,
 		Scope: &contract.Condition{Field: "new", Op: contract.Eq, Value: true}, Against: &contract.Condition{Field: "new", Op: contract.Eq, Value: false}, Tolerance: .1, N: 120, Of: 120,
-		Withheld: &contract.Reason{Code: fault.LowSample},
+		Withheld: of(contract.Reason{Code: fault.LowSample, Item: "too_few"}.Figures(120, 400)),
 	}
 	until := time.Date(2026, 8, 7, 0, 0, 0, 0, time.UTC)
 	return []knowledge.Record{
@@ -68,7 +70,7 @@ func TestClaimsShowLampsWordsAndCharts(t *testing.T) {
 	for _, text := range []string{
 		"48.9 % ± 2.4", "3,318 of 23,570 customers", "published anew once", "Knowledge since 3 May 2026 (policy v7); Variety weakens", "until 7 August 2026", "decision pd-77",
 		"Texts disagree (+96.0 %) but weigh 2.0 %.", "Further claims", "Not knowledge: Velocity failed, owner informed", "Fails by the third window since it was published",
-		"No value yet: too few customers so far (120)", "customers who are new against customers who are not new", "Does it stand a bit later?", "valid until about",
+		"No value yet: too few customers so far (120 of the 400 that are needed)", "A fallen verdict on what a goal rests on changes its proof, not its status", "customers who are new against customers who are not new", "Does it stand a bit later?", "valid until about",
 	} {
 		if !strings.Contains(body, text) {
 			t.Errorf("the page does not say %q", text)

@@ -148,7 +148,7 @@ func stamp(t time.Time, zone *time.Location) string { return t.In(zone).Format("
 // GovernanceView is the company's rules, and what becomes of them.
 type GovernanceView struct {
 	InForce, Pending string
-	Group            string
+	Group, Fallen    string
 	Purposes         []PurposeView
 	Types            []TypeView
 	Versions         []VersionView
@@ -185,6 +185,10 @@ func governanceView(r governance.Record, zone *time.Location) GovernanceView {
 		return v
 	}
 	v.Group = wording.Count(int64(shown.Rules.MinimumGroup))
+	v.Fallen = "A fallen verdict on what a goal rests on changes its proof, not its status."
+	if shown.Rules.FallenInsight == contract.FallenStatus {
+		v.Fallen = "A fallen verdict on what a goal rests on changes its proof, and its status to not measurable."
+	}
 	for _, p := range shown.Rules.Purposes {
 		var types []string
 		for _, c := range p.Categories {
