@@ -134,6 +134,13 @@ func values(m map[contract.ParameterName]json.RawMessage) (bson.D, error) {
 
 // toBSON returns a JSON value with integers as int64 and other numbers as double.
 func toBSON(raw json.RawMessage) (any, error) {
+	if v, ok := plainValue(raw); ok {
+		return v, nil
+	}
+	return decoded(raw)
+}
+
+func decoded(raw json.RawMessage) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	var v any
