@@ -2,6 +2,7 @@ package directive
 
 import (
 	"slices"
+	"time"
 
 	"github.com/strata-crm/strata/operational/internal/job"
 	"github.com/strata-crm/strata/shared/contract"
@@ -151,7 +152,7 @@ func (r *Record) plan(w World) {
 	jobs := job.Plan(r.Order, w.Offers)
 	for i := range jobs {
 		if old := slices.IndexFunc(r.Jobs, func(o job.Job) bool { return o.ID == jobs[i].ID }); old >= 0 {
-			jobs[i].Coverage, jobs[i].Held = r.Jobs[old].Coverage, r.Jobs[old].Held
+			jobs[i].Coverage, jobs[i].Held, jobs[i].Seconds = r.Jobs[old].Coverage, r.Jobs[old].Held, r.Jobs[old].Seconds
 		}
 	}
 	for i := range r.Order.Compute {
@@ -216,6 +217,7 @@ func same(a, b []contract.Reason) bool {
 type Observation struct {
 	Coverage map[contract.ParameterName]float64
 	Held     map[contract.ParameterName]job.Held
+	Spent    map[string]time.Duration // by job, beside what is written down
 }
 
 // Observed returns the record after something it rests on has changed: who offers what, the coverage of parameters, or what
@@ -242,6 +244,7 @@ func Observed(r *Record, o Observation, w World, t Turn) (bool, error) {
 }
 
 func (o Observation) write(j *job.Job) {
+	j.Seconds += o.Spent[j.ID].Seconds()
 	if j.Kind != job.Collect {
 		return
 	}
@@ -255,7 +258,7 @@ func (o Observation) write(j *job.Job) {
 
 func sameJobs(a, b []job.Job) bool {
 	return slices.EqualFunc(a, b, func(x, y job.Job) bool {
-		return x.ID == y.ID && x.State == y.State && slices.Equal(x.Sources, y.Sources) && sameShare(x.Coverage, y.Coverage) && !y.Held.Grown(x.Held)
+		return x.ID == y.ID && x.State == y.State && slices.Equal(x.Sources, y.Sources) && sameShare(x.Coverage, y.Coverage) && !y.Held.Grown(x.Held) && !job.Longer(y.Seconds, x.Seconds)
 	})
 }
 

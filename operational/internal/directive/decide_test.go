@@ -262,6 +262,26 @@ func TestCostsAreToldByTheTenth(t *testing.T) {
 	}
 }
 
+func TestTimeThatComputingTookAddsUp(t *testing.T) {
+	t.Parallel()
+	r := received(t, order(1), allowed, everything)
+	i := slices.IndexFunc(r.Jobs, func(j job.Job) bool { return j.Kind == job.Compute })
+	id := r.Jobs[i].ID
+	for _, c := range []struct {
+		took time.Duration
+		want float64
+		news bool
+	}{{10 * time.Millisecond, 0, false}, {2 * time.Second, 2, true}, {100 * time.Millisecond, 2, false}, {500 * time.Millisecond, 2.5, true}} {
+		news, err := Observed(r, Observation{Spent: map[string]time.Duration{id: c.took}}, everything, at(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if news != c.news || r.Jobs[i].Seconds != c.want {
+			t.Errorf("%s more: news %v and %v seconds, want %v and %v", c.took, news, r.Jobs[i].Seconds, c.news, c.want)
+		}
+	}
+}
+
 // TestWishesNeverDegrade: a wish's source or coverage is told, and the state stays.
 func TestWishesNeverDegrade(t *testing.T) {
 	t.Parallel()

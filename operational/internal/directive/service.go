@@ -55,6 +55,7 @@ type Options struct {
 	Policy   Policy
 	Sources  Sources
 	Coverage Coverage
+	Meter    *job.Meter // of the time that computing takes; nil: answers do not tell it
 	Compiles func(*contract.Computation) *contract.Reason
 	Changed  func() // called after the set in force may have changed; must not block
 	Now      func() time.Time
@@ -171,6 +172,9 @@ func (s *Service) Look(ctx context.Context) (int, error) {
 	if o.Coverage, o.Held, err = s.o.Coverage.Coverage(ctx, asked(records)); err != nil {
 		return 0, fmt.Errorf("coverage: %w", err)
 	}
+	if s.o.Meter != nil {
+		o.Spent = s.o.Meter.Spent()
+	}
 	changed := 0
 	for i := range records {
 		moved, err := s.look(ctx, &records[i], o, w)
@@ -196,8 +200,9 @@ func (s *Service) look(ctx context.Context, seen *Record, o Observation, w World
 		}
 		ruled = &v
 	}
+	var written []job.Job
 	err = s.o.Store.Update(ctx, seen.ID(), func(r *Record) (err error) {
-		moved = false
+		moved, written = false, nil
 		t := s.turn(ctx)
 		if r.Order == nil || r.Order.Revision != seen.Order.Revision {
 			return nil // it changed meanwhile, and was judged as it is now
@@ -211,9 +216,24 @@ func (s *Service) look(ctx context.Context, seen *Record, o Observation, w World
 			}
 		}
 		moved, err = Observed(r, o, w, t)
+		if moved {
+			written = r.Jobs
+		}
 		return err
 	})
+	if err == nil {
+		s.told(written, o)
+	}
 	return moved, err
+}
+
+// told takes off the meter what has just been written into jobs.
+func (s *Service) told(jobs []job.Job, o Observation) {
+	for _, j := range jobs {
+		if took := o.Spent[j.ID]; took > 0 {
+			s.o.Meter.Told(j.ID, took)
+		}
+	}
 }
 
 // again applies what policy says of a directive on which it spoke under other rules, or not at all.

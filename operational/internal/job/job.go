@@ -35,6 +35,7 @@ type Job struct {
 	Required bool                `json:"required"`
 	Sources  []contract.SourceID `json:"sources,omitempty"`
 	Coverage *float64            `json:"coverage,omitempty"` // of a parameter, 0..1; nil while too few customers are known
+	Seconds  float64             `json:"seconds,omitempty"`  // that computing a metric has taken, as far as it was written down
 	Held     *Held               `json:"held,omitempty"`     // of a parameter whose facts are counted; nil while there are none
 }
 
@@ -103,6 +104,9 @@ func (j *Job) Summary() contract.JobSummary {
 	}
 	if h := j.Held; h != nil {
 		s.Events, s.Bytes = &h.Events, &h.Bytes
+	}
+	if j.Kind == Compute && j.Seconds > 0 {
+		s.Seconds = &j.Seconds
 	}
 	return s
 }

@@ -64,6 +64,8 @@ type Options struct {
 	Logger    *slog.Logger
 	Tracer    trace.TracerProvider // nil means no spans
 	Ingested  func() time.Time     // when ingest last took something in; nil if that is not known
+	// Spent is told how long each window took, on the wall clock; nil: nobody asks.
+	Spent func(contract.DirectiveID, contract.MetricID, time.Duration)
 }
 
 // Engine keeps every window that a directive asks for measured: each closed one once, and again when late facts change

@@ -24,7 +24,11 @@ func (e *Engine) traced(ctx context.Context, p *Program, o *contract.Operational
 			attribute.String("strata.window.grain", string(p.c.Grain)), attribute.String("strata.window.start", w.From.Start(e.o.Zone).UTC().Format(time.RFC3339)),
 			attribute.String("strata.directive", string(o.ID)), attribute.Int64("strata.directive.revision", o.Revision)))
 	defer span.End()
+	begun := e.o.Now()
 	err := measure(ctx)
+	if e.o.Spent != nil {
+		e.o.Spent(o.ID, p.c.Metric.ID, e.o.Now().Sub(begun))
+	}
 	if err != nil {
 		span.SetStatus(codes.Error, "not measured")
 	}
