@@ -16,6 +16,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/govern"
 	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/operational/internal/insight"
+	"github.com/strata-crm/strata/operational/internal/job"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/mongostore"
 	"github.com/strata-crm/strata/operational/internal/prediction"
@@ -120,8 +121,8 @@ func calendar(c Config) metric.Calendar {
 
 // complete adds what rests on collecting: answering directives, measuring, and the consumers.
 func (h *directing) complete(col *collecting) error {
-	warehouse := mongostore.NewMetrics(h.c.Tenant.ID, h.d.DB)
-	engine, err := h.engine(col, warehouse)
+	warehouse, meter := mongostore.NewMetrics(h.c.Tenant.ID, h.d.DB), job.NewMeter()
+	engine, err := h.engine(col, warehouse, meter)
 	if err != nil {
 		return err
 	}
@@ -130,7 +131,7 @@ func (h *directing) complete(col *collecting) error {
 		return err
 	}
 	answering, err := directive.NewService(directive.Options{
-		Store: h.directives, Policy: h.policy, Sources: offers{col.registry}, Coverage: warehouse, Compiles: metric.Supported,
+		Store: h.directives, Policy: h.policy, Sources: offers{col.registry}, Coverage: warehouse, Meter: meter, Compiles: metric.Supported,
 		Changed: h.force.Wake, Now: h.d.Now, Trace: telemetry.TraceID, Span: telemetry.Traceparent,
 		Logger: h.d.Telemetry.Logger,
 	})
@@ -197,7 +198,7 @@ func (h *directing) examiner(col *collecting) (*insight.Engine, error) {
 	})
 }
 
-func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics) (*metric.Engine, error) {
+func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics, meter *job.Meter) (*metric.Engine, error) {
 	zone, err := h.c.Tenant.Location()
 	if err != nil {
 		return nil, err
@@ -210,7 +211,7 @@ func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics) (*met
 		Tenant: h.c.Tenant.ID, Zone: zone, Calendar: calendar(h.c), Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col}, Warehouse: warehouse, Sink: out,
 		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, Ingested: h.pulse.last, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
-		Tracer: h.d.Telemetry.Tracer,
+		Tracer: h.d.Telemetry.Tracer, Spent: meter.Add,
 	})
 }
 
