@@ -2,6 +2,7 @@ package effort
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,6 +19,8 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func of[T any](v T) *T { return &v }
 
+var completed = contract.Method{Call: "track", Event: "Order Completed"}
+
 func pursued() (*plan.Plan, *contract.StrategicDirective) {
 	p := &plan.Plan{
 		ID: "p-1", State: plan.Active, Customers: 1000, Constraints: contract.Constraints{Tolerance: .1},
@@ -26,8 +29,8 @@ func pursued() (*plan.Plan, *contract.StrategicDirective) {
 			Unit:    "marketing",
 			Metrics: []plan.Metric{{Definition: contract.Definition{ID: own, Version: "1.2.0", Parameters: []contract.ParameterName{"order_time"}}, Required: true}},
 			Collect: []contract.Collection{
-				{Parameter: contract.Parameter{Name: "order_time", DataType: contract.Transactional, Owner: "sales", Steward: "data"}, Required: true},
-				{Parameter: contract.Parameter{Name: "exit_reason", DataType: contract.Conversed, Owner: "service", Steward: "data"}},
+				{Parameter: contract.Parameter{Name: "order_time", DataType: contract.Transactional, Owner: "sales", Steward: "data", Method: completed}, Required: true},
+				{Parameter: contract.Parameter{Name: "exit_reason", DataType: contract.Conversed, Owner: "service", Steward: "data", Method: contract.Method{Call: "track", Event: "Exit"}}},
 			},
 		}},
 	}
@@ -93,12 +96,13 @@ func TestTheMeasuredSpreadCorrectsThePlannedOne(t *testing.T) {
 func record() directive.Record {
 	p, d := pursued()
 	o := contract.OperationalDirective{
-		Order: contract.Order{ID: "od-1", Standing: contract.InForce}, Part: "marketing", Collect: p.Parts[0].Collect,
+		Order: contract.Order{ID: "od-1", Standing: contract.InForce}, Part: "marketing", Collect: append(slices.Clone(p.Parts[0].Collect), contract.Collection{Parameter: contract.Parameter{Name: "customer_id", Method: completed}}),
 		Compute: []contract.Computation{{Metric: p.Parts[0].Metrics[0].Definition}},
 	}
 	return directive.Record{Strategic: d, Plan: p, Orders: []contract.OperationalDirective{o}, Answers: map[contract.DirectiveID]contract.Acknowledgement{
 		"od-1": {Jobs: []contract.JobSummary{
 			{Kind: "collect", Item: "order_time", State: "running", Events: of(int64(100)), Bytes: of(int64(2000))},
+			{Kind: "collect", Item: "customer_id", State: "running"}, // comes with the same events
 			{Kind: "collect", Item: "exit_reason", State: "waiting", Events: of(int64(5))},
 			{Kind: "compute", Item: string(own), State: "running", Seconds: of(.5)},
 		}},
@@ -111,14 +115,14 @@ func TestTheCostOfAGoal(t *testing.T) {
 	other.Strategic.Goal.ID, gone.Strategic.Goal.ID = "g-2", "g-3"
 	gone.Strategic.Standing = contract.WithdrawnEnd
 	c := Of(&r, []directive.Record{r, other, gone})
-	if *c.Events != 105 || *c.Bytes != 2000 || *c.Seconds != .5 || len(c.Jobs) != 3 {
+	if *c.Events != 105 || *c.Bytes != 2000 || *c.Seconds != .5 || len(c.Jobs) != 4 {
 		t.Errorf("%+v", c)
 	}
 	if d := cmp.Diff([]Lacking{{"bytes", 1}}, c.Missing); d != "" {
 		t.Errorf("missing (-want +got):\n%s", d)
 	}
 	for _, j := range c.Jobs {
-		if j.Shared != 1 {
+		if j.Shared != 1 && j.Item != "customer_id" {
 			t.Errorf("%s is shared with %d goals, want the one in force", j.Item, j.Shared)
 		}
 	}
