@@ -26,12 +26,30 @@ func TestBenchDriver(t *testing.T) {
 	insert := fastest(10, 3, func(int) {
 		must[*mongo.InsertManyResult](t)(coll.InsertMany(t.Context(), docs))
 	})
-	ping := pings(t, c)
-	find := fastest(rounds, calls, func(int) { must[bson.Raw](t)(coll.FindOne(t.Context(), byID("x")).Raw()) })
-	t.Logf("the driver alone: insertMany %.0f documents/s; ping %v, findOne %v, ratio %.2f", rate(batchSize, insert), ping, find, find.Seconds()/ping.Seconds())
+	update := fastest(10, 3, func(i int) {
+		if err := upsertStore(t.Context(), coll, i, 0); err != nil {
+			t.Fatal(err)
+		}
+	})
+	ping, find := driverReads(t, c)
+	t.Logf("the driver alone: insertMany %.0f documents/s, upserts %.0f/s; ping %v, findOne %v, ratio %.2f", rate(batchSize, insert), rate(batchSize, update), ping, find, find.Seconds()/ping.Seconds())
 }
 
-// nobody returns a client of a server that finds doc whatever is asked, and inserts nothing.
+// driverReads returns what an empty command and a find of one document take with a server that does nothing.
+func driverReads(t *testing.T, c *mongo.Client) (ping, find time.Duration) {
+	t.Helper()
+	coll := c.Database("bench").Collection("events")
+	return pings(t, c), fastest(rounds, calls, func(int) { must[bson.Raw](t)(coll.FindOne(t.Context(), byID("x")).Raw()) })
+}
+
+// driverShare prints which part of the time in the store is the driver's own, and the ratio to bare Pebble that a store
+// would have which costs nothing at all.
+func driverShare(t testing.TB, what string, bare, inStore, driver time.Duration) {
+	t.Helper()
+	t.Logf("%-60s the driver alone takes %.0f %% of it; with a store that costs nothing the ratio would be %.2f", what, 100*driver.Seconds()/inStore.Seconds(), bare.Seconds()/driver.Seconds())
+}
+
+// nobody returns a client of a server that finds doc whatever is asked, and stores nothing.
 func nobody(t *testing.T, doc bson.Raw) *mongo.Client {
 	t.Helper()
 	l := wire.NewListener("nobody.local:27017")
@@ -43,10 +61,10 @@ func nobody(t *testing.T, doc bson.Raw) *mongo.Client {
 				return
 			}
 			go func() {
-				r := bufio.NewReaderSize(conn, 64<<10)
+				r, replies := bufio.NewReaderSize(conn, 64<<10), wire.NewReplies(conn)
 				for {
 					m, err := wire.Read(r)
-					if err != nil || wire.WriteReply(conn, m, answer(m, doc)) != nil {
+					if err != nil || replies.Write(m, answer(m, doc)) != nil {
 						return
 					}
 				}
@@ -69,12 +87,12 @@ func answer(m *wire.Message, doc bson.Raw) bson.Raw {
 		return nil
 	}
 	switch first.Key() {
-	case "insert":
+	case "insert", "update":
 		n := 0
 		for _, s := range m.Sequences {
 			n += len(s.Docs)
 		}
-		reply = append(reply, bson.E{Key: "n", Value: int32(n)})
+		reply = append(reply, bson.E{Key: "n", Value: int32(n)}, bson.E{Key: "nModified", Value: int32(n)})
 	case "find":
 		reply = append(reply, bson.E{Key: "cursor", Value: bson.D{{Key: "firstBatch", Value: bson.A{doc}}, {Key: "id", Value: int64(0)}, {Key: "ns", Value: "bench.events"}}})
 	case "isMaster", "ismaster", "hello":

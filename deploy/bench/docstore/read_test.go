@@ -13,7 +13,8 @@ import (
 // TestBenchCollection loads one collection step by step and measures everything that depends on its size on the way.
 func TestBenchCollection(t *testing.T) {
 	client := store(t)
-	l := &loaded{coll: collection(t, client, "events"), db: bare(t)}
+	idle := nobody(t, document(t, 0))
+	l := &loaded{coll: collection(t, client, "events"), db: bare(t), idle: idle.Database("bench").Collection("events")}
 	small, full := first(), size()
 	l.extend(t, small, 1)
 	before := l.costs(t)
@@ -28,6 +29,8 @@ func TestBenchCollection(t *testing.T) {
 	}
 	ping, point := pings(t, client), after[0].time
 	t.Logf("ping %v, findOne by _id %v, by index %v, sorted 50 %v", ping, point, after[1].time, after[2].time)
+	driverPing, driverFind := driverReads(t, idle)
+	t.Logf("the driver alone: ping %v, findOne %v, which is %.0f %% of findOne by _id and %.2f times the ping that the store answers", driverPing, driverFind, 100*driverFind.Seconds()/point.Seconds(), driverFind.Seconds()/ping.Seconds())
 	atMost(t, "findOne by _id / ping", point.Seconds()/ping.Seconds(), 2)
 	atMost(t, "findOne by a secondary index / ping", after[1].time.Seconds()/ping.Seconds(), 2)
 	atMost(t, "find sorted by an index, limit 50 / findOne by _id", after[2].time.Seconds()/point.Seconds(), 4)

@@ -41,6 +41,7 @@ type loaded struct {
 	coll *mongo.Collection
 	db   *pebble.DB
 	n    int
+	idle *mongo.Collection // of a server that does nothing
 }
 
 // rate is the speed of one phase in documents per second.
@@ -48,11 +49,11 @@ func rate(n int, d time.Duration) float64 { return float64(n) / d.Seconds() }
 
 // extend inserts documents up to n into both, a slice each in turn so that both meet the same noise, and returns the
 // store's speed as a share of Pebble's, of the median slice. Both get bytes that are ready: neither is charged for making
-// them. The store's side includes the driver, which is most of what one client alone waits for.
+// them. The store's side includes the driver, which is most of what it takes: the share is measured and printed.
 func (l *loaded) extend(t testing.TB, n, workers int) float64 {
 	t.Helper()
 	const slice = 10 * batchSize
-	var store, bare []time.Duration
+	var store, bare, driver []time.Duration
 	from := l.n
 	for l.n < n {
 		count := min(slice, n-l.n)
@@ -62,12 +63,16 @@ func (l *loaded) extend(t testing.TB, n, workers int) float64 {
 			keys[i] = entries(docs[i])
 		}
 		batches := (count + batchSize - 1) / batchSize
-		store = append(store, timed(func() {
-			share(t, workers, batches, func(b int) error {
-				_, err := l.coll.InsertMany(t.Context(), docs[b*batchSize:min(count, (b+1)*batchSize)])
-				return err
+		insert := func(coll *mongo.Collection) time.Duration {
+			return timed(func() {
+				share(t, workers, batches, func(b int) error {
+					_, err := coll.InsertMany(t.Context(), docs[b*batchSize:min(count, (b+1)*batchSize)])
+					return err
+				})
 			})
-		}))
+		}
+		store = append(store, insert(l.coll))
+		driver = append(driver, insert(l.idle))
 		bare = append(bare, timed(func() {
 			share(t, workers, batches, func(b int) error {
 				return write(l.db, keys[b*batchSize:min(count, (b+1)*batchSize)])
@@ -76,6 +81,9 @@ func (l *loaded) extend(t testing.TB, n, workers int) float64 {
 		l.n += count
 	}
 	inStore, inBare := median(store), median(bare)
+	if len(driver) > 2 { // fewer show only how things start
+		driverShare(t, "insertMany"+with(workers), inBare, inStore, median(driver))
+	}
 	t.Logf("inserted %d documents with %d workers: store %.0f/s, bare Pebble %.0f/s", n-from, workers, rate(min(slice, n-from), inStore), rate(min(slice, n-from), inBare))
 	return inBare.Seconds() / inStore.Seconds()
 }
@@ -95,16 +103,20 @@ func write(db *pebble.DB, docs [][]entry) error {
 
 func TestBenchUpsert(t *testing.T) {
 	n := max(size()/10, smoke)
+	idle := nobody(t, document(t, 0)).Database("bench").Collection("profiles")
 	for _, workers := range []int{1, 2} {
 		coll := store(t).Database("bench").Collection("profiles")
 		db := bare(t)
-		var inStore, inBare, used, usedBare time.Duration
+		var inStore, inBare, used, usedBare, driver time.Duration
 		for round := range 3 { // the first inserts, the others modify
 			batches := n / batchSize
 			used += cpu(t, func() {
 				inStore += timed(func() {
 					share(t, workers, batches, func(b int) error { return upsertStore(t.Context(), coll, b, round) })
 				})
+			})
+			driver += timed(func() {
+				share(t, workers, batches, func(b int) error { return upsertStore(t.Context(), idle, b, round) })
 			})
 			usedBare += cpu(t, func() {
 				inBare += timed(func() {
@@ -114,6 +126,7 @@ func TestBenchUpsert(t *testing.T) {
 		}
 		requireSame(t, coll, db, n)
 		t.Logf("%d upserts with %d workers: store %.0f/s, bare Pebble %.0f/s; processor time %v and %v", 3*n, workers, rate(3*n, inStore), rate(3*n, inBare), used, usedBare)
+		driverShare(t, "bulkWrite of upserts"+with(workers), inBare, inStore, driver)
 		atLeast(t, "bulkWrite of upserts by _id / bare Pebble"+with(workers), inBare.Seconds()/inStore.Seconds(), 0.30)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -38,7 +37,7 @@ func (t *Tx) GetMany(c *Collection, ids [][]byte) ([]bson.Raw, error) {
 		}
 		wanted = append(wanted, fetch{key, i})
 	}
-	return out, t.fetchAll(c, wanted, out)
+	return out, t.fetchAll(wanted, out)
 }
 
 // fetch is one document to read and where to put it.
@@ -63,41 +62,43 @@ func docKeys(coll uint32, ids [][]byte) [][]byte {
 }
 
 // fetchAll reads from the snapshot, not from the transaction's own writes.
-func (t *Tx) fetchAll(c *Collection, wanted []fetch, out []bson.Raw) error {
+func (t *Tx) fetchAll(wanted []fetch, out []bson.Raw) error {
 	slices.SortFunc(wanted, func(a, b fetch) int { return bytes.Compare(a.key, b.key) })
 	if len(wanted) < parallelFetch {
-		return t.fetchSome(c, wanted, out)
+		return t.fetchSome(wanted, out)
 	}
 	var wg sync.WaitGroup
 	parts := slices.Collect(slices.Chunk(wanted, (len(wanted)-1)/min(runtime.GOMAXPROCS(0), 8)+1))
 	errs := make([]error, len(parts))
 	for i, part := range parts[1:] {
-		wg.Go(func() { errs[i+1] = t.fetchSome(c, part, out) })
+		wg.Go(func() { errs[i+1] = t.fetchSome(part, out) })
 	}
-	errs[0] = t.fetchSome(c, parts[0], out)
+	errs[0] = t.fetchSome(parts[0], out)
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
-func (t *Tx) fetchSome(c *Collection, wanted []fetch, out []bson.Raw) error {
-	prefix := dataPrefix(c.ID, documents, 0)
-	it, err := t.snap.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+func (t *Tx) fetchSome(wanted []fetch, out []bson.Raw) error {
+	if len(wanted) == 0 {
+		return nil
+	}
+	f, err := t.snap.newFinder(wanted[0].key, wanted[len(wanted)-1].key)
 	if err != nil {
 		return err
 	}
 	var copies room
 	for _, w := range wanted {
-		if !it.SeekPrefixGE(w.key) || !bytes.Equal(it.Key(), w.key) {
-			if it.Error() != nil {
+		if !f.find(w.key) {
+			if f.it.Error() != nil {
 				break
 			}
 			continue
 		}
-		v, err := it.ValueAndErr()
+		v, err := f.it.ValueAndErr()
 		if err != nil {
-			return errors.Join(err, it.Close())
+			return errors.Join(err, f.it.Close())
 		}
 		out[w.index] = copies.copy(v)
 	}
-	return errors.Join(it.Error(), it.Close())
+	return errors.Join(f.it.Error(), f.it.Close())
 }

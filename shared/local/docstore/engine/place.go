@@ -34,7 +34,7 @@ func (t *Tx) Places(c *Collection, ids [][]byte) ([]Place, error) {
 		wanted[i] = fetch{key, i}
 		size += len(key)
 	}
-	if err := t.fetchAll(c, wanted, found); err != nil {
+	if err := t.fetchAll(wanted, found); err != nil {
 		return nil, err
 	}
 	for i, text := range texts(keys, size) {

@@ -1,14 +1,12 @@
 package engine
 
 import (
-	"bytes"
 	"errors"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
@@ -141,7 +139,7 @@ func (p *preparer) add(doc bson.Raw) bool {
 }
 
 // look finds out which documents are there already. Ids that follow each other, as those of new documents mostly do, cost
-// one look for all; scattered ones a look each, which the filters of the tables answer.
+// one look for all.
 func (p *preparer) look() error {
 	order := make([]*Ready, 0, len(p.out))
 	for i := range p.out {
@@ -153,33 +151,21 @@ func (p *preparer) look() error {
 	if !slices.IsSortedFunc(order, byKey) {
 		slices.SortFunc(order, byKey)
 	}
-	prefix := dataPrefix(p.coll.ID, documents, 0)
-	it, err := p.tx.snap.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if len(order) == 0 {
+		return nil
+	}
+	f, err := p.tx.snap.newFinder([]byte(order[0].key), []byte(order[len(order)-1].key))
 	if err != nil {
 		return err
 	}
-	at, seeks, saved := false, 0, 0 // at: the iterator stands on the first key from the last one looked for on
 	var key []byte
 	for _, r := range order {
 		key = append(key[:0], r.key...)
-		switch {
-		case at && (!it.Valid() || bytes.Compare(key, it.Key()) < 0):
-			saved++
-			continue
-		case !at || !bytes.Equal(key, it.Key()):
-			if at = seeks <= max(saved, 8); at {
-				seeks++
-				it.SeekGE(key)
-			} else {
-				it.SeekPrefixGE(key)
-			}
-		}
-		r.taken = it.Valid() && bytes.Equal(key, it.Key())
-		if err := it.Error(); err != nil {
+		if r.taken = f.find(key); f.it.Error() != nil {
 			break
 		}
 	}
-	return errors.Join(it.Error(), it.Close())
+	return errors.Join(f.it.Error(), f.it.Close())
 }
 
 // InsertReady is [Tx.Insert] for a document that was made ready.
