@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/strata-crm/strata/deploy/internal/client"
@@ -40,6 +41,15 @@ func (c *insightListCommand) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(all, func(a, b client.Claim) int { // what a proof rests on comes first
+		switch {
+		case a.Own == b.Own:
+			return 0
+		case a.Own:
+			return -1
+		}
+		return 1
+	})
 	for _, card := range cards {
 		first := true
 		for _, claim := range all {

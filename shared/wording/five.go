@@ -60,17 +60,34 @@ func (s sentence) band() string {
 	return s.size(s.f.Band)
 }
 
+// allowed writes the tolerance of the statement.
+func (s sentence) allowed() string {
+	if s.i.Absolute {
+		return "± " + unitOf(s.i).Width(s.i.Tolerance)
+	}
+	return "± " + Percent(s.i.Tolerance)
+}
+
+// newcomers writes by how much customers to come may move the value: as a part of what is allowed, whatever the unit in
+// which the finding tells of both.
+func (s sentence) newcomers() string {
+	if s.f.Band <= 0 {
+		return "more than is allowed"
+	}
+	return Margin(s.i, s.f.Margin/s.f.Band*s.i.Tolerance)
+}
+
 func (s sentence) volume(v contract.Verdict) string {
-	read := InsightValue(s.i) + " after " + Sample(s.i)
+	read, published := InsightValue(s.i)+" after "+Sample(s.i), number(s.i, s.i.Published)
 	switch {
 	case v == contract.Holds:
-		return read + "; more customers like these will not move it by more than the " + s.band() + " allowed."
+		return fmt.Sprintf("%s; more customers like these will not take it beyond the %s allowed around the %s that was published.", read, s.allowed(), published)
 	case v == contract.Fails:
-		return fmt.Sprintf("%s, when %s was published: more data moved it by %s, and %s was allowed.", read, number(s.i, s.i.Published), s.size(s.f.Effect), s.band())
+		return fmt.Sprintf("%s, when %s was published: more data moved it by %s, and %s was allowed.", read, published, unitOf(s.i).Width(math.Abs(s.i.Value-s.i.Published)), s.allowed())
 	case s.f.Why == "newcomers_may_move":
-		return fmt.Sprintf("%s: exact for today, but newcomers may move it by %s, and %s is allowed.", read, s.size(s.f.Margin), s.band())
+		return fmt.Sprintf("%s: exact for today, but newcomers may move it by %s, and %s is allowed.", read, s.newcomers(), s.allowed())
 	}
-	return fmt.Sprintf("%s: it may lie further from the %s that was published than the %s allowed; more customers will tell.", read, number(s.i, s.i.Published), s.band())
+	return fmt.Sprintf("%s: it may lie further from the %s that was published than the %s allowed; more customers will tell.", read, published, s.allowed())
 }
 
 // later says how a closed window lies against the baseline, which for a forecast is the forecast.

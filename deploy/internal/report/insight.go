@@ -26,7 +26,9 @@ func ClaimLine(out io.Writer, c client.Claim) {
 		line = append(line, lamps[l.Verdict]+" "+l.Name)
 	}
 	write(out, "      "+strings.Join(line, "  "))
-	Say(out, "      ", c.Line+".")
+	if c.Insight.State != contract.InsightCandidate { // whose value says why already
+		Say(out, "      ", c.Line+".")
+	}
 	Say(out, "      ", string(c.Insight.ID))
 }
 
@@ -46,7 +48,10 @@ func claimed(out io.Writer, c client.Claim) {
 		text += ", data as of " + c.Insight.AsOf.UTC().Format("2 January 2006")
 	}
 	text += "; claimed to stand within " + c.Tolerance
-	if n := c.Insight.Republished; n > 0 {
+	switch n := c.Insight.Republished; {
+	case n == 1:
+		text += "; published anew once"
+	case n > 1:
 		text += fmt.Sprintf("; published anew %d times", n)
 	}
 	Say(out, "  ", text+".")
