@@ -192,7 +192,7 @@ func withheld(i *contract.Insight) string {
 	case w == nil:
 		return "it is still being examined"
 	case w.Code == fault.Validity:
-		return "its interval is still wider than half its tolerance, so more customers must be read"
+		return "its interval is still wider than half its tolerance, so it takes more customers"
 	case w.Code == fault.UnsupportedFeature:
 		return "such a claim cannot be made of this metric"
 	case guards[w.Item] != "":

@@ -67,6 +67,9 @@ func claimView(r *knowledge.Record, g *directive.Record, in input) ClaimView {
 		Anchor: "claim-" + string(i.ID), Claim: c.Claim, Value: c.Value, Sample: c.Sample, Tolerance: c.Tolerance, Note: c.Note, Own: c.Own,
 		Line: c.Line, LineClass: lineClass(r),
 	}
+	if i.State == contract.InsightCandidate {
+		v.Value = "No value yet" // the line says why
+	}
 	if i.Republished > 0 {
 		v.Republished = "published anew " + times(i.Republished)
 	}

@@ -70,7 +70,7 @@ func TestClaimsShowLampsWordsAndCharts(t *testing.T) {
 	for _, text := range []string{
 		"48.9 % ± 2.4", "3,318 of 23,570 customers", "published anew once", "Knowledge since 3 May 2026 (policy v7); Variety weakens", "until 7 August 2026", "decision pd-77",
 		"Texts disagree (+96.0 %) but weigh 2.0 %.", "Further claims", "Not knowledge: Velocity failed, owner informed", "Fails by the third window since it was published",
-		"No value yet: too few customers so far (120 of the 400 that are needed)", "A fallen verdict on what a goal rests on changes its proof, not its status", "customers who are new against customers who are not new", "Does it stand a bit later?", "valid until about",
+		"No value yet", "Not knowledge yet: too few customers so far (120 of the 400 that are needed).", "A fallen verdict on what a goal rests on changes its proof, not its status", "customers who are new against customers who are not new", "Does it stand a bit later?", "valid until about",
 	} {
 		if !strings.Contains(body, text) {
 			t.Errorf("the page does not say %q", text)
