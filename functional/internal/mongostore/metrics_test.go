@@ -1,7 +1,9 @@
 package mongostore
 
 import (
+	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,5 +71,65 @@ func TestDefinitionsFromBeforeLivesAreTakenOver(t *testing.T) {
 	must(t, err)
 	if use := f.InUse(nil); len(f.Versions) != 2 || use == nil || !contract.Same(*use, scoped("2.1.0")) {
 		t.Errorf("%+v", f)
+	}
+}
+
+// shelf is a library of nothing but what is put to use.
+type shelf struct{ base *contract.Definition }
+
+func (shelf) Check(*contract.Definition) error                 { return nil }
+func (s shelf) Shipped(contract.MetricID) *contract.Definition { return s.base }
+func (shelf) Needs(contract.MetricID) bool                     { return false }
+func (shelf) Use(...definition.Family)                         {}
+func (s shelf) service(t *testing.T, r *rig) *definition.Service {
+	t.Helper()
+	d, err := definition.NewService(definition.Options{Store: r.Stores, Library: s, Now: ticking(), Trace: func(context.Context) string { return "" }})
+	must(t, err)
+	return d
+}
+
+// TestTwoCertificationsAtOnceMeet has two drafts made from one version certified at the same moment. 2.0.0 may come after
+// 1.0.1, but 1.0.1 not after 2.0.0: whoever comes second must see the first.
+func TestTwoCertificationsAtOnceMeet(t *testing.T) {
+	t.Parallel()
+	base := scoped("1.0.0")
+	for round := range 10 {
+		r := newRig(t)
+		s := shelf{&base}.service(t, r)
+		words, history := base, base
+		words.Version, words.Label = "1.0.1", "another"
+		history.Version, history.Unit = "2.0.0", contract.Money
+		seen := map[string]int64{}
+		for _, d := range []contract.Definition{words, history} {
+			v, err := s.Draft(t.Context(), d, "mia")
+			must(t, err)
+			v, err = s.Move(t.Context(), d.ID, d.Version, v.Revision, definition.Review, "sam", "")
+			must(t, err)
+			seen[d.Version] = v.Revision
+		}
+		var wg sync.WaitGroup
+		var refused atomic.Int32
+		for version, revision := range seen {
+			wg.Go(func() {
+				_, err := s.Move(t.Context(), base.ID, version, revision, definition.Certify, "eva", "")
+				for fault.Is(err, fault.Transient) {
+					_, err = s.Move(t.Context(), base.ID, version, revision, definition.Certify, "eva", "")
+				}
+				switch {
+				case err == nil:
+				case version == "1.0.1" && fault.Is(err, fault.Invalid):
+					refused.Add(1)
+				default:
+					t.Errorf("round %d, %s: %v", round, version, err)
+				}
+			})
+		}
+		wg.Wait()
+		vs, err := s.Versions(t.Context(), base.ID)
+		must(t, err)
+		last := func(n int) time.Time { return vs[n].History[len(vs[n].History)-1].At }
+		if vs[0].Definition.Version != "2.0.0" || !vs[0].InUse || refused.Load() == 0 && last(1).After(last(0)) {
+			t.Errorf("round %d: %s was certified behind %s", round, vs[1].Definition.Version, vs[0].Definition.Version)
+		}
 	}
 }
