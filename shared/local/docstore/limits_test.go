@@ -1,6 +1,7 @@
 package docstore_test
 
 import (
+	"encoding/binary"
 	"strings"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/strata-crm/strata/shared/local/docstore"
+	"github.com/strata-crm/strata/shared/local/docstore/wire"
 )
 
 // TestLimits sends what the driver itself would refuse to send: trap 139 of the design.
@@ -36,6 +38,28 @@ func TestLimits(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s: code %d, want %d", c.what, got, c.want)
 		}
+	}
+}
+
+// TestTooLongAMessageEndsItsConnection is the rest of trap 139: whoever sends more than 48,000,000 bytes hears nothing and
+// is cut off, and the others go on.
+func TestTooLongAMessageEndsItsConnection(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t, docstore.Options{InMemory: true})
+	bad, good := dialRaw(t, s), dialRaw(t, s)
+	head := binary.LittleEndian.AppendUint32(nil, wire.MaxMessageSize+1)
+	head = binary.LittleEndian.AppendUint32(append(head, 1, 0, 0, 0, 0, 0, 0, 0), 2013)
+	if _, err := bad.c.Write(head); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := bad.c.Read(make([]byte, 1)); n != 0 || err == nil {
+		t.Errorf("the connection answers %d bytes, %v", n, err)
+	}
+	if code := good.code("admin", doc("ping", 1)); code != 0 {
+		t.Errorf("ping on another connection: code %d", code)
+	}
+	if got := good.run("admin", doc("hello", 1)).Lookup("maxMessageSizeBytes").AsInt64(); got != wire.MaxMessageSize {
+		t.Errorf("hello announces %d bytes", got)
 	}
 }
 

@@ -76,19 +76,37 @@ func (s *facetStage) run(_ context.Context, env *expr.Env, in Iterator) (Iterato
 			}
 		}
 		b := bsonx.NewDoc(0)
+		total := 0
 		for i, stages := range s.facets {
-			v, err := collectArray(ctx, stages, env.Clone(), Slice(docs))
+			v, err := collectArray(ctx, stages, env.Clone(), Slice(docs), func(n int) error {
+				if total+n > maxAccumulated {
+					return mongoerr.New(facetTooLarge, "document constructed by $facet is %d bytes, which exceeds the limit of %d bytes", total+n, maxAccumulated)
+				}
+				return nil
+			})
 			if err != nil {
 				return nil, err
 			}
+			total += len(v.Value)
 			b.Append(s.names[i], v)
 		}
 		return Slice([]bson.Raw{b.Raw()}), nil
 	}}, nil
 }
 
-// collectArray runs stages and answers their documents as an array.
-func collectArray(ctx context.Context, stages []stage, env *expr.Env, in Iterator) (bson.RawValue, error) {
+// facetTooLarge is the code of a $facet whose outputs together exceed the bound.
+const facetTooLarge = 4031700
+
+// joinTooLarge bounds what a $lookup joins to one document.
+func joinTooLarge(n int) error {
+	if n > maxAccumulated {
+		return mongoerr.New(4568, "the array of a nested pipeline exceeds the maximum document size")
+	}
+	return nil
+}
+
+// collectArray runs stages and answers their documents as an array, of which check is told the size in bytes.
+func collectArray(ctx context.Context, stages []stage, env *expr.Env, in Iterator, check func(n int) error) (bson.RawValue, error) {
 	out, err := runStages(ctx, stages, env, in)
 	if err != nil {
 		return bson.RawValue{}, err
@@ -101,8 +119,9 @@ func collectArray(ctx context.Context, stages []stage, env *expr.Env, in Iterato
 		if err != nil || !ok {
 			return arr.Value(), err
 		}
-		if used += len(d); used > maxAccumulated {
-			return bson.RawValue{}, mongoerr.New(4568, "the array of a nested pipeline exceeds the maximum document size")
+		used += len(d)
+		if err := check(used); err != nil {
+			return bson.RawValue{}, err
 		}
 		arr.Append(bsonx.Document(d))
 	}

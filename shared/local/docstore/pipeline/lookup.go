@@ -255,7 +255,7 @@ func (s *lookupStage) join(ctx context.Context, env, inner *expr.Env, d bson.Raw
 	if err != nil {
 		return bson.RawValue{}, err
 	}
-	return collectArray(ctx, s.stages, inner, docs)
+	return collectArray(ctx, s.stages, inner, docs, joinTooLarge)
 }
 
 // filter is what a foreign document must match for one local document.
@@ -328,7 +328,7 @@ func (s *lookupStage) joinOwn(ctx context.Context, env *expr.Env, d bson.Raw) (b
 		}
 		stages = slices.Insert(slices.Clone(stages), 1, stage(&matchStage{matcher: m}))
 	}
-	return collectArray(ctx, stages, env, Slice(nil))
+	return collectArray(ctx, stages, env, Slice(nil), joinTooLarge)
 }
 
 func equals(path string, v bson.RawValue) bson.Raw {

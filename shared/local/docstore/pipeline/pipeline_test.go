@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/expr"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 	"github.com/strata-crm/strata/shared/local/docstore/pipeline"
 )
@@ -157,6 +158,39 @@ func TestMemoryBound(t *testing.T) {
 	}
 	if _, err := run(t, `[{"$sort":{"weight":1}},{"$skip":2},{"$limit":5}]`, pipeline.Deps{MemoryLimit: 64 << 10}, in); err != nil {
 		t.Errorf("a $sort that a $limit bounds: %v", err)
+	}
+}
+
+// A $sample whose documents are replaced by larger ones stops at the bound too.
+func TestSampleOfGrowingDocuments(t *testing.T) {
+	t.Parallel()
+	in := sales(1000)
+	for i := range in[10:] {
+		in[10+i] = bsonx.With(in[10+i], "pad", bsonx.String(strings.Repeat("x", 10_000)))
+	}
+	_, err := run(t, `[{"$sample":{"size":10}}]`, pipeline.Deps{MemoryLimit: 20_000, Env: &expr.Env{Rand: func() float64 { return 0.0001 }}}, in)
+	if err != nil {
+		t.Errorf("one large document within the bound: %v", err)
+	}
+	at := 0
+	every := func() float64 { at++; return (float64(at%10) + 0.5) / float64(at+10) }
+	if _, err = run(t, `[{"$sample":{"size":10}}]`, pipeline.Deps{MemoryLimit: 20_000, Env: &expr.Env{Rand: every}}, in); mongoerr.CodeOf(err) != mongoerr.QueryExceededMemoryLimitNoDiskUseAllowed {
+		t.Errorf("ten large documents: %v, want code 292", err)
+	}
+}
+
+// The outputs of a $facet are bounded together: each of these is within what one may take.
+func TestFacetOutputIsBounded(t *testing.T) {
+	t.Parallel()
+	in := make([]bson.Raw, 40)
+	for i := range in {
+		in[i] = bsonx.NewDoc(1<<20).Append("pad", bsonx.String(strings.Repeat("x", 1<<20))).Raw()
+	}
+	if _, err := run(t, `[{"$facet":{"a":[{"$skip":0}],"b":[{"$skip":0}]}}]`, pipeline.Deps{}, in); err != nil {
+		t.Errorf("two outputs of 40 MiB: %v", err)
+	}
+	if _, err := run(t, `[{"$facet":{"a":[{"$skip":0}],"b":[{"$skip":0}],"c":[{"$skip":0}]}}]`, pipeline.Deps{}, in); mongoerr.CodeOf(err) != 4031700 {
+		t.Errorf("three outputs of 40 MiB: %v, want code 4031700", err)
 	}
 }
 

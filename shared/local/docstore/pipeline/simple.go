@@ -277,11 +277,12 @@ func (s *sampleStage) run(_ context.Context, env *expr.Env, in Iterator) (Iterat
 			if int64(len(kept)) < s.n {
 				kept = append(kept, d)
 				used += int64(len(d))
-				if err := s.c.exceeded(used, "$sample"); err != nil {
-					return nil, err
-				}
 			} else if at := int64(random() * float64(seen)); at < s.n {
+				used += int64(len(d) - len(kept[at]))
 				kept[at] = d
+			}
+			if err := s.c.exceeded(used, "$sample"); err != nil {
+				return nil, err
 			}
 		}
 		for i := len(kept) - 1; i > 0; i-- {

@@ -65,6 +65,31 @@ func TestReadRefusesBrokenMessages(t *testing.T) {
 	}
 }
 
+// TestLargestMessage is trap 139 of the design: a message of 48,000,000 bytes is read, one of a byte more is not.
+func TestLargestMessage(t *testing.T) {
+	t.Parallel()
+	// One document fills the sequence: 4 bytes of length, "a" as binary with 4 bytes of length and a subtype, an end.
+	const outside = headerSize + 4 + 1 + 5 + 1 + 4 + len("documents\x00")
+	for more, want := range map[int]error{0: nil, 1: ErrMalformed} {
+		doc := make([]byte, MaxMessageSize+more-outside)
+		binary.LittleEndian.PutUint32(doc, uint32(len(doc)))
+		copy(doc[4:], "\x05a\x00")
+		binary.LittleEndian.PutUint32(doc[7:], uint32(len(doc)-4-3-5-1))
+		size := binary.LittleEndian.AppendUint32(nil, uint32(4+len("documents\x00")+len(doc)))
+		b := frame(opMsg, join([]byte{0, 0, 0, 0, 0}, emptyDoc, []byte{1}, size, []byte("documents\x00"), doc)...)
+		if len(b) != MaxMessageSize+more {
+			t.Fatalf("the message has %d bytes", len(b))
+		}
+		m, err := Read(bytes.NewReader(b))
+		if !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v, want %v", len(b), err, want)
+		}
+		if want == nil && (len(m.Sequences) != 1 || len(m.Sequences[0].Docs) != 1 || m.Sequences[0].Docs[0].Validate() != nil) {
+			t.Errorf("%d bytes: read %d sequences", len(b), len(m.Sequences))
+		}
+	}
+}
+
 func TestHandshakeIsAnsweredInItsOwnForm(t *testing.T) {
 	t.Parallel()
 	m, err := Read(bytes.NewReader(frame(opQuery, join([]byte{0, 0, 0, 0}, []byte("admin.$cmd\x00"), make([]byte, 8), emptyDoc)...)))
