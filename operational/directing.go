@@ -78,7 +78,14 @@ func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error
 		insights:     mongostore.NewInsights(c.Tenant.ID, d.DB, outbox, d.NewID),
 	}
 	h.force = directive.NewForce(h.directives, d.Telemetry.Logger)
-	predictions, err := prediction.New(mongostore.NewMetrics(c.Tenant.ID, d.DB), minorUnits(c.Tenant.Currency), 0)
+	zone, err := c.Tenant.Location()
+	if err != nil {
+		return nil, err
+	}
+	known := mongostore.NewMetrics(c.Tenant.ID, d.DB)
+	predictions, err := prediction.New(prediction.Options{
+		Histories: known, Profiles: known, Collected: h.collected, Zone: zone, Currency: c.Tenant.Currency, Minor: minorUnits(c.Tenant.Currency),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +99,17 @@ func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error
 		Insights: h.insights,
 	}
 	return h, nil
+}
+
+// collected returns the parameters that the directives in force have collected.
+func (h *directing) collected() []contract.Parameter {
+	var all []contract.Parameter
+	for _, d := range h.force.Orders() {
+		for _, c := range d.Collect {
+			all = append(all, c.Parameter)
+		}
+	}
+	return all
 }
 
 // minorUnits returns how many minor units a currency has in one; 100 where ISO 4217 does not know it.

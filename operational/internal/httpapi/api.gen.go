@@ -125,10 +125,15 @@ func (e SourceDraftTrust) Valid() bool {
 
 // Defines values for PredictionKind.
 const (
-	PredictionKindAlive PredictionKind = "alive"
-	PredictionKindChurn PredictionKind = "churn"
-	PredictionKindRfm   PredictionKind = "rfm"
-	PredictionKindValue PredictionKind = "value"
+	PredictionKindAlive           PredictionKind = "alive"
+	PredictionKindChurn           PredictionKind = "churn"
+	PredictionKindChurnAttributes PredictionKind = "churn_attributes"
+	PredictionKindCohorts         PredictionKind = "cohorts"
+	PredictionKindNextPurchase    PredictionKind = "next_purchase"
+	PredictionKindRfm             PredictionKind = "rfm"
+	PredictionKindSegments        PredictionKind = "segments"
+	PredictionKindSurvival        PredictionKind = "survival"
+	PredictionKindValue           PredictionKind = "value"
 )
 
 // Valid indicates whether the value is a known member of the PredictionKind enum.
@@ -138,7 +143,17 @@ func (e PredictionKind) Valid() bool {
 		return true
 	case PredictionKindChurn:
 		return true
+	case PredictionKindChurnAttributes:
+		return true
+	case PredictionKindCohorts:
+		return true
+	case PredictionKindNextPurchase:
+		return true
 	case PredictionKindRfm:
+		return true
+	case PredictionKindSegments:
+		return true
+	case PredictionKindSurvival:
 		return true
 	case PredictionKindValue:
 		return true
@@ -149,10 +164,15 @@ func (e PredictionKind) Valid() bool {
 
 // Defines values for GetPredictionParamsKind.
 const (
-	GetPredictionParamsKindAlive GetPredictionParamsKind = "alive"
-	GetPredictionParamsKindChurn GetPredictionParamsKind = "churn"
-	GetPredictionParamsKindRfm   GetPredictionParamsKind = "rfm"
-	GetPredictionParamsKindValue GetPredictionParamsKind = "value"
+	GetPredictionParamsKindAlive           GetPredictionParamsKind = "alive"
+	GetPredictionParamsKindChurn           GetPredictionParamsKind = "churn"
+	GetPredictionParamsKindChurnAttributes GetPredictionParamsKind = "churn_attributes"
+	GetPredictionParamsKindCohorts         GetPredictionParamsKind = "cohorts"
+	GetPredictionParamsKindNextPurchase    GetPredictionParamsKind = "next_purchase"
+	GetPredictionParamsKindRfm             GetPredictionParamsKind = "rfm"
+	GetPredictionParamsKindSegments        GetPredictionParamsKind = "segments"
+	GetPredictionParamsKindSurvival        GetPredictionParamsKind = "survival"
+	GetPredictionParamsKindValue           GetPredictionParamsKind = "value"
 )
 
 // Valid indicates whether the value is a known member of the GetPredictionParamsKind enum.
@@ -162,7 +182,17 @@ func (e GetPredictionParamsKind) Valid() bool {
 		return true
 	case GetPredictionParamsKindChurn:
 		return true
+	case GetPredictionParamsKindChurnAttributes:
+		return true
+	case GetPredictionParamsKindCohorts:
+		return true
+	case GetPredictionParamsKindNextPurchase:
+		return true
 	case GetPredictionParamsKindRfm:
+		return true
+	case GetPredictionParamsKindSegments:
+		return true
+	case GetPredictionParamsKindSurvival:
 		return true
 	case GetPredictionParamsKindValue:
 		return true
@@ -194,10 +224,15 @@ func (e ExportPredictionParamsFormat) Valid() bool {
 
 // Defines values for ExportPredictionParamsKind.
 const (
-	ExportPredictionParamsKindAlive ExportPredictionParamsKind = "alive"
-	ExportPredictionParamsKindChurn ExportPredictionParamsKind = "churn"
-	ExportPredictionParamsKindRfm   ExportPredictionParamsKind = "rfm"
-	ExportPredictionParamsKindValue ExportPredictionParamsKind = "value"
+	ExportPredictionParamsKindAlive           ExportPredictionParamsKind = "alive"
+	ExportPredictionParamsKindChurn           ExportPredictionParamsKind = "churn"
+	ExportPredictionParamsKindChurnAttributes ExportPredictionParamsKind = "churn_attributes"
+	ExportPredictionParamsKindCohorts         ExportPredictionParamsKind = "cohorts"
+	ExportPredictionParamsKindNextPurchase    ExportPredictionParamsKind = "next_purchase"
+	ExportPredictionParamsKindRfm             ExportPredictionParamsKind = "rfm"
+	ExportPredictionParamsKindSegments        ExportPredictionParamsKind = "segments"
+	ExportPredictionParamsKindSurvival        ExportPredictionParamsKind = "survival"
+	ExportPredictionParamsKindValue           ExportPredictionParamsKind = "value"
 )
 
 // Valid indicates whether the value is a known member of the ExportPredictionParamsKind enum.
@@ -207,7 +242,17 @@ func (e ExportPredictionParamsKind) Valid() bool {
 		return true
 	case ExportPredictionParamsKindChurn:
 		return true
+	case ExportPredictionParamsKindChurnAttributes:
+		return true
+	case ExportPredictionParamsKindCohorts:
+		return true
+	case ExportPredictionParamsKindNextPurchase:
+		return true
 	case ExportPredictionParamsKindRfm:
+		return true
+	case ExportPredictionParamsKindSegments:
+		return true
+	case ExportPredictionParamsKindSurvival:
 		return true
 	case ExportPredictionParamsKindValue:
 		return true
@@ -514,6 +559,9 @@ type IdempotencyKey = string
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// Label defines model for Label.
+type Label = string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -581,8 +629,14 @@ type GetPredictionParams struct {
 	// AsOf A day, such as 1998-06-30.
 	AsOf AsOf `form:"asOf" json:"asOf"`
 
-	// Weeks Ahead, for value; 52 if absent.
+	// Weeks Ahead: for value, 52 if absent, and for next_purchase, 26 if absent.
 	Weeks *Weeks `form:"weeks,omitempty" json:"weeks,omitempty"`
+
+	// Label For churn_attributes: the parameter that says true or false of whether a customer left.
+	Label *Label `form:"label,omitempty" json:"label,omitempty"`
+
+	// Purpose What for; churn_attributes uses the values that were collected for it, and no others.
+	Purpose *string `form:"purpose,omitempty" json:"purpose,omitempty"`
 }
 
 // GetPredictionParamsKind defines parameters for GetPrediction.
@@ -593,8 +647,11 @@ type ExportPredictionParams struct {
 	// AsOf A day, such as 1998-06-30.
 	AsOf AsOf `form:"asOf" json:"asOf"`
 
-	// Weeks Ahead, for value; 52 if absent.
-	Weeks  *Weeks                       `form:"weeks,omitempty" json:"weeks,omitempty"`
+	// Weeks Ahead: for value, 52 if absent, and for next_purchase, 26 if absent.
+	Weeks *Weeks `form:"weeks,omitempty" json:"weeks,omitempty"`
+
+	// Label For churn_attributes: the parameter that says true or false of whether a customer left.
+	Label  *Label                       `form:"label,omitempty" json:"label,omitempty"`
 	Format ExportPredictionParamsFormat `form:"format" json:"format"`
 
 	// Purpose What the customers are looked at for, such as retention_analysis.
@@ -1161,6 +1218,20 @@ func (w *ServerInterfaceWrapper) GetPrediction(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter weeks: %s", err))
 	}
 
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", ctx.QueryParams(), &params.Label, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter label: %s", err))
+	}
+
+	// ------------- Optional query parameter "purpose" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "purpose", ctx.QueryParams(), &params.Purpose, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter purpose: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetPrediction(ctx, kind, params)
 	return err
@@ -1191,6 +1262,13 @@ func (w *ServerInterfaceWrapper) ExportPrediction(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "weeks", ctx.QueryParams(), &params.Weeks, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter weeks: %s", err))
+	}
+
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", ctx.QueryParams(), &params.Label, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter label: %s", err))
 	}
 
 	// ------------- Required query parameter "format" -------------
@@ -4087,110 +4165,118 @@ func (sh *strictHandler) Track(ctx echo.Context) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7D1/c9s2ll8Fw9uZ7E5oSU7S7Nae+8NN221mt5tc0p3+0foyMPkkoaYAFgAtaz2euU9zH+w+yc17AEmQ",
-	"AiXKVpJe5/7IRIlI4OH9/gndJZlalUqCtCY5u0tKrvkKLGj614V5M8e/czCZFqUVSiZnyQXL+SZlpsqW",
-	"jBt2+uWXfzmZvTx5PpskaSLwiV8r0JskTSRfQXKWcFwmTTT8WgkNeXJmdQVpYrIlrLjb1VrQ+OZ//jQ7",
-	"+fLy7sX9ifvwrP3whyRN7KbEBY3VQi6S+/s0eVVpo/Q2kD8sgUm4tUzNmV0CK/kC2BXMlYYhMDO3VAjY",
-	"it/+HeTCLpOz09lsFgPgdQ6rUlmQ2eZvsMGXaO0l8Bx0u3jw2Ak+F+4SWXT+PbfZMn6sb37gC2aX3LI1",
-	"N0wDz5sTbe06P3EL7d7u72IlbAN6Dy0FfdnDilhVq+TsC0TJSkj3r9MGPUJaWICmtd9qyEWG4P9NyLzZ",
-	"pOR22e5xjV/t4hCQuMNPiZ6vkjS54UUFSZrwQtzg39my0jK5jJHnXSVfD+2qK7lz04D6L1/EFn+vKp3B",
-	"4PqGvh7N+fzkX7OTL08u707TF7MBdv8R4NpERBIJn7K50oxwc86+eMbEnPErA9IOMfyaFgvBmSu94jY5",
-	"S3JVXRUIekPrZy/jtJbV6opIfe/OCcZ+pXIBBOVrCyv8O1PSgiQW42VZiIwj4NNfDEJ/FwDwBw3z5Cz5",
-	"t2mrlqbuWzOlxZp9Wny6/zGlksbt+koVBWQW8qNtfSHNGnUi7d5F/Y8oiFeQ8RWgrgGeLZmwsJokyPxc",
-	"22Lzm4DnnHHLCuDGMiWBVIdU+D+WCemA1eqq2Emv0j3x9DBg63UjwF4wvyTLVVatiFcbuToatvxykf1R",
-	"nTopRRlx2pNYCHVsd4O+LNJqfgeylUQSkmmtStDWi0Cmcoi8j5BYLoroVyswhi+8Ytn61lhuKxNqRZ5l",
-	"UCJ/pUleOSyh7P5acc2lFZK+kcp+8AJK/xbyhhcij6vNVsJ+CqBp9m7fUVe/QGYRrJontzCgwVSFcy+Q",
-	"Ec045sYl/R5ca76hk1dZBiai/765Ab0hNifGdkxNZ14zpRu7fyaromiWvVKqAC63zlvvkjaQx477FS+4",
-	"dEzaPW5LgVChCmlfvki2LWSaQKmcpR/x7FIVMB6R36kCYmgslLEjN0QXauyjyr6W3yovuCNeKLm2whHw",
-	"LvJ1yL3jFtSwUjejnzZW6fEPV2WpwZjRL1SSZ5mqpB35Ro8HHVOEOPK0aOBuj7tL6AO4OxTyTNCFs+av",
-	"GLu/UjJviNVX4ln9JbMawPmmBtDmGZZVxqoVaDNhry0ThvGiSBmXGxRMtEBqzpRdgjYp/g9ncwFFztbC",
-	"LhmXDCWLW6XZH+HXlElI2cLiH0hZYfEPpEzIlMGtMNb8iXGZM85qB7F7jDS5PVmoE/+faFo0z+ykPVrw",
-	"wIlYlUpb76Mtk7NkIeyyuppkajU1VnPLTzJdf5yaJdeQT+s1XWiCDom+4TXWumqioex4ea5VTkSke+zW",
-	"JdAMTT8vCmbFCsw5It8uhVwwKAwQSVgOc8jIUTyUU7sMFJwqxkVfw1zIQTZagdUie2IQGv9YihGmkBTC",
-	"zStJcQQv2MXb12OpG2x5XPJ+rVVZQv7WUXUTs/yVHK08ySO/22OJ6anULxzD7ze3ZcGFfOfMPHlNueNt",
-	"XrwNgJvzwkDfGfpGoBgSqkWOYsk9RZxAc5YLDZkVN4AUmaMeYdxcG/zoZbclHLJSzy7yzUAuoY7R10Lm",
-	"ak1vPjAhgEcKOWyXNAWMcZ8mC81FhCl/FHapKsuEJQgbDDwx52ylpF1SzNU/eO2X4ZFTCrMwksLHvYK2",
-	"FKRvgOuI+4X+H6I9Eh9e+iDxw+XdLH35PI4Ck6kS9p2+VXp9JkOgB3lL8rjwUtSBGFoBN5UGdOU7LOTQ",
-	"5CjMLL8Gs0eA3XuTcNeHy6+zIiQGU5Q6jR88lvH85CltCTDvSm/OLZygCo0hfa7VaqSsW/UQj4A2oJdT",
-	"BCxGodctTrqSJxZeG2yDLQr4R1z34JdSmCWEUUjjM7ffXhyApRUvS/w4qJgiUGwdE/2gd2odT45pZC9k",
-	"RmHYmqNVojTgKMuWJlqtzVhns5Lx6KyJXWOBm7aHIKzHAi5f1WSVGtqlNYVb3ATEC/cd5pqvNZ/vZJ0u",
-	"qt9/d3Hy7IuXteZGUCJ6m5/ML+9evoirqZD1gkzbc59TbPKuR2KjLvzfEZsAywqBmkoDz5uDnDOzVGvp",
-	"XFD8Twx6YeUTaSt+G+70RZAVbnE6yEdNAm0WjTIa3jk0L9iJX4cZJEp/acRiaaN+fcHFivErtICNH+/w",
-	"IqxxXnZKH0mp3vDC/WuOPsIN6FxgBIAu+RpFknJRGow1TEmyn7BBV2IlpNKsksKasV5dDfRxXbrX0lgu",
-	"Y6iQ7N23r9jz58+/ZF5UA5Z9MUsT5wXwDVsvlQF2BQshJfrY3nlFE8zl5olh/1KSnO4VcOSobk6i5dc6",
-	"dbpFE3TkeRtXsZxbzsqCW2Q2wwzInAmL0ZZh6I4bxjWwbAnZNeSU+7va4F8pEabJD1IcQJkXyMlaC2ug",
-	"mE96FPjFKDl5x9ffu6QQQvp9a/LjOpn4JOINkKPiIzbnGaSOuTCe0xq9yl8rXgi7oYeQQR7HNSGkx+Wc",
-	"t3Xd7M1axrKAqv7vLTo3FbcBkwFrrvP9oUG7TOo3a1+OSX1blhlw5jhbqRwKZqEoDBGvKAIlYNUCMFyY",
-	"sAu20Koqn6DYLyoNjt+Qq9l6CRrQdxb4gmJmRcG/Iz5+JnbMVFXk7ArYWmli0coy9HaQi7eiCB4tSb6t",
-	"dLbkBveeW4phhHHSiABQnlspXJvTkltophN0A/FeLFcfPKrV8bD8Cl1IV9/Z1uzXrjQY8fS5jBdeBtas",
-	"yy1pQmz4oHd7rHNN5cj2hPXSHroY9/TTD9e+tDd4vi653jivYcUxjiSmYeoGdJfF4qLeceTGI4t4eZus",
-	"S1Xkbyq7h969bMoZAq9dCQW5uhDWFuD0sFUM13T5rSpktoAZcjBiIYfwhRrK7HJtto+/ddwtgq3ruuHe",
-	"l/vRoIO1yx8NlDHeiND7VaM2hCtaz4W1ZIwmh2RD0uQGtOkmjHdnSurnEaq0ofahUI8MHpA/o1CvdxRt",
-	"4/y8R2Bdtdy3VchaUD0EjTaruf5yt3UsG0sweV+tVpwqxEcNtNsdfEdAU2eMs7iT4V4gMlwtE+S1Dcdc",
-	"vlgWCcSFLWBHzBljsi3GeQeZ0nk0s9Wky6hNIwNxA3lKmu8XdWVcmJpxTZUr1BbOI8PvnSPWetpLYawi",
-	"wuyiZLPhxAN1ZDo267vOClgIY9FdbMu1XZq14cyY6myarLWw8LeopRwKcZpXYjLtkwRdoIT3q/d3GlAY",
-	"tzuKO92bttEUjNOmAyAG4vD4yvEQxLHyV08whpIOdAD/dOqAGjiJGa6BV76/bK9N25E26+84F9rUiaAR",
-	"7xf8kKeDJNOYUqajoYnHPwQoO525BrkxlZ6ALba8rX5esMZCe8IwDeRRH4AYI957WGBQ9KquWIx2hv5R",
-	"FcUZm8OanG4umQXpHPyiYFfoyHe+ilrS/d6zmu/yKZw3xl1j3xhGWmpVLZaPZMcuNF9tWFP6StlSrdmc",
-	"u1JKoRbUh3ODBMZACONGLiTkky113qdt6HMptPU16HEa2gsjcnhcIUoDN+rAzGZfY7gldtWphixGDWDM",
-	"yscDjIJbkL4nZOvLQT9SzeeenRtxHMo7NzHOcAivG0t4SC5cw42ondlR+nooE5AmVlcD+f01t6BXXF/v",
-	"0zg/Ng/2ySnyumNwO7PQYLIRvBqY4Hw9BA3zw0AOumWKuq6W8aLw+U3qcdA3FMJauLXReprjnYNyql3O",
-	"2gpfOSvQsXMi4QQen2dcOklnK75hXGtxA0Gn9BI144u/LM/Js/N1RSRGAW4v1A85ZAXXTj0EScZns3SY",
-	"wTvP7c+fR9j/IYXGFb997d6vN/X/PN0hPf1Uk/LOLpWRXZGVW37OeFPv7+Nh63w1fjGeQl1reAFmOLMa",
-	"SNKBeGvkLIc5rwoU2EpeS7WWQdH3BrSYCyq81F/ubbE7TMaiElTXKMisFcWbeXL20x4v10UE9+mWveDV",
-	"Ymn/Wcbrfof2t9V9hiO9tAN60w5tOJPKvmsaIMe9QsQY36HTSwNHrEjoKT7aFXxQk5xam3fAIxHrG5kB",
-	"q2l/xlyfGXvKGoKzpyzYjz1lIULZU+YpzZ6ytu3MPeXpxJ4ypO9IP+0RDXrdg2FoQj6Y5ghRdmBex1Sm",
-	"hOzR8UvPfXUtU0zRguCzAVwDu4bSnrF/gVYf+AqfSpnIQVqR8eIDUi/iN6aJVZYXkcS1W+J7Id2QzAg4",
-	"s0prkNmIKDxcO3gvpp7WXFhfsY3QxhXs5QKMZUtu2AYss4raRB7SktaweNAsubMv+l2kLXpE72R9qLTV",
-	"mA0hArZptMjOIOzyPk1+DL21vg/vvIR/SutC/1gDNHBdCNDeBUFMXgFIj1nIJ+yC5kGYmKNQUgvgmnc9",
-	"jnG+awkyj5Lza78UZbKkskTKkpMmuNp4SDph8LgNd4bANTSXsXjKQFZpYTfvUZ/63gB1De34AJk34JqM",
-	"rn9/aW3Zz0htx/X0LbuGDTof6LlUBjRDM35OIbBhnLmVGW05qWdtaEtuRNbf8Z7s5VxFwl03Q2JcJb3J",
-	"xBnGzbVrwEMOqSwYX2N1dXcDMjdhU5ZhVTlh5KeRtiF+sIpNb059z613ap+Y9nxp04Kp9MrnLYfKz0uu",
-	"4Rw5UPeaTCuZg2ZTXopOdjHYVywk5CdCshK0UfKJ8Whj32ittIO3Py9i2B/fffuKffniiz//yXdsbEpg",
-	"lZZnLpV55t84+7mazZ5nmcqBPpFm8Rng5D09mrIAMFbwDbFEU3NITiezyYy8ghIkL0VyljyfzCbPXePL",
-	"kngrcr42b0pPLIAcnOaZ13lylvxdGPt1+1jaGcQc8OPaR6ZugA89uT0P+nHJ+8veyNSz2eygcZvtnOoB",
-	"Ho1LTke8mXraYI+zbOMaNDpexBfUedCSICU9lE98s6hz4+MANxgKRphQr7siia+TowLlhurWc1d3Jsbx",
-	"nQzr7jQWlWcsXxgqrbX0vsSFd7PO9K75fD/IRn+FlouSR5J4DAnjE1VtHeIISH4jgwXbighVUDi1utR9",
-	"K0Oo3RKmyKhm3sHaAwdCLweI6Eovu4X/tX8mDuxRR3Lvxk4/b53vMyqNJlj9hErD0+0YXOzJ66p/Bbfo",
-	"6VLmPmDamk2IY5UZaKZC28N0JevWS4OqZS4K10jlbDeaWw220hLytO1jHOqNZRduAde6hmsLw+r+UdfK",
-	"hq6MhLXrGxOSrZcic4KIzjZZ5sbDpgCly+HvLdeexZNwTHhzvOHgoIs1NiP8EZVhzZpxZagreQwG+gqp",
-	"4GYzaDvXTodko3LLQjEla+0Y5anduml6pyu5064E1PtIeGxTWCPGmine0Wp9DNz+EPb4EmKlx/KQdB7k",
-	"nLkrCPZZB0eBqRO7/lUc4zdpVUeXgt/Suo8WwT1B6U4x8c21kS6K+/v7z8VXXdobxeZcH4OnvpF5y0au",
-	"scOH2aQ1vZ6uEYgRObVJPlh0p3XL+WPZJpKemauiUGvXKkyjmnQcsgtd49IxKu/BN7OQhXJmYsGF9C2a",
-	"nH0xe+5aQQtlrPfh0BbRSmSKqC95STcVsGYKHY0T+iyUUKh79p8Y5lrcG5/Q9U5tmyInAniuR4jB2Mxt",
-	"t0rirpDZUSa5Tzv73p7IfHvvftIW2N3PiVbrn5Mzdpqynwk4/Mfd//zXf9/fU6lKdvNoV0LysJuovdTg",
-	"U9rNoGNkv8L3LGa8iJ6H6ULnUxnL1krnaAdDV+TxotwwMt0nhECkjFu2Qq49TWez2UFCS2BPs95s8JDV",
-	"7cwQf0RadPaJUIOO/u9tTcDPnu+sDuwuApDbEgwPM8M3BkV6qdZsVWVLfOVY1n2O8LVuA0WvNVf5zoxC",
-	"LSg10LRxuPEIP4ff0Fe6OZph8tJcyp5Yr35oVLDnxxR33Bo0olg7IjX0fyqHVM//fNp40NPtiCmkmhUY",
-	"N06FUT62KtuoTejIJJV1kRrQZT4HppTqU0zv/Kfdbn8zaPXx4qealnHvzEN5rFySaA704GSRCHBy5FRR",
-	"mKnfqUO+Dx/8fz3yUD0SToR9Ul0SEvoYrB3yw7YyudrUk3ekQmjW7kC14atKU3BXTBDiB5NUfjPRlJ7Q",
-	"LctgwtpxQOHuH7OqyFMmMQ6obyWhzEZdX9p24P0dF9/X7Pwxskm9ezQ+sWMc3nkwoBRLUQK69Wl9cQbN",
-	"muJrTQAkZA63qbMXa24Y3PKVoIQgPkEda0ouPIHwbavU9TFY8Tu1bic9qeGVCpN55w6INDRm3LJMGWsO",
-	"ZMl2rsRM766FzHdasmDi8dAMTu8OyxG6jW5OHfGcu8/x0Spw9/V7wfTNFjP9lWaFyBcGGcx3InVWdGna",
-	"kepkI+dJAxYIyHsID0w77eqeG3rjolRf5gUVr+leKgmQu0BSo2lnVjG4pTxrCaos6inlstIlel62vu5k",
-	"oW5ASy6zsEjFi0KtzblrZoSMumBdSh7jDtdnsaXTlP5Nc+hA1ajp+t1/dWtmbpI0uS3MrTvdrxXYaGfk",
-	"4N0yAXdqaCd6XftD3QSqAUVGKPmBS15sjDBD1596Yh5yP+sYD+kwWb6R+YSXPFvCpMZJR7L352zSrfVU",
-	"CfJ2VbhXzYmaz0UGzQWbptTAc7MEsKtiQn8fvqWFWztFih74ZsQj0mrNStAdix/cxPnK4e3ka2FKZZqb",
-	"nXZdzPmRFBblP2soU9fe41vQD1JZbZZkp4f/H+1jn9FBbqZK9jVhjXeCqfXRnLeeiQHLOG6CSlJIl+2l",
-	"25+O5I1QOqmzE7nEPgmPqr2ZWRmb6DFuYspMm+GauDf8rYAidwrLBe0d75b9EQ2CNilaFrrB4EPONyZl",
-	"Gm5AVpC6offU1Yo/0L3r6Nnjpz8106Kttm67SLP6zuFtY0P49xNfRywFBfdDPuzisXaJOBd9Oge8Mw43",
-	"4IET3Y/GoFxuQvMW3KhZ36MpOxHbKEXj+Ht3HuG9f+ZzqphmAPhICqa91fmYqbqLomDtIFO9QZina4at",
-	"wkCmJkLY1dElQz1I/b4eaj7M9ev9AIHzP44fEocjWqPE8fSI3Wa9SfOdNG97xIL+Vd+vYvzVXtSnRxmJ",
-	"w6/9fjQj1cdpWm39/dRMWNevG+We3TI+vXMfdkbA79vfI9gW9d0naWX0CCnYZno/KiMHMX/zCwxUwq4i",
-	"53615HIBD5Ut/zscvxmh+pSkcphr3bRW+bnQthEvw4ylm04fzLXT3F2mu7s/2j/zGU1V/87f49ks9ALU",
-	"3IJ0YQaNZbjNyIRhyHoMI9ZOLflfkAE/A5D6Jua50rSfar3K5loS7dSUVJaGlI4twGN5BTnu8E6XrqYY",
-	"MMQS1u7HeX5ztkzCepw9O4KjI12TT7OdE3e6OdBxgLGiKOi6NpMyVeSg8VvDcoXM8ShF0BlYHzJk7ZzU",
-	"RwwCwon4KIkaUI+B9H+WzCq2XoJr8mz7eOsWsY9gLuPlG34NhsF8Dpl18ASzPLYN2aWtucGnOQvuiBSb",
-	"O3M3/0tciab6JLvi2fV2aOrHx161Z/7MjYrd+DRc5HPHqJ+WPT1hQt5sehcrxAfj9cWocdm/OZ3yQrif",
-	"yolr3wv6eovicWiD35lqb2s62FVqf5jpwRjy04UkfO204E+XKGBBCxnf+JrBWvlp3rmoE9l0B6aP/QP8",
-	"+QwO5UNqFF7VvwoXR+FX/rfejiM0zWbjOnI8FQ5od0T0SXsxUEPGUAj0E8OyQmXXrWoksBoldM4ypTVl",
-	"SKg5Hrd64n7oYuw4a0/M3bEfId4H8Nyz2Z9H8FvvR8Q+Nq+CzFlF5oi6Gx1Oz/1NwdFLgvdwLd1HOMy1",
-	"VIL8HQu+89UICWHq9woKJReG0Y3+u9Dn9cVmGIOv6yd+z0hUIfI6nfIxpJV8AcMIe4vf/t45jlqNApwZ",
-	"vt6DNJNpADmMtvfu+9874hwaDkOd1Ty7HsbcD/T17xlxVDFtbwWgGzTiCOuv7K9j8MuCvqmDmUoXyVky",
-	"pWDFL9V3FPxFBt1fKEh9eLKJ5OsnwcRrC1Ws6UC5ZGxaNynBhtFFTC4dUnXitY2vuTmPeNL/CVgT2eBb",
-	"UYBJqfp9RZNsaXMPQjOO5Kp5rkPe3Y8VzL217ah+5mCgc2JwQL1pwBJNp+AkMhE9uLAwDG5LYjFcOkB/",
-	"3WBGZa3mekZX+rwWMp+wN7LY1K017QiRWCz9rFTTaoO0pMnUVQBbWP0aAK43KtgLXzvV0aarlyq+95f3",
-	"/xsAAP//",
+	"7D3tbtxGkq/S4C3gBKZGI3/tWsL9UOx4YyRe++wsgkOiM3rImpmOON1Md1OjWUHAPc092D3JoaqbZHOm",
+	"OcORxnZg3I/Ektjsj/qu6qriTZKpRakkSGuS05uk5JovwIKm387N2yn+m4PJtCitUDI5Tc5ZzlcpM1U2",
+	"Z9ywk+fP/3Y0fnb0eDxK0kTgiD8q0KskTSRfQHKacJwmTTT8UQkNeXJqdQVpYrI5LLhb1VrQ+OZ//To+",
+	"en5x8+T2yP3wqP3hL0ma2FWJExqrhZwlt7dp8qLSRunNTf48Bybh2jI1ZXYOrOQzYBOYKg1928zcVOHG",
+	"Fvz6J5AzO09OT8bjcWwDr3NYlMqCzFY/wgpfornnwHPQ7eTBsCMcF64SmXT6httsHj/W9z/zGbNzbtmS",
+	"G6aB582JNladHrmJti/3E59AsbnYK6VZNq+0/Mit1WJSWTCnHpqeTNw+DF8ZhkhlSrMpLwwg2JdzsHPQ",
+	"jLOsMlYtQLMCprYP/AVtoo8s+NG/LvB/46PnHy9uxumzxz0E8ZNYCNugYX0NeriGYbGoFsnpU0TvQkj3",
+	"20kztZAWZqBp7ncacpEhdH4UMm8WKbmdt2tc4qNt1A4SV/g10dNFkiZXvKggSRNeiCv8lwCOs8G1/VhW",
+	"Optzg383MFsQl6aJqfSVuOIIrEzNlaY/riMquYhB530lX/dtXFdy674DZnj2JDb5B1XpDHrnN/R4sCBw",
+	"yD66uDlJn4x7kP0LwKWJSCjkg1M2VZoReFP29BETU8YnBqRNGZc5PezAOGWPnrWD+qh0SSuGe54qveA2",
+	"OU1yVU0KPF9DU4+exWlKVosJkdStAwYY+53KBdBRXltY4L+ZkhYkkTIvy0JkHE93/LvBI94EG/iLhmly",
+	"mvzbcSvKj91Tc0yTNeu0QHd/MaWSxq36QhUFZBbygy19Ls0S9Qit3sXPLyg0JpDxBQkK4NmcCQuLUYJM",
+	"xrUtVn+K/ZwxblkB3FimJJC4lQr/YpmQbrNaTYqt+CrdiIf7bbaeN7LZc+anZLnKqgXRasN8B4OWny6y",
+	"Pqogx8rII07jEAmhXuousM6wNJtfgewLQgkxvlYlaOtZIFM5RN7HnVguiuijBRjDZ176bDw1ltvKhNKX",
+	"ZxmUSF9pklcOSsi7f1Rcc2mFpCdS2Y+eQel3Ia94IfK4bG057NdgN83a7Ttq8jtkFrdV0+QGBDSYqnAm",
+	"GRKiGUbcOKVfg2vNV3TyKsvARITk91egV0TmRNiOqOnMS1Tjta10KquiaKadKFUAlxvnrVdJm53Hjvsd",
+	"L7h0RNo9bouBUKAKaZ89STY1cZpAqZx1NGDsXBUwHJA/qAJiYCyUsQMXRK0ydKiyr+Ur5Rl3wAsl11Y4",
+	"BN5EHofUO2xCDQt1NXi0sUoPH1yVpQZjBr9QSZ5lqpJ24BtrNOiIIoSRx0Wz7/a425g+2HcHQ54Iuvus",
+	"6StG7i+UzBtkrQvxrH7IrAbwdjSgzjONvWxG7LVlwjBeFGi1rJAxUQOpKVNoW5sU/8LZVECRs6Wwc8Yl",
+	"Q87iVmn2DfyRMgkpm1n8D1JWWPwPUiZkyuBaGGu+JXOIs9oQ7R4jTa6PZurI/xFVi+aZHbVHCwYciUWp",
+	"tPWG3Dw5TWbCzqvJKFOLY2M1t/wo0/WPx2bONeTH9ZzOnUODRF/xGmpdMdFgdjg/1yInwtJr5NZF0BhV",
+	"Py8KZsUCzBkC386FnDFA7wZRwnKYQkaG4r6U2iWg4FQxKnoJUyF7yWgBVovsgcHd+GEpeuVCkqM2rST5",
+	"K7xg5+9eD8VusORh0ftSq7KE/J3D6iqm+Ss5WHiSRX6zQxPTqNRPHIPv99dlwYV879Q8WU25o21evAs2",
+	"R37tujH0vSAXF0EtcmRL7jHiGJqzXGjIrLgCxMgU5Qjj5tLgj553W8QhKa3pRb7qib/UcY2lkLla0pt3",
+	"DKLgkUIK28ZNAWHcpslMcxEhyl+EnavKMmFphw0EHpgztlDSzsn3Wj94bZfhkVNys9CTwuFeQFsKbKyA",
+	"64j5hfYfgv1uYQM0SlUJu07fCr11IsNN99KW5HHmJa8DIbQAbioNaMp3SMiByWGYWX4JZgcDu/dG4ap3",
+	"51+nRYgNjpHrNP7goYznJ0tpg4F5l3tzbuEIRWgM6FOtFgN53aq7WAS0AL2c4sZiGHrdwqTLeWLmpcHm",
+	"tkUB/4jLHnwohZlD6IU0NnP79HwPKC14WeKPvYIpsouNY6Id9F4t4wFFjeSFxCgMW3LUShQZGaTZ0kSr",
+	"pRlqbFYy7p01vmvMcdN2H4CtkYALajWhpwZ3aY3hFjYB8sJ1+6nmpebTraTTBfWHH86PHj19Vktu3EpE",
+	"bvOj6cXNsydxMRWSXhCOe+xjl02s+kBk1N3/D0QmwLJCoKTSwPPmIGfMzNVSOhMU/4hOLyx8IG3Br8OV",
+	"ngaR9BamvXTUBNDGUS+joZ19g4cd/7WfQKL4l0bM5jZq1xdcLBifoAZs7HgHF2FNHY/EH0moXvHC/TZF",
+	"G+EKdC7QA0CTfIksSbEoDcYapiTpT1ihKbEQUmlWSWHNUKuu3vRhTbrX0lguY6CQ7P2rF+zx48fPmWfV",
+	"gGSfjNPEWQF8xZZzZYBNYCakRBvbG6+ogrlcPTDsX0qS0b0AjhTVjUm09FqHTjdwgoY8b/0qlnPLWVlw",
+	"i8RmmAGZM2HR2zIMzXHDuAaWzSG7hJxif5MV/uNCx018kPwAiryACygLa6CYjtYw8LtRcvSeL9+4oBDu",
+	"9E2r8uMymegkYg2QoeI9NmcZpI640J/TGq3KPypeCLuiQUgg96OacKeHpZx39SXS26WMRQFV/ecNPDfX",
+	"Tz0qA5Zc57tdg3aa1C/Wvhzj+vb6p8eY42yhciiYhaIwhLyiCISAVTO6ERuxczbTqiofINvPKg2O3pCq",
+	"2XIOGtB2FviCYmZBzr9DPv5M5JipqsjZBNhSaSLRyjK0dpCKN7wIHr3GfefvPQzjU3eTJ4zjRtwAxbmV",
+	"wrk5TbkB5qzSV7A57dspq++n3F0hoR6BEUjDuWJzfuVWmahqNreMz7iQbAU2RV7L+cowI2QGOIfQbCq0",
+	"say+q2Hf/MjRxmW/VePxo2fsDQjQ7OT50799u3n8Zt14zGwBueCEUYQ/n6BV6+6lNnwxE7/vWbvVSZO5",
+	"mM3jQ9eX2Hi1cEba3m9uOiQmcbP57cQIulRCrgWZP8GZh59xY6RU9j/BDhocB4CfYCck1mNDGmyl+6Ko",
+	"PagIaGrJbTaH/KUH36Z4L5RE48JHCeRqovIVheH9mx3be+CRWzoP9t/dS0PtMRiQSNpGDR1GugNULl1+",
+	"RMR1d/x3B3Yh4XLHd62P03ex81oyigehZM1NSmq3vnsf7bQjLym1I8SE26E/5BDSu/SpBb1g2pC3FEPA",
+	"LTtlwtQV6K7qiZsAcSLbCTfScZvUMVdF/rayO8hmLcpKKkK7q1XUdoWwtgBnn1nFcE4X965CJRTQVA5G",
+	"zGQfvNByMdtcngEyaANhyzrpYG+Z5PbapY9mlzHaiOD7RaNFhUsAmgpryUgd7RMlTZMr0KZ7kbQ9glqP",
+	"x12lDbb33fXQoAJYkHFL6+2U+ayXU7QUiPgpqtj41aGlkAY2CJod3toQ0lnx7k0yNCKGg0+u6ZeInAKb",
+	"m3v8buVm9jbMWWjaIZlPYel3QpZd/adc5GgSUe5JveB2o+STaN0tQnU7gdeybk9l6+AcJdKtttu6/nPT",
+	"dNnLY2jINippRdGjrrmxnlbqQBkK2Y0kyN0Kwi3SJm7FNobCOQqN5ZZ0p7tYDD5VzednylpL+R00FkEt",
+	"8i+2u4xl4x6NPlSLBae0qYNGn9sVfDpek3wTl+9RM74/hURQKKM/EOkzSCLRaWEL2BKIjUnYDay/h0zp",
+	"PHrd09whUb5nBuIKcifYflcT40gy45rSOVBVujAFPnfRiTb8NBfGKkLMNkw2C478pg6Mx2Z+l5MIM2Es",
+	"aMjbHKYuztoY35CUpTRZamHhx6i12Rf3a16JMaSPnHc3JXywaXf6HcU2t4c2T3beZWiSqbRozxYDdrh/",
+	"OlXfjmM5IWuM0ReJpwP40anbVM9JTH9iWOUd1p0G3Za7pPUVyWJ4P/jAqAyGjw5uXobk9zgc9niNzrQ5",
+	"GY87FsI2AgzIYkPjrV+W1VBoTxjejXjQB1uMIe+D85Re1Nf4gz2Bf1RFcYpGkMspl8yCdFGvomCTyq49",
+	"ipqRuz1QNd1mUDtXhLsKgSGENNdow92THDcsxyYfJGVztWRT7vILCjWj5NQrRDBaIJmSlgvpggVrmNgS",
+	"GlCo6+utx3Foz43I4X7ZGRq4UXte961LDDfFtuSNPo1RbzCm5ePedcEtSJ8oufGw14lS06kn54Yd+y5j",
+	"GzuzP66tG024zwWxhitRe3KD5HVfeDxNrK56Lr2X3IJecH25S+L80gxcR6fI6zT6zXB7A8mG8erNBOdb",
+	"A1A/PfRczLZEUSebZLwo/KWfr6ug+A1FhmJJJo529rpo7FLWhivLWYGGnWMJx/A4nnHpOJ0t+IpxrcUV",
+	"BN7GHCXjk7/Nz8iy88k2iIwC3FooH3LICq6deAhu3h6N034C74zbfakcIf+7ZN8s+PVr9369qP/1ZAv3",
+	"rN+/KG/sUm6Vyzzilp8x3iTBrcNh43w1fNGfQllreAGm/7ox4KQ94dbwWQ5TXhXIsJW8lGopg0yoK9Bi",
+	"KiiGWz/cmXe+H49FOai+uCe1VhRvp8nprzusXOcR3KYb+oJXs7n9ZxlPhtk36btOvh9ope2RsL1vFrZU",
+	"9n1TFTDsFULG8LTVtbvRiBYJLcV7m4J3yhxXS/MeeMRjfSszYDXuT5lLvmYPWYNw9pAF67GHLAQoe8g8",
+	"ptlD1uZiu1EeT+whQ/wOtNPukbXePRi6JmSDaY47yvYMaprKlJDd239ZM19dHjFTNCH4aADXwC6htKfs",
+	"X6DVR77AUSkTOUgrMl58ROxF7MY0scryIhbqpCneCOmqbQfsM6u0BpkN8MLDuYP3YuJpyYX1aUwR3Ljg",
+	"nLtam3PDVmCZVZQ7eZc87YbEgwqCrcVC7yO1QgMKCupDpa3EbBARkE0jRbY6YRe3afJLaK2t2/DOSvhn",
+	"PNrpqoKA60KA9iYIQnICID1kIR+xcyqSZGKKTEl58UvetTiG2a4lyDyKzpd+KopkSWUJlSUnSTBZ+Z10",
+	"3OBhC251gevdXMT8KQNZpYVdfUB56hPm1CW0NXWk3oBrUrr+/bm15XpEatOvp6fsElZofKDlUhnQDNX4",
+	"GbnAhnHmZma05KguQKUluRHZ+oq3pC+nKuLuusJK49LLmkicYdxcuqx0pJDKgvGJRy4ZzYDMTZipbFhV",
+	"jhjZaSRtiB6sYsdXJ74QxRu1D0x7vrSpS1B64eOWfTlZc67hDClQr1VeVDIHzY55KTrRxWBdMZOQHwnJ",
+	"StBGyQfGg419r7XSbr/rRZSGffP+1Qv2/MnTv37r0xhXJbBKy1MXyjz1b5z+Vo3Hj7NM5UA/kWTxEeDk",
+	"Aw1NWbAxVvAVkURz4ZacjMajMVkFJUheiuQ0eTwajx67bNA50VbkfG3clEbMXGZEM+Z1npwmPwljX7bD",
+	"0k5Hhx47rh1y7Krn0ZLbMdD3Xbi9WKsjfjQe71WDuhlT3cOiccHpiDVTl+DtMJZtXIJGa275jJKYWhRQ",
+	"npLIR76Cwpnx8Q03EArqelGuu0sSnzyGApQbSuaaumQsIhyf3rfslijT9YzlM0P3yi2+L3Di7aRzfNP8",
+	"fNtLRn+HloqSe6J4CArjZcbtPcQBgPxWBhO2NyJ0g8Ip/7NO5uwD7QYzRZoc5B2o3bGVwkUPEt3Vy3bm",
+	"f+3HxDd70H4YN0PbqGyc7wsKjcZZ/YxCw+PtEFTs0etu/wpu0dKlyH1AtDWZEMUq05NhjLqH6UrWeRMG",
+	"RctUFC672OluVLd1KlnaJvf3FYywczeBy+fGuYVhdVGFy+9GU0bC0iVTC8mWc5E5RkRjmzRzY2GTg9Kl",
+	"8A+Wa0/iSdg7Y3W4jhlBaUesccYnFIY1acaFoa7kIQjoO8SCK1ik5VyOOaKNrltmiilZS8coTW2XTcc3",
+	"upJb9UqAvU8ExzaENaDXB/k7Wi0PAdufw8IXAqz0UO7jzr2MM9e8Z5d2cBg4dmy33tNr+CKt6Ohi8BXN",
+	"e28W3OGUbmUTX3ESyaK4vb39UnTVxb1RbMr1IWjqe5m3ZOQSO7ybTVLTy+kagOiRU+3AnVn3uK7Dui/Z",
+	"RMIzU1UUauky75TrDSa9Xugql45S+QA+mYU0lFMTVCzg6hY4ezp+7OojCmWst+FQF9FMpIqoWGdO7XtY",
+	"05oFlRPaLHmdRohC8IFhru6rsQld7tSmKnIsgOe6BxsMjdx2b0lcL7ot1yS3aWfd6yOZb669HrQFdvNb",
+	"otXyt+SUnaTsN9oc/nLzv//9P7e3dFUlu3G0iZA8zCZqO/18Tr0ZZIzsFviexIxn0bMwXGjrVL+l0jnq",
+	"wdAUuT8rN4RMjQlxEynjli2Qak/S8Xi8F9PSto+ztYYZfVq301jjE+Kis04EG3T0f2/vBHxDlq23A9sv",
+	"AchsCTpquG6EkxXdpS6qbO5Sag+j3ae4v9ZsIO+1piqfmVGoGYUGmjQOVzPom9M0+JWuuLQfvVSsucPX",
+	"qwcNcvZ87f59Oyx+XTGkuij28/qDHm8HDCHVpMC4cSKM4rFV2XptQkfKi63z1IA63O0ZUqpPcXzjf9pu",
+	"9jfVx5/Of6pxGbfO/C4PFUsSzYHuHCwSAUwOHCoKI/VbZcibcOD/y5G7ypGwTPqzypIQ0Ycg7ZAeNoXJ",
+	"ZFWXo5MIoQL0PcWGv1U6Btd3iQDfG6Tyi4nm6gnNsgxGrK2RF64pp1VFnjKJfkDdqosiG/X90qYB7xs/",
+	"vanJ+VNEk9aaS31mwzhsBNQjFEtRApr1ad1NihowUG117QAJmcN16vTFkhsG13whKCCIIyhjTcmZRxC+",
+	"bZW6PAQp/qCWbfsDSnili8m80xgpDZUZtyxTxpo9SbKtKzHHN5dC5ls1WdAGYN8IzloD6QGyjVqwDxjn",
+	"OiEPkarUZhsHRtykqdJnGy2/WWXA+UbEcD7LgroEZHWXXt/9IvXX9b47YV8T5bLSpXJdre+jQi4+Ieu8",
+	"C0uNNjjn71QYRYY/yKCxAZ5+QW1TD3QpOLCjREDvAS3vQ/DHndx8T/prDSPoMp0XdFNPnSklQO4oQ6Md",
+	"w6xicE1B5RJUWdR9Sjy6Hd3g6Jm6Ai25zMIbOV4UamnOXOYmZJTy6+4f0MlySSUbAlzpr4YdY4zS5ELv",
+	"7iafmaskTa4Lc+3A8EcFNpov2tuGLiBjDW3zD5cUUqfGNoW5H7nkxcqIAUw+uN/74Zn+SuYjXvJsDqMa",
+	"Jh0RsDuSlW7Mp0qQ14vCvWqO1HQqMmh6cZtSA8/NHMAuihH9u/+SFq7tMWJ0zzcjdqJWS1aC7thBQdPu",
+	"Fw5uRy+FKZVpmkBu6+H9iSQbRYXrXaYu6ckn5u8l29rY0Va/5z/aYV/QbWhqbXalpg13DSgh1Jy19poB",
+	"yzgugtJUSBcDp0aRB7LRKMjWWYkcBX81gTqgqeQZGv6qO24cNyVHcR/hlYAidwLLhTI6Nj/7BjWHNmnT",
+	"DuBjzlcmZRquQFaQuj4YqbtB/0iftUF/B3/6tqmhbaV1m1vbGD6bWong7+vgDnhBFrSSvluP0naKOBV9",
+	"PrekUyTY45cQ3g9GoFyuQvUWNN+uW27Ljh87SNA4+t4eXfngx3xJEdOURR9IwLQfgDhkAPO8KFhb3lUv",
+	"EEYvmxK00L2rkRDmunTRUJeXf6hLvfezEde+7+Tsj8MHCsLCtUHseHLAHLy1+vutOG8z54KsXp/FY3wX",
+	"UMpeVPJOXwi5NyHVx2kSkP2nLJiwLos5Sj3befz4xv2wNS7wof2+0Sarbz9Jy6MHCEw3PQ2iPLIX8Tdf",
+	"dKKL/Spy7hdzLmdwV97ynzn70zDV50SVg1xrprXCz/nADXsZZiw1Rb8z1R7nru/+9qxxP+YLqqr1zwMc",
+	"TmehFaCmFnzbJypWcYuRCkOX9RBKrK3lCoJk/ptjlNo9VZrWU61V2TRr0U5MSWWpdOvQDDyUVpDi9s//",
+	"6UqKHkUsYem+ffin02USlsP02QEMHelSn5rlHLtTk2FHAcaKoqDOriZlqshB41PDcoXEcS9B0Cnj71Nk",
+	"bfXYJ3QCwj4BURQ1Wz0E0P9ZMqvYcg4u9bXNbq4T5z6BuoxfavFLMAymU8is209Q4WRbl13amhp8PLTg",
+	"Dkmxajz3kSCJM1Gto2QTnl1uuqa+qO5Fe+YvnL7Z9U/DSb60j/p5ydMjJqTNJqOTOsYxXvdQj/P+1ckx",
+	"L4T7ql5c+p7T4w2Mx3cbfJKy7WG1t6nUfsPxzhDyNZfEfG0N5a8XyGBBYh1f+cuFpfI1zlNRB7KpXbb3",
+	"/QP4+QgOxUNqEE7qj+7GQfid/5TuYZimWWxYnpLHwh5JoAg+ac97btbRFQL9wLCsUNllKxppW40QOmOZ",
+	"0poiJFQygEs9cN/EGlrku8bm7tj3YO89aO7R+K8D6G3te6OfmlZB5qwidUQ5nw6mZ/6jAtHvCeygWurS",
+	"2E+1dFf5FTO+s9UICGHodwKFkjPD6OM/28Dn5cWqH4Kv6xFfMxBVCLxO/UAMaCWfQT/A3uHTr53iKAEr",
+	"gJnhyx1AM5kGkP1g++Cef+2Ac2DYD3RW8+yyH3I/0+OvGXB0Y9r2SqC+InGArc/sm1T4aUFf1c5MpYvk",
+	"NDkmZ8VPtdEM37V36H7MKPXuySoSrx8FdcDtrmJJB8oFY9M6dQtWjNpTuXBI1fHXVv7OzVnEo/VPypvI",
+	"Aq9EASal2+8J1felTXeIpkjL3ea5ugHXNSyoBmyTdH0lRk/mRG/ZfpOWJpr8yVGkTrx3YmEYXJcuuyr8",
+	"ekqbdkfXWk3TSnf1eSlkPmJvZbGqc3DawipB/cY7OTmIS6rXXQR7C2+/eja3VkC55r52bkebXGe68b29",
+	"uP2/AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

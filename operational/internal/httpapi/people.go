@@ -53,7 +53,16 @@ func (p *People) GetPrediction(ctx context.Context, r GetPredictionRequestObject
 	if err := may(ctx, p.Tenant, p.Gate, actionRead); err != nil {
 		return nil, err
 	}
-	set, err := p.Predictions.Make(ctx, prediction.Request{Kind: prediction.Kind(r.Kind), AsOf: contract.Day(r.Params.AsOf), Weeks: given(r.Params.Weeks)})
+	q := prediction.Request{
+		Kind: prediction.Kind(r.Kind), AsOf: contract.Day(r.Params.AsOf), Weeks: given(r.Params.Weeks),
+		Label: contract.ParameterName(given(r.Params.Label)), Purpose: contract.Purpose(given(r.Params.Purpose)),
+	}
+	if q.Kind == prediction.ChurnAttributes && q.Purpose != "" {
+		if err := p.Purposes(ctx, q.Purpose, contract.Descriptive); err != nil {
+			return nil, err
+		}
+	}
+	set, err := p.Predictions.Make(ctx, q)
 	return GetPrediction200JSONResponse(set.Summary), err
 }
 
@@ -70,14 +79,25 @@ func (p *People) ExportPrediction(ctx context.Context, r ExportPredictionRequest
 		return nil, err
 	}
 	purpose := contract.Purpose(r.Params.Purpose)
-	if err := p.Purposes(ctx, purpose, contract.Identification, contract.Transactional); err != nil {
+	q := prediction.Request{
+		Kind: prediction.Kind(r.Kind), AsOf: contract.Day(r.Params.AsOf), Weeks: given(r.Params.Weeks),
+		Label: contract.ParameterName(given(r.Params.Label)), Purpose: purpose,
+	}
+	if !q.Kind.OfPeople() {
+		return nil, fault.New(fault.Invalid, fault.BadRequest, "%s tells of nobody in particular: read its summary", q.Kind)
+	}
+	used := contract.Transactional
+	if q.Kind == prediction.ChurnAttributes {
+		used = contract.Descriptive
+	}
+	if err := p.Purposes(ctx, purpose, contract.Identification, used); err != nil {
 		return nil, err
 	}
 	format, err := export.ParseFormat(string(r.Params.Format))
 	if err != nil {
 		return nil, err
 	}
-	set, err := p.Predictions.Make(ctx, prediction.Request{Kind: prediction.Kind(r.Kind), AsOf: contract.Day(r.Params.AsOf), Weeks: given(r.Params.Weeks)})
+	set, err := p.Predictions.Make(ctx, q)
 	if err != nil {
 		return nil, err
 	}

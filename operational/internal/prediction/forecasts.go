@@ -95,8 +95,8 @@ func buyerKind(c btyd.Summary) string {
 	return "one_time"
 }
 
-// alive tells how likely customers are to be customers still, and when each will buy next.
-func (s *Service) alive(all []purchase.History, asOf purchase.Day) (Set, error) {
+// alive tells how likely customers are to be customers still.
+func (s *Service) alive(all []purchase.History, asOf purchase.Day, _ float64) (Set, error) {
 	customers, err := s.summaries(all, asOf)
 	if err != nil {
 		return Set{}, err
@@ -113,14 +113,11 @@ func (s *Service) alive(all []purchase.History, asOf purchase.Day) (Set, error) 
 	set := Set{Columns: []export.Column{
 		customerColumn,
 		{Name: "alive", Type: export.Number, Note: "probability that this is still a customer"},
-		{Name: "next_purchase_weeks", Type: export.Number, Note: "by then the next purchase will have come as likely as not; empty: never"},
-		{Name: "next_purchase_weeks_low", Type: export.Number, Note: "by then with a probability of 10 %; empty: never"},
-		{Name: "next_purchase_weeks_high", Type: export.Number, Note: "by then with a probability of 90 %; empty: never"},
 	}}
 	t, sum := newTally("likely_gone", "uncertain", "likely_alive"), 0.0
 	for i, c := range customers {
 		alive := fit.Model.PAlive(c.X, c.Tx, c.T)
-		set.Rows = append(set.Rows, []any{all[i].Customer, alive, next(fit.Model, c, .5), next(fit.Model, c, .1), next(fit.Model, c, .9)})
+		set.Rows = append(set.Rows, []any{all[i].Customer, alive})
 		t.add(likelihood(alive), alive)
 		sum += alive
 	}
@@ -137,13 +134,6 @@ func likelihood(alive float64) string {
 		return "uncertain"
 	}
 	return "likely_alive"
-}
-
-func next(m btyd.Countable, c btyd.Summary, share float64) any {
-	if weeks, known := btyd.NextPurchase(m, c, share); known {
-		return weeks
-	}
-	return nil
 }
 
 // held is how the model does when the latest half year, which it does not see, is compared with its forecast. Its measures

@@ -8,7 +8,7 @@ import (
 )
 
 // churn tells who has left, and why it is thought so. The main figure is the chance of having left.
-func (s *Service) churn(all []purchase.History, asOf purchase.Day) (Set, error) {
+func (s *Service) churn(all []purchase.History, asOf purchase.Day, _ float64) (Set, error) {
 	judged, err := churn.Transactional(all, asOf, churn.DefaultRule())
 	if err != nil {
 		return Set{}, err

@@ -1,7 +1,8 @@
 // Package prediction answers what is expected of each customer, or in which group they are, as of a day: it reads the
-// histories of purchases once, has a model of the packages rfm, churn and btyd judge them, and makes one table of it. The
-// table has a row per person and is for those who may see people; the summary tells of groups of ten and more only. It
-// owns no model and no data.
+// histories of purchases or what is known of customers once, has a model of the packages rfm, churn, btyd, nextpurchase,
+// segment and survival judge them, and makes one table of it. The table has a row per person and is for those who may see
+// people; the summary tells of groups of ten and more only. Two kinds, survival and cohorts, tell of nobody and are a
+// summary alone. It owns no model and no data.
 package prediction
 
 import (
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/strata-crm/strata/operational/internal/predict"
 	"github.com/strata-crm/strata/operational/internal/purchase"
@@ -24,26 +26,43 @@ type Kind string
 const (
 	RFM   Kind = "rfm"   // recency, frequency, monetary: scores and a named segment
 	Value Kind = "value" // purchases and revenue to come, BG/NBD and Gamma-Gamma
-	Alive Kind = "alive" // the chance that this is still a customer, and when they buy next, MBG/NBD
+	Alive Kind = "alive" // the chance that this is still a customer, MBG/NBD
 	Churn Kind = "churn" // whether they have left, by their own gaps, and why
+
+	NextPurchase    Kind = "next_purchase"    // whether and when they buy again
+	Segments        Kind = "segments"         // groups found in what they bought, in plain words
+	Survival        Kind = "survival"         // the time to the second purchase; of nobody in particular
+	Cohorts         Kind = "cohorts"          // the retention grid by month of the first purchase; of nobody in particular
+	ChurnAttributes Kind = "churn_attributes" // how likely they are to leave by what is known of them, and why
 )
 
 // Kinds returns all kinds.
-func Kinds() []Kind { return []Kind{RFM, Value, Alive, Churn} }
+func Kinds() []Kind {
+	return []Kind{RFM, Value, Alive, Churn, NextPurchase, Segments, Survival, Cohorts, ChurnAttributes}
+}
+
+// OfPeople reports whether the kind tells of each customer; the others are a summary alone.
+func (k Kind) OfPeople() bool { return k != Survival && k != Cohorts }
 
 // Request says what is wanted.
 type Request struct {
 	Kind  Kind
 	AsOf  contract.Day // purchases after it are not looked at
-	Weeks float64      // ahead, for value; 0 means 52
+	Weeks float64      // ahead: for value, where 0 means 52, and for next_purchase, where it means 26
+
+	// Label is, for churn_attributes, the parameter that says of a customer whether they left; Purpose that for which the
+	// values are used: those collected for another are not looked at.
+	Label   contract.ParameterName
+	Purpose contract.Purpose
 }
 
 // Group is customers whom a set tells to be alike.
 type Group struct {
 	Key       string   `json:"key"`
-	Customers *int64   `json:"customers"` // nil: too few to tell
-	Share     *float64 `json:"share"`     // of all customers
-	Mean      *float64 `json:"mean"`      // of the set's main figure, in Unit
+	Text      string   `json:"text,omitempty"` // in plain words, where the key does not say it
+	Customers *int64   `json:"customers"`      // nil: too few to tell
+	Share     *float64 `json:"share"`          // of all customers
+	Mean      *float64 `json:"mean"`           // of the set's main figure, in Unit
 }
 
 // Summary is what a set tells without telling of anybody.
@@ -56,6 +75,9 @@ type Summary struct {
 	Unit   contract.Unit `json:"unit"`            // of the main figure; money in minor units
 	Groups []Group       `json:"groups"`
 	Model  predict.Model `json:"model"`
+
+	Curve     *Curve     `json:"curve,omitempty"`     // of survival
+	Retention *Retention `json:"retention,omitempty"` // of cohorts
 }
 
 // Set is a prediction of every customer who had bought by the day.
@@ -72,32 +94,52 @@ type Histories interface {
 	Histories(ctx context.Context, until contract.Day) ([]purchase.History, error)
 }
 
-// Service makes sets.
-type Service struct {
-	histories Histories
-	minor     float64 // minor units in a unit of the currency
-	smallest  int64
+// Options are what sets are made from. All are required.
+type Options struct {
+	Histories Histories
+	Profiles  Profiles
+	Collected Collected
+	Zone      *time.Location // the organisation's: in which a day is one
+	Currency  string         // ISO 4217, the tenant's
+	Minor     float64        // minor units in one of the currency
+	Smallest  int            // the fewest customers that a summary may tell of, at least 10
 }
 
-// New returns a service. minor is how many minor units the tenant's currency has in one, smallest the fewest customers that
-// a summary may tell of, at least 10.
-func New(h Histories, minor float64, smallest int) (*Service, error) {
-	if h == nil || !(minor >= 1) {
-		return nil, errors.New("prediction: histories and the currency's minor units are required")
+// Service makes sets.
+type Service struct {
+	o        Options
+	minor    float64
+	smallest int64
+}
+
+// New returns a service, or an error naming what is missing.
+func New(o Options) (*Service, error) {
+	if o.Histories == nil || o.Profiles == nil || o.Collected == nil || o.Zone == nil || o.Currency == "" || !(o.Minor >= 1) {
+		return nil, errors.New("prediction: histories, profiles, what is collected, the zone, the currency and its minor units are required")
 	}
-	return &Service{h, minor, int64(max(smallest, leastGroup))}, nil
+	return &Service{o, o.Minor, int64(max(o.Smallest, leastGroup))}, nil
 }
 
 const (
 	leastGroup   = 10
 	defaultWeeks = 52
+	nextWeeks    = 26
 	maxWeeks     = 5 * 52
 )
 
-// Make returns the set. It fails with fault.Invalid on a kind, day or horizon that cannot be; with fault.Conflict, code
-// no_data_yet, without customers; and with fault.Conflict, code model_not_identified or low_sample, where the data cannot
-// carry the model.
+// makers is how the kinds that rest on histories of purchases are made.
+var makers = map[Kind]func(*Service, []purchase.History, purchase.Day, float64) (Set, error){
+	RFM: (*Service).scores, Value: (*Service).value, Alive: (*Service).alive, Churn: (*Service).churn, NextPurchase: (*Service).next,
+	Segments: (*Service).segments, Survival: (*Service).survival, Cohorts: (*Service).cohorts,
+}
+
+// Make returns the set. It fails with fault.Invalid on a kind, day, horizon, label or purpose that cannot be; with
+// fault.Conflict, code no_data_yet, without customers; code no_source, where what is needed is not collected; and code
+// model_not_identified or low_sample, where the data cannot carry the model.
 func (s *Service) Make(ctx context.Context, r Request) (Set, error) {
+	if r.Weeks == 0 {
+		r.Weeks = map[Kind]float64{NextPurchase: nextWeeks}[r.Kind]
+	}
 	if r.Weeks == 0 {
 		r.Weeks = defaultWeeks
 	}
@@ -105,29 +147,31 @@ func (s *Service) Make(ctx context.Context, r Request) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
-	all, err := s.histories.Histories(ctx, r.AsOf)
+	var set Set
+	if r.Kind == ChurnAttributes {
+		set, err = s.byAttributes(ctx, r, asOf)
+	} else {
+		set, err = s.fromHistories(ctx, r, asOf)
+	}
+	if err != nil {
+		return Set{}, fmt.Errorf("%s as of %s: %w", r.Kind, r.AsOf, err)
+	}
+	set.Summary.Kind, set.Summary.AsOf = r.Kind, r.AsOf
+	if r.Kind.OfPeople() {
+		set.Summary.N = int64(len(set.Rows))
+	}
+	return set, nil
+}
+
+func (s *Service) fromHistories(ctx context.Context, r Request, asOf purchase.Day) (Set, error) {
+	all, err := s.o.Histories.Histories(ctx, r.AsOf)
 	if err != nil {
 		return Set{}, fmt.Errorf("histories of purchases: %w", err)
 	}
 	if len(all) == 0 {
 		return Set{}, fault.New(fault.Conflict, fault.NoData, "nobody had bought anything by %s", r.AsOf)
 	}
-	var set Set
-	switch r.Kind {
-	case RFM:
-		set, err = s.scores(all, asOf)
-	case Value:
-		set, err = s.value(all, asOf, r.Weeks)
-	case Alive:
-		set, err = s.alive(all, asOf)
-	default:
-		set, err = s.churn(all, asOf)
-	}
-	if err != nil {
-		return Set{}, fmt.Errorf("%s as of %s: %w", r.Kind, r.AsOf, err)
-	}
-	set.Summary.Kind, set.Summary.AsOf, set.Summary.N = r.Kind, r.AsOf, int64(len(set.Rows))
-	return set, nil
+	return makers[r.Kind](s, all, asOf, r.Weeks)
 }
 
 func (r Request) check() (purchase.Day, error) {
@@ -136,6 +180,9 @@ func (r Request) check() (purchase.Day, error) {
 	}
 	if !(r.Weeks > 0 && r.Weeks <= maxWeeks) {
 		return 0, fault.New(fault.Invalid, fault.BadRequest, "weeks must lie between 0 and %d", maxWeeks)
+	}
+	if r.Kind == ChurnAttributes && (r.Label == "" || r.Purpose == "") {
+		return 0, fault.New(fault.Invalid, fault.BadRequest, "name the label, a parameter that says whether a customer left, and the purpose for which values are used")
 	}
 	day, err := DayOf(r.AsOf)
 	if err != nil {
@@ -151,6 +198,9 @@ func DayOf(d contract.Day) (purchase.Day, error) {
 	}
 	return purchase.Day(d.Sub("1970-01-01")), nil
 }
+
+// dayOf returns a day of the models as the contract writes it.
+func dayOf(d purchase.Day) contract.Day { return contract.Day("1970-01-01").Add(int(d)) }
 
 // tally counts customers by group, in the order in which the keys were named.
 type tally struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/strata-crm/strata/operational/internal/datatest"
 	"github.com/strata-crm/strata/operational/internal/prediction"
@@ -27,11 +28,24 @@ func (k kept) Histories(_ context.Context, until contract.Day) ([]purchase.Histo
 
 func service(t *testing.T, h prediction.Histories) *prediction.Service {
 	t.Helper()
-	s, err := prediction.New(h, 100, 10)
+	return knowing(t, h, nobody{}, nil)
+}
+
+func knowing(t *testing.T, h prediction.Histories, p prediction.Profiles, collected []contract.Parameter) *prediction.Service {
+	t.Helper()
+	s, err := prediction.New(prediction.Options{
+		Histories: h, Profiles: p, Collected: func() []contract.Parameter { return collected }, Zone: time.UTC, Currency: "USD", Minor: 100,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+type nobody struct{}
+
+func (nobody) Known(context.Context, []contract.ParameterName, time.Time) ([]prediction.Known, error) {
+	return nil, nil
 }
 
 func TestCDNOWAsOfItsLastDay(t *testing.T) {
@@ -41,12 +55,14 @@ func TestCDNOWAsOfItsLastDay(t *testing.T) {
 		kind      prediction.Kind
 		mean, off float64
 		groups    int
-		held      bool
+		held      int
 	}{
-		{prediction.Value, 3511, 5, 2, true},     // reference-values.md, CDNOW month by month: $35.11
-		{prediction.Alive, .414, .0005, 3, true}, // reference-values.md: 41.4 %
-		{prediction.Churn, .586, .0005, 2, true}, // the rest
-		{prediction.RFM, 250_031_563. / 23_570, .01, 11, false},
+		{prediction.Value, 3511, 5, 2, 23_570},     // reference-values.md, CDNOW month by month: $35.11
+		{prediction.Alive, .414, .0005, 3, 23_570}, // reference-values.md: 41.4 %
+		{prediction.Churn, .586, .0005, 2, 23_570}, // the rest
+		{prediction.RFM, 250_031_563. / 23_570, .01, 11, 0},
+		{prediction.NextPurchase, .1986, .0005, 3, 23_570},           // within half a year
+		{prediction.Segments, 250_031_563. / 23_570, .01, 4, 11_785}, // the other half
 	} {
 		set, err := s.Make(t.Context(), prediction.Request{Kind: c.kind, AsOf: "1998-06-30"})
 		if err != nil {
@@ -56,7 +72,7 @@ func TestCDNOWAsOfItsLastDay(t *testing.T) {
 		if sum.N != 23_570 || len(set.Rows) != 23_570 || math.Abs(*sum.Mean-c.mean) > c.off || len(sum.Groups) != c.groups {
 			t.Errorf("%s: n %d, %d rows, mean %g, want %g; groups %+v", c.kind, sum.N, len(set.Rows), *sum.Mean, c.mean, sum.Groups)
 		}
-		if sum.Model.Version == "" || sum.Model.N != 23_570 || (sum.Model.HoldOut.Customers == 23_570) != c.held {
+		if sum.Model.Version == "" || sum.Model.N != 23_570 || sum.Model.HoldOut.Customers != c.held {
 			t.Errorf("%s: the model is %+v", c.kind, sum.Model)
 		}
 		var customers int64
@@ -131,6 +147,11 @@ func TestWhatCannotBeAsked(t *testing.T) {
 	}{
 		"kind":            {prediction.Request{Kind: "luck", AsOf: "1970-06-01"}, fault.BadRequest},
 		"day":             {prediction.Request{Kind: prediction.RFM, AsOf: "tomorrow"}, fault.BadRequest},
+		"no label":        {prediction.Request{Kind: prediction.ChurnAttributes, AsOf: "1970-06-01", Purpose: "retention_analysis"}, fault.BadRequest},
+		"not collected":   {prediction.Request{Kind: prediction.ChurnAttributes, AsOf: "1970-06-01", Purpose: "retention_analysis", Label: "churned"}, fault.NoSource},
+		"few came back":   {prediction.Request{Kind: prediction.Survival, AsOf: "1970-06-01"}, fault.LowSample},
+		"no whole month":  {prediction.Request{Kind: prediction.Cohorts, AsOf: "1970-01-30"}, fault.NoData},
+		"too few alike":   {prediction.Request{Kind: prediction.Segments, AsOf: "1970-06-01"}, fault.ModelNotIdentified},
 		"horizon":         {prediction.Request{Kind: prediction.Value, AsOf: "1970-06-01", Weeks: 1e6}, fault.BadRequest},
 		"nobody":          {prediction.Request{Kind: prediction.Value, AsOf: "1969-06-01"}, fault.NoData},
 		"too little":      {prediction.Request{Kind: prediction.Value, AsOf: "1970-06-01"}, fault.ModelNotIdentified},
@@ -140,7 +161,7 @@ func TestWhatCannotBeAsked(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := prediction.New(nil, 100, 10); err == nil {
-		t.Error("a service without histories")
+	if _, err := prediction.New(prediction.Options{Histories: few, Currency: "USD", Minor: 100}); err == nil {
+		t.Error("a service without profiles")
 	}
 }

@@ -15,7 +15,7 @@ const (
 
 // scores tells the segments of all customers. Their main figure is the revenue so far. There is nothing to hold out: scores
 // say what was, not what will be.
-func (s *Service) scores(all []purchase.History, asOf purchase.Day) (Set, error) {
+func (s *Service) scores(all []purchase.History, asOf purchase.Day, _ float64) (Set, error) {
 	customers, err := rfm.AsOf(all, asOf)
 	if err != nil {
 		return Set{}, err
