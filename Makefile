@@ -45,6 +45,11 @@ full: ## Run the long version of every proof, with the race detector, and the be
 	$(MAKE) bench
 	$(MAKE) demo ARGS="--once --listen 127.0.0.1:0"
 
+.PHONY: validity-full
+validity-full: ## Run the acceptance tests of insight validity (A1 to A20) in full, and write their table into docs/validity.md
+	@{ sed '/^| | scenario/,$$d' docs/validity.md; STRATA_FULL=1 go test -count=1 -v -timeout 60m ./operational/internal/validity | .ci/validity-table; } > docs/validity.md.new
+	@mv docs/validity.md.new docs/validity.md && sed -n '/^| | scenario/,$$p' docs/validity.md
+
 .PHONY: bench
 bench: ## Print the benchmarks as ratios of one run
 	STRATA_BENCH=1 go test -count=1 -p 1 -v -run TestBench -timeout 30m ./deploy/bench/... ./operational/internal/mongostore | grep -v '^=== '
