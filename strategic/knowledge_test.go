@@ -220,6 +220,12 @@ func TestInsightsAreListedAndDrawn(t *testing.T) {
 		}
 	}
 	s.call(mia, "GET", "insights/in-change/charts/voodoo.svg", nil).want(400)
+	a := s.call(mia, "GET", "scorecard.pdf", nil).want(200)
+	if a.header.Get("Content-Type") != "application/pdf" || !strings.HasPrefix(string(a.body), "%PDF-") {
+		t.Errorf("the scorecard on paper is %s of %d bytes", a.header.Get("Content-Type"), len(a.body))
+	}
+	s.call(s.token("shop", signin.Collector), "GET", "scorecard.pdf", nil).want(403)
+	s.call(mia, "GET", "scorecard.pdf?asOf=never", nil).want(400)
 	s.call(s.token("shop", signin.Collector), "GET", "insights", nil).want(403)
 	s.call("", "GET", "insights/in-change", nil).want(401)
 }

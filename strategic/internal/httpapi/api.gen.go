@@ -378,6 +378,12 @@ type GetScorecardParams struct {
 	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
 }
 
+// PrintScorecardParams defines parameters for PrintScorecard.
+type PrintScorecardParams struct {
+	// AsOf Judge by the windows that had ended by this day's end (2006-01-02) or instant (RFC 3339)
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
+}
+
 // GetCardParams defines parameters for GetCard.
 type GetCardParams struct {
 	// AsOf Judge by the windows that had ended by this day's end (2006-01-02) or instant (RFC 3339)
@@ -496,6 +502,9 @@ type ServerInterface interface {
 	// GetScorecard How every goal stands, how well that is proven, and what is asked of whom
 	// (GET /api/strategic/v1/scorecard)
 	GetScorecard(ctx echo.Context, params GetScorecardParams) error
+	// PrintScorecard The scorecard on paper, with the claims that it rests on and their charts
+	// (GET /api/strategic/v1/scorecard.pdf)
+	PrintScorecard(ctx echo.Context, params PrintScorecardParams) error
 	// GetCard How one goal stands
 	// (GET /api/strategic/v1/scorecard/{goal})
 	GetCard(ctx echo.Context, goal GoalID, params GetCardParams) error
@@ -1196,6 +1205,24 @@ func (w *ServerInterfaceWrapper) GetScorecard(ctx echo.Context) error {
 	return err
 }
 
+// PrintScorecard converts echo context to params.
+func (w *ServerInterfaceWrapper) PrintScorecard(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PrintScorecardParams
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", ctx.QueryParams(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter asOf: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PrintScorecard(ctx, params)
+	return err
+}
+
 // GetCard converts echo context to params.
 func (w *ServerInterfaceWrapper) GetCard(ctx echo.Context) error {
 	var err error
@@ -1354,6 +1381,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/strategic/v1/scorecard", wrapper.GetScorecard, options.OperationMiddlewares["getScorecard"]...)
 	router.GET(options.BaseURL+"/api/strategic/v1/scorecard/:goal", wrapper.GetCard, options.OperationMiddlewares["getCard"]...)
 	router.GET(options.BaseURL+"/api/strategic/v1/scorecard/:goal/history", wrapper.GetHistory, options.OperationMiddlewares["getHistory"]...)
+	router.GET(options.BaseURL+"/api/strategic/v1/scorecard.pdf", wrapper.PrintScorecard, options.OperationMiddlewares["printScorecard"]...)
 	router.GET(options.BaseURL+"/api/strategic/v1/insights", wrapper.ListInsights, options.OperationMiddlewares["listInsights"]...)
 	router.GET(options.BaseURL+"/api/strategic/v1/insights/:insight", wrapper.GetInsight, options.OperationMiddlewares["getInsight"]...)
 	router.GET(options.BaseURL+"/api/strategic/v1/insights/:insight/charts/:chart", wrapper.GetInsightChart, options.OperationMiddlewares["getInsightChart"]...)
@@ -2443,6 +2471,51 @@ func (response GetScorecarddefaultApplicationProblemPlusJSONResponse) VisitGetSc
 	return err
 }
 
+type PrintScorecardRequestObject struct {
+	Params PrintScorecardParams
+}
+
+type PrintScorecardResponseObject interface {
+	VisitPrintScorecardResponse(w http.ResponseWriter) error
+}
+
+type PrintScorecard200ApplicationpdfResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response PrintScorecard200ApplicationpdfResponse) VisitPrintScorecardResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type PrintScorecarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PrintScorecarddefaultApplicationProblemPlusJSONResponse) VisitPrintScorecardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetCardRequestObject struct {
 	Goal   GoalID `json:"goal"`
 	Params GetCardParams
@@ -2678,6 +2751,9 @@ type StrictServerInterface interface {
 	// GetScorecard How every goal stands, how well that is proven, and what is asked of whom
 	// (GET /api/strategic/v1/scorecard)
 	GetScorecard(ctx context.Context, request GetScorecardRequestObject) (GetScorecardResponseObject, error)
+	// PrintScorecard The scorecard on paper, with the claims that it rests on and their charts
+	// (GET /api/strategic/v1/scorecard.pdf)
+	PrintScorecard(ctx context.Context, request PrintScorecardRequestObject) (PrintScorecardResponseObject, error)
 	// GetCard How one goal stands
 	// (GET /api/strategic/v1/scorecard/{goal})
 	GetCard(ctx context.Context, request GetCardRequestObject) (GetCardResponseObject, error)
@@ -3505,6 +3581,31 @@ func (sh *strictHandler) GetScorecard(ctx echo.Context, params GetScorecardParam
 	return nil
 }
 
+// PrintScorecard operation middleware
+func (sh *strictHandler) PrintScorecard(ctx echo.Context, params PrintScorecardParams) error {
+	var request PrintScorecardRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PrintScorecard(ctx.Request().Context(), request.(PrintScorecardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PrintScorecard")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PrintScorecardResponseObject); ok {
+		return validResponse.VisitPrintScorecardResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetCard operation middleware
 func (sh *strictHandler) GetCard(ctx echo.Context, goal GoalID, params GetCardParams) error {
 	var request GetCardRequestObject
@@ -3633,67 +3734,68 @@ func (sh *strictHandler) AddVariable(ctx echo.Context, params AddVariableParams)
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Fxfc9s4kv8qKN5Vxa6lLSfZvat1nryOL5ObzCUV5yYPuVSqTbRIxCTAAUDRKpe/+1UD4B9JpCzbdOKt",
-	"2SdLIgg0+tf/0fB1lKiiVBKlNdHxdVSChgItavftxLyf01+OJtGitELJ6Dj674qnyC6WzGbIaiG5qg2z",
-	"GViWAWcoOXL/VBjGYfnM0G9s78XR0X8cHD0/OHqxz5RmQhoL0rK9j/91yl6+fPn3/SiOBM3/R4V6GcWR",
-	"hAKj4wiIiDgySYYFEDUFXL1DmdosOv7rURzZZUnDjNVCptHNTRydVtoovUm4xCvL1NzRXQLtAedK48i6",
-	"iZ9lZOW/HQ0u/VpoTKxY4NvX9IKbtwSbddPyZkQURxr/qIRGHh1bXeHISs+HV3qjIB9dJFWQP3D+txyL",
-	"UlmUyfJXXLbrZAgcdbdSb9gBjRtZ5MXIIvPfwCbZJlSfMmRnnyD1clWDYRqBN0htEDE/8PNs2/LA6tKI",
-	"NLOjXBT++QMZ+atUdY48xXMLFje3+l7mSyak1xdDYxgYdtm8NSKdbuAKt1FWRXT8JUpAcsH90/4sFi5R",
-	"fruA5DKKI7wq3X6+DlH8ThTCtjxZWzh3D9dYIApa2+lEIaT/9rydWkiLKWo39/s5Ce4IF5xuCsOC+A4t",
-	"Hx7dBYDfURu3yCDIi/B0K8jb9nRDb5pSSYPOaH7Q6iLHgj4mSlqUjpVQlrlIgHY7K/2Iv3w3nqpuoX/X",
-	"OI+Oo3+bdVZ55p+aWTOvW3GVeZ+dkqC0rNZKpgwkZzX9ZhXjKrqJSZ9a07SFsrtR1M04QBNpcN/WeZ11",
-	"HCLFXl1lHbQbT3IjKpNQ6yYbITRI1f1oXKCWIBOckNJ2ygF6zxaolyyIbcxUztFYNhfaWCfuYRZa5B+Y",
-	"QGUcYaVWJWorvIxqhEDR7S4t/KIuvmNiSZZOQfNNBf5F1QwcI8mISW6cFBqrFA9+NmbCmk4mYjeAfLGS",
-	"yDgmgjbEwFwiGfrVZePo6iBVB+HHCwWaHzo6eg8ORFEqbX0YQxuKUmGz6uIwUcXMWA0WDhLdfPR/MBXJ",
-	"jHRZS8hnbl4fQuQgis1NnkgWnALZaGFZAgW+8rpG3+gt4/e5gLzCmBkoyhz9VlWOmlAla18rzc0rt/25",
-	"WCDhyUViDauFzRgwgyRICTKEJKMV0GaoaRHRcw4xU5LVmUgyhgvB6YWYVdKKnN6QnsVETSaMVc6O7sBX",
-	"t/fHZOwHSAeEUlgsVj9sUxJPZSefoDUs6TtFeZvIEaN9RNdEgC4apDDwFcOitEtiJf2eg7HRkCJ0/uFL",
-	"IDEs9nVASV4HeR6QIVaqXCTLvsgTrj7ISZTmt8q/n+Dwoxv9EKQy0MhnfrrV+HWI7hbYTom9uLpgJGaJ",
-	"kjRESGtiBmWp1QJyE3v1oO2RUMeOySBNjfqu8tkue/i651kmlFPe82g9Zkwhrz1n+WRltiHxszAjMTnZ",
-	"91eEWkxSWwuTIY+ZKEpILNuTSheQU3aXiTTbX5MIH3OamJmqRG2Qo9kZb0fRI0I9HJSeeH/mZJykNETn",
-	"ku8or/T24RsfW0xIeuojGU/1FLLpQ6OnKpZul1qVymzByNtQYVjpRiI/ZhTgx2wBWsBFjjEr0GqRxOxS",
-	"SM72NDlWEtUcF5jvx41NU5LtVSU94KqW+zEziSoxZhdgMBcS2Z7z7DSgQDCVxv8lf7sfMws6Rcv2KJxR",
-	"8yYA0JiDD3c45hb2yT8LG5MsaUs/AqdpY6ZqSRZRY44LcI48Jc3ZRcRa7jyWmPVD3C3R6JqmPI4TSFtq",
-	"JnCAQ7vuBd9x9Eug6YEadk4hsZP+dS0b1IYhNejllauUcLQg8oEUJY5Qa6VXqdz53bYUOPxUOY4NF1Y2",
-	"aF83LL745+VpY2qSncr0HrW5dhxZYfPht/wP17cYG/e0maZdaojdH6u8YdFGqg2twAcD2AlNLzQysDRs",
-	"r6w02SNDmk2poVDyNSxNzEJR4Y1WVRkzrXIa44yAG5sKJc3+HXTB0fuYqnCeKI3JYPLnrUBjiIElPjW7",
-	"Pdfo5nykfKNVvA2azx323mT5fNjEvZJ2cCffK576erYbKJ2xcmrVuYTG9MfkfFKNhoKdHEpDsVGplZq7",
-	"P9+9e4kZ12LhUPZ1mmWbD97CMtMw6/A8VP8mZFk7uWPbJx3MwrqzXYv8yWwT7DErc5Axy8GisY1nLMgG",
-	"eo45ATEWS9os5Tg+eBAF7hwDepoeMQj8PYQKA7KiCrSZkKEe7SIgVZQgl6wG2mOhtHP6e4LHIfDozRCz",
-	"YAViZjJRlshvU+wmajlsaZp03830K9t+J4x9qJ9ryb2vnyP7j0mlhV2e05yeiAsE7Z2NW8jZD/9TO0Fm",
-	"benLZULO1ZC6N8lrs3kTO9ENWt+KQjjLSkBrd8RVuEAwHrXzXR2r00925hwvA40sVHsZV0nlFcIdef39",
-	"r3/7z31WZ8ogoy2Qsam0PPagHYe3jv+vOjp6mSSKo/uEh+w0A5miIZP04f35J2bhkkIptnYScxjFUS4S",
-	"lL7+F6rdJyUkGR68ODyK4qjSeWCcOZ7N6ro+BPf4UOl0Ft41s3dvT8/+5/zMvdN5YM9P6NUEclg6PJqC",
-	"+nH0nMarEiWUIjqOXh4eHb6MYiezDtUZlKInnYvns6YkYmbXzccbGpmik0ySS1dQfcuj4+gN2rbKEq+c",
-	"XH4ZPnnrBt//POfrWrX/xdHRdPX0hsCxcnr7nJ7Oocrt2JQtjb1jgzgyVVEABbPRSVtqWq9Gxd6wO4Pt",
-	"TZ5EpHFWsYJETVgGKSUmNOMAhK0ejQJHhuZ1N2wDu6ENdUNm4Xj3Jr51pD/IelzMVmpEA8Cd+KPmECj2",
-	"rIyaM0MslT5wMhOgunLmYmIyEd45C9l6YAocXPxu7Eh0KwzLcW4Zaa6zLsYX7j1ths21KsajXiHZXOkE",
-	"yf6swv5aw9z2C3d3g33tQNqj+keFxv5D8eX0gLqS082q3yJrcbMhTc9vx2vl/O3hQDtWMuixfa40OQHw",
-	"39rUfZt+zq7bz9uN7L0h63dDjGnhD+Xbe9k/lLwLg2ZtKcOFSIPa894XfjKRZk1JVJhQA/E5BEjljnFK",
-	"1MbVyEA63QpFK015g0FmMFGSf/OjvjXit6lRJ37qiQCK76eCPxnSwAMGbeXvvggLYyocR/dD5yc5hqO7",
-	"xmk+M0xwZjUsMA8p5Yq134TuLS32pwbuHCV3JqvRj86Y+YCbLBrTOK8IUyVxx7BjBdMgE31UV3HwpdM/",
-	"NxK/UAIDjDunYhUlJRQtNMiYu7HcNqWD4E8241hfKnAn/w0WkK8ELj5Y8fXhoE6ioAdtguCTLg0JMsFN",
-	"l4MNFCA2le8N2qaYML1DmyQK8eSN5AGew1MkAS3PnxlWw9IpXtc9lECBzDWM3UkACC+uoR5Xus9hxM/V",
-	"uuljx6bf5mazK+xn6HXD5pVAsa3G9epZNRhfk6MoBXNVu3BS2BHccdG0Cw+q+Bm4dhSU9plhHCy4KCjU",
-	"LV65Rs7VcglZetvItbfyZIYMopfDC3SSqOZM2E1lPrcaoTjzNN2qkhavrN/AgXEv3tLkNaR/4cWHA9SU",
-	"csDQ/pcsg5Jyrj2DeoH6wKC0npFmfwQKnzluS7TfuBH/1Dl2e8w9ml5PlDuHcuCu2XI4erYhaZbKsvPf",
-	"Tj5+oi9N3OJPDZT9ZgrQ1mkfSIbSalf29wd0Tt3WlVJYlkNyOeC+ztGGpoInmUGvnNdPmEA3XQoT5c5b",
-	"cmQnB7Nr+rM1M37TtNnfw9BPtBvKOdMw1d2kIVwgICkoKzvY69irJjQCjlxY5LGzyZVBJtWF4ktWwJIV",
-	"Pg0LbRAwt+jN+hySAbN9xsU9pTjcGXg64vtDAf+IZU5Rb4jXd5DgmYMx3D0YDshOwoh7AdII0o9LfiZi",
-	"5W/u5CTkPdAz5glIdoFNSLQLi5N8a5Z5So9/BnOfZIw7EXyOqQ1uLmlp4t06eOQmpt0azaYr3U3jpr4d",
-	"de9dd90UD977atvVli6UfvQyWPlY2diTjCd8Z8ukgcSESAQ2MmAS6+5aBomcrRXjYj5H7QL5K0yqcMCs",
-	"mtrKrTI5uw5TjlSgBwvCD8C0uSz1Q635hHB05eDAN1+o9RX1DoNnpu1NZAYlN7vYhx4Wu9c4fiIWT9T4",
-	"T4j2J/LgF5Bc9lryQkVDWJ9WNTCPoBuu82zPod82g+6KYLjtuAOAa7dEd3jjSaXo3bWex87R/R0rjzJo",
-	"ZAXwUNS6gkJIyk1cZ3fbnrZ6vapptXOH44LfIhWz6/Bpaxr4tr0nfEf/2d4/fnxsxmpZSXONaoI81M01",
-	"wvi4f6fNlTsgyZoOyMG7bTtDM0sy0PSD+7sLUqc08CFwxYMNRkmYdry7qLmjvVB5VeChWaSuYSpXibDL",
-	"5itogSvf4ELkveeooR3+9T4dSqKAFGdmkf7lqsjvUf/0+5ygPk06HG5LbF6E1GisYb5fFuqxc79OXLYZ",
-	"8F979+D/ZcF/ogX/3GZm7tChd5G1PTTvLrKSEXGXxpbrV0S2W2/Tb1QfMwX9zvO7iYT7ryiPisV5rxd7",
-	"+ASiG/Dw019Vh3J37/J2zDJVsxrzrrzt4moZd8eDwvjL2qS+daaK29DYoaB6eh88di+RPD5yp1tAmxAv",
-	"Faq+Aa0dOT/LustMYwj80t7B+ucFodnDCA4NF6aBov2fB0pxBtYHn64cyMNNkt49D0u+U6bImREUCDX/",
-	"/SD8I6JhGNt+9a0u7vd21CNyduWqwJCfyPOuvX6igN8MNe5b3zdPZshkomz+/cVYreuE895FiidZ5epu",
-	"Tuxc6HqEddfg5BynMFknnFOCHlZqwr1wg+aZYaoOPe/N1Q+HS3Pp48tX4rk/E/eI+YsLs+jm683/BwAA",
-	"//8=",
+	"7Fxfc9s4kv8qKN5Vxa6lLSeZvatVnrxOLpObmUsqzs08zKWm2kRLREICHAAUo0r5u181/pCURMqyTSfe",
+	"2n2yJIJAo3/9H2h/TTJVVkqitCaZf00q0FCiRe2+nZu3C/rL0WRaVFYomcyT/675EtnVmtkcWSMkV41h",
+	"NgfLcuAMJUfunwrDOKyfGPqNHT07O/uPk7OnJ2fPjpnSTEhjQVp29P6/Ltjz58//dpykiaD5/6xRr5M0",
+	"kVBiMk+AiEgTk+VYAlFTwpefUS5tnsx/OEsTu65omLFayGVyfZ0mF7U2Su8SLvGLZWrh6K6A9oALpXFk",
+	"3czPMrLyX88Gl34pNGZWrPDNS3rBzVuBzbtpeRyRpInGP2uhkSdzq2scWenp8EqvFRSjiywVFPec/w3H",
+	"slIWZbb+CdftOjkCR92t1Bt2QuNGFnk2ssjiF7BZvgvVhxzZqw+w9HLVgGEagUekdohYnPh59m15YHVp",
+	"xDK3o1wU/vk9GfmTVE2BfImXFizubvWtLNZMSK8vhsYwMOxzfGtEOt3ADW6jrMtk/nuSgeSC+6f9WSx8",
+	"RvnHFWSfkzTBL5Xbz8chin8WpbAtT7YWLtzDLRaIktZ2OlEK6b89bacW0uIStZv77YIEd4QLTjeFYUF8",
+	"h5YPj24DwK+ojVtkEORVeLoX5H17uqY3TaWkQWc032l1VWBJHzMlLUrHSqiqQmRAu51VfsRfPhlPVbfQ",
+	"v2tcJPPk32adVZ75p2YW53UrbjLvN6ckKC1rtJJLBpKzhn6zinGVXKekT61p2kPZ7SjqZhygiTS4b+u8",
+	"zjoOkWJvrrIN2rUnOYrKJNS6yUYIDVJ1NxpXqCXIDCektJ1ygN5XK9RrFsQ2ZargaCxbCG2sE/cwCy3y",
+	"d8ygNo6wSqsKtRVeRjVCoOhmlxZ+UVefMLMkSxeg+a4C/6gaBo6RZMQkN04KjVWKBz+bMmFNJxOpG0C+",
+	"WElkHDNBG2JgPiMZ+s1l0+TLyVKdhB+vFGh+6ujoPTgRZaW09WEMbShZCpvXV6eZKmfGarBwkun40f/B",
+	"pchmpMtaQjFz8/oQogBR7m7yXLLgFMhGC8syKPGF1zX6Rm8Zv88VFDWmzEBZFei3qgrUhCpZ+0Zpbl64",
+	"7S/ECglPLjJrWCNszoAZJEHKkCFkOa2ANkdNi4iec0iZkqzJRZYzXAlOL6SsllYU9Ib0LCZqcmGscnb0",
+	"AL66vT8kY9/BckAohcVy88M+JfFUdvIJWsOavlOUt4scMdpHdDECdNEghYEvGJaVXRMr6fcCjE2GFKHz",
+	"D78HEsNiHweU5GWQ5wEZYpUqRLbuizzh6oOcTGl+o/z7CU7fu9H3QSoHjXzmp9uMX4foboHtlNiLqwtG",
+	"UpYpSUOEtCZlUFVaraAwqVcP2h4JdeqYDNI0qG8rn+2ypy97nmVCOeU9j9ZjxhTy2nOWj1ZmI4m/CTMS",
+	"k5N9f0GopSS1jTA58pSJsoLMsiOpdAkFZXe5WObHWxLhY06TMlNXqA1yNAfj7Sh6QKiHg9Jz78+cjJOU",
+	"huhc8gPlld4+fe1jiwlJX/pIxlM9hWz60OixiqXbpVaVMnsw8jZUGFa5kcjnjAL8lK1AC7gqMGUlWi2y",
+	"lH0WkrMjTY6VRLXAFRbHabRpSrKjuqIHXDXyOGUmUxWm7AoMFkIiO3KenQaUCKbW+L/kb49TZkEv0bIj",
+	"CmfUIgYAGgvw4Q7HwsIx+WdhU5IlbelH4DRtylQjySJqLHAFzpEvSXMOEbGWOw8lZv0Qd080uqUpD+ME",
+	"li01EzjAoV33gu80+THQdE8Nu6SQ2En/tpYNasOQGvTyyk1KOFoQxUCKkiaotdKbVB78blsKHH6qHMeG",
+	"Cys7tG8bFl/88/K0MzXJTm16j9pcO02ssMXwW/6HrzcYG/c0TtMuNcTu93URWbSTakMr8MEAdkLTC40M",
+	"rA07qmpN9siQZlNqKJR8CWuTslBUeK1VXaVMq4LGOCPgxi6Fkub4Frrg6H1IVbjMlMZsMPnzViAaYmCZ",
+	"T81uzjW6OR8o32gVb4fmS4e9N1k+HzZpr6Qd3Mmnmi99PdsNlM5YObXqXEI0/Sk5n6VGQ8FOAZWh2KjS",
+	"Si3cn0/evaSMa7FyKPs6zbrNB29gmYnMOr0M1b8JWdZO7tj2QQezsO1styJ/MtsEe8qqAmTKCrBobPSM",
+	"JdlAzzEnIMZiRZulHMcHD6LEg2NAT9MDBoG/hlBhQFZUiTYXMtSjXQSkygrkmjVAeyyVdk7/SPA0BB69",
+	"GVIWrEDKTC6qCvlNih2jltOWpkn3Haff2PbPwtj7+rmW3Lv6ObL/mNVa2PUlzemJuELQ3tm4hZz98D+1",
+	"E+TWVr5cJuRCDal7TF7j5k3qRDdofSsK4SwrA63dEVfpAsF01M53daxOP9kr53gZaGSh2su4ymqvEO7I",
+	"628//PU/j1mTK4OMtkDGptZy7kGbh7fm/1efnT3PMsXRfcJTdpGDXKIhk/Tu7eUHZuEzhVJs6yTmNEmT",
+	"QmQoff0vVLvPK8hyPHl2epakSa2LwDgzn82apjkF9/hU6eUsvGtmP7+5ePU/l6/cO50H9vyEXk2ggLXD",
+	"IxbU58lTGq8qlFCJZJ48Pz07fZ6kTmYdqjOoRE86V09nsSRiZl/jx2sauUQnmSSXrqD6hifz5DXatsqS",
+	"bpxc/j588tYNvvt5zsetav+zs7Pp6umRwLFyevucni6gLuzYlC2NvWODNDF1WQIFs8l5W2rarkal3rA7",
+	"g+1NnkSkcVaxkkRNWAZLSkxoxgEIWz0aBY4Mzctu2A52QxvqhszC8e51euNIf5D1sJht1IgGgDv3R80h",
+	"UOxZGbVghlgqfeBkJkB148zFpGQivHMWsvXAFDi4+N3YkehWGFbgwjLSXGddjC/ce9oMW2hVjke9QrKF",
+	"0hmS/dmE/aWGhe0X7m4H+9aBtEf1zxqN/bvi6+kBdSWn602/Rdbiekeant6M18b52/2Bdqxk0GP7Qmly",
+	"AuC/tan7Pv2cfW0/7zeyd4asfxtiTAu/Kd/eyv6h5G0YNGtLGS5EGtSet77wk4tlHkuiwoQaiM8hQCp3",
+	"jFOhNq5GBtLpVihaacobDDKDmZL8Dz/qjyh+uxp17qeeCKD0bir4nSENPGDQVv7uirAwpsZxdN91fpJj",
+	"OLqLTvOJYYIzq2GFRUgpN6z9LnRvaLF/auAuUXJnsqJ+dMbMB9xk0ZjGRU2YKokHhh0bmAaZ6KO6iYMv",
+	"nf5zI/EjJTDAuHMqVlFSQtFCRMbcjuU2lg6CP9mNY32pwJ38Ryyg2AhcfLDi68NBnURJD9oEwSddGjJk",
+	"gpsuBxsoQOwq32u0sZgwvUObJArx5I3kAZ7DUyQBLc+fGNbA2iled3sogxKZuzB2KwEgvLiGZlzpfgsj",
+	"vq/WTR87xvs217u3wr6HXkc2bwSKbTWuV89qwPiaHEUpWKjGhZPCjuCOq3hdeFDFX4G7joLSPjGMgwUX",
+	"BYW6xQt3kXOzXEKW3ka59laezJBB9HJ4hU4S1YIJu6vMl1YjlK88TTeqpMUv1m/gxLgXb7jkNaR/4cX7",
+	"AxRLOWBo/2uWQ0U515FBvUJ9YlBaz0hzPAKFzxz3Jdqv3Yh/6By7PeYeTa8nyp1DOfDQbDkcPduQNEtl",
+	"2eUv5+8/0JcYt/hTA2X/MCVo67QPJENptSv7+wM6p27bSiksKyD7POC+LtGGSwWPMoPeOK+fMIGOtxQm",
+	"yp335MhODmZf6c/ezPh1vGZ/B0M/0W4o51yGqW4nDaGBgKSgqu3gXcdeNSEKOHJhkafOJtcGmVRXiq9Z",
+	"CWtW+jQsXIOAhUVv1heQDZjtV1zcUYpDz8DjEd9vCvh7rAqKekO8foAEzxyMofdgOCA7DyPuBEgUpG+X",
+	"/EzEyl/cyUnIe6BnzDOQ7ApjSHQIi7Nib5Z5QY+/B3MfZYw7EXyOqRE3l7TEeLcJHjnGtHuj2eXG7aZx",
+	"U9+OuvOuu9sU99775rWrPbdQ+tHLYOVjY2OPMp7wN1smDSQmRCKwkQGT2HRtGSRytlGMi8UCtQvkv2BW",
+	"hwNmFWsrN8rk7GuYcqQCPVgQvgemsVnqm1rzCeHoysGBb75Q6yvqHQZPTHs3kRmU3BxiH3pYHF7j+I5Y",
+	"PFLjPyHaH8iDX0H2uXclL1Q0hPVpVYR5BN3QzrM/h34TB90WwdDteACAW12iB7zxqFL0rq3noXN032Pl",
+	"UQaNrAQeilpfoBSSchN3s7u9nrbZXhWv2rnDccFvkIrZ1/Bpbxr4pu0TvqX/bPuPHx6bsVpWFtuoJshD",
+	"3VwjjE/7PW2u3AFZHm9ADva2HQzNLMtB0w/u7yFIXdDA+8CVDl4wysK047eLYo/2ShV1iadmtXQXpgqV",
+	"CbuOX0EL3PgGV6LoPUcN7fCPd7mhJEpY4sysln/5UhZ3qH/6fU5QnyYdDt0Su42QGo01zN+XhWbs3K8T",
+	"l30G/KdeH/y/LPh3tOC/tZmZO3ToNbK2h+ZdIysZEdc0tt5uEdlvvU3/ovqYKejfPL+dSLj/ivKgWFz2",
+	"7mIPn0B0A+5/+quaUO7uNW+nLFcNa7DoytsurpZpdzwojG/WJvVtclXehMZpxRejiLzTQn5jTAI5HSQL",
+	"pUuwyTy5EhL6fUg3HAdFqlN2/sNEUU7vbEyyCirUPQ3ph0DCtoYynoEL7S20uQmQAyrcF3cB4/Ca1cOr",
+	"0sUeLZpQgVQowwf1OZDzs7zrLhtD4Me2Ke4fF4S4hxEcIhemgaL9JxRKcQbWZwOuPstDa0+v8caSqsgl",
+	"cmYERabx31GE/ww1DGPbQLA35vi1HfWAnN3o3Rhy3EXR9TtMZZuGOimsb2Qgk2RyUcX/RzJWfDznvNfZ",
+	"8ijLjl0ry8GVxwdYdwtOznEKk3XOOYMWvhh/h5amJ4apJjQhxF4ch0vswvn9I/HcX1LwiPlOklly/fH6",
+	"/wMAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

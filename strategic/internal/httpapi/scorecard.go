@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strconv"
@@ -26,6 +27,23 @@ func (s *Server) GetScorecard(ctx context.Context, r GetScorecardRequestObject) 
 		return nil, err
 	}
 	return GetScorecard200JSONResponse(board.Of(rs, s.d.Zone, at)), nil
+}
+
+// PrintScorecard implements StrictServerInterface.
+func (s *Server) PrintScorecard(ctx context.Context, r PrintScorecardRequestObject) (PrintScorecardResponseObject, error) {
+	if err := s.read(ctx); err != nil {
+		return nil, err
+	}
+	at, err := asOf(r.Params.AsOf, s.d.Zone)
+	if err != nil {
+		return nil, err
+	}
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pdf, err := s.d.Print(ctx, who, at, text[string](r.Params.AsOf))
+	return PrintScorecard200ApplicationpdfResponse{Body: bytes.NewReader(pdf), ContentLength: int64(len(pdf))}, err
 }
 
 // GetCard implements StrictServerInterface.

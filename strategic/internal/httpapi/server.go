@@ -76,6 +76,10 @@ type Watcher interface {
 	Watch(ctx context.Context) <-chan live.Change
 }
 
+// Print writes the scorecard as somebody sees it as a PDF, as of an instant, which text says as it was asked for; zero and
+// empty mean now.
+type Print func(ctx context.Context, who signin.Identity, asOf time.Time, text string) ([]byte, error)
+
 // Deps are what the routes need. All are required.
 type Deps struct {
 	Goals     Goals
@@ -85,6 +89,7 @@ type Deps struct {
 	Decisions Decisions
 	Gate      Gate
 	Watcher   Watcher
+	Print     Print
 	Zone      *time.Location
 }
 
@@ -93,8 +98,8 @@ type Server struct{ d Deps }
 
 // Mount adds the layer's routes to e.
 func Mount(e *echo.Echo, d Deps) error {
-	if d.Goals == nil || d.Governing == nil || d.Reader == nil || d.Variables == nil || d.Decisions == nil || d.Gate == nil || d.Watcher == nil || d.Zone == nil {
-		return errors.New("strategic routes: goals, governing, reader, variables, decisions, gate, watcher and zone are required")
+	if d.Goals == nil || d.Governing == nil || d.Reader == nil || d.Variables == nil || d.Decisions == nil || d.Gate == nil || d.Watcher == nil || d.Print == nil || d.Zone == nil {
+		return errors.New("strategic routes: goals, governing, reader, variables, decisions, gate, watcher, print and zone are required")
 	}
 	spec, err := GetSpec()
 	if err != nil {

@@ -112,23 +112,31 @@ func (h *handler) show(c echo.Context) error {
 	if err != nil {
 		return h.render(c, http.StatusBadRequest, shell{Title: "Scorecard", Notice: &notice{"This day cannot be read", "Write it as 1998-03-31.", "/"}})
 	}
-	rs, err := h.d.Reader.List(ctx, "", 0)
+	v, err := h.d.View(ctx, who, asOf, c.QueryParam("asOf"))
 	if err != nil {
 		return err
 	}
-	g, err := h.d.Reader.Governance(ctx)
-	if err != nil {
-		return err
-	}
-	insights, err := h.d.Reader.Insights(ctx, knowledge.Query{})
-	if err != nil {
-		return err
-	}
-	v := viewOf(input{records: rs, insights: insights, governance: g, who: who, zone: h.d.Zone, now: h.d.Now(), asOf: asOf, asOfText: c.QueryParam("asOf")})
 	if c.Request().Header.Get(partHeader) == livePart {
 		return h.write(c, http.StatusOK, "live.html", v)
 	}
 	return h.render(c, http.StatusOK, shell{Title: "Scorecard", Who: v.Who, View: &v})
+}
+
+// View reads what somebody is shown, as of an instant, which text says as it was asked for; zero and empty mean now.
+func (d Deps) View(ctx context.Context, who signin.Identity, asOf time.Time, text string) (View, error) {
+	rs, err := d.Reader.List(ctx, "", 0)
+	if err != nil {
+		return View{}, err
+	}
+	g, err := d.Reader.Governance(ctx)
+	if err != nil {
+		return View{}, err
+	}
+	insights, err := d.Reader.Insights(ctx, knowledge.Query{})
+	if err != nil {
+		return View{}, err
+	}
+	return viewOf(input{records: rs, insights: insights, governance: g, who: who, zone: d.Zone, now: d.Now(), asOf: asOf, asOfText: text}), nil
 }
 
 // The script asks for the part of the page that changes by a header, at the page's own address.

@@ -106,10 +106,7 @@ func (p *paper) top(v page.View) {
 }
 
 func (p *paper) goal(g page.GoalView) {
-	const least = 55 // of the sheet, before a goal begins on the next one
-	if _, height := p.GetPageSize(); p.GetY() > height-margin-least {
-		p.AddPage()
-	}
+	p.room(55)
 	p.Ln(3)
 	p.SetDrawColor(200, 200, 200)
 	p.Line(margin, p.GetY(), 210-margin, p.GetY())
@@ -133,6 +130,9 @@ func (p *paper) goal(g page.GoalView) {
 	}
 	p.pair("Asked", g.Ask)
 	p.history(g.History)
+	for _, c := range g.Claims {
+		p.claim(c)
+	}
 }
 
 func (p *paper) figure(f page.Figure) {
