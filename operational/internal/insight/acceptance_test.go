@@ -98,6 +98,7 @@ func (r *rig) bytes() string {
 // the process is killed between any two looks.
 func TestA17IdenticalBytes(t *testing.T) {
 	t.Parallel()
+	exactly(t, "A17", "nine claims of five kinds; facts in other orders, restarts between looks", "identical bytes")
 	const n = 2100
 	run := func(seed uint64, restart bool) string {
 		r := newRig(t)
@@ -162,6 +163,7 @@ func TestEveryKind(t *testing.T) {
 // A18: who was erased is in no store, and what is left gives what a shop without them gives.
 func TestA18Erasure(t *testing.T) {
 	t.Parallel()
+	exactly(t, "A18", "30 % erased between looks: gone from every store, values as without them", "exact")
 	r, without := newRig(t), newRig(t)
 	living(r, 2500)
 	living(without, 2500)
@@ -210,6 +212,7 @@ func TestA18Erasure(t *testing.T) {
 // A19: a group of 9 is not told of, one of 10 is, and nothing lets a reader solve for it.
 func TestA19SmallGroups(t *testing.T) {
 	t.Parallel()
+	exactly(t, "A19", "9 and 10 customers of a format; shares near 1", "exact")
 	for few, told := range map[int]bool{9: false, 10: true} {
 		r := newRig(t)
 		s := plain()
@@ -261,6 +264,7 @@ func TestA19SmallGroups(t *testing.T) {
 
 // A20: what a look costs, and that it reads no more customers than it needs and one batch.
 func TestA20Cost(t *testing.T) {
+	exactly(t, "A20", "two claims on 100,000 customers with their facts; reads at most n and a batch", "5 s")
 	r := newRig(t)
 	n := 100_000
 	if testing.Short() {

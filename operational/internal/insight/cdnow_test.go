@@ -19,6 +19,7 @@ func purchases39() contract.Definition {
 // of four weeks.
 func TestCDNOWStory(t *testing.T) {
 	t.Parallel()
+	exactly(t, "A16", "CDNOW forecast published after 39 weeks, refuted by velocity in the third 4-week window", "0.02 of log e")
 	r := newRig(t)
 	r.cdnow()
 	id := r.want(contract.InsightOrder{Kind: contract.ForecastInsight, Metric: purchases39(), Tolerance: .17, LaterTolerance: .10})
@@ -82,5 +83,27 @@ func TestCDNOWRepeatRate(t *testing.T) {
 	}
 	if i.Verdicts.Veracity != contract.Holds || i.Unknown == nil || i.Unknown.Share != 0 || i.Unknown.Tipping != nil {
 		t.Errorf("veracity of verified sources is %s with %+v", i.Verdicts.Veracity, i.Unknown)
+	}
+}
+
+// BenchmarkMonth looks at what the shipped playbooks claim when a month of CDNOW closes.
+func BenchmarkMonth(b *testing.B) {
+	r := newRig(b)
+	r.cdnow()
+	for _, o := range []contract.InsightOrder{
+		{Kind: contract.LevelInsight, Metric: shipped(b, "month_on_month_retention"), Tolerance: .05},
+		{Kind: contract.ChangeInsight, Metric: shipped(b, "month_on_month_retention"), Tolerance: .02, Absolute: true},
+		{Kind: contract.MoverInsight, Metric: shipped(b, "month_on_month_retention"), Tolerance: .02, Absolute: true},
+		{Kind: contract.LevelInsight, Metric: shipped(b, "repeat_rate"), Tolerance: .05},
+		{Kind: contract.ForecastInsight, Metric: shipped(b, "share_alive"), Tolerance: .05},
+		{Kind: contract.ForecastInsight, Metric: shipped(b, "predicted_value_52w"), Tolerance: .05},
+		{Kind: contract.LevelInsight, Metric: shipped(b, "average_order_value_month"), Tolerance: .05},
+	} {
+		r.want(o)
+	}
+	for b.Loop() {
+		r.records = map[contract.InsightID]Record{}
+		r.until("1998-05-01")
+		r.until("1998-06-01")
 	}
 }

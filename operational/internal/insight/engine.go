@@ -1,6 +1,7 @@
 package insight
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -130,7 +131,11 @@ type task struct {
 	st  State
 	at  metric.Span
 	x   examiner
-	err error
+
+	found *look
+	anew  string // why it was published anew
+	read  int64  // customers that the publication rests on
+	err   error
 }
 
 // round is what stays the same while one round lasts.
@@ -380,16 +385,35 @@ func (r *round) look(ctx context.Context, tasks []*task) error {
 	if err != nil {
 		return fmt.Errorf("what could not be read: %w", err)
 	}
+	if err := r.conclude(ctx, tasks, unparsed); err != nil {
+		return err
+	}
+	var fresh []*task // baselines are gathered for claims that stand: most candidates do not
+	for _, t := range tasks {
+		if t.err == nil && t.found.fresh && t.c.order.Kind != contract.ForecastInsight {
+			t.st, t.anew, t.read = t.found.st, t.found.anew, t.found.read
+			fresh = append(fresh, t)
+		}
+	}
+	if len(fresh) > 0 {
+		if err := r.conclude(ctx, fresh, unparsed); err != nil {
+			return err
+		}
+	}
+	return r.tell(ctx, tasks)
+}
+
+// conclude walks once and makes the looks.
+func (r *round) conclude(ctx context.Context, tasks []*task, unparsed float64) error {
 	if err := r.walk(ctx, tasks); err != nil {
 		return err
 	}
-	looks := make([]*look, len(tasks))
-	for i, t := range tasks {
+	for _, t := range tasks {
 		if t.err == nil {
-			looks[i], t.err = t.x.conclude(r.now, unparsed)
+			t.found, t.err = t.x.conclude(r.now, unparsed)
 		}
 	}
-	return r.tell(ctx, tasks, looks)
+	return nil
 }
 
 func (r *round) walk(ctx context.Context, tasks []*task) error {
@@ -401,7 +425,7 @@ func (r *round) walk(ctx context.Context, tasks []*task) error {
 		if t.c.order.Kind == contract.ForecastInsight {
 			t.x, t.err = newPrognosis(t.c, &t.st, t.at, r.first, w.Size(), r.o.Gates)
 		} else {
-			t.x, t.err = newGather(t.c, &t.st, t.at, r.first, w.Size())
+			t.x, t.err = newGather(t.c, &t.st, t.at, r.first, w.Size(), t.read)
 		}
 	}
 	open := func(t *task) bool { return t.err == nil && !t.x.enough(mostRead) }
@@ -435,7 +459,7 @@ func (r *round) walk(ctx context.Context, tasks []*task) error {
 const falseAlarms = .10
 
 // tell publishes what was found, and raises alarms among all insights.
-func (r *round) tell(ctx context.Context, tasks []*task, looks []*look) error {
+func (r *round) tell(ctx context.Context, tasks []*task) error {
 	evidence := map[contract.InsightID]float64{}
 	for id, rec := range r.records {
 		var st State
@@ -443,18 +467,18 @@ func (r *round) tell(ctx context.Context, tasks []*task, looks []*look) error {
 			evidence[id] = validity.Evidence(st.LogE...)
 		}
 	}
-	for i, t := range tasks {
-		if t.err == nil && looks[i].st.LogE != nil {
-			evidence[t.c.order.ID] = validity.Evidence(looks[i].st.LogE...)
+	for _, t := range tasks {
+		if t.err == nil && t.found.st.LogE != nil {
+			evidence[t.c.order.ID] = validity.Evidence(t.found.st.LogE...)
 		}
 	}
 	alarms := alarmed(evidence)
 	var failed []error
 	told := map[contract.InsightID]bool{}
-	for i, t := range tasks {
+	for _, t := range tasks {
 		told[t.c.order.ID] = true
 		if t.err == nil {
-			t.err = r.publish(ctx, t, looks[i], alarms[t.c.order.ID])
+			t.err = r.publish(ctx, t, t.found, alarms[t.c.order.ID])
 		}
 		if t.err != nil {
 			failed = append(failed, fmt.Errorf("insight %s of %s at %s: %w", t.c.order.ID, t.c.order.Metric.ID, t.at.Until, t.err))
@@ -503,8 +527,8 @@ func (r Record) smallest() int64 {
 }
 
 func (r *round) publish(ctx context.Context, t *task, l *look, alarm bool) error {
-	if l.anew != "" {
-		r.o.Logger.InfoContext(ctx, "a claim that fell is made anew", "insight", t.c.order.ID, "metric", t.c.order.Metric.ID, "fell", l.anew,
+	if why := cmp.Or(l.anew, t.anew); why != "" {
+		r.o.Logger.InfoContext(ctx, "a claim that fell is made anew", "insight", t.c.order.ID, "metric", t.c.order.Metric.ID, "fell", why,
 			"republished", l.st.Standing.Republished)
 	}
 	i := l.dress(t.c, t.at)

@@ -47,12 +47,22 @@ func ratio(num, den float64) float64 {
 }
 
 // vector is the numbers of a customer's terms.
-func vector(terms []validity.Term) []int64 {
-	z := make([]int64, 0, 2*len(terms))
+func vector(terms []validity.Term) []int64 { return numbers(make([]int64, 0, 2*len(terms)), terms) }
+
+// numbers appends those of a customer's terms to z.
+func numbers(z []int64, terms []validity.Term) []int64 {
 	for _, t := range terms {
 		z = append(z, t.Num, t.Den)
 	}
 	return z
+}
+
+// along is the influence of a customer's terms.
+func along(coef []float64, terms []validity.Term) (sum float64) {
+	for q, t := range terms {
+		sum += coef[2*q]*float64(t.Num) + coef[2*q+1]*float64(t.Den)
+	}
+	return sum
 }
 
 func means(m *validity.Moments) []float64 {

@@ -57,6 +57,7 @@ type gather struct {
 	capped  *validity.Moments
 	pool    []int64 // what the first customers add, to take a cap from
 	limit   *int64  // cap
+	exactly int64   // customers to read, where that is known; else 0
 	news    bool    // the look is at a window that nobody looked at before
 }
 
@@ -65,8 +66,8 @@ const (
 	readWhole = 2000 // smaller bases are read completely
 )
 
-func newGather(c *claim, st *State, at metric.Span, first contract.Day, size int64) (*gather, error) {
-	g := &gather{c: c, st: st, at: at, size: size, limit: st.Cap}
+func newGather(c *claim, st *State, at metric.Span, first contract.Day, size, exactly int64) (*gather, error) {
+	g := &gather{c: c, st: st, at: at, size: size, exactly: exactly, limit: st.Cap}
 	value := at
 	if c.pinned() && st.Standing != nil && !(st.worn() && at.Until > st.Seen) {
 		value = st.At
@@ -86,6 +87,9 @@ func newGather(c *claim, st *State, at metric.Span, first contract.Day, size int
 
 // plan says which windows velocity and spread want.
 func (g *gather) plan(first contract.Day) {
+	if g.st.Standing == nil {
+		return // what cannot be published needs no baseline; see round.look
+	}
 	first = max(first, g.st.Since)
 	for _, w := range []*watch{g.st.Later, g.st.Spread} {
 		if w != nil {
@@ -342,6 +346,8 @@ func (g *gather) finish() error {
 // enough reports whether the value is known well enough for this look.
 func (g *gather) enough(most int64) bool {
 	switch {
+	case g.exactly > 0:
+		return g.all || g.read >= g.exactly
 	case g.all || g.size <= readWhole || g.c.order.Kind == contract.MoverInsight && g.st.Standing == nil:
 		return g.all
 	case g.read >= most:
@@ -406,7 +412,7 @@ func (g *gather) peak(coef []float64, limit *int64) float64 {
 	var largest, sum float64
 	for i := range g.rows {
 		if r := &g.rows[i]; r.counts {
-			psi := dot(coef, vector(g.terms(r.whole, limit)))
+			psi := along(coef, g.terms(r.whole, limit))
 			sum, largest = sum+psi*psi, max(largest, psi*psi)
 		}
 	}
@@ -414,13 +420,6 @@ func (g *gather) peak(coef []float64, limit *int64) float64 {
 		return 1
 	}
 	return largest / sum
-}
-
-func dot(coef []float64, z []int64) (sum float64) {
-	for i, c := range coef {
-		sum += c * float64(z[i])
-	}
-	return sum
 }
 
 // bounded reports whether what one customer adds has fixed bounds: a share or a score of at most one thing each.

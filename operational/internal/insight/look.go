@@ -27,7 +27,9 @@ type look struct {
 	smallest int64   // customers in the smallest group that the value tells of
 	model    *contract.ModelFit
 	anew     string // why it was published anew
+	read     int64  // customers read
 	silent   bool   // nothing new is told
+	fresh    bool   // it was published at this look: what is watched from now on is still to be gathered
 }
 
 // plausible is by how much, relative, facts from sources that nobody verified could be wrong: 100 %.
@@ -109,6 +111,7 @@ func (g *gather) state(l *look, e validity.Estimate, limit *int64, now time.Time
 	l.st.Before = 0
 	l.st.Standing, l.st.At, l.st.Cap, l.st.PublishedAt, l.st.Fell = &next, g.at, limit, &at, 0
 	l.st.Later, l.st.Spread, l.st.Windows, l.st.Ratio = nil, nil, nil, nil
+	l.fresh, l.read = true, g.read
 	return nil
 }
 
@@ -185,9 +188,11 @@ func (g *gather) sumOf(limit *int64) (*validity.Moments, error) {
 	if err != nil {
 		return nil, err
 	}
+	var z []int64
 	for i := range g.rows {
 		if r := &g.rows[i]; r.counts {
-			if err := m.Add(vector(g.terms(r.whole, limit))); err != nil {
+			z = numbers(z[:0], g.terms(r.whole, limit))
+			if err := m.Add(z); err != nil {
 				return nil, err
 			}
 		}

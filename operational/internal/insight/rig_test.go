@@ -38,7 +38,7 @@ type rig struct {
 	position  int64
 	touched   map[contract.Day]int64
 	records   map[contract.InsightID]Record
-	read      int // customers, by the last walk
+	read      int // customers, by the longest walk of the last round
 	now       time.Time
 	unparsed  float64
 	key       *validity.Key
@@ -93,6 +93,7 @@ func (r *rig) Touched(context.Context) (map[contract.Day]map[int]int64, error) {
 type rigWalk struct {
 	r    *rig
 	keys []identity.Key
+	read int
 }
 
 func (r *rig) Begin(context.Context) (Walk, error) {
@@ -103,7 +104,6 @@ func (r *rig) Begin(context.Context) (Walk, error) {
 	slices.SortFunc(w.keys, func(a, b identity.Key) int {
 		return int(min(1, max(-1, r.customers[a].Priority-r.customers[b].Priority)))
 	})
-	r.read = 0
 	return w, nil
 }
 
@@ -117,7 +117,8 @@ func (w *rigWalk) Next(_ context.Context, limit int) ([]Customer, bool, error) {
 		out[i].Facts = slices.Clone(out[i].Facts)
 	}
 	w.keys = w.keys[n:]
-	w.r.read += n
+	w.read += n
+	w.r.read = max(w.r.read, w.read)
 	return out, len(w.keys) == 0, nil
 }
 
@@ -190,7 +191,7 @@ func (r *rig) want(o contract.InsightOrder) contract.InsightID {
 // until declares everything complete to a day, and looks.
 func (r *rig) until(day contract.Day) {
 	r.t.Helper()
-	r.complete = day
+	r.complete, r.read = day, 0
 	if err := r.engine.Round(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}
@@ -211,6 +212,18 @@ func show(i contract.Insight) string {
 		w += fmt.Sprintf(" %s=%s(%s %.3f±%.3f/%.3g e%.2f)", f.Question[:3], f.Verdict, f.Why, f.Effect, f.Margin, f.Band, f.LogE)
 	}
 	return fmt.Sprintf("%s %s %s: %.5g now %.5g ± %.3g of %d/%d%s", i.Metric, i.Kind, i.State, i.Published, i.Value, i.HalfWidth, i.N, i.Of, w)
+}
+
+// exactly prints the row of docs/validity.md of a test in which nothing is left to chance, when it ends; see package validity.
+func exactly(t *testing.T, number, what, allowed string) {
+	t.Helper()
+	t.Cleanup(func() {
+		measured, outcome := "equal", "yes"
+		if t.Failed() {
+			measured, outcome = "other", "**no**"
+		}
+		t.Logf("validity: | %s | service: %s | %s | %s | %s |", number, what, measured, allowed, outcome)
+	})
 }
 
 // root returns the folder that holds go.work.

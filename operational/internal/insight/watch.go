@@ -177,8 +177,12 @@ func (g *gather) series(n int, anchor contract.Day, first, last int) series {
 	for k := first; k < last; k++ {
 		s.at[k] = make([][]validity.Term, len(s.rows))
 	}
+	base0, since0 := g.none(true), g.none(false)
 	for i, r := range s.rows {
-		none := g.none(i < s.base)
+		none := since0
+		if i < s.base {
+			none = base0
+		}
 		for k := first; k < last; k++ {
 			s.at[k][i] = none
 		}
@@ -227,9 +231,11 @@ func (g *gather) baseline(n int, anchor contract.Day, windows int) (based, error
 	if err != nil {
 		return based{}, err
 	}
+	var z []int64
 	for k := -windows; k < 0; k++ {
 		for i := range s.base {
-			if err := m.Add(vector(s.at[k][i])); err != nil {
+			z = numbers(z[:0], s.at[k][i])
+			if err := m.Add(z); err != nil {
 				return based{}, err
 			}
 		}
@@ -240,7 +246,13 @@ func (g *gather) baseline(n int, anchor contract.Day, windows int) (based, error
 		return based{}, fault.New(fault.Invalid, fault.ZeroDenominator, "the baseline has no value to compare with")
 	}
 	unit := g.unit(value)
-	b, err := validity.NewLinearBaseline(s.base, windows, func(w, i int) float64 { return dot(coef, vector(s.at[w-windows][i])) / unit })
+	psi := make([]float64, windows*s.base)
+	for k := range windows {
+		for i := range s.base {
+			psi[k*s.base+i] = along(coef, s.at[k-windows][i]) / unit
+		}
+	}
+	b, err := validity.NewLinearBaseline(s.base, windows, func(w, i int) float64 { return psi[w*s.base+i] })
 	return based{b, value}, err
 }
 
@@ -317,14 +329,13 @@ func (g *gather) linear(s series, k int, fixed func(i int) validity.Term) (float
 	if err != nil {
 		return 0, nil, err
 	}
-	vectors := make([][]int64, len(s.rows))
+	all, z := make([][]validity.Term, len(s.rows)), []int64(nil)
 	for i := range s.rows {
-		terms := s.at[k][i]
-		if fixed != nil {
-			terms = []validity.Term{terms[0], fixed(i)}
+		if all[i] = s.at[k][i]; fixed != nil {
+			all[i] = []validity.Term{all[i][0], fixed(i)}
 		}
-		vectors[i] = vector(terms)
-		if err := m.Add(vectors[i]); err != nil {
+		z = numbers(z[:0], all[i])
+		if err := m.Add(z); err != nil {
 			return 0, nil, err
 		}
 	}
@@ -333,9 +344,9 @@ func (g *gather) linear(s series, k int, fixed func(i int) validity.Term) (float
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		return 0, nil, fault.New(fault.Invalid, fault.ZeroDenominator, "a window without a denominator has no value")
 	}
-	psi := make([]float64, len(vectors))
-	for i, z := range vectors {
-		psi[i] = dot(coef, z)
+	psi := make([]float64, len(all))
+	for i, terms := range all {
+		psi[i] = along(coef, terms)
 	}
 	return value, psi, nil
 }

@@ -173,6 +173,7 @@ func TestA16CDNOWExtraction(t *testing.T) {
 // A16, second part: the BG/NBD 39-week total on growing samples of random orders.
 func TestA16CDNOWModelTotal(t *testing.T) {
 	buyers := slices.Clone(master(t))
+	exactly(t, "CDNOW: BG/NBD 39-week total, median look at 5 % and 10 %", "19,000; 10,500 or 14,500")
 	r := runs(40, 2)
 	var at5, at10 []float64
 	for seed := range r {
@@ -219,6 +220,7 @@ func TestA16CDNOWModelTotal(t *testing.T) {
 
 func TestA16CDNOWModelFit(t *testing.T) {
 	master(t)
+	exactly(t, "CDNOW: log-likelihood, influences against the model's own standard error", "1e-3")
 	sample, err := cdnowFile("CDNOW_sample.txt", 1, 2, 4)
 	if err != nil {
 		t.Fatal(err)
@@ -309,8 +311,9 @@ func linearise(t *testing.T, buyers []buyer, m btyd.BGNBD, weeks float64) (infor
 
 // The CDNOW story: fitted on 39 weeks, the forecast of the next 39 is refuted by V2 in the third window of four weeks, in the
 // second if the forecast's own error is ignored.
-func TestCDNOWVelocityStory(t *testing.T) {
+func TestA16CDNOWVelocityStory(t *testing.T) {
 	buyers := master(t)
+	exactly(t, "CDNOW: velocity refutes the 39-week forecast in the third 4-week window", "0.02 of log e")
 	p := population(t, buyers)
 	fit := must(btyd.FitBGNBD(p, btyd.Gates{}))
 	var inverse mat.Dense

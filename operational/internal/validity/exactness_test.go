@@ -33,6 +33,7 @@ func drawVectors(t *rapid.T, label string) [][]int64 {
 // A17: 1, 7 and 64 partitions, any order, replays (added and removed again), restarts in between: identical bytes.
 func TestA17IdenticalBytes(t *testing.T) {
 	t.Parallel()
+	exactly(t, "moments of 1, 7 and 64 partitions, in any order", "identical bytes")
 	rapid.Check(t, func(t *rapid.T) {
 		vectors := drawVectors(t, "vectors")
 		want := encode(momentsOf(vectors...))
@@ -162,6 +163,7 @@ func testKey(epoch string) *Key { return must(NewKey([]byte("0123456789abcdef"),
 // A18: the sample of 1 % lies within that of 2 %; after erasing 30 % at random and 20,000 arrivals, the means of the
 // sample are not biased.
 func TestA18ErasureAndNesting(t *testing.T) {
+	exactly(t, "30 % erased, 20,000 arrivals: bias below 3 se; samples nested", "exact")
 	const before, arrivals, p = 20_000, 20_000, .02
 	r := runs(200, 25)
 	var sum, squares float64
@@ -274,6 +276,7 @@ func TestExtractionOfWhatWasNotSeen(t *testing.T) {
 // A20: 100,000 customers through extraction, tail, spread and formats in five seconds; no more than one batch read in vain;
 // an event costs no allocation, however many there were.
 func TestA20Cost(t *testing.T) {
+	exactly(t, "one look at 100,000 customers; reads at most n and a batch", "5 s")
 	const n, batch = 100_000, 500
 	r := random(20, "cost")
 	vectors := make([][]int64, n)

@@ -8,6 +8,7 @@ import (
 // A1: the golden values of insight-validity.md, 3.6, to 1e-6 relative.
 func TestA1Golden(t *testing.T) {
 	t.Parallel()
+	exactly(t, "golden values", "1e-6")
 	golden := func(what string, got, want float64) {
 		t.Helper()
 		near(t, what, got, want, 1e-6*math.Abs(want))

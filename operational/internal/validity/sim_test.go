@@ -5,7 +5,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -41,6 +43,48 @@ func random(seed uint64, stream string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h))
 }
 
+var acceptance = regexp.MustCompile(`A\d+`)
+
+// row prints one row of the table in docs/validity.md: every test of that name A... prints its own with -v, and
+//
+//	STRATA_FULL=1 go test -count=1 -timeout 60m -v ./internal/validity ./internal/insight | sed -n 's/.*validity: //p' | sort -V -u
+//
+// prints the table. The number is that of insight-validity.md, section 4, from the test's name.
+func row(t *testing.T, what, measured, allowed string, passed bool) {
+	t.Helper()
+	number, outcome := strings.Join(acceptance.FindAllString(t.Name(), -1), ", "), "yes"
+	if number == "" {
+		number = "-"
+	}
+	if !passed {
+		outcome = "**no**"
+	}
+	for _, cell := range []*string{&what, &measured, &allowed} {
+		*cell = strings.TrimSpace(strings.ReplaceAll(*cell, "|", "/"))
+	}
+	t.Logf("validity: | %s | %s | %s | %s | %s |", number, what, measured, allowed, outcome)
+}
+
+// forFew says that a median is allowed its 99.9 % interval, since few runs were made.
+func forFew() string {
+	if full() {
+		return ""
+	}
+	return ", with room for few runs"
+}
+
+// exactly prints the row of a test in which nothing is left to chance, when it ends.
+func exactly(t *testing.T, what, allowed string) {
+	t.Helper()
+	t.Cleanup(func() {
+		measured := "equal"
+		if t.Failed() {
+			measured = "other"
+		}
+		row(t, what, measured, allowed, !t.Failed())
+	})
+}
+
 // atMost fails when hits of trials are more than the allowed share. Allowed shares of insight-validity.md include the
 // slack of the full R; for a reduced R the limit is the 99.9 % point of Binomial(R, allowed): code whose true rate is
 // exactly the allowed one fails once in a thousand seeds, and seeds are fixed.
@@ -52,7 +96,7 @@ func atMost(t *testing.T, what string, hits, trials int, allowed float64) {
 		for b := (distuv.Binomial{N: float64(trials), P: allowed}); b.CDF(float64(limit)) < .999; limit++ {
 		}
 	}
-	t.Logf("%s: %d of %d (%.4f), at most %d", what, hits, trials, float64(hits)/float64(trials), limit)
+	row(t, what, fmt.Sprintf("%d of %d (%.4f)", hits, trials, float64(hits)/float64(trials)), fmt.Sprintf("at most %d", limit), hits <= limit)
 	if hits > limit {
 		t.Errorf("%s: %d of %d, at most %d (%.1f %%) allowed", what, hits, trials, limit, 100*allowed)
 	}
@@ -85,7 +129,7 @@ func medianAtMost(t *testing.T, what string, values []float64, most float64) {
 		t.Errorf("%s: %v, median at most %g", what, s, most)
 		return
 	}
-	t.Logf("%s: median %g of %d, at most %g", what, s[len(s)/2], len(s), most)
+	row(t, what, fmt.Sprintf("median %g of %d", s[len(s)/2], len(s)), fmt.Sprintf("at most %g%s", most, forFew()), true)
 }
 
 // medianNear fails when the median is not within a share of what is wanted. For a reduced R the 99.9 % interval of the
@@ -102,7 +146,8 @@ func medianNear(t *testing.T, what string, values []float64, want, share float64
 	}
 	mid := len(s) / 2
 	low, high := s[max(0, mid-slack)], s[min(len(s)-1, mid+slack)]
-	t.Logf("%s: median %g of %d, want %g ± %.0f %%", what, s[mid], len(s), want, 100*share)
+	inside := high >= want*(1-share) && low <= want*(1+share)
+	row(t, what, fmt.Sprintf("median %g of %d", s[mid], len(s)), fmt.Sprintf("%g ± %.0f %%%s", want, 100*share, forFew()), inside)
 	if high < want*(1-share) || low > want*(1+share) {
 		t.Errorf("%s: median %g (%g to %g), want %g ± %.0f %%", what, s[mid], low, high, want, 100*share)
 	}

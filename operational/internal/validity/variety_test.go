@@ -176,6 +176,7 @@ func TestA11Veracity(t *testing.T) {
 // A12: one customer in ten is from an unknown source and brings exactly a tenth of the money.
 func TestA12TippingPoint(t *testing.T) {
 	t.Parallel()
+	exactly(t, "a tenth from unknown sources: weakening, tipping point 50 %", "exact")
 	m := must(NewMoments(4))
 	var vectors [][]int64
 	for i := range int64(10_000) {
@@ -247,6 +248,7 @@ func TestVarietyNamesContradictionAndUnparsed(t *testing.T) {
 // A19: nobody can solve for a small format.
 func TestA19SmallFormats(t *testing.T) {
 	t.Parallel()
+	exactly(t, "formats of 9 and 10 customers, complements", "exact")
 	uses := func(counts ...int) (u []uint64) {
 		for f, n := range counts {
 			u = append(u, slices.Repeat([]uint64{1 << f}, n)...)
