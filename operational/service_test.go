@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/strata-crm/strata/operational/internal/directive"
-	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/httpapi"
+	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/bus/bustest"
 	"github.com/strata-crm/strata/shared/contract"
