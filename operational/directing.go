@@ -25,6 +25,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/validity"
 	rules "github.com/strata-crm/strata/operational/policy"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/host"
 	"github.com/strata-crm/strata/shared/listen"
 	"github.com/strata-crm/strata/shared/mongodb"
@@ -211,7 +212,7 @@ func (h *directing) examiner(col *collecting) (*insight.Engine, error) {
 	return insight.New(insight.Options{
 		Zone: zone, Calendar: metric.Calendar{WeekStart: weekdays[h.c.Tenant.WeekStart]}, Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col},
-		Customers: mongostore.NewCustomers(h.c.Tenant.ID, h.d.DB, order), Records: h.insights, Sink: out, Unparsed: col.unparsed,
+		Customers: mongostore.NewCustomers(h.c.Tenant.ID, h.d.DB, order), Records: h.insights, Sink: out, Ended: h.ended, Unparsed: col.unparsed,
 		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
 	})
 }
@@ -245,6 +246,15 @@ func (h *directing) inForce(id contract.DirectiveID) (contract.OperationalDirect
 		return contract.OperationalDirective{}, false
 	}
 	return orders[i], true
+}
+
+// ended reports whether a directive is known and not carried out any more.
+func (h *directing) ended(ctx context.Context, id contract.DirectiveID) (bool, error) {
+	r, err := h.directives.Get(ctx, id)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return err == nil && r.Order != nil && !r.Running(), err
 }
 
 // republish publishes again whatever is current for the layer above.

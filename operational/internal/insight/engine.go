@@ -57,6 +57,9 @@ type Options struct {
 	Customers Customers
 	Records   Records
 	Sink      Sink
+	// Ended reports whether a directive is known and not carried out any more. Of one that is not known, as after the
+	// database was emptied, nothing is ended.
+	Ended func(ctx context.Context, id contract.DirectiveID) (bool, error)
 	// Unparsed returns the share of facts that could not be read.
 	Unparsed func(ctx context.Context) (float64, error)
 	Gates    btyd.Gates
@@ -76,8 +79,8 @@ type Engine struct {
 // New returns an engine, or an error naming what is missing.
 func New(o Options) (*Engine, error) {
 	if o.Zone == nil || o.Orders == nil || o.Complete == nil || o.Positions == nil || o.Customers == nil || o.Records == nil || o.Sink == nil ||
-		o.Unparsed == nil || o.Cadence <= 0 || o.Now == nil || o.Logger == nil {
-		return nil, errors.New("insight engine: zone, orders, complete, positions, customers, records, sink, unparsed, cadence, now and logger are required")
+		o.Ended == nil || o.Unparsed == nil || o.Cadence <= 0 || o.Now == nil || o.Logger == nil {
+		return nil, errors.New("insight engine: zone, orders, complete, positions, customers, records, sink, ended, unparsed, cadence, now and logger are required")
 	}
 	return &Engine{o: o, wake: make(chan struct{}, 1)}, nil
 }
@@ -211,7 +214,9 @@ func (r *round) load(ctx context.Context) error {
 // expire ends the insights that no directive in force orders any more.
 func (r *round) expire(ctx context.Context, orders []contract.OperationalDirective) error {
 	today, ordered := contract.DayOf(r.now, r.o.Zone), map[contract.InsightID]bool{}
+	running := map[contract.DirectiveID]bool{}
 	for i := range orders {
+		running[orders[i].ID] = true
 		for _, o := range orders[i].Insights {
 			ordered[o.ID] = ordered[o.ID] || today <= o.Until
 		}
@@ -219,6 +224,12 @@ func (r *round) expire(ctx context.Context, orders []contract.OperationalDirecti
 	for _, id := range sortedKeys(r.records) {
 		rec := r.records[id]
 		if ordered[id] || rec.Insight.State == contract.InsightExpired {
+			continue
+		}
+		switch over, err := r.over(ctx, rec.Insight.Directive, running); {
+		case err != nil:
+			return fmt.Errorf("directive %s: %w", rec.Insight.Directive, err)
+		case !over:
 			continue
 		}
 		i := rec.Insight
@@ -230,6 +241,14 @@ func (r *round) expire(ctx context.Context, orders []contract.OperationalDirecti
 		}
 	}
 	return nil
+}
+
+// over reports whether a directive that orders an insight no more is one that is over, or does without it.
+func (r *round) over(ctx context.Context, id contract.DirectiveID, running map[contract.DirectiveID]bool) (bool, error) {
+	if running[id] {
+		return true, nil
+	}
+	return r.o.Ended(ctx, id)
 }
 
 // put publishes; that another replica was first is no failure.
@@ -276,7 +295,7 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 	}
 	if h := hash(o); t.st.Order != h {
 		before := 0
-		if t.st.Standing != nil || egress.Tells(&t.rec.Insight) { // under another order, or before the database was emptied
+		if t.rec.Insight.PublishedAt != nil { // under another order, or before the database was emptied
 			before = t.rec.Insight.Republished + 1
 		}
 		t.st = State{Order: h, Before: before}

@@ -178,9 +178,20 @@ func TestFallenIsMadeAnew(t *testing.T) {
 	if j := r.insight(i.ID); j.Republished != 2 {
 		t.Errorf("under another order it is %s, republished %d times, want 2", show(j), j.Republished)
 	}
-	r.orders = nil
+	orders := r.orders
+	r.orders, r.unknown = nil, true
+	r.until(r.complete)
+	if j := r.insight(i.ID); j.State != contract.InsightRepublished {
+		t.Errorf("before its directive is known again it is %s", show(j))
+	}
+	r.unknown = false
 	r.until(r.complete)
 	if j := r.insight(i.ID); j.State != contract.InsightExpired || j.Value != 0 || j.N != 0 || r.smallest[i.ID] != 0 {
 		t.Errorf("after its directive it is %s", show(j))
+	}
+	r.orders = orders
+	r.until(r.complete)
+	if j := r.insight(i.ID); j.State != contract.InsightRepublished || j.Republished != 3 {
+		t.Errorf("ordered once more it is %s, republished %d times, want 3", show(j), j.Republished)
 	}
 }
