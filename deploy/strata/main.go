@@ -32,6 +32,8 @@ type cli struct {
 	Backup  backupCommand  `cmd:"" help:"Copy a data folder, while its suite runs or not."`
 	Restore restoreCommand `cmd:"" help:"Make a data folder of a back-up."`
 	Insight insightCommand `cmd:"" help:"What is claimed of the customers, how it answers the five questions, and whether it is knowledge."`
+	Predict predictCommand `cmd:"" help:"Show what is expected of customers, or write a file of each."`
+	Export  exportCommand  `cmd:"" help:"Write a metric's series, its grid of cohorts or its forecast to a file."`
 	Metric  metricCommand  `cmd:"" help:"Look into how metrics are computed."`
 	Link    linkCommand    `cmd:"" help:"Make a one-time sign-in link for a person of a running suite."`
 	Version versionCommand `cmd:"" help:"Print the version."`
