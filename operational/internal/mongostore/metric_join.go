@@ -150,9 +150,18 @@ func (c compiler) profiles(q metric.Query) []stage {
 		s.named(q.Measures[i].Filter)
 	}
 	delete(s, "")
-	return []stage{read, c.lookup("_id"), c.renamed(),
-		op("$group", doc{{Key: "_id", Value: "$customer"}, {Key: "known", Value: op("$push", "$values")}}),
+	merged := []stage{c.lookup("_id"), c.renamed(), op("$group", doc{{Key: "_id", Value: "$customer"}, {Key: "known", Value: op("$push", "$values")}}),
 		op("$set", op("values", latest("$known.", sorted(s))))}
+	if c.few == nil {
+		return append([]stage{read}, merged...)
+	}
+	var theirs bson.A
+	for _, k := range c.few {
+		theirs = append(theirs, id(c.tenant, k))
+	}
+	others := op("$match", doc{{Key: "tenant", Value: c.tenant}, {Key: "_id", Value: op("$nin", theirs)}})
+	return []stage{others, op("$unionWith", doc{{Key: "coll", Value: profilesCollection},
+		{Key: "pipeline", Value: append([]stage{op("$match", op("_id", op("$in", theirs)))}, merged...)}})}
 }
 
 // latest makes, of the values that a person's identities have, a profile with the latest of each parameter.

@@ -1,9 +1,15 @@
 package mongostore
 
 import (
+	"context"
+	"fmt"
+	"slices"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/mongodb"
 )
 
 // Identities that belong to one person count as one customer. Facts and rows keep the identity that they came with, so
@@ -21,11 +27,32 @@ type personDoc struct {
 	Members []string          `bson:"members,omitempty"` // tenant|identity key
 }
 
-// persons is the stages that map an entity's rows to persons: two rows of a person's day become one.
-func (c compiler) persons(e contract.Entity) []stage {
-	if !c.linked {
-		return nil
+// persons reads what match selects of an entity's rows, each row with its person for its customer; two rows of a person's
+// day become one. Where few identities are linked, only theirs are mapped, found by their ids, and added to the others.
+func (c compiler) persons(e contract.Entity, match doc) []stage {
+	read := op("$match", match)
+	switch {
+	case !c.linked:
+		return []stage{read}
+	case c.few == nil || e == contract.Answer: // there are few answers
+		return append([]stage{read}, c.mapped(e)...)
 	}
+	others := op("$match", append(slices.Clone(match), bson.E{Key: "customer", Value: op("$nin", c.few)}))
+	theirs := append([]stage{op("$match", op("$or", c.rowsOf(c.few))), read}, c.mapped(e)...)
+	return []stage{others, op("$unionWith", doc{{Key: "coll", Value: collectionOf(e)}, {Key: "pipeline", Value: theirs}})}
+}
+
+// rowsOf selects the rows of some identities, whose ids begin with theirs.
+func (c compiler) rowsOf(keys []string) (any bson.A) {
+	for _, k := range keys {
+		from := id(c.tenant, k) + "|"
+		any = append(any, op("_id", between(from, from+"~")))
+	}
+	return any
+}
+
+// mapped is the stages that give rows their persons and make one of two rows of a person's day.
+func (c compiler) mapped(e contract.Entity) []stage {
 	stages := []stage{op("$set", op("pid", op("$concat", list(literal(string(c.tenant)+"|"), "$customer")))), c.lookup("pid"), c.renamed()}
 	if e == contract.Answer {
 		return stages
@@ -35,6 +62,32 @@ func (c compiler) persons(e contract.Entity) []stage {
 		group = append(group, bson.E{Key: f, Value: op("$sum", field(f))})
 	}
 	return append(stages, op("$group", group), op("$set", doc{{Key: "customer", Value: "$_id.c"}, {Key: "day", Value: "$_id.d"}}))
+}
+
+// fewLinked is how many linked identities are mapped apart from all others; of more, every row is looked up.
+const fewLinked = 1000
+
+// compiler returns what compiles queries now: with the persons, if any identities are linked.
+func (s *Metrics) compiler(ctx context.Context) (compiler, error) {
+	c := compiler{tenant: s.tenant}
+	persons := s.db.Collection(personsCollection)
+	n, err := persons.EstimatedDocumentCount(ctx)
+	if err != nil || n == 0 {
+		return c, mongodb.Fault(err)
+	}
+	var docs []personDoc
+	some := options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(s.few) + 1)
+	own := between(id(s.tenant, ""), id(s.tenant, "~"))
+	if err := all(ctx, persons, bson.D{{Key: "_id", Value: own}}, &docs, some); err != nil {
+		return c, fmt.Errorf("linked identities: %w", err)
+	}
+	if c.linked = len(docs) > 0; len(docs) > s.few {
+		return c, nil
+	}
+	for _, d := range docs {
+		c.few = append(c.few, d.ID[len(s.tenant)+1:])
+	}
+	return c, nil
 }
 
 func (c compiler) lookup(by string) stage {

@@ -113,7 +113,7 @@ func TestNoLinksCostNothing(t *testing.T) {
 			t.Fatal(why)
 		}
 		for _, linked := range []bool{false, true} {
-			text := pipelineText(t, compiler{tenant, linked}, p)
+			text := pipelineText(t, compiler{tenant: tenant, linked: linked}, p)
 			if strings.Contains(text, personsCollection) != linked {
 				t.Errorf("%s, with links %v: %s", d.ID, linked, text)
 			}

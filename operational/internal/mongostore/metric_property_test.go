@@ -321,6 +321,7 @@ func TestAgainstOracle(t *testing.T) {
 		own := contract.TenantID(fmt.Sprintf("t%d", run.Add(1)))
 		db := rapid.SampledFrom([]*mongodb.DB{plain, linked}).Draw(t, "database")
 		o, s := drawWorld(t, db, own, db == linked), NewMetrics(own, db)
+		s.few = rapid.SampledFrom([]int{0, 3, fewLinked}).Draw(t, "few")
 		if err := s.Settle(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -22,12 +22,13 @@ import (
 type Metrics struct {
 	tenant contract.TenantID
 	db     *mongodb.DB
+	few    int // see fewLinked
 }
 
 var _ metric.Warehouse = (*Metrics)(nil)
 
 // NewMetrics returns the warehouse of the database as the metric engine asks it.
-func NewMetrics(t contract.TenantID, db *mongodb.DB) *Metrics { return &Metrics{t, db} }
+func NewMetrics(t contract.TenantID, db *mongodb.DB) *Metrics { return &Metrics{t, db, fewLinked} }
 
 // FirstDay implements metric.Warehouse.
 func (s *Metrics) FirstDay(ctx context.Context) (contract.Day, error) {
@@ -82,12 +83,6 @@ func (s *Metrics) Moments(ctx context.Context, q metric.Query) ([]metric.Group, 
 	}
 	slices.SortFunc(groups, func(a, b metric.Group) int { return cmp.Compare(a.Key, b.Key) })
 	return groups, nil
-}
-
-// compiler returns what compiles queries now: with the persons, if any identities are linked.
-func (s *Metrics) compiler(ctx context.Context) (compiler, error) {
-	n, err := s.db.Collection(personsCollection).EstimatedDocumentCount(ctx)
-	return compiler{s.tenant, n > 0}, mongodb.Fault(err)
 }
 
 func empty(n int) metric.Group {

@@ -19,6 +19,7 @@ import (
 type compiler struct {
 	tenant contract.TenantID
 	linked bool
+	few    []string // the linked identities, if they are few
 }
 
 // collectionOf returns the collection that an entity's rows are in.
@@ -121,7 +122,7 @@ func (c compiler) rows(e contract.Entity, days []metric.Span) []stage {
 	if e == contract.Answer {
 		match = append(match, bson.E{Key: "kind", Value: fact.Answer})
 	}
-	return append([]stage{op("$match", match)}, c.persons(e)...)
+	return c.persons(e, match)
 }
 
 func (c compiler) perCustomer(q metric.Query) ([]stage, error) {
