@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +39,26 @@ func TestKeys(t *testing.T) {
 	if a.Content([]byte("x")) == b.Content([]byte("x")) || a.Fingerprint() == b.Fingerprint() || len(a.Fingerprint()) != 16 {
 		t.Error("contents and fingerprints of two tenants must differ")
 	}
+}
+
+// TestKeysStayWhatTheyAre: what is stored under a key of today is found by a key of tomorrow, from many goroutines too.
+func TestKeysStayWhatTheyAre(t *testing.T) {
+	t.Parallel()
+	k := keys(t, 1)
+	var users sync.WaitGroup
+	for range 8 {
+		users.Go(func() {
+			for range 100 {
+				if got := k.Customer(identity.User, "ada"); got != "c19dbcd9b22b75a66bc236920adc326b" {
+					t.Errorf("the customer's key is %s", got)
+				}
+				if got := k.Content([]byte("x")); got != "61e3da6226979cd06e5bc8e4200f09f3" {
+					t.Errorf("the content's hash is %s", got)
+				}
+			}
+		})
+	}
+	users.Wait()
 }
 
 func TestLinks(t *testing.T) {

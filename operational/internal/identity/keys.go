@@ -7,6 +7,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
+	"sync"
 
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -30,7 +32,25 @@ const KeyBytes = 32
 // Keys derives what is keyed by the tenant's key. Losing that key makes every customer a new one, and every repeated
 // event an id conflict; it belongs into the back-up.
 type Keys struct {
-	customer, content, check, sample []byte
+	customer, content keyed
+	check, sample     []byte
+}
+
+// keyed is an HMAC under one key. It is used for every event, so what it works with is used again.
+type keyed struct{ idle *sync.Pool }
+
+func newKeyed(key []byte) keyed {
+	return keyed{&sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+// digest returns 32 hex digits.
+func (k keyed) digest(text []byte) string {
+	h := k.idle.Get().(hash.Hash)
+	defer k.idle.Put(h)
+	h.Reset()
+	h.Write(text)
+	var sum [sha256.Size]byte
+	return hex.EncodeToString(h.Sum(sum[:0])[:16])
 }
 
 // NewKeys returns the keys derived from the tenant's key; fault.Invalid when it is shorter than KeyBytes.
@@ -40,19 +60,17 @@ func NewKeys(tenantKey []byte) (*Keys, error) {
 			"the tenant's key has %d bytes and needs %d: make one with `openssl rand -base64 32` and keep it safe", len(tenantKey), KeyBytes)
 	}
 	derive := func(label string) []byte { return mac(tenantKey, "strata/operational/"+label) }
-	return &Keys{customer: derive("customer"), content: derive("content"), check: derive("check"), sample: derive("sample")}, nil
+	return &Keys{customer: newKeyed(derive("customer")), content: newKeyed(derive("content")), check: derive("check"), sample: derive("sample")}, nil
 }
 
 // Customer returns the key of an identifier.
 func (k *Keys) Customer(kind Kind, identifier string) Key {
-	return Key(hex.EncodeToString(mac(k.customer, string(kind)+"|"+identifier)[:16]))
+	return Key(k.customer.digest([]byte(string(kind) + "|" + identifier)))
 }
 
 // Content returns the keyed hash of an item's canonical form, 32 hex digits.
 func (k *Keys) Content(canonical []byte) string {
-	h := hmac.New(sha256.New, k.content)
-	h.Write(canonical)
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return k.content.digest(canonical)
 }
 
 // Sample returns the secret that the random order of customers is drawn with, so that nobody can choose an identifier that

@@ -19,7 +19,7 @@ type Link struct {
 // Of returns the links that an event states: of its user id with its anonymous id, and with the previous id of an alias
 // call. Events from which the gateway dropped the identifiers state none.
 func Of(k *Keys, e *contract.CustomerEvent) []Link {
-	if e.UserID == "" {
+	if e.UserID == "" || e.AnonymousID == "" && e.PreviousID == "" { // nothing to link
 		return nil
 	}
 	user := k.Customer(User, e.UserID)
