@@ -85,6 +85,7 @@ func TestCDNOW(t *testing.T) {
 		b.simple(m, totals)
 		b.retention(m)
 		b.cohorts(i, m)
+		b.timed(i, m, totals)
 		b.value(m)
 	}
 	for id, want := range map[contract.MetricID]float64{"orders_month": 69659, "revenue_month": 250031563, "new_customers_month": 23570} {
@@ -155,6 +156,32 @@ func (b bench) cohorts(at int, m fixture) {
 	}
 	if want := min(at, 3); len(r.Parts) != want {
 		b.t.Errorf("%s has %d cohorts, want %d", m.first, len(r.Parts), want)
+	}
+}
+
+// timed checks what looks back against what other months say by themselves.
+func (b bench) timed(at int, m fixture, totals map[contract.MetricID]float64) {
+	b.t.Helper()
+	if cohort := cohorts[string(m.first.Add(-80))[:7]]; at >= 3 && at <= 5 {
+		r := b.measure("cohort_retention_3m", m.first)
+		b.near("customers back after three months, "+string(m.first), r.Numerator, cohort[3], 0)
+		b.near("their cohort", r.Denominator, cohort[0], 0)
+	}
+	if m.first == "1997-12-01" { // until now all months are of one year
+		b.near("revenue of the year", b.measure("revenue_year_to_date", m.first).Value, totals["revenue_month"], 0)
+	}
+	if at == 0 {
+		return
+	}
+	this, before := b.measure("revenue_month", m.first), b.measure("revenue_month", months[at-1].first)
+	b.near("growth", b.measure("revenue_growth_month", m.first).Value, *this.Value / *before.Value - 1, 1e-12)
+	if at >= 12 {
+		earlier := b.measure("revenue_month", months[at-12].first)
+		r := b.measure("revenue_on_year", m.first)
+		b.near("on the year", r.Value, *this.Value / *earlier.Value, 1e-12)
+		if r.Smallest < earlier.N && r.Smallest < this.N {
+			b.t.Errorf("%s: the smallest group is %d, want the fewer of %d and %d customers", m.first, r.Smallest, this.N, earlier.N)
+		}
 	}
 }
 

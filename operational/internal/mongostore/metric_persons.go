@@ -64,8 +64,9 @@ func (c compiler) mapped(e contract.Entity) []stage {
 	return append(stages, op("$group", group), op("$set", doc{{Key: "customer", Value: "$_id.c"}, {Key: "day", Value: "$_id.d"}}))
 }
 
-// fewLinked is how many linked identities are mapped apart from all others; of more, every row is looked up.
-const fewLinked = 1000
+// fewLinked is how many linked identities are mapped apart from all others; of more, looking every row up is faster than
+// telling theirs apart.
+const fewLinked = 200
 
 // compiler returns what compiles queries now: with the persons, if any identities are linked.
 func (s *Metrics) compiler(ctx context.Context) (compiler, error) {
