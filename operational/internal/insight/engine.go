@@ -99,22 +99,31 @@ func (e *Engine) Wake() {
 // retryEvery is how long after a failure it looks again, if the cadence is not shorter.
 const retryEvery = 5 * time.Second
 
+// rest is how much longer than a round it pauses after it: nobody waits for a claim, and whoever measures goes first.
+const rest = 3
+
 // Run examines until ctx ends. What failed is logged and tried again; it holds up nothing else.
 func (e *Engine) Run(ctx context.Context) error {
 	t := time.NewTimer(0)
 	defer t.Stop()
+	free := e.o.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-e.wake:
+			if left := free.Sub(e.o.Now()); left > 0 {
+				t.Reset(left)
+				continue
+			}
 		case <-t.C:
 		}
-		next := e.o.Cadence
+		next, began := e.o.Cadence, e.o.Now()
 		if err := e.Round(ctx); err != nil && ctx.Err() == nil {
 			e.o.Logger.ErrorContext(ctx, "not every insight could be examined", "error", err)
 			next = min(next, retryEvery)
 		}
+		free = e.o.Now().Add(min(e.o.Cadence, rest*e.o.Now().Sub(began)))
 		t.Reset(next)
 	}
 }
