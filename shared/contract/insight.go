@@ -135,7 +135,8 @@ const (
 	Veracity    Question = "veracity"
 )
 
-// Finding is what a verdict rests on. Effect, Margin and Band are in one unit: relative, but for an absolute tolerance.
+// Finding is what a verdict rests on. Effect, Margin and Band are in one unit: for volume in the value's; for the others
+// relative, or in the value's where the tolerance is absolute.
 type Finding struct {
 	Question Question `json:"question"`
 	Verdict  Verdict  `json:"verdict"`
@@ -153,17 +154,19 @@ type Look struct {
 	HalfWidth float64 `json:"halfWidth"`
 }
 
-// Shifted is a closed window against the baseline.
+// Shifted is a closed window against the baseline. Effect and Margin are relative, or in the value's unit where the tolerance is
+// absolute.
 type Shifted struct {
 	Window Window  `json:"window"`
-	Effect float64 `json:"effect"` // relative
+	Effect float64 `json:"effect"`
 	Margin float64 `json:"margin"`
 }
 
-// Left is the value without the facts that came in one way.
+// Left is the value without the facts that came in one way. Effect and Margin are relative, or in the value's unit where the
+// tolerance is absolute.
 type Left struct {
 	Format      string  `json:"format"` // or "other", several small ones together
-	Effect      float64 `json:"effect"` // of leaving it out, relative
+	Effect      float64 `json:"effect"` // of leaving it out
 	Margin      float64 `json:"margin"`
 	Gap         float64 `json:"gap"`   // its own value against the whole's, relative
 	Share       float64 `json:"share"` // of the total that came in this way
