@@ -49,6 +49,7 @@ func (s *suite) claimed(id contract.InsightID, revision int64, state knowledge.S
 		if a.status != 200 {
 			return false
 		}
+		v = claimView{} // what is absent now must not stay from the poll before
 		a.into(&v)
 		return v.Insight.Revision == revision && v.State == state
 	})
