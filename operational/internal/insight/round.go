@@ -1,0 +1,463 @@
+package insight
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/strata-crm/strata/operational/internal/egress"
+	"github.com/strata-crm/strata/operational/internal/metric"
+	"github.com/strata-crm/strata/operational/internal/validity"
+	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
+)
+
+// examiner collects what a look needs of customers, and makes the look.
+type examiner interface {
+	add(v *view) error
+	enough(most int64) bool
+	finish() error
+	conclude(now time.Time, unparsed float64) (*look, error)
+}
+
+// task is one claim at one window.
+type task struct {
+	c   *claim
+	rec Record
+	st  State
+	at  metric.Span
+	x   examiner
+
+	found *look
+	anew  string // why it was published anew
+	read  int64  // customers that the publication rests on
+	err   error
+}
+
+// round is what stays the same while one round lasts.
+type round struct {
+	*Engine
+	now      time.Time
+	again    bool // whether windows are looked at again
+	position map[int]int64
+	touched  map[contract.Day]map[int]int64
+	first    contract.Day
+	records  map[contract.InsightID]Record
+}
+
+// mostWindowsAtOnce bounds how many windows of a claim one round catches up with.
+const mostWindowsAtOnce = 1000
+
+// Round looks at whatever is due now, window by window. The error joins those of every claim that failed.
+func (e *Engine) Round(ctx context.Context) error {
+	orders := e.o.Orders.Orders()
+	r, err := e.round(ctx)
+	if err != nil || len(orders) == 0 && len(r.records) == 0 {
+		return err
+	}
+	if err := r.expire(ctx, orders); err != nil {
+		return err
+	}
+	for range mostWindowsAtOnce {
+		tasks, err := r.due(ctx, orders)
+		if err != nil || len(tasks) == 0 {
+			return err
+		}
+		if err := r.look(ctx, tasks); err != nil {
+			return err
+		}
+		r.again = false
+	}
+	return nil
+}
+
+func (e *Engine) round(ctx context.Context) (*round, error) {
+	r := &round{Engine: e, now: e.o.Now()}
+	var err error
+	// Position before touches before facts: what is read later may contain more than the position says, never less.
+	if r.position, err = e.o.Positions.Position(ctx); err != nil {
+		return nil, fmt.Errorf("position of ingest: %w", err)
+	}
+	if r.touched, err = e.o.Positions.Touched(ctx); err != nil {
+		return nil, fmt.Errorf("touched days: %w", err)
+	}
+	for day := range r.touched {
+		if r.first == "" || day < r.first {
+			r.first = day
+		}
+	}
+	if r.again = r.now.Sub(e.last) >= e.o.Cadence; r.again {
+		e.last = r.now
+	}
+	return r, r.load(ctx)
+}
+
+func (r *round) load(ctx context.Context) error {
+	all, err := r.o.Records.All(ctx)
+	if err != nil {
+		return fmt.Errorf("insights: %w", err)
+	}
+	r.records = map[contract.InsightID]Record{}
+	for _, rec := range all {
+		r.records[rec.Insight.ID] = rec
+	}
+	return nil
+}
+
+// expire ends the insights that no directive in force orders any more.
+func (r *round) expire(ctx context.Context, orders []contract.OperationalDirective) error {
+	today, ordered := contract.DayOf(r.now, r.o.Zone), map[contract.InsightID]bool{}
+	running := map[contract.DirectiveID]bool{}
+	for i := range orders {
+		running[orders[i].ID] = true
+		for _, o := range orders[i].Insights {
+			ordered[o.ID] = ordered[o.ID] || today <= o.Until
+		}
+	}
+	for _, id := range sortedKeys(r.records) {
+		rec := r.records[id]
+		if ordered[id] || rec.Insight.State == contract.InsightExpired {
+			continue
+		}
+		switch over, err := r.over(ctx, rec.Insight.Directive, running); {
+		case err != nil:
+			return fmt.Errorf("directive %s: %w", rec.Insight.Directive, err)
+		case !over:
+			continue
+		}
+		i := rec.Insight
+		over := contract.Insight{ID: i.ID, Directive: i.Directive, Strategic: i.Strategic, Goal: i.Goal, Metric: i.Metric, Version: i.Version,
+			State: contract.InsightExpired, Unit: i.Unit, Tolerance: i.Tolerance, Absolute: i.Absolute, Kind: i.Kind, Grain: i.Grain, Scope: i.Scope,
+			Against: i.Against, AsOf: i.AsOf, Verdicts: i.Verdicts, Republished: i.Republished, PublishedAt: i.PublishedAt}
+		if err := r.put(ctx, over, 0, egress.Kept{Version: rec.Version, State: []byte("{}"), Contains: rec.Contains}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// over reports whether a directive that orders an insight no more is one that is over, or does without it.
+func (r *round) over(ctx context.Context, id contract.DirectiveID, running map[contract.DirectiveID]bool) (bool, error) {
+	if running[id] {
+		return true, nil
+	}
+	return r.o.Ended(ctx, id)
+}
+
+// put publishes; that another replica was first is no failure.
+func (r *round) put(ctx context.Context, i contract.Insight, smallest int64, k egress.Kept) error {
+	err := r.o.Sink.PutInsight(ctx, i, smallest, k)
+	if fault.Is(err, fault.Conflict) {
+		return nil
+	}
+	return err
+}
+
+// due returns the claims that there is something to look at for, each at its next window.
+func (r *round) due(ctx context.Context, orders []contract.OperationalDirective) ([]*task, error) {
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	var tasks []*task
+	today := contract.DayOf(r.now, r.o.Zone)
+	for i := range orders {
+		for j := range orders[i].Insights {
+			d, o := &orders[i], &orders[i].Insights[j]
+			if today > o.Until {
+				continue
+			}
+			t, err := r.task(ctx, d, o)
+			if err != nil {
+				return nil, fmt.Errorf("insight %s of %s: %w", o.ID, o.Metric.ID, err)
+			}
+			if t != nil {
+				tasks = append(tasks, t)
+			}
+		}
+	}
+	return tasks, nil
+}
+
+// task returns what is due of an order; nil if nothing is.
+func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *contract.InsightOrder) (*task, error) {
+	t := &task{rec: r.records[o.ID]}
+	if len(t.rec.State) > 0 {
+		if err := json.Unmarshal(t.rec.State, &t.st); err != nil {
+			return nil, fmt.Errorf("stored state: %w", err)
+		}
+	}
+	if h := hash(o); t.st.Order != h {
+		before := 0
+		if t.rec.Insight.PublishedAt != nil { // under another order, or before the database was emptied
+			before = t.rec.Insight.Republished + 1
+		}
+		t.st = State{Order: h, Before: before}
+	}
+	var why *contract.Reason
+	if t.c, why = prepare(d, o, r.o.Calendar, r.o.Zone); why != nil {
+		return nil, r.cannot(ctx, t, d, o, why)
+	}
+	until, offered, err := r.o.Complete.Complete(ctx, o.Metric.Parameters)
+	if err != nil {
+		return nil, fmt.Errorf("completeness: %w", err)
+	}
+	if !offered {
+		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoSource, Item: string(o.Metric.ID)})
+	}
+	at, ok := r.window(t, until)
+	switch {
+	case !ok:
+		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoData, Item: string(o.Metric.ID)})
+	case at.Until == t.st.Seen && !(r.again && r.changed(at, t.rec.Contains)):
+		return nil, nil
+	}
+	t.at = at
+	return t, nil
+}
+
+// hash names what was ordered.
+func hash(o *contract.InsightOrder) string {
+	same := *o
+	same.Until = "" // that it lasts longer is no other claim
+	raw, _ := json.Marshal(same)
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
+}
+
+// cannot publishes why there is no insight, unless one was published already.
+func (r *round) cannot(ctx context.Context, t *task, d *contract.OperationalDirective, o *contract.InsightOrder, why *contract.Reason) error {
+	if t.st.Standing != nil {
+		return nil
+	}
+	i := named(d, o)
+	i.Withheld, i.AsOf = why, r.first.End(r.o.Zone).UTC()
+	if r.first == "" {
+		i.AsOf = d.ValidFrom.UTC()
+	}
+	if b := t.rec.Insight.Withheld; b != nil && *b == *why && t.rec.Insight.State == contract.InsightCandidate {
+		return nil
+	}
+	state, err := t.st.encode()
+	if err != nil {
+		return err
+	}
+	return r.put(ctx, i, 0, egress.Kept{Version: t.rec.Version, State: state, Contains: t.rec.Contains})
+}
+
+// window returns the one to look at next: the latest that is closed at first, then one after the other, and the last one
+// again; false if none has closed.
+func (r *round) window(t *task, complete time.Time) (metric.Span, bool) {
+	if complete.IsZero() || r.first == "" {
+		return metric.Span{}, false
+	}
+	grain, lag := t.c.order.Grain, 0
+	if c := t.c.order.Metric.Conversion; c != nil {
+		lag = c.Days
+	}
+	ended := func(w metric.Span) bool { return !w.Until.Add(lag).Start(r.o.Zone).After(complete) }
+	if t.st.Seen != "" {
+		next := r.o.Calendar.Of(grain, t.st.Seen)
+		if ended(next) {
+			return next, true
+		}
+		return r.o.Calendar.Previous(grain, next), true
+	}
+	w := r.o.Calendar.Of(grain, contract.DayOf(complete, r.o.Zone).Add(-lag))
+	if !ended(w) {
+		w = r.o.Calendar.Previous(grain, w)
+	}
+	return w, w.Until > r.first
+}
+
+// changed reports whether facts that the look rests on arrived since.
+func (r *round) changed(at metric.Span, contains map[int]int64) bool {
+	for day, parts := range r.touched {
+		if day >= at.Until {
+			continue
+		}
+		for part, pos := range parts {
+			if pos > contains[part] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+const (
+	// batch is how many customers are read at a time.
+	batch = 500
+	// mostRead is how many customers a look reads at most.
+	mostRead = 100_000
+)
+
+// look walks once for all tasks, and publishes what each of them found.
+func (r *round) look(ctx context.Context, tasks []*task) error {
+	unparsed, err := r.o.Unparsed(ctx)
+	if err != nil {
+		return fmt.Errorf("what could not be read: %w", err)
+	}
+	if err := r.conclude(ctx, tasks, unparsed); err != nil {
+		return err
+	}
+	var fresh []*task // baselines are gathered for claims that stand: most candidates do not
+	for _, t := range tasks {
+		if t.err == nil && t.found.fresh && t.c.order.Kind != contract.ForecastInsight {
+			t.st, t.anew, t.read = t.found.st, t.found.anew, t.found.read
+			fresh = append(fresh, t)
+		}
+	}
+	if len(fresh) > 0 {
+		if err := r.conclude(ctx, fresh, unparsed); err != nil {
+			return err
+		}
+	}
+	return r.tell(ctx, tasks)
+}
+
+// conclude walks once and makes the looks.
+func (r *round) conclude(ctx context.Context, tasks []*task, unparsed float64) error {
+	if err := r.walk(ctx, tasks); err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if t.err == nil {
+			t.found, t.err = t.x.conclude(r.now, unparsed)
+		}
+	}
+	return nil
+}
+
+func (r *round) walk(ctx context.Context, tasks []*task) error {
+	w, err := r.o.Customers.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if t.c.order.Kind == contract.ForecastInsight {
+			t.x, t.err = newPrognosis(t.c, &t.st, t.at, r.first, w.Size(), r.o.Gates)
+		} else {
+			t.x, t.err = newGather(t.c, &t.st, t.at, r.first, w.Size(), t.read)
+		}
+	}
+	open := func(t *task) bool { return t.err == nil && !t.x.enough(mostRead) }
+	for last := false; !last && slices.ContainsFunc(tasks, open); {
+		var customers []Customer
+		if customers, last, err = w.Next(ctx, batch); err != nil {
+			return err
+		}
+		views := make([]*view, len(customers))
+		for i := range customers {
+			views[i] = newView(&customers[i])
+		}
+		for _, t := range tasks {
+			if !open(t) {
+				continue
+			}
+			for _, v := range views {
+				if t.err = t.x.add(v); t.err != nil {
+					break
+				}
+			}
+			if last && t.err == nil {
+				t.err = t.x.finish()
+			}
+		}
+	}
+	return nil
+}
+
+// falseAlarms is the share of false ones among the alarms.
+const falseAlarms = .10
+
+// tell publishes what was found, and raises alarms among all insights.
+func (r *round) tell(ctx context.Context, tasks []*task) error {
+	evidence := map[contract.InsightID]float64{}
+	for id, rec := range r.records {
+		var st State
+		if json.Unmarshal(rec.State, &st) == nil && st.LogE != nil {
+			evidence[id] = validity.Evidence(st.LogE...)
+		}
+	}
+	for _, t := range tasks {
+		if t.err == nil && t.found.st.LogE != nil {
+			evidence[t.c.order.ID] = validity.Evidence(t.found.st.LogE...)
+		}
+	}
+	alarms := alarmed(evidence)
+	var failed []error
+	told := map[contract.InsightID]bool{}
+	for _, t := range tasks {
+		told[t.c.order.ID] = true
+		if t.err == nil {
+			t.err = r.publish(ctx, t, t.found, alarms[t.c.order.ID])
+		}
+		if t.err != nil {
+			failed = append(failed, fmt.Errorf("insight %s of %s at %s: %w", t.c.order.ID, t.c.order.Metric.ID, t.at.Until, t.err))
+		}
+	}
+	return errors.Join(errors.Join(failed...), r.ring(ctx, alarms, told))
+}
+
+// alarmed returns the insights that cannot all be true.
+func alarmed(evidence map[contract.InsightID]float64) map[contract.InsightID]bool {
+	ids := sortedKeys(evidence)
+	logE := make([]float64, len(ids))
+	for i, id := range ids {
+		logE[i] = evidence[id]
+	}
+	out := map[contract.InsightID]bool{}
+	for _, at := range validity.AlarmList(logE, falseAlarms) {
+		out[ids[at]] = true
+	}
+	return out
+}
+
+// ring brings the alarm of the insights that were not looked at in line.
+func (r *round) ring(ctx context.Context, alarms, told map[contract.InsightID]bool) error {
+	for _, id := range sortedKeys(r.records) {
+		rec := r.records[id]
+		if told[id] || rec.Insight.Alarm == alarms[id] || rec.Insight.State == contract.InsightExpired || rec.Insight.State == contract.InsightCandidate {
+			continue
+		}
+		i := rec.Insight
+		i.Alarm = alarms[id]
+		if err := r.put(ctx, i, rec.smallest(), egress.Kept{Version: rec.Version, State: rec.State, Contains: rec.Contains}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// smallest is the smallest group that was told of when the insight last went up.
+func (r Record) smallest() int64 {
+	var st State
+	if json.Unmarshal(r.State, &st) != nil {
+		return 0
+	}
+	return st.Smallest
+}
+
+func (r *round) publish(ctx context.Context, t *task, l *look, alarm bool) error {
+	if why := cmp.Or(l.anew, t.anew); why != "" {
+		r.o.Logger.InfoContext(ctx, "a claim that fell is made anew", "insight", t.c.order.ID, "metric", t.c.order.Metric.ID, "fell", why,
+			"republished", l.st.Standing.Republished)
+	}
+	i := l.dress(t.c, t.at)
+	if l.silent {
+		i, l.smallest = t.rec.Insight, t.st.Smallest
+	}
+	i.Alarm = alarm && l.st.Standing != nil
+	l.st.Smallest = l.smallest
+	state, err := l.st.encode()
+	if err != nil {
+		return fmt.Errorf("encode the state: %w", err)
+	}
+	return r.put(ctx, i, l.smallest, egress.Kept{Version: t.rec.Version, State: state, Contains: r.position})
+}
