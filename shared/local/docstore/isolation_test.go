@@ -291,7 +291,7 @@ func TestCommandsForbiddenInTransactions(t *testing.T) {
 	t.Parallel()
 	_, client := open(t, docstore.Options{InMemory: true})
 	coll := seed(t, client, doc("_id", 1))
-	for _, cmd := range []bson.D{doc("count", coll.Name()), doc("listCollections", 1), doc("listIndexes", coll.Name()), doc("explain", doc("find", coll.Name())),
+	for _, cmd := range []bson.D{doc("count", coll.Name()), doc("listCollections", 1), doc("listIndexes", coll.Name()), doc("explain", doc("find", coll.Name())), doc("drop", coll.Name()),
 		doc("aggregate", coll.Name(), "pipeline", bson.A{doc("$out", "elsewhere")}, "cursor", bson.D{})} {
 		in, _ := transaction(t, client)
 		requireCode(t, client.Database("db").RunCommand(in, cmd).Err(), 263, "")

@@ -115,7 +115,7 @@ func (r *request) front(ctx context.Context, t *engine.Tx, ns engine.Namespace, 
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := plan.Choose(t, r.engine.Collection(ns), q)
+	chosen, err := plan.Choose(t, t.Collection(ns), q)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (s *collections) Scan(ctx context.Context, ns pipeline.Namespace, filter bs
 	if err != nil {
 		return nil, err
 	}
-	p, err := plan.Choose(s.t, s.r.engine.Collection(engine.Namespace{DB: ns.DB, Name: ns.Coll}), plan.Query{Filter: m, Raw: filter})
+	p, err := plan.Choose(s.t, s.t.Collection(engine.Namespace{DB: ns.DB, Name: ns.Coll}), plan.Query{Filter: m, Raw: filter})
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func count(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		return nil, err
 	}
 	defer done()
-	p, err := plan.Choose(t, r.engine.Collection(ns), q)
+	p, err := plan.Choose(t, t.Collection(ns), q)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +226,7 @@ func distinct(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		return nil, err
 	}
 	defer done()
-	p, err := plan.Choose(t, r.engine.Collection(ns), plan.Query{Filter: m, Raw: r.doc("query"), Hint: r.get("hint")})
+	p, err := plan.Choose(t, t.Collection(ns), plan.Query{Filter: m, Raw: r.doc("query"), Hint: r.get("hint")})
 	if err != nil {
 		return nil, err
 	}

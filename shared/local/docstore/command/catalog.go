@@ -19,9 +19,9 @@ import (
 
 func catalogCommands() map[string]*command {
 	return map[string]*command{
-		"create": {run: create, localReads: true, fields: createFields},
+		"create": {run: create, localReads: true, inTransaction: true, fields: createFields},
 		"drop":   {run: drop}, "dropDatabase": {run: dropDatabase, localReads: true},
-		"createIndexes":    {run: createIndexes, localReads: true, required: []string{"indexes"}, fields: fields{"indexes": isDocs, "commitQuorum": anything, "ignoreUnknownIndexOptions": isBool, "v": anything}},
+		"createIndexes":    {run: createIndexes, localReads: true, inTransaction: true, required: []string{"indexes"}, fields: fields{"indexes": isDocs, "commitQuorum": anything, "ignoreUnknownIndexOptions": isBool, "v": anything}},
 		"dropIndexes":      {run: dropIndexes, localReads: true, required: []string{"index"}, fields: fields{"index": anything}},
 		"deleteIndexes":    {run: dropIndexes, required: []string{"index"}, fields: fields{"index": anything}},
 		"listCollections":  {run: listCollections, onlyReads: true, localReads: true, fields: fields{"filter": isDoc, "nameOnly": isFlag, "authorizedCollections": isFlag, "cursor": isDoc}},
@@ -53,6 +53,9 @@ func create(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.tx != nil {
+		return r.createInside(ns, options)
+	}
 	c, err := r.engine.Create(ns, options, nil)
 	if errors.Is(err, engine.ErrExists) {
 		if bsonx.Equal(bsonx.Document(orEmpty(c.Options)), bsonx.Document(orEmpty(options))) {
@@ -61,6 +64,27 @@ func create(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 		return nil, mongoerr.New(mongoerr.NamespaceExists, "namespace %s already exists, but with different options: %s", ns, c.Options)
 	}
 	return bsonx.NewDoc(16), err
+}
+
+// createInside makes a collection as a part of the open transaction. One that exists is refused, whatever its options.
+func (r *request) createInside(ns engine.Namespace, options bson.Raw) (*bsonx.DocBuilder, error) {
+	if err := r.definesInside(); err != nil {
+		return nil, err
+	}
+	if _, err := r.tx.Create(ns, options); errors.Is(err, engine.ErrExists) {
+		return nil, mongoerr.New(mongoerr.NamespaceExists, "Collection %s already exists.", ns)
+	} else if err != nil {
+		return nil, err
+	}
+	return bsonx.NewDoc(16), nil
+}
+
+// definesInside refuses create and createIndexes in a transaction that reads with more than local guarantees.
+func (r *request) definesInside() error {
+	if r.session.DurableReads() {
+		return mongoerr.New(mongoerr.InvalidOptions, "%s requires readConcern level 'local' inside a transaction", r.name)
+	}
+	return nil
 }
 
 func orEmpty(d bson.Raw) bson.Raw {

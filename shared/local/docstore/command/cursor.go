@@ -141,12 +141,16 @@ func getMore(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 // queryPlanKilled is the code of a cursor whose collection is gone.
 const queryPlanKilled = 175
 
-// collectionID tells a collection from another one that has its name later.
+// collectionID tells a collection from another one that has its name later. A transaction keeps those that it began with.
 func (r *request) collectionID(ns engine.Namespace) uint32 {
-	if c := r.engine.Collection(ns); c != nil {
-		return c.ID
+	c := r.engine.Collection(ns)
+	if r.tx != nil {
+		c = r.tx.Collection(ns)
 	}
-	return 0
+	if c == nil {
+		return 0
+	}
+	return c.ID
 }
 
 func checkCursorNamespace(ns engine.Namespace) error {

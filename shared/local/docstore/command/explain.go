@@ -117,7 +117,7 @@ func (r *request) explainQuery(ctx context.Context, ns engine.Namespace, q plan.
 		return nil, err
 	}
 	defer done()
-	p, err := plan.Choose(t, r.engine.Collection(ns), q)
+	p, err := plan.Choose(t, t.Collection(ns), q)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (r *request) explainAggregate(ctx context.Context, ns engine.Namespace, a a
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := plan.Choose(t, r.engine.Collection(ns), q)
+	chosen, err := plan.Choose(t, t.Collection(ns), q)
 	if err != nil {
 		return nil, err
 	}

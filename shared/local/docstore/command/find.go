@@ -60,7 +60,7 @@ func find(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := plan.Choose(t, r.engine.Collection(ns), q.Query)
+	p, err := plan.Choose(t, t.Collection(ns), q.Query)
 	if err != nil {
 		done()
 		return nil, err
@@ -92,7 +92,7 @@ func (r *request) findByID(ctx context.Context, ns engine.Namespace, id []byte) 
 	defer done()
 	var out *bsonx.DocBuilder
 	reply := func(doc bson.Raw) { out = r.soleReply(ns, doc) }
-	if c := r.engine.Collection(ns); c == nil {
+	if c := t.Collection(ns); c == nil {
 		reply(nil)
 	} else if err := t.View(c, id, reply); err != nil {
 		return nil, err

@@ -24,6 +24,9 @@ func createIndexes(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.tx != nil {
+		return r.createIndexesInside(ns, specs)
+	}
 	created := false
 	if r.engine.Collection(ns) == nil {
 		if _, err = r.engine.Create(ns, nil, nil); err != nil && !errors.Is(err, engine.ErrExists) {
@@ -38,24 +41,47 @@ func createIndexes(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 		return nil, mongoerr.New(mongoerr.NamespaceNotFound, "collection %s was dropped meanwhile", ns)
 	}
 	fresh, err := missingIndexes(c, specs)
+	if err == nil && len(fresh) > 0 {
+		err = r.engine.CreateIndexes(ns, fresh)
+	}
 	if err != nil {
 		return nil, err
 	}
+	return indexesReply(c, len(fresh), created), nil
+}
+
+// createIndexesInside does it as a part of the open transaction, which MongoDB allows for new and empty collections only.
+func (r *request) createIndexesInside(ns engine.Namespace, specs []bson.Raw) (*bsonx.DocBuilder, error) {
+	if err := r.definesInside(); err != nil {
+		return nil, err
+	}
+	c, err := r.tx.Create(ns, nil)
+	created := err == nil
+	if err != nil && !errors.Is(err, engine.ErrExists) {
+		return nil, err
+	}
+	fresh, err := missingIndexes(c, specs)
+	if err == nil && len(fresh) > 0 {
+		err = r.tx.CreateIndexes(ns, fresh)
+	}
+	if errors.Is(err, engine.ErrNotFresh) {
+		err = mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot create new indexes on existing collection %s in a multi-document transaction.", ns)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return indexesReply(c, len(fresh), created), nil
+}
+
+// indexesReply tells how many indexes c had and how many it has got.
+func indexesReply(c *engine.Collection, more int, created bool) *bsonx.DocBuilder {
 	before := len(c.Indexes) + 1
-	if before+len(fresh) > maxIndexes {
-		return nil, mongoerr.New(mongoerr.CannotCreateIndex, "add index fails, too many indexes for %s", ns)
-	}
-	if len(fresh) > 0 {
-		if err := r.engine.CreateIndexes(ns, fresh); err != nil {
-			return nil, err
-		}
-	}
-	out := bsonx.NewDoc(128).Append("numIndexesBefore", bsonx.Int32(int32(before))).Append("numIndexesAfter", bsonx.Int32(int32(before+len(fresh)))).
+	out := bsonx.NewDoc(128).Append("numIndexesBefore", bsonx.Int32(int32(before))).Append("numIndexesAfter", bsonx.Int32(int32(before+more))).
 		Append("createdCollectionAutomatically", bsonx.Bool(created))
-	if len(fresh) == 0 {
+	if more == 0 {
 		out.Append("note", bsonx.String("all indexes already exist"))
 	}
-	return out, nil
+	return out
 }
 
 const maxIndexes = 64
@@ -284,6 +310,9 @@ func missingIndexes(c *engine.Collection, specs []bson.Raw) ([]bson.Raw, error) 
 		if !known {
 			fresh, have = append(fresh, spec), append(have, spec)
 		}
+	}
+	if len(have) > maxIndexes {
+		return nil, mongoerr.New(mongoerr.CannotCreateIndex, "add index fails, too many indexes for %s", c.Namespace)
 	}
 	return fresh, nil
 }

@@ -2,8 +2,10 @@ package command
 
 import (
 	"context"
+	"errors"
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/engine"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
 	"github.com/strata-crm/strata/shared/local/docstore/session"
 )
@@ -113,7 +115,11 @@ func commitTransaction(_ context.Context, r *request) (*bsonx.DocBuilder, error)
 	}
 	r.killTransactionCursors()
 	err := r.sessions.Commit(r.session, *r.txnNumber)
-	if err != nil && r.session.Committed() { // it is there, but nobody knows whether it stays
+	var conflict *engine.Conflict
+	switch {
+	case errors.As(err, &conflict): // over a collection that it has made
+		err = mongoerr.From(translate(err)).WithLabel(mongoerr.TransientTransactionError)
+	case err != nil && r.session.Committed(): // it is there, but nobody knows whether it stays
 		err = mongoerr.From(translate(err)).WithLabel(mongoerr.UnknownTransactionCommitResult)
 	}
 	out := bsonx.NewDoc(16)

@@ -68,29 +68,47 @@ func (w *writer) attempt(ctx context.Context, create bool, op func(t *engine.Tx,
 }
 
 func (w *writer) once(create bool, op func(t *engine.Tx, c *engine.Collection) error) error {
-	if w.tx == nil {
-		w.tx = w.r.engine.Begin()
-		w.seen = max(w.seen, w.tx.Seq())
-	}
+	w.begin()
 	if w.held == w.tx {
 		return op(w.tx, w.coll)
 	}
 	c, err := w.tx.Writable(w.ns)
+	if err == nil && c == nil && create {
+		c, err = w.create()
+	}
 	if err != nil {
 		return err
-	}
-	if c == nil && create {
-		if _, err := w.r.engine.Create(w.ns, nil, nil); err != nil && !errors.Is(err, engine.ErrExists) {
-			return err
-		}
-		if c, err = w.tx.Writable(w.ns); err != nil {
-			return err
-		}
 	}
 	if c != nil { // it stays as it is until the transaction ends
 		w.coll, w.held = c, w.tx
 	}
 	return op(w.tx, c)
+}
+
+func (w *writer) begin() {
+	if w.tx == nil {
+		w.tx = w.r.engine.Begin()
+		w.seen = max(w.seen, w.tx.Seq())
+	}
+}
+
+// create makes the collection: inside a transaction as a part of it, else at once, for everybody to see.
+func (w *writer) create() (*engine.Collection, error) {
+	if w.r.tx != nil {
+		return w.tx.Create(w.ns, nil)
+	}
+	if _, err := w.r.engine.Create(w.ns, nil, nil); err != nil && !errors.Is(err, engine.ErrExists) {
+		return nil, err
+	}
+	if err := w.flush(); err != nil { // the snapshot is older than the collection
+		return nil, err
+	}
+	w.begin()
+	c, err := w.tx.Writable(w.ns)
+	if err == nil && c == nil { // dropped meanwhile
+		err = engine.ErrStale
+	}
+	return c, err
 }
 
 // ahead is how many statements at a time are read ahead of.

@@ -71,10 +71,13 @@ func (c *Collection) Index(name string) *Index {
 // catalog is the set of collections in memory; every change goes to disk first.
 type catalog struct {
 	ddl    sync.Mutex // one change at a time
-	mu     sync.RWMutex
-	byName map[Namespace]*Collection
+	byName atomic.Pointer[names]
 	nextID uint32 // guarded by ddl
 }
+
+// names is the set of collections at one time. It is replaced, never changed, so that a transaction keeps the one it began
+// with.
+type names map[Namespace]*Collection
 
 // stored is the form of a catalogue entry on disk. Fields may be added; none may change its meaning.
 type stored struct {
@@ -90,12 +93,13 @@ type storedIndex struct {
 }
 
 func loadCatalog(db *pebble.DB) (*catalog, error) {
-	c := &catalog{byName: map[Namespace]*Collection{}, nextID: 1}
+	c, all := &catalog{nextID: 1}, names{}
+	c.byName.Store(&all)
 	err := eachPrefix(db, systemKey(kindCatalog), func(key, value []byte) error {
 		dbName, name, _ := strings.Cut(string(key[2:]), "\x00")
 		coll, err := decodeCollection(Namespace{dbName, name}, value)
 		if err == nil {
-			c.byName[coll.Namespace] = coll
+			all[coll.Namespace] = coll
 		}
 		return err
 	})
@@ -123,7 +127,7 @@ func ignoreMissing(err error) error {
 
 func (c *catalog) loadMultikey(db *pebble.DB) error {
 	byID := map[uint32]*Index{}
-	for _, coll := range c.byName {
+	for _, coll := range *c.byName.Load() {
 		for _, x := range coll.Indexes {
 			byID[x.ID] = x
 		}
@@ -242,18 +246,25 @@ func indexFields(key bson.RawValue) ([]bsonx.IndexField, error) {
 }
 
 // Collection returns the current version of the named collection, or nil.
-func (e *Engine) Collection(ns Namespace) *Collection {
-	e.catalog.mu.RLock()
-	defer e.catalog.mu.RUnlock()
-	return e.catalog.byName[ns]
+func (e *Engine) Collection(ns Namespace) *Collection { return (*e.catalog.byName.Load())[ns] }
+
+// Collection returns the named collection as the transaction sees it, or nil: the one that it has made itself, the version
+// that it writes to, or else the one that was there when it began.
+func (t *Tx) Collection(ns Namespace) *Collection {
+	if c := t.created[ns]; c != nil {
+		return c
+	}
+	c := t.names[ns]
+	if c != nil && t.held[c.state] {
+		return t.e.Collection(ns)
+	}
+	return c
 }
 
 // Collections returns the collections of a database by name; of all databases where db is empty.
 func (e *Engine) Collections(db string) []*Collection {
-	e.catalog.mu.RLock()
-	defer e.catalog.mu.RUnlock()
 	var all []*Collection
-	for ns, c := range e.catalog.byName {
+	for ns, c := range *e.catalog.byName.Load() {
 		if db == "" || ns.DB == db {
 			all = append(all, c)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -25,6 +26,15 @@ func (e *Engine) Create(ns Namespace, options bson.Raw, specs []bson.Raw) (*Coll
 	if c := e.Collection(ns); c != nil {
 		return c, ErrExists
 	}
+	c, err := e.newCollection(ns, options, specs)
+	if err != nil {
+		return nil, err
+	}
+	return c, e.put(e.db.NewBatch(), c)
+}
+
+// newCollection returns a collection that nobody sees yet. The caller holds catalog.ddl.
+func (e *Engine) newCollection(ns Namespace, options bson.Raw, specs []bson.Raw) (*Collection, error) {
 	if options == nil {
 		options = bsonx.NewDoc(0).Raw()
 	}
@@ -40,7 +50,7 @@ func (e *Engine) Create(ns Namespace, options bson.Raw, specs []bson.Raw) (*Coll
 		}
 		c.Indexes = append(c.Indexes, x)
 	}
-	return c, e.put(e.db.NewBatch(), c)
+	return c, nil
 }
 
 // newID returns an id that no collection or index ever had. The caller holds catalog.ddl and stores the change.
@@ -52,20 +62,23 @@ func (e *Engine) newID() uint32 {
 
 // put stores a new version of c together with what b holds, then shows it. The caller holds catalog.ddl.
 func (e *Engine) put(b *pebble.Batch, c *Collection) error {
-	value, err := c.encode()
-	if err != nil {
+	if err := e.enterCatalog(b, c); err != nil {
 		return errors.Join(err, b.Close())
 	}
-	err = errors.Join(b.Set(catalogKey(c.DB, c.Name), value, nil),
-		b.Set(systemKey(kindNextID), uint32Bytes(e.catalog.nextID), nil))
-	if err != nil {
-		return errors.Join(err, b.Close())
-	}
-	if _, err = e.write(b); err != nil {
+	if _, err := e.write(b); err != nil {
 		return err
 	}
 	e.show(c)
 	return nil
+}
+
+// enterCatalog adds a version of c, and the ids used so far, to b. The caller holds catalog.ddl.
+func (e *Engine) enterCatalog(b *pebble.Batch, c *Collection) error {
+	value, err := c.encode()
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.Set(catalogKey(c.DB, c.Name), value, nil), b.Set(systemKey(kindNextID), uint32Bytes(e.catalog.nextID), nil))
 }
 
 // exclusive runs f while no transaction that has written to the collection is open and none can begin to. It waits for
@@ -113,18 +126,20 @@ func (e *Engine) remove(b *pebble.Batch, c *Collection) error {
 	return err
 }
 
-// show and hide change what others see. What shrinks is hidden before its data goes, and what grows is shown after its
-// data is there: a reader takes its snapshot first and looks into the catalogue then.
-func (e *Engine) show(c *Collection) {
-	e.catalog.mu.Lock()
-	defer e.catalog.mu.Unlock()
-	e.catalog.byName[c.Namespace] = c
+// show and hide change what transactions that begin from now on see. What shrinks is hidden before its data goes, and what
+// grows is shown after its data is there. The caller holds catalog.ddl.
+func (e *Engine) show(more ...*Collection) {
+	all := maps.Clone(*e.catalog.byName.Load())
+	for _, c := range more {
+		all[c.Namespace] = c
+	}
+	e.catalog.byName.Store(&all)
 }
 
 func (e *Engine) hide(ns Namespace) {
-	e.catalog.mu.Lock()
-	defer e.catalog.mu.Unlock()
-	delete(e.catalog.byName, ns)
+	all := maps.Clone(*e.catalog.byName.Load())
+	delete(all, ns)
+	e.catalog.byName.Store(&all)
 }
 
 func dropRanges(b *pebble.Batch, c *Collection, indexes []*Index, docs bool) error {

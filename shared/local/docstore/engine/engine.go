@@ -229,8 +229,9 @@ func (e *Engine) diskChanged(err *DiskError, patient bool) {
 	e.durable.cond.Broadcast()
 }
 
-// apply takes b over, makes it visible and gives it the next number. The caller then waits with [Engine.WaitDurable].
-func (e *Engine) apply(b *pebble.Batch) (uint64, error) {
+// apply takes b over, makes it visible, together with the collections that it holds, and gives it the next number. The caller
+// then waits with [Engine.WaitDurable].
+func (e *Engine) apply(b *pebble.Batch, created ...*Collection) (uint64, error) {
 	if t := e.trouble.Load(); t != nil {
 		return 0, errors.Join(t, b.Close())
 	}
@@ -240,7 +241,7 @@ func (e *Engine) apply(b *pebble.Batch) (uint64, error) {
 	if !e.sync {
 		err := errors.Join(e.db.Apply(b, pebble.NoSync), b.Close())
 		if err == nil {
-			e.advance()
+			e.advance(created)
 			e.synced(e.seq)
 		}
 		return e.seq, err
@@ -248,7 +249,7 @@ func (e *Engine) apply(b *pebble.Batch) (uint64, error) {
 	if err := e.db.ApplyNoSyncWait(b, pebble.Sync); err != nil {
 		return 0, err
 	}
-	e.advance()
+	e.advance(created)
 	e.unsynced <- unsynced{b, e.seq}
 	return e.seq, nil
 }
@@ -276,7 +277,10 @@ func (e *Engine) synced(seq uint64) {
 }
 
 // advance counts a commit; the caller holds e.commit.
-func (e *Engine) advance() {
+func (e *Engine) advance(created []*Collection) {
+	if len(created) > 0 {
+		e.show(created...)
+	}
 	e.seq++
 	e.visible.Store(e.seq)
 }

@@ -17,10 +17,13 @@ type Tx struct {
 	writer bool
 	own    *overlay
 	locked []string
+	names  names // of the time of the snapshot
 	held   map[*collState]bool
 	multi  map[*Index]bool
 	done   chan struct{} // closed at the end of a writer
 	ended  bool
+
+	created map[Namespace]*Collection // by the transaction; nobody else sees them before it commits
 
 	prev, next *Tx // in Engine.writers
 }
@@ -64,7 +67,7 @@ func (e *Engine) begin(writer bool) *Tx {
 	}
 	e.commit.Lock()
 	defer e.commit.Unlock()
-	t.snap, t.seq = e.look(), e.seq
+	t.snap, t.seq, t.names = e.look(), e.seq, *e.catalog.byName.Load()
 	if writer {
 		e.writers.add(t)
 	}
@@ -75,7 +78,7 @@ func (e *Engine) begin(writer bool) *Tx {
 func (t *Tx) Seq() uint64 { return t.seq }
 
 // Dirty reports whether the transaction has written anything.
-func (t *Tx) Dirty() bool { return t.own != nil && t.own.count > 0 }
+func (t *Tx) Dirty() bool { return t.own != nil && t.own.count > 0 || len(t.created) > 0 }
 
 // Bytes returns the size in bytes of what the transaction has written so far.
 func (t *Tx) Bytes() int {
@@ -181,7 +184,8 @@ func (t *Tx) Commit() error {
 }
 
 // CommitLater makes the writes visible and returns the number to give to [Engine.WaitDurable]: of the commit, or of the
-// last one that the transaction saw where it wrote nothing. After an error nothing was written.
+// last one that the transaction saw where it wrote nothing. After an error nothing was written: a *Conflict says that
+// somebody else has made a collection meanwhile that the transaction has made too.
 func (t *Tx) CommitLater() (seq uint64, err error) {
 	if t.ended {
 		return 0, errors.New("docstore engine: transaction has ended")
@@ -190,17 +194,28 @@ func (t *Tx) CommitLater() (seq uint64, err error) {
 		t.Abort()
 		return t.seq, nil
 	}
+	if len(t.created) > 0 {
+		t.e.catalog.ddl.Lock()
+		defer t.e.catalog.ddl.Unlock()
+	}
 	b, err := t.batch()
 	if err != nil {
 		t.Abort()
 		return 0, err
 	}
-	seq, err = t.e.apply(b)
+	var made []*Collection
+	for _, c := range t.created {
+		made = append(made, c)
+	}
+	seq, err = t.e.apply(b, made...)
 	t.end(seq)
 	return seq, err
 }
 
 func (t *Tx) batch() (*pebble.Batch, error) {
+	if t.own == nil {
+		t.own = newOverlay(0)
+	}
 	b := t.e.db.NewBatchWithSize(t.own.bytes + 16*t.own.count + 64)
 	err := t.own.each(func(n *node) error {
 		if n.value == nil {
@@ -216,6 +231,14 @@ func (t *Tx) batch() (*pebble.Batch, error) {
 	for x := range t.multi {
 		if err == nil {
 			err = b.Set(indexStateKey(kindMulti, x.coll, x.ID), nil, nil)
+		}
+	}
+	for ns, c := range t.created {
+		if err == nil && t.e.Collection(ns) != nil {
+			err = ErrStale
+		}
+		if err == nil {
+			err = t.e.enterCatalog(b, c)
 		}
 	}
 	if err != nil {

@@ -26,7 +26,7 @@ func (c *Check) damage(what string, err error) bool {
 func (e *Engine) Validate(ns Namespace) (*Check, error) {
 	t := e.Read()
 	defer t.Abort()
-	c := e.Collection(ns)
+	c := t.Collection(ns)
 	if c == nil {
 		return nil, ErrNotFound
 	}

@@ -18,20 +18,21 @@ var ErrStale = &Conflict{}
 func IDKey(id bson.RawValue) []byte { return bsonx.AppendKey(make([]byte, 0, 32), id, false) }
 
 // Writable returns the current version of a collection, which then stays current until the transaction ends; nil where
-// there is none. It returns a *Conflict while the collection's definition is being changed, and where it was changed
-// after the transaction's snapshot in a way that its snapshot cannot follow.
+// the transaction sees none. It returns a *Conflict while the collection's definition is being changed, and where it was
+// changed after the transaction's snapshot in a way that its snapshot cannot follow.
 func (t *Tx) Writable(ns Namespace) (*Collection, error) {
+	seen := t.Collection(ns)
+	if seen == nil || t.held[seen.state] {
+		return seen, nil
+	}
 	c := t.e.Collection(ns)
-	if c == nil || t.held[c.state] {
-		return c, nil
+	if c == nil || c.state != seen.state { // dropped, renamed or replaced since
+		return nil, ErrStale
 	}
 	if !c.state.ddl.TryRLock() {
 		return nil, &Conflict{Wait: c.state.idle()}
 	}
-	if t.held == nil {
-		t.held = map[*collState]bool{}
-	}
-	t.held[c.state] = true
+	t.noteHeld(c.state)
 	c = t.e.Collection(ns)
 	if c == nil || !t.held[c.state] { // dropped or replaced between the two looks
 		return nil, ErrStale

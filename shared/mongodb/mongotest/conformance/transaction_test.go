@@ -13,14 +13,14 @@ import (
 )
 
 // begin opens a session with a transaction that ends with the test.
-func begin(t *testing.T, db *mongo.Database) context.Context {
+func begin(t *testing.T, db *mongo.Database, opts ...options.Lister[options.TransactionOptions]) context.Context {
 	t.Helper()
 	s, err := db.Client().StartSession()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.EndSession(context.Background()) })
-	if err := s.StartTransaction(); err != nil {
+	if err := s.StartTransaction(opts...); err != nil {
 		t.Fatal(err)
 	}
 	return mongo.NewSessionContext(t.Context(), s)
