@@ -168,6 +168,22 @@ func (db *DB) acquire(ctx context.Context, name string) (lease, error) {
 	}
 }
 
+// Alone calls fn while nobody else does anything under the name, in this process or another, and reports whether it did:
+// false, where somebody else does. fn's ctx ends when that can no longer be vouched for.
+func (db *DB) Alone(ctx context.Context, name string, fn func(ctx context.Context) error) (bool, error) {
+	holder := uuid.NewString()
+	ok, err := db.claim(ctx, name, holder, leaseTerm)
+	if err != nil {
+		return false, fmt.Errorf("mongodb: lease %s: %w", name, err)
+	}
+	if !ok {
+		return false, nil
+	}
+	held := db.keep(ctx, name, holder)
+	defer held.release()
+	return true, fn(held.ctx)
+}
+
 // claim takes or prolongs the lease and says whether holder has it now, for term.
 func (db *DB) claim(ctx context.Context, name, holder string, term time.Duration) (bool, error) {
 	now := db.now().UTC()

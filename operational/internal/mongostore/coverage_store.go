@@ -34,7 +34,7 @@ func (s *Metrics) Coverage(ctx context.Context, ps []contract.Parameter) (map[co
 	if err != nil {
 		return nil, nil, err
 	}
-	q, err := s.quality(ctx, bson.E{Key: "day", Value: op("$gt", "")}, options.Aggregate().SetHint(wholeScan)) // of all days
+	q, err := s.Quality(ctx, everyDay)
 	if err != nil {
 		return nil, nil, err
 	}

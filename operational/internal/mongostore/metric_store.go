@@ -23,12 +23,15 @@ type Metrics struct {
 	tenant contract.TenantID
 	db     *mongodb.DB
 	few    int // see fewLinked
+	kept   *kept
 }
 
 var _ metric.Warehouse = (*Metrics)(nil)
 
 // NewMetrics returns the warehouse of the database as the metric engine asks it.
-func NewMetrics(t contract.TenantID, db *mongodb.DB) *Metrics { return &Metrics{t, db, fewLinked} }
+func NewMetrics(t contract.TenantID, db *mongodb.DB) *Metrics {
+	return &Metrics{t, db, fewLinked, newKept(t, db)}
+}
 
 // FirstDay implements metric.Warehouse.
 func (s *Metrics) FirstDay(ctx context.Context) (contract.Day, error) {
@@ -161,7 +164,13 @@ func asItLies(q metric.Query) bool {
 	return q.Entity == contract.Customer || q.Entity == contract.CustomerDay && needsPast(q)
 }
 
+// scanWithin is how long one query may take that reads all rows there are; the client's own limit is meant for those that
+// read a few.
+const scanWithin = 15 * time.Minute
+
 func (s *Metrics) run(ctx context.Context, collection string, stages []stage, o ...options.Lister[options.AggregateOptions]) ([]bson.Raw, error) {
+	ctx, cancel := context.WithTimeout(ctx, scanWithin)
+	defer cancel()
 	cur, err := s.db.Collection(collection).Aggregate(ctx, stages, o...)
 	if err != nil {
 		return nil, fmt.Errorf("aggregate %s: %w", collection, mongodb.Fault(err))
@@ -200,8 +209,21 @@ func (s *Metrics) Order(ctx context.Context, q metric.Order) (metric.Statistic, 
 	return metric.Statistic{Value: &v, Rows: int64(rows), Customers: int64(customers)}, err
 }
 
-// Summaries implements metric.Warehouse. A row is a purchase day; the mean spend is over the days after the first.
+// Summaries implements metric.Warehouse. A row is a purchase day; the mean spend is over the days after the first. Those of
+// all customers are derived from the purchases that are kept; those in a scope from rows.
 func (s *Metrics) Summaries(ctx context.Context, w metric.Span, scope *contract.Condition) ([]btyd.Summary, error) {
+	if scope == nil {
+		if out, ok, err := s.derived(ctx, w.Until); ok || err != nil {
+			return out, err
+		}
+	}
+	return s.scanned(ctx, w, scope)
+}
+
+// scanned makes summaries from rows.
+func (s *Metrics) scanned(ctx context.Context, w metric.Span, scope *contract.Condition) ([]btyd.Summary, error) {
+	ctx, cancel := context.WithTimeout(ctx, scanWithin)
+	defer cancel()
 	c, err := s.compiler(ctx)
 	if err != nil {
 		return nil, err
@@ -215,10 +237,9 @@ func (s *Metrics) Summaries(ctx context.Context, w metric.Span, scope *contract.
 		return nil, fmt.Errorf("summaries: %w", mongodb.Fault(err))
 	}
 	defer cur.Close(ctx)
-	asOf := w.Until.Add(-1).Start(time.UTC)
 	var out []btyd.Summary
 	for cur.Next(ctx) {
-		sum, err := summary(cur.Current, asOf)
+		sum, err := summary(cur.Current, w.Until)
 		if err != nil {
 			return nil, err
 		}
@@ -230,52 +251,57 @@ func (s *Metrics) Summaries(ctx context.Context, w metric.Span, scope *contract.
 // summaryBatch is how many customers come in one answer of the database; each takes some 80 bytes.
 const summaryBatch = 10_000
 
-const week = 7 * 24 * time.Hour
+func summary(raw bson.Raw, until contract.Day) (btyd.Summary, error) {
+	first, err := numberOf(contract.Day(raw.Lookup("first").StringValue()))
+	if err != nil {
+		return btyd.Summary{}, err
+	}
+	last, err := numberOf(contract.Day(raw.Lookup("last").StringValue()))
+	if err != nil {
+		return btyd.Summary{}, err
+	}
+	end, err := numberOf(until)
+	return summarised(first, last, end-1, raw.Lookup("days").AsInt64(), raw.Lookup("revenue").AsInt64()-raw.Lookup("firstRevenue").AsInt64()), err
+}
 
-func summary(raw bson.Raw, asOf time.Time) (btyd.Summary, error) {
-	first, err := contract.ParseDay(raw.Lookup("first").StringValue())
-	if err != nil {
-		return btyd.Summary{}, fmt.Errorf("first day: %w", err)
-	}
-	last, err := contract.ParseDay(raw.Lookup("last").StringValue())
-	if err != nil {
-		return btyd.Summary{}, fmt.Errorf("last day: %w", err)
-	}
-	start, end := first.Start(time.UTC), last.Start(time.UTC)
-	days := raw.Lookup("days").AsInt64()
-	s := btyd.Summary{X: float64(days - 1), Tx: float64(end.Sub(start)) / float64(week), T: float64(asOf.Sub(start)) / float64(week), Count: 1}
+// summarised is the summary of a customer with some purchase days, the first and the last of them, as of a day; later is what
+// they spent on all but the first.
+func summarised(first, last, asOf, days, later int64) btyd.Summary {
+	s := btyd.Summary{X: float64(days - 1), Tx: float64(last-first) / 7, T: float64(asOf-first) / 7, Count: 1}
 	if days > 1 {
-		s.Spend = max(0, float64(raw.Lookup("revenue").AsInt64()-raw.Lookup("firstRevenue").AsInt64())/s.X)
+		s.Spend = max(0, float64(later)/s.X)
 	}
-	return s, nil
+	return s
 }
 
 // Quality implements metric.Warehouse.
 func (s *Metrics) Quality(ctx context.Context, w metric.Span) (metric.Quality, error) {
-	return s.quality(ctx, bson.E{Key: "day", Value: between(w.From, w.Until)}, options.Aggregate())
+	if q, ok, err := s.rolled(ctx, w.From, w.Until); ok || err != nil {
+		return q, err
+	}
+	return s.quality(ctx, w)
 }
 
-// quality counts over the orders of some days.
-func (s *Metrics) quality(ctx context.Context, days bson.E, o options.Lister[options.AggregateOptions]) (metric.Quality, error) {
-	var q metric.Quality
+// quality counts over the rows of some days.
+func (s *Metrics) quality(ctx context.Context, w metric.Span) (metric.Quality, error) {
+	o := options.Aggregate()
+	if w == everyDay {
+		o.SetHint(wholeScan)
+	}
 	raws, err := s.run(ctx, rowsCollection, []stage{
-		op("$match", doc{{Key: "tenant", Value: s.tenant}, days}),
+		op("$match", doc{{Key: "tenant", Value: s.tenant}, {Key: "day", Value: between(w.From, w.Until)}}),
 		op("$group", doc{
-			{Key: "_id", Value: nil}, {Key: "orders", Value: op("$sum", "$orders")}, {Key: "amount", Value: op("$sum", "$withAmount")},
-			{Key: "items", Value: op("$sum", "$withItems")}, {Key: "zero", Value: op("$sum", "$zeroOrders")}, {Key: "identical", Value: op("$sum", "$identical")},
+			{Key: "_id", Value: nil}, {Key: "orders", Value: op("$sum", "$orders")}, {Key: "withAmount", Value: op("$sum", "$withAmount")},
+			{Key: "withItems", Value: op("$sum", "$withItems")}, {Key: "zeroOrders", Value: op("$sum", "$zeroOrders")}, {Key: "identical", Value: op("$sum", "$identical")},
 		}),
 	}, o)
 	if err != nil || len(raws) == 0 {
-		return q, err
+		return metric.Quality{}, err
 	}
-	for name, into := range map[string]*int64{
-		"orders": &q.Orders, "amount": &q.WithAmount, "items": &q.WithItems, "zero": &q.ZeroAmount, "identical": &q.Identical,
-	} {
-		v, err := number(raws[0], name)
-		if err != nil {
-			return q, err
-		}
-		*into = int64(v)
-	}
-	return q, nil
+	_, _, c, err := keptRow(raws[0])
+	return c.quality(), err
+}
+
+func (c *counts) quality() metric.Quality {
+	return metric.Quality{Orders: c[ofOrders], WithAmount: c[ofAmount], WithItems: c[ofItems], ZeroAmount: c[ofZero], Identical: c[ofIdentical]}
 }

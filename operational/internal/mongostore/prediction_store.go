@@ -19,12 +19,21 @@ import (
 
 var _ prediction.Histories = (*Metrics)(nil)
 
-// Histories implements prediction.Histories. Rows come in the order of their ids, which is that of customers and days.
+// Histories implements prediction.Histories, from the purchases that are kept.
 func (s *Metrics) Histories(ctx context.Context, until contract.Day) ([]purchase.History, error) {
 	persons, err := s.persons(ctx)
 	if err != nil {
 		return nil, err
 	}
+	all, ok, err := s.recalled(ctx, until)
+	if err == nil && !ok {
+		all, err = s.reread(ctx, until)
+	}
+	return byPerson(all, persons), err
+}
+
+// reread makes histories from rows, which come in the order of their ids: that of customers and days.
+func (s *Metrics) reread(ctx context.Context, until contract.Day) ([]purchase.History, error) {
 	cur, err := s.db.Collection(rowsCollection).Find(ctx, bson.D{{Key: "_id", Value: between(id(s.tenant, ""), id(s.tenant, "~"))}},
 		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetBatchSize(summaryBatch).
 			SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "customer", Value: 1}, {Key: "day", Value: 1}, {Key: "revenueMinor", Value: 1}}))
@@ -55,7 +64,7 @@ func (s *Metrics) Histories(ctx context.Context, until contract.Day) ([]purchase
 		h := &all[len(all)-1]
 		h.Visits = append(h.Visits, purchase.Visit{Day: day, Minor: row.Revenue})
 	}
-	return byPerson(all, persons), mongodb.Fault(cur.Err())
+	return all, mongodb.Fault(cur.Err())
 }
 
 // persons returns which identities belong together.
