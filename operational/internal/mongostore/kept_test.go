@@ -210,7 +210,9 @@ func TestKeptIsWhatRowsSay(t *testing.T) {
 		run++
 		r := newKeptRig(db, contract.TenantID(fmt.Sprintf("k%d", run)), 2*run)
 		customers := rapid.SampledFrom([][]identity.Key{{"aaaa1", "aaaa2", "aaaab", "aaab1", "bbbb1"}, {"1", "12", "123", "1234", "12341"}}).Draw(t, "keys")
-		who, day := rapid.SampledFrom(customers), rapid.Custom(func(t *rapid.T) contract.Day { return contract.Day("2025-03-01").Add(rapid.IntRange(0, 40).Draw(t, "day")) })
+		who, day := rapid.SampledFrom(customers), rapid.Custom(func(t *rapid.T) contract.Day {
+			return contract.Day("2025-03-01").Add(rapid.IntRange(0, 40).Draw(t, "day"))
+		})
 		for range rapid.IntRange(1, 8).Draw(t, "updates") {
 			switch rapid.SampledFrom([]string{"orders", "orders", "orders", "erase", "leap"}).Draw(t, "update") {
 			case "orders":

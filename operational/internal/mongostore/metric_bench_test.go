@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/operational/internal/fact"
 	"github.com/strata-crm/strata/operational/internal/identity"
 	"github.com/strata-crm/strata/operational/internal/ingest"
@@ -24,9 +24,10 @@ import (
 	"github.com/strata-crm/strata/shared/mongodb/mongotest"
 )
 
-// TestBenchIncrementalDay compares a day's new orders, one in a hundred of all, taken in as ingest does, with computing
-// all customer-day rows and purchase summaries again from all orders, and both results with each other.
-// STRATA_BENCH_CUSTOMERS sets the size.
+// TestBenchIncrementalDay compares a day's new orders, one in a hundred of all, with computing all customer-day rows, sums of
+// days and purchase summaries again from all orders, on disk, and both results with each other.
+// STRATA_BENCH_CUSTOMERS sets the size; each customer has ten orders. The year before the day is written in bulk, not
+// through ingest; the day is taken in as ingest does.
 func TestBenchIncrementalDay(t *testing.T) {
 	if os.Getenv("STRATA_BENCH") == "" {
 		t.Skip("a benchmark: set STRATA_BENCH")
@@ -38,215 +39,292 @@ func TestBenchIncrementalDay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b := newYear(t, customers)
-	touched, stored, rows, summaries := b.day(t)
-	day := rows + summaries
-	began := time.Now()
-	whole := b.recompute(t)
-	full := time.Since(began)
-	t.Logf("%d customers, %d orders, of which %d are new", customers, customers*ordersEach, b.fresh)
-	t.Logf("the day: rows %v, summaries of its customers read again %v (storing its orders, which both need, %v); everything again %v", rows, summaries, stored, full)
-	t.Logf("rows alone are 1 to %.1f, with the summaries 1 to %.1f", full.Seconds()/rows.Seconds(), full.Seconds()/day.Seconds())
-	sameRows(t, b.db, b.again)
-	for _, c := range sorted(touched) {
-		if whole[c] != touched[c] {
-			t.Fatalf("the summary of %s is %+v, computed again %+v", c, touched[c], whole[c])
-		}
+	store := mongotest.Store(t)
+	y := newYear(t, customers, store.Open(t, "kept", CollectIndexes()...), store.Open(t, "again", CollectIndexes()...))
+	y.compare(t)
+	const aim = 20
+	took := &y.took
+	day := took.rows + took.follow + took.read
+	t.Logf("%d customers, %d orders, of which %d are new; written in %.0f s, and what is kept made from their rows in %.1f s", customers, customers*ordersEach,
+		y.fresh, took.load.Seconds(), took.made.Seconds())
+	t.Logf("the day: rows %.2f s, what is kept brought up to date %.2f s, summaries of all customers read from it %.2f s (storing its orders, which both need, %.2f s)",
+		took.rows.Seconds(), took.follow.Seconds(), took.read.Seconds(), took.stored.Seconds())
+	t.Logf("everything again: %.1f s, which is %.1f days (aim >= %d); the same, document for document: %d rows, %d buckets of purchases, %d sums of days",
+		took.full.Seconds(), took.full.Seconds()/day.Seconds(), aim, y.same[0], y.same[1], y.same[2])
+	if took.full < aim*day && customers >= 100_000 {
+		t.Errorf("a day takes more than a %dth of everything", aim)
 	}
+}
+
+// TestIncrementalDay is the same, small: what a day leaves is what computing everything again gives.
+func TestIncrementalDay(t *testing.T) {
+	t.Parallel()
+	newYear(t, 300, mongotest.Open(t, CollectIndexes()...), mongotest.Open(t, CollectIndexes()...)).compare(t)
 }
 
 const (
 	ordersEach = 10
 	lastDay365 = 364
+	firstOf365 = contract.Day("2025-01-01")
+	logs       = 24 // partitions
 )
 
 // year is a year of orders without its last day, and the orders of that.
 type year struct {
 	db, again *mongodb.DB // with the rows kept, and computed again
 	w         *Warehouse
-	customers int
+	keys      []identity.Key
 	fresh     int
+	next      [logs]int64
 	random    *rand.Rand
+	took      struct{ load, made, rows, stored, follow, read, full time.Duration }
+	same      [3]int
 }
 
-// newYear stores nine hundred and ninety of a thousand orders, with their rows.
-func newYear(t *testing.T, customers int) *year {
+// newYear stores all orders but one in a hundred, with their rows.
+func newYear(t *testing.T, customers int, db, again *mongodb.DB) *year {
 	t.Helper()
-	y := &year{db: mongotest.Open(t, CollectIndexes()...), again: mongotest.Open(t, CollectIndexes()...), customers: customers, fresh: customers * ordersEach / 100, random: rand.New(rand.NewPCG(5, 9))}
-	y.w = NewWarehouse(y.db, "EUR")
-	for from := 0; from < customers; from += 1000 {
-		var facts []fact.Fact
-		for c := from; c < min(customers, from+1000); c++ {
-			for i := range ordersEach {
-				if c*ordersEach+i >= y.fresh {
-					facts = append(facts, y.order(c, i, y.random.IntN(lastDay365)))
+	y := &year{db: db, again: again, w: NewWarehouse(db, "EUR"), fresh: customers * ordersEach / 100, random: rand.New(rand.NewPCG(5, 9))}
+	keys, err := identity.NewKeys(make([]byte, identity.KeyBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for c := range customers {
+		y.keys = append(y.keys, keys.Customer(identity.User, strconv.Itoa(c)))
+	}
+	began := time.Now()
+	const writers, portion = 4, 1000
+	var wg sync.WaitGroup
+	for n := range writers {
+		wg.Go(func() {
+			for from := n * portion; from < customers; from += writers * portion {
+				if err := y.load(t.Context(), from, min(customers, from+portion)); err != nil {
+					t.Error(err)
 				}
 			}
-		}
-		rows, _ := fact.Rows(tenant, nil, facts)
-		y.save(t, ingest.Changes{Facts: facts, Rows: rows, At: ingest.Touch{Position: int64(from)}})
+		})
 	}
+	wg.Wait()
+	for part := range logs {
+		if _, err := NewFences(db).Open(t.Context(), 1, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	y.took.load = time.Since(began)
 	return y
 }
 
-func (y *year) order(customer, i, day int) fact.Fact {
-	minor, n := int64(100+y.random.IntN(9900)), int64(1+y.random.IntN(3))
-	d := contract.Day("2025-01-01").Add(day)
-	return fact.Fact{Tenant: tenant, Source: "shop", Event: fmt.Sprintf("%d-%d", customer, i), Customer: identity.Key(fmt.Sprintf("%032x", customer*7919)),
-		At: d.Start(time.UTC).Add(time.Duration(y.random.IntN(1440)) * time.Minute), Day: d, Kind: fact.Order, Amount: &minor, Quantity: &n, Format: "call"}
-}
-
-func (y *year) save(t *testing.T, c ingest.Changes) {
-	t.Helper()
-	if err := y.db.Tx(t.Context(), func(ctx context.Context) error { return y.w.Save(ctx, tenant, c) }); err != nil {
-		t.Fatal(err)
+// load writes the orders and rows of some customers.
+func (y *year) load(ctx context.Context, from, until int) error {
+	r := rand.New(rand.NewPCG(7, uint64(from)))
+	var facts []fact.Fact
+	for c := from; c < until; c++ {
+		for i := range ordersEach {
+			if c*ordersEach+i >= y.fresh {
+				facts = append(facts, y.order(r, c, i, r.IntN(lastDay365)))
+			}
+		}
 	}
+	if len(facts) == 0 {
+		return nil
+	}
+	writes, err := y.w.factWrites(tenant, ingest.Changes{Facts: facts})
+	if err != nil {
+		return err
+	}
+	if _, err := y.w.facts.BulkWrite(ctx, writes, unordered()); err != nil {
+		return err
+	}
+	rows, _ := fact.Rows(tenant, nil, facts)
+	docs := make([]any, len(rows))
+	for i := range rows {
+		docs[i] = dayDocOf(tenant, &rows[i])
+	}
+	_, err = y.w.rows.InsertMany(ctx, docs, options.InsertMany().SetOrdered(false))
+	return err
 }
 
-// day takes the new orders in, nine of ten on the last day and one late, in batches as ingest does, and returns the
-// purchase summaries of whoever they are of, with what storing them, their rows and the summaries took.
-func (y *year) day(t *testing.T) (touched map[identity.Key]btyd.Summary, stored, rows, summaries time.Duration) {
+func (y *year) order(r *rand.Rand, customer, i, day int) fact.Fact {
+	minor, n := int64(100+r.IntN(9900)), int64(1+r.IntN(3))
+	d := firstOf365.Add(day)
+	return fact.Fact{Tenant: tenant, Source: "shop", Event: fmt.Sprintf("%d-%d", customer, i), Customer: y.keys[customer],
+		At: d.Start(time.UTC).Add(time.Duration(r.IntN(1440)) * time.Minute), Day: d, Kind: fact.Order, Amount: &minor, Quantity: &n, Format: "call"}
+}
+
+// compare makes what is kept, lets the day come in, makes everything again, and fails where the two differ.
+func (y *year) compare(t *testing.T) {
 	t.Helper()
+	s := NewMetrics(tenant, y.db)
+	timed := func(into *time.Duration, f func() error) {
+		t.Helper()
+		began := time.Now()
+		if err := f(); err != nil {
+			t.Fatal(err)
+		}
+		*into += time.Since(began)
+	}
+	current := func() error {
+		if _, ok, err := s.kept.current(t.Context()); err != nil || !ok {
+			return fmt.Errorf("nothing is kept: %v, %w", ok, err)
+		}
+		return nil
+	}
+	timed(&y.took.made, current)
 	var orders []fact.Fact
-	for i := range y.fresh {
+	for i := range y.fresh { // nine of ten on the last day and one late
 		day := lastDay365
 		if i%10 == 0 {
 			day = y.random.IntN(lastDay365)
 		}
-		orders = append(orders, y.order(i*97%y.customers, ordersEach+i, day))
+		orders = append(orders, y.order(y.random, i*97%len(y.keys), ordersEach+i, day))
 	}
-	touched = map[identity.Key]btyd.Summary{}
+	n := 0
 	for batch := range slices.Chunk(orders, 500) {
-		began := time.Now()
+		timed(&y.took.rows, func() error { return y.takeRows(t.Context(), n%logs, batch) })
+		timed(&y.took.stored, func() error { return y.store(t.Context(), n%logs, batch) })
+		n++
+	}
+	timed(&y.took.follow, current)
+	until := firstOf365.Add(lastDay365 + 1)
+	read := func(s *Metrics) (out any) {
+		sums, ok, err := s.derived(t.Context(), until)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		return sums
+	}
+	began := time.Now()
+	kept := read(s)
+	y.took.read = time.Since(began)
+	timed(&y.took.full, func() error { return y.recompute(t.Context()) })
+	if d := gocmp.Diff(read(NewMetrics(tenant, y.again)), kept); d != "" {
+		t.Fatalf("summaries (-again +kept):\n%s", d)
+	}
+	for i, c := range []string{rowsCollection, bucketsCollection, rollupsCollection} {
+		y.same[i] = sameDocuments(t, y.db, y.again, c)
+	}
+	whole := metric.Span{From: firstOf365, Until: until}
+	for _, db := range []*mongodb.DB{y.db, y.again} {
+		if q, err := NewMetrics(tenant, db).Quality(t.Context(), whole); err != nil || q.Orders != int64(len(y.keys)*ordersEach) {
+			t.Fatalf("%d orders, %v; want %d", q.Orders, err, len(y.keys)*ordersEach)
+		}
+	}
+}
+
+// takeRows writes the rows of a batch's days again, as ingest does.
+func (y *year) takeRows(ctx context.Context, part int, batch []fact.Fact) error {
+	return y.db.Tx(ctx, func(ctx context.Context) error {
 		var keys []fact.DayKey
 		for i := range batch {
 			keys = append(keys, batch[i].Key())
-			touched[batch[i].Customer] = btyd.Summary{}
 		}
-		before, err := y.w.Orders(t.Context(), tenant, keys)
+		before, err := y.w.Orders(ctx, tenant, keys)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
-		made, _ := fact.Rows(tenant, before, batch)
-		y.save(t, ingest.Changes{Rows: made, At: ingest.Touch{Position: 1 << 30}})
-		rows += time.Since(began)
-		began = time.Now()
-		y.save(t, ingest.Changes{Facts: batch, At: ingest.Touch{Position: 1 << 30}})
-		stored += time.Since(began)
-	}
-	began := time.Now()
-	for _, c := range sorted(touched) {
-		touched[c] = y.summary(t, c)
-	}
-	return touched, stored, rows, time.Since(began)
+		rows, _ := fact.Rows(tenant, before, batch)
+		return y.w.Save(ctx, tenant, ingest.Changes{Rows: rows})
+	})
 }
 
-// summary computes the summary of a customer from their rows.
-func (y *year) summary(t *testing.T, c identity.Key) btyd.Summary {
-	t.Helper()
-	from := id(tenant, string(c)) + "|"
-	var rows []dayDoc
-	needed := options.Find().SetProjection(bson.D{{Key: "day", Value: 1}, {Key: "revenueMinor", Value: 1}}).SetSort(bson.D{{Key: "_id", Value: 1}})
-	if err := all(t.Context(), y.db.Collection(rowsCollection), bson.D{{Key: "_id", Value: between(from, from+"~")}}, &rows, needed); err != nil {
-		t.Fatal(err)
-	}
-	return summed(rows)
+// store stores a batch's orders, with the note of who did something, and moves the fence.
+func (y *year) store(ctx context.Context, part int, batch []fact.Fact) error {
+	first := y.next[part]
+	y.next[part] += int64(len(batch))
+	return y.db.Tx(ctx, func(ctx context.Context) error {
+		if ok, err := NewFences(y.db).Advance(ctx, 1, part, first, y.next[part]); err != nil || !ok {
+			return fmt.Errorf("the fence stands elsewhere: %w", err)
+		}
+		at := ingest.Fence{Epoch: 1, Partition: part, Next: y.next[part]}.Position()
+		return y.w.Save(ctx, tenant, ingest.Changes{Facts: batch, At: ingest.Touch{Partition: part, Position: at}})
+	})
 }
 
-// recompute makes all rows and summaries again from the orders, a customer at a time.
-func (y *year) recompute(t *testing.T) map[identity.Key]btyd.Summary {
-	t.Helper()
-	cur, err := y.db.Collection(factsCollection).Find(t.Context(), bson.D{{Key: "row", Value: bson.D{{Key: "$gt", Value: ""}}}},
+// recompute makes all rows again from the orders, a customer at a time, and in the same pass what is kept beside them.
+func (y *year) recompute(ctx context.Context) error {
+	cur, err := y.db.Collection(factsCollection).Find(ctx, bson.D{{Key: "row", Value: bson.D{{Key: "$gt", Value: ""}}}},
 		options.Find().SetSort(bson.D{{Key: "row", Value: 1}}).SetBatchSize(5000))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	defer cur.Close(t.Context())
+	defer cur.Close(ctx)
+	k := newKept(tenant, y.again)
+	b := k.builder(1)
 	var orders []fact.Fact
-	var docs []dayDoc
-	whole := map[identity.Key]btyd.Summary{}
-	flush := func(least int) {
+	var docs []any
+	flush := func(least int) error {
 		rows, _ := fact.Rows(tenant, nil, orders)
 		orders = orders[:0]
-		var mine []dayDoc
-		for _, r := range rows {
-			mine = append(mine, dayDoc{ID: id(tenant, fact.DayKey{Customer: r.Customer, Day: r.Day}.ID()), V: version, Tenant: tenant, Customer: r.Customer, Day: r.Day, Orders: r.Orders,
-				Revenue: r.Revenue, Units: r.Units, Zero: r.ZeroOrders, Identical: r.Identical, WithAmount: r.WithAmount, WithItems: r.WithItems})
+		for i := range rows {
+			d := dayDocOf(tenant, &rows[i])
+			docs = append(docs, d)
+			c := counts{ofOrders: d.Orders, ofRevenue: d.Revenue, ofUnits: d.Units, ofZero: d.Zero, ofIdentical: d.Identical, ofAmount: d.WithAmount, ofItems: d.WithItems}
+			if err := b.add(ctx, d.Customer, d.Day, &c); err != nil {
+				return err
+			}
 		}
-		if docs = append(docs, mine...); len(mine) > 0 {
-			whole[mine[0].Customer] = summed(mine)
+		if len(docs) < least {
+			return nil
 		}
-		if len(docs) >= least {
-			insert(t, y.again, rowsCollection, docs)
-			docs = docs[:0]
-		}
+		_, err := y.again.Collection(rowsCollection).InsertMany(ctx, docs, options.InsertMany().SetOrdered(false))
+		docs = docs[:0]
+		return err
 	}
-	for cur.Next(t.Context()) {
+	for cur.Next(ctx) {
 		var d factDoc
 		if err := cur.Decode(&d); err != nil {
-			t.Fatal(err)
+			return err
 		}
 		if len(orders) > 0 && orders[0].Customer != d.Customer {
-			flush(5000)
+			if err := flush(5000); err != nil {
+				return err
+			}
 		}
 		orders = append(orders, fact.Fact{Tenant: d.Tenant, Source: d.Source, Event: d.Event, Customer: d.Customer, At: d.At.UTC(), Day: d.Day, Kind: d.Kind, Amount: d.Amount, Quantity: d.Quantity})
 	}
-	flush(0)
-	if cur.Err() != nil {
-		t.Fatal(cur.Err())
+	if err := cur.Err(); err != nil {
+		return err
 	}
-	return whole
+	if err := flush(0); err != nil {
+		return err
+	}
+	if err := b.finish(ctx); err != nil {
+		return err
+	}
+	_, err = k.states.InsertOne(ctx, keptStateDoc{ID: string(tenant), V: version, Tenant: tenant, Generation: 1, Contains: map[string]int64{}})
+	return err
 }
 
-// summed is the purchase summary of a customer's rows, in the order of their days.
-func summed(rows []dayDoc) btyd.Summary {
-	asOf := contract.Day("2025-01-01").Add(lastDay365)
-	first, last := rows[0].Day, rows[len(rows)-1].Day
-	s := btyd.Summary{X: float64(len(rows) - 1), Tx: float64(last.Sub(first)) / 7, T: float64(asOf.Sub(first)) / 7, Count: 1}
-	for _, r := range rows[1:] {
-		s.Spend += float64(r.Revenue)
-	}
-	if s.X > 0 {
-		s.Spend /= s.X
-	}
-	return s
-}
-
-// sameRows compares two stores' rows, document for document, and what all of them add up to.
-func sameRows(t *testing.T, a, b *mongodb.DB) {
+// sameDocuments compares two collections document for document, and returns how many there are.
+func sameDocuments(t *testing.T, a, b *mongodb.DB, collection string) int {
 	t.Helper()
 	open := func(db *mongodb.DB) func() bson.Raw {
-		cur, err := db.Collection(rowsCollection).Find(t.Context(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetBatchSize(5000))
+		cur, err := db.Collection(collection).Find(t.Context(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetBatchSize(5000))
 		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = cur.Close(context.Background()) })
 		return func() bson.Raw {
 			if !cur.Next(t.Context()) {
+				if cur.Err() != nil {
+					t.Fatal(cur.Err())
+				}
 				return nil
 			}
 			return cur.Current
 		}
 	}
 	nextA, nextB := open(a), open(b)
-	n := 0
-	for {
+	for n := 0; ; n++ {
 		x, y := nextA(), nextB()
 		if string(x) != string(y) {
-			t.Fatalf("row %d is %v, computed again %v", n, x, y)
+			t.Fatalf("%s: document %d is %v, computed again %v", collection, n, x, y)
 		}
 		if x == nil {
-			break
+			if n == 0 {
+				t.Fatalf("%s is empty", collection)
+			}
+			return n
 		}
-		n++
 	}
-	year := metric.Span{From: "2025-01-01", Until: "2026-01-01"}
-	qa, err := NewMetrics(tenant, a).Quality(t.Context(), year)
-	if err != nil {
-		t.Fatal(err)
-	}
-	qb, err := NewMetrics(tenant, b).Quality(t.Context(), year)
-	if d := gocmp.Diff(qa, qb); err != nil || d != "" || n == 0 {
-		t.Fatalf("%d rows, %v: %s", n, err, d)
-	}
-	t.Logf("%d rows are the same, byte for byte", n)
 }

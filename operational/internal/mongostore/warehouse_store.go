@@ -254,12 +254,16 @@ func (s *Warehouse) factWrites(t contract.TenantID, c ingest.Changes) ([]mongo.W
 
 func rowWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, error) {
 	writes := make([]mongo.WriteModel, 0, len(c.Rows))
-	for _, r := range c.Rows {
-		doc := &dayDoc{ID: id(t, fact.DayKey{Customer: r.Customer, Day: r.Day}.ID()), V: version, Tenant: t, Customer: r.Customer, Day: r.Day,
-			Orders: r.Orders, Revenue: r.Revenue, Units: r.Units, Zero: r.ZeroOrders, Identical: r.Identical, WithAmount: r.WithAmount, WithItems: r.WithItems}
-		writes = append(writes, replacement(doc.ID, doc))
+	for i := range c.Rows {
+		d := dayDocOf(t, &c.Rows[i])
+		writes = append(writes, replacement(d.ID, d))
 	}
 	return writes, nil
+}
+
+func dayDocOf(t contract.TenantID, r *fact.CustomerDay) *dayDoc {
+	return &dayDoc{ID: id(t, fact.DayKey{Customer: r.Customer, Day: r.Day}.ID()), V: version, Tenant: t, Customer: r.Customer, Day: r.Day,
+		Orders: r.Orders, Revenue: r.Revenue, Units: r.Units, Zero: r.ZeroOrders, Identical: r.Identical, WithAmount: r.WithAmount, WithItems: r.WithItems}
 }
 
 // touchWrites keep one document per partition and month: {days: {"09": position}}.
