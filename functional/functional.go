@@ -14,6 +14,7 @@ import (
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/govern"
 	"github.com/strata-crm/strata/functional/internal/httpapi"
+	"github.com/strata-crm/strata/functional/internal/informer"
 	"github.com/strata-crm/strata/functional/internal/mongostore"
 	"github.com/strata-crm/strata/functional/internal/playbook"
 	rules "github.com/strata-crm/strata/functional/policy"
@@ -74,6 +75,7 @@ type graph struct {
 	watch       *govern.Watch
 	definitions *definition.Service
 	directives  *directive.Service
+	informer    *informer.Informer
 	recovery    *recovery.Recovery
 }
 
@@ -111,6 +113,9 @@ func build(ctx context.Context, c Config, d host.Deps) (*graph, error) {
 	}); err != nil {
 		return nil, err
 	}
+	if g.informer, err = informer.New(g.stores); err != nil {
+		return nil, err
+	}
 	g.recovery, err = recovery.New(recovery.Options{
 		Layer: contract.Functional, Tenant: c.Tenant.ID, Memory: mongodb.NewOnce(d.DB, "recovery"), Reader: d.Bus, Publisher: d.Bus,
 		Own: consume.Own(), Apply: consume.Restore(g.stores, g.definitions, g.stores), Ask: []contract.Layer{contract.Strategic, contract.Operational},
@@ -132,10 +137,10 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 	}); err != nil {
 		return nil, err
 	}
-	components := []service.Component{g.recovery, g.watch, g.outbox}
+	components := []service.Component{g.recovery, g.watch, g.outbox, g.informer}
 	for _, consumer := range consume.All(consume.Deps{
 		Ears:       listen.Ears{Group: consume.Group, Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger, Meter: d.Telemetry.Meter},
-		Directives: g.watch.Governed(g.directives), Measuring: g.stores, Claiming: g.stores, Republish: g.republish,
+		Directives: g.watch.Governed(g.directives), Measuring: g.stores, Informer: g.informer, Claiming: g.stores, Republish: g.republish,
 	}) {
 		components = append(components, consumer)
 	}

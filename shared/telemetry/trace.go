@@ -22,9 +22,15 @@ func Traceparent(ctx context.Context) string {
 	return all.Get(traceparent)
 }
 
+// Continue returns ctx within the span that a traceparent names, so that work which was put off goes on in the trace of what
+// asked for it; ctx itself if it names none.
+func Continue(ctx context.Context, kept string) context.Context {
+	return Propagator().Extract(ctx, propagation.MapCarrier{traceparent: kept})
+}
+
 // Links returns the link to the span that a traceparent names; none if it names none.
 func Links(kept string) []trace.Link {
-	ctx := Propagator().Extract(context.Background(), propagation.MapCarrier{traceparent: kept})
+	ctx := Continue(context.Background(), kept)
 	if s := trace.SpanContextFromContext(ctx); s.IsValid() {
 		return []trace.Link{{SpanContext: s}}
 	}

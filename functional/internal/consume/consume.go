@@ -16,6 +16,7 @@ type Deps struct {
 	Ears       listen.Ears
 	Directives Directives
 	Measuring  Measuring
+	Informer   Informer
 	Claiming   Claiming
 	Republish  listen.Republish
 }

@@ -9,12 +9,22 @@ import (
 	"github.com/strata-crm/strata/shared/mongodb"
 )
 
-// Measuring turns measurements into information.
+// Measuring keeps measurements, and notes whose information is behind.
 type Measuring interface {
-	// Measured applies a measurement and publishes the information that it changes; NotFound for an unknown directive.
+	// Measured applies a measurement; NotFound for an unknown directive.
 	Measured(ctx context.Context, m contract.Measurement) (mongodb.Put, error)
-	// Inform rebuilds the information of a directive's goal and publishes it if it changed; NotFound for an unknown one.
-	Inform(ctx context.Context, id contract.DirectiveID) error
+	// Mark has the information on a directive's goal made anew; NotFound for an unknown one.
+	Mark(ctx context.Context, id contract.DirectiveID) error
+}
+
+// Informer makes information of what is noted.
+type Informer interface{ Wake() }
+
+// behind notes that the information on a directive's goal is to be made anew.
+func (d Deps) behind(ctx context.Context, id contract.DirectiveID) error {
+	err := d.Measuring.Mark(ctx, id)
+	d.Informer.Wake()
+	return err
 }
 
 func measurements(d Deps) bus.Handler {
@@ -24,6 +34,7 @@ func measurements(d Deps) bus.Handler {
 			return err
 		}
 		put, err := d.Measuring.Measured(ctx, m)
+		d.Informer.Wake()
 		if put == mongodb.Clash {
 			d.Ears.Logger.ErrorContext(ctx, "two different measurements have one revision",
 				"code", fault.RevisionConflict, "measurement", m.ID, "revision", m.Revision)

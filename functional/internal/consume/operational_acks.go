@@ -17,6 +17,6 @@ func operationalAcks(d Deps) bus.Handler {
 		if err != nil || env.Correlation == "" || env.Correlation == string(a.Directive) {
 			return d.Ears.UnknownHere(ctx, "answer to a directive", string(a.Directive), err)
 		}
-		return d.Measuring.Inform(ctx, contract.DirectiveID(env.Correlation))
+		return d.behind(ctx, contract.DirectiveID(env.Correlation))
 	}
 }

@@ -26,7 +26,7 @@ func strategicDirectives(d Deps) bus.Handler {
 			if err := d.Directives.Receive(ctx, order); err != nil {
 				return err
 			}
-			return d.Measuring.Inform(ctx, order.ID) // measurements may have come before the plan that they belong to
+			return d.behind(ctx, order.ID) // measurements may have come before the plan that they belong to
 		case contract.TypeGovernance:
 			_, g, err := contract.Decode[contract.GovernanceDirective](m)
 			if err != nil {

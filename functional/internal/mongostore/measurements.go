@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -12,11 +13,13 @@ import (
 
 	"github.com/strata-crm/strata/functional/internal/directive"
 	info "github.com/strata-crm/strata/functional/internal/information"
+	"github.com/strata-crm/strata/functional/internal/informer"
 	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/functional/internal/trial"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/mongodb"
+	"github.com/strata-crm/strata/shared/telemetry"
 )
 
 // measurementDoc is a measurement as received. Replaced by a higher revision.
@@ -43,16 +46,13 @@ type informationDoc struct {
 	Information contract.Information `bson:"information"`
 }
 
-// Measured stores a measurement if it is newer, and rebuilds and publishes the information of its goal where that
-// changes it. A measurement for a directive that is not known here is NotFound.
+// Measured stores a measurement if it is newer, and marks its directive: an informer makes information of what has come. A
+// measurement for a directive that is not known here is NotFound.
 func (s *Stores) Measured(ctx context.Context, m contract.Measurement) (mongodb.Put, error) {
 	var put mongodb.Put
 	err := s.inTx(ctx, func(ctx context.Context) error {
 		record, _, err := s.read(ctx, m.Strategic)
 		if err != nil {
-			return err
-		}
-		if err := s.touch(ctx, m.Strategic); err != nil {
 			return err
 		}
 		if trial.Is(m.Directive) {
@@ -63,34 +63,80 @@ func (s *Stores) Measured(ctx context.Context, m contract.Measurement) (mongodb.
 		if err != nil || put != mongodb.Applied {
 			return err
 		}
-		return s.inform(ctx, record)
+		return s.touch(ctx, m.Strategic) // last: those of other partitions wait for it no longer than they must
 	})
 	return put, err
 }
 
-// seriesDoc is what two measurements of one directive meet in that arrive at once, on two partitions: each is judged with
-// the others, which under snapshot isolation both would miss. Only its change counts.
+// Mark has information made anew of a directive whose plan or answers changed. NotFound if it is not known here.
+func (s *Stores) Mark(ctx context.Context, id contract.DirectiveID) error {
+	return s.inTx(ctx, func(ctx context.Context) error {
+		if _, _, err := s.read(ctx, id); err != nil {
+			return err
+		}
+		return s.touch(ctx, id)
+	})
+}
+
+// seriesDoc counts what has come that changes the information on one directive's goal, measurements above all, and that of which
+// information has been made.
 type seriesDoc struct {
 	ID      string            `bson:"_id"` // tenant|directive
 	Tenant  contract.TenantID `bson:"tenant"`
 	Touched int64             `bson:"touched"`
+	Told    int64             `bson:"told"`
+	Trace   string            `bson:"trace,omitempty"` // of the last that came
 }
 
-// touch makes the transaction conflict with any other that adds to the directive's series.
+// touch marks the directive, and makes the transaction conflict with any other that adds to its series at once.
 func (s *Stores) touch(ctx context.Context, id contract.DirectiveID) error {
 	c := s.o.DB.Collection(series)
-	res, err := c.UpdateOne(ctx, bson.D{{Key: "_id", Value: s.id(string(id))}}, bson.D{{Key: "$inc", Value: bson.D{{Key: "touched", Value: 1}}}})
+	trace := telemetry.Traceparent(ctx)
+	res, err := c.UpdateOne(ctx, bson.D{{Key: "_id", Value: s.id(string(id))}}, bson.D{
+		{Key: "$inc", Value: bson.D{{Key: "touched", Value: 1}}},
+		{Key: "$set", Value: bson.D{{Key: "trace", Value: trace}}},
+	})
 	if err == nil && res.MatchedCount == 0 {
-		if _, err = c.InsertOne(ctx, seriesDoc{s.id(string(id)), s.o.Tenant, 1}); fault.Is(mongodb.Fault(err), fault.Conflict) {
+		if _, err = c.InsertOne(ctx, seriesDoc{s.id(string(id)), s.o.Tenant, 1, 0, trace}); fault.Is(mongodb.Fault(err), fault.Conflict) {
 			return fault.New(fault.Transient, "", "another measurement of %s came at once", id)
 		}
 	}
 	return mongodb.Fault(err)
 }
 
+// Due implements informer.Store. It reads one small document per directive.
+func (s *Stores) Due(ctx context.Context) ([]informer.Due, error) {
+	cur, err := s.o.DB.Collection(series).Find(ctx, bson.D{{Key: "tenant", Value: s.o.Tenant}})
+	if err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	var docs []seriesDoc
+	if err := cur.All(ctx, &docs); err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	var due []informer.Due
+	for _, d := range docs {
+		if d.Touched > d.Told {
+			id := contract.DirectiveID(strings.TrimPrefix(d.ID, s.id("")))
+			due = append(due, informer.Due{Directive: id, Changes: d.Touched, Trace: d.Trace})
+		}
+	}
+	return due, nil
+}
+
+// Informed implements informer.Store.
+func (s *Stores) Informed(ctx context.Context, d informer.Due) error {
+	_, err := s.o.DB.Collection(series).UpdateOne(ctx, bson.D{{Key: "_id", Value: s.id(string(d.Directive))}},
+		bson.D{{Key: "$max", Value: bson.D{{Key: "told", Value: d.Changes}}}})
+	return mongodb.Fault(err)
+}
+
 // tried stores a measurement of a trial in a series of its own, where no goal looks, and withdraws the trial once every
 // window is in.
 func (s *Stores) tried(ctx context.Context, record directive.Record, m contract.Measurement) (mongodb.Put, error) {
+	if err := s.touch(ctx, m.Strategic); err != nil { // two that come at once are each judged with the other
+		return 0, err
+	}
 	put, err := mongodb.PutNewer(ctx, s.o.DB.Collection(measurements), s.id(string(m.ID)), m.Revision, docOf(s.o.Tenant, m.Directive, m))
 	i := slices.IndexFunc(record.Trials, func(t trial.Trial) bool { return t.Order.ID == m.Directive })
 	if err != nil || put != mongodb.Applied || i < 0 {
@@ -114,10 +160,10 @@ func (s *Stores) tried(ctx context.Context, record directive.Record, m contract.
 	return put, s.put(ctx, record, after)
 }
 
-// Inform rebuilds the information of a directive's goal, as after its plan or its answers changed.
-func (s *Stores) Inform(ctx context.Context, id contract.DirectiveID) error {
-	return s.inTx(ctx, func(ctx context.Context) error {
-		record, _, err := s.read(ctx, id)
+// Inform implements informer.Store.
+func (s *Stores) Inform(ctx context.Context, d informer.Due) error {
+	return s.inTx(telemetry.Continue(ctx, d.Trace), func(ctx context.Context) error {
+		record, _, err := s.read(ctx, d.Directive)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/strata-crm/strata/functional/internal/directive"
+	"github.com/strata-crm/strata/functional/internal/informer"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/mongodb"
@@ -39,8 +40,20 @@ func (r *rig) put(t *testing.T, m contract.Measurement, want mongodb.Put) {
 	}
 }
 
+// inform has information made of what has come.
+func (r *rig) inform(t *testing.T) {
+	t.Helper()
+	i, err := informer.New(r.Stores)
+	must(t, err)
+	must(t, i.Round(t.Context()))
+	if due, err := r.Due(t.Context()); err != nil || len(due) > 0 {
+		t.Errorf("%v, %v are still due", due, err)
+	}
+}
+
 func (r *rig) information(t *testing.T) contract.Information {
 	t.Helper()
+	r.inform(t)
 	i, err := r.Information(t.Context(), "goal-of-sd-1")
 	must(t, err)
 	return i
@@ -114,7 +127,8 @@ func TestUnchangedInformationKeepsItsRevision(t *testing.T) {
 	want := r.information(t).Revision
 	r.relay(t, contract.TopicInformation)
 	for range 10 {
-		must(t, r.Inform(t.Context(), "sd-1"))
+		must(t, r.Mark(t.Context(), "sd-1"))
+		r.inform(t)
 		must(t, r.Update(t.Context(), "sd-1", func(*directive.Record) error { return nil }))
 	}
 	if got := r.information(t).Revision; got != want || r.pending(t) != 0 {
@@ -138,7 +152,7 @@ func TestAMeasurementOfNobodysDirective(t *testing.T) {
 	if ms, err := r.Series(t.Context(), "sd-unknown", ""); err != nil || len(ms) > 0 {
 		t.Errorf("%v, %v: it was stored", ms, err)
 	}
-	if err := r.Inform(t.Context(), "sd-unknown"); !fault.Is(err, fault.NotFound) {
+	if err := r.Mark(t.Context(), "sd-unknown"); !fault.Is(err, fault.NotFound) {
 		t.Errorf("%v; want NotFound", err)
 	}
 }
@@ -192,6 +206,7 @@ func TestMeasurementsThatComeAtOnceSeeEachOther(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		r.inform(t)
 		i, err := r.Information(t.Context(), "goal-of-"+contract.GoalID(id))
 		must(t, err)
 		if len(i.Series) != 1 || len(i.Supporting) != 1 {

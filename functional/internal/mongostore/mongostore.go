@@ -5,7 +5,7 @@
 //
 //	directives    one record per received directive, changed by compare-and-set on its version
 //	measurements  as received, highest revision wins
-//	series        one per directive with measurements, changed by every one that comes
+//	series        one per directive: how much has come that changes information, and how much of it has been told
 //	information   one per goal, as last sent up
 //	insights      as received, with the name of the metric; highest revision wins
 //	definitions   one per metric that people added versions of, changed by compare-and-set on its revision
