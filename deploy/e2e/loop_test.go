@@ -116,7 +116,7 @@ func TestCDNOW(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, w := range verify.Course(history, want.Goals[i]) {
+		for _, w := range verify.Course(history, want.Goals[i], want) {
 			t.Error(w)
 		}
 	}

@@ -96,7 +96,7 @@ func theLoop(t *testing.T, r *running) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, w := range verify.Course(history, want.Goals[i]) {
+		for _, w := range verify.Course(history, want.Goals[i], want) {
 			t.Error(w)
 		}
 	}

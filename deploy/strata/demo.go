@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/host"
 	"github.com/strata-crm/strata/shared/signin"
+	"github.com/strata-crm/strata/shared/wording"
 )
 
 // resamples of the customers give the oracle its standard error of a simulated shop's value.
@@ -56,7 +58,8 @@ func (c *demoCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := suite.Open(ctx, suite.Options{Dir: dir, Layers: suite.Layers(), Environ: t.environ, Log: log, LogLevel: c.LogLevel, Now: t.now})
+	m := orders.Mapping
+	s, err := suite.Open(ctx, suite.Options{Dir: dir, Layers: suite.Layers(), Environ: t.environ, Zone: m.Zone, Currency: m.Currency, Log: log, LogLevel: c.LogLevel, Now: t.now})
 	if err != nil {
 		return err
 	}
@@ -122,7 +125,14 @@ func (c *demoCommand) orders() (*orderfile.File, string, []byte, error) {
 		return nil, "", nil, fault.Wrap(fault.Invalid, fault.BadRequest, err, "the file "+c.Orders+" cannot be read")
 	}
 	f, err := orderfile.Read(filepath.Base(c.Orders), text, m)
-	return f, "Real orders.", text, err
+	if err != nil {
+		return nil, "", nil, err
+	}
+	about := "Real orders."
+	for _, o := range f.Oddities() {
+		about += fmt.Sprintf(" In %s of them, such as row %d: %s.", wording.Count(int64(o.Rows)), o.First, o.What)
+	}
+	return f, about, text, nil
 }
 
 // expectations returns what must come out: read at once, or being worked out by the oracle meanwhile.
@@ -136,10 +146,9 @@ func (c *demoCommand) expectations(f *orderfile.File, text []byte) (func() oracl
 		e, err := oracle.ReadExpectation(file)
 		return func() oracle.Expectation { return e }, err
 	}
-	orders, err := oracle.Read(bytes.NewReader(text))
+	orders, invalid, err := naive(f, text)
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, fault.BadRequest, err,
-			"the oracle reads files of customer, date, items, amount: give what is expected with --expect, or bring the file into that form")
+		return nil, err
 	}
 	calendar, ok := demo.CalendarOf(f.Months())
 	if !ok {
@@ -147,11 +156,37 @@ func (c *demoCommand) expectations(f *orderfile.File, text []byte) (func() oracl
 	}
 	work := sync.OnceValue(func() oracle.Expectation {
 		e := oracle.Expect(orders, oracle.Options{Last: calendar.LastDay(), Goals: calendar.Expected(), Bootstrap: resamples, Seed: c.Seed})
+		e.Facts.Invalid = invalid
 		e.Goals = append(e.Goals, oracle.Course{Name: "G3", Metric: "nps_month", Refused: "no_source nps"})
 		return e
 	})
 	go work()
 	return work, nil
+}
+
+// naive returns the orders as the oracle takes them, and how many rows are none. A file of the oracle's own form it reads by
+// itself; of another form it gets what was read from each row, so that it checks what is computed of the rows, and not how they
+// were read.
+func naive(f *orderfile.File, text []byte) (orders []oracle.Order, invalid int64, err error) {
+	if orders, err := oracle.Read(bytes.NewReader(text)); err == nil && len(orders) == len(f.Rows) && f.Plain() {
+		return orders, 0, nil
+	}
+	for _, r := range f.Rows {
+		if r.Bad != "" || r.Customer == "" {
+			invalid++
+			continue
+		}
+		o, err := oracle.Line(r.Customer, r.Time.Format("2006-01-02"), cmp.Or(r.Items, "0"), cmp.Or(r.Amount, "0"))
+		if err != nil {
+			invalid++ // such as an amount of fractions of a cent
+			continue
+		}
+		orders = append(orders, o)
+	}
+	if len(orders) == 0 {
+		return nil, 0, fault.New(fault.Invalid, fault.BadRequest, "no row of %s is an order of a customer, a date, whole items and an amount in cents", f.Name)
+	}
+	return orders, invalid, nil
 }
 
 func (c *demoCommand) folder() (dir string, remove func(), err error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/strata-crm/strata/deploy/internal/upload"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/signin"
+	"github.com/strata-crm/strata/shared/wording"
 )
 
 type importCommand struct {
@@ -29,15 +30,17 @@ type importCommand struct {
 
 // columns are the flags of a mapping.
 type columns struct {
-	Mapping    string `help:"YAML file that says how to read the file: separator, heading, customer, date, amount, items, id, date_format, zone, currency, event." type:"existingfile" placeholder:"FILE"`
+	Mapping    string `help:"YAML file that says how to read the file: separator, heading, customer, date, amount, price, items, id, decimal, date_format, zone, currency, event." type:"existingfile" placeholder:"FILE"`
 	Separator  string `help:"comma, semicolon, tab, space, or one character; else it is seen from the first line."`
 	Heading    string `help:"Whether the first line names the columns; else it is seen." enum:",yes,no" default:""`
 	Customer   string `help:"Column of the customer, by name or number." placeholder:"COLUMN"`
 	Date       string `help:"Column of the date." placeholder:"COLUMN"`
-	Amount     string `help:"Column of the amount, in whole units with a decimal point." placeholder:"COLUMN"`
+	Amount     string `help:"Column of the amount, in whole units." placeholder:"COLUMN"`
+	Price      string `help:"Column of the price of one item, where the file has no amount; the amount is price times items." placeholder:"COLUMN"`
 	Items      string `help:"Column of the number of items." placeholder:"COLUMN"`
 	ID         string `help:"Column of an id that is unique in the source; else file and row number are the id." name:"id" placeholder:"COLUMN"`
-	DateFormat string `help:"How dates look, such as YYYYMMDD or DD.MM.YYYY hh:mm." placeholder:"FORMAT"`
+	Decimal    string `help:"Decimal mark of the numbers: point or comma; said, marks between thousands are taken out." enum:",point,comma" default:""`
+	DateFormat string `help:"How dates look, such as YYYYMMDD, DD.MM.YYYY hh:mm, or M/D/YYYY h:mm AM without leading zeros." placeholder:"FORMAT"`
 	FileZone   string `help:"Time zone of the file's days; UTC where none is named." placeholder:"ZONE"`
 	FileMoney  string `help:"Currency of the amounts; USD where none is named." name:"file-currency" placeholder:"CODE"`
 }
@@ -55,7 +58,7 @@ func (c columns) mapping() (orderfile.Mapping, error) {
 		flag string
 		into *string
 	}{{c.Separator, &m.Separator}, {c.Heading, &m.Heading}, {c.Customer, &m.Customer}, {c.Date, &m.Date}, {c.Amount, &m.Amount},
-		{c.Items, &m.Items}, {c.ID, &m.ID}, {c.DateFormat, &m.Format}, {c.FileZone, &m.Zone}, {c.FileMoney, &m.Currency}} {
+		{c.Price, &m.Price}, {c.Decimal, &m.Decimal}, {c.Items, &m.Items}, {c.ID, &m.ID}, {c.DateFormat, &m.Format}, {c.FileZone, &m.Zone}, {c.FileMoney, &m.Currency}} {
 		if f.flag != "" {
 			*f.into = f.flag
 		}
@@ -80,9 +83,7 @@ func (c *importCommand) Run(ctx context.Context, t terminal) error {
 	if err := c.source(ctx, cl, f.Mapping); err != nil {
 		return err
 	}
-	if first, n := f.Undated(); n > 0 {
-		report.Say(t.out, "", fmt.Sprintf("%d of %d rows will be invalid: in row %d %s", n, len(f.Rows), first, f.Rows[first-1].Bad))
-	}
+	odd(t.out, "", f)
 	if err := c.send(ctx, t, cl, f); err != nil {
 		return err
 	}
@@ -108,9 +109,30 @@ func (c *importCommand) send(ctx context.Context, t terminal, cl *client.Client,
 	if err != nil {
 		return fmt.Errorf("%w\nrun the same command again to go on where it stopped", err)
 	}
+	explain(&statement, f)
 	report.Say(t.out, "", fmt.Sprintf("%s, from source %s:", f.Name, c.Source))
 	report.Statement(t.out, statement)
 	return nil
+}
+
+// odd says what is wrong or strange with rows, before they are sent.
+func odd(out io.Writer, lead string, f *orderfile.File) {
+	for _, o := range f.Oddities() {
+		what := "%s of %s rows: in row %d %s"
+		if o.Bad {
+			what = "%s of %s rows will be invalid: in row %d %s"
+		}
+		report.Say(out, lead, fmt.Sprintf(what, wording.Count(int64(o.Rows)), wording.Count(int64(len(f.Rows))), o.First, o.What))
+	}
+}
+
+// explain says of rows that are invalid what the file has in their place: the suite knows only what it was sent.
+func explain(s *client.Statement, f *orderfile.File) {
+	for i := range s.Problems {
+		if p := &s.Problems[i]; p.Row >= 1 && p.Row <= int64(len(f.Rows)) && f.Rows[p.Row-1].Bad != "" {
+			p.Detail = f.Rows[p.Row-1].Bad
+		}
+	}
 }
 
 // source registers the source, or says how, if it is not.
@@ -124,7 +146,7 @@ func (c *importCommand) source(ctx context.Context, cl *client.Client, m orderfi
 			"the source %s is not registered: add --register, with --owner and --steward, or name a registered one with --source", c.Source)
 	}
 	offers := []string{"customer_id", "order_time"}
-	if m.Amount != "" {
+	if m.Amount != "" || m.Price != "" {
 		offers = append(offers, "order_amount")
 	}
 	if m.Items != "" {

@@ -124,6 +124,10 @@ type Reason struct {
 	Optional bool       `json:"optional,omitempty"` // true when the goal's own metric does not need the item
 }
 
+// RepeatCustomers is the item of model_not_identified where too few customers came again. Otherwise its item is the
+// model, and its figures, if any, are weeks of history.
+const RepeatCustomers = "repeat_customers"
+
 // Figures returns r with what there is and what is required.
 func (r Reason) Figures(have, need float64) Reason { r.Have, r.Need = &have, &need; return r }
 

@@ -59,7 +59,7 @@ type ModelFit struct {
 	Parameters    map[string]float64 `json:"parameters"`
 	LogLikelihood float64            `json:"logLikelihood"`
 	Customers     int64              `json:"customers"`
-	Repeaters     int64              `json:"repeaters"`
+	Repeaters     int64              `json:"repeaters"`         // who bought on two days or more; where those who did not are fewer than a group, as if they were one
 	Weeks         float64            `json:"weeks"`             // of history
 	Version       string             `json:"version,omitempty"` // of the model's own code, major.minor.patch
 	State         ModelState         `json:"state,omitempty"`

@@ -189,7 +189,7 @@ func TestACandidateSaysWhatItWaitsFor(t *testing.T) {
 		{contract.Reason{Code: fault.ZeroDenominator, Item: "undefined"}, "there is nothing to divide by yet"},
 		{contract.Reason{Code: fault.UnsupportedFeature, Item: "insight.mover.total"}, "such a claim cannot be made of this metric"},
 		{contract.Reason{Code: fault.NoData, Item: "repeat_rate"}, "no data for repeat rate"},
-		{contract.Reason{Code: fault.ModelNotIdentified, Item: "mbg_nbd"}, "the model has too little history for mbg nbd"},
+		{contract.Reason{Code: fault.ModelNotIdentified, Item: "mbg_nbd"}, "the data cannot carry the model MBG/NBD yet"},
 		{contract.Reason{Code: fault.Validity, Item: "not_precise"}.Figures(.04, .02), "its interval is still wider than half its tolerance, so it takes more customers"},
 		{contract.Reason{Code: fault.GroupTooSmall}, "the group is too small to be shown"},
 	} {

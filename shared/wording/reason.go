@@ -26,14 +26,20 @@ func Reason(r contract.Reason) string {
 	text := map[fault.Code]string{
 		fault.NoSource: "no source offers %s", fault.LowCoverage: "too few customers have %s", fault.LowSample: "too few customers in the window",
 		fault.GroupTooSmall: "the group is too small to be shown", fault.NoData: "no data for %s", fault.ZeroDenominator: "nothing to divide by in %s",
-		fault.ModelNotIdentified: "the model has too little history for %s", fault.Validity: "the value of %s is not valid",
+		fault.ModelNotIdentified: "the data cannot carry the model %s yet", fault.Validity: "the value of %s is not valid",
 		fault.PolicyDenied: "policy does not allow %s", fault.PurposeNotAllowed: "governance does not allow the purpose of %s",
 		fault.UnknownMetric: "nobody has defined the metric %s", fault.UnknownParameter: "nobody has defined the parameter %s",
 		fault.UnknownVariable: "the variable %s is unknown", fault.NoPlaybook: "there is no playbook for %s", fault.UnsupportedFeature: "the layer below does not understand %s",
 		fault.AwaitingApproval: "the plan waits for a manager's approval", fault.Withdrawn: "it was withdrawn", fault.Superseded: "another took its place",
-		fault.Expired: "it expired", fault.WidensDirective: "the plan asks for more than the directive: %s",
+		fault.InvalidItem: "figures of %s are too large to be examined", fault.Expired: "it expired", fault.WidensDirective: "the plan asks for more than the directive: %s",
 	}[r.Code]
-	item := strings.ReplaceAll(r.Item, "_", " ")
+	item := Item(r.Item)
+	if r.Code == fault.ModelNotIdentified && r.Have != nil {
+		text = "too little history for %s"
+		if r.Item == contract.RepeatCustomers {
+			text, item = "too few customers came again for a model", ""
+		}
+	}
 	switch {
 	case text == "":
 		text = strings.TrimSpace(strings.ReplaceAll(string(r.Code), "_", " ") + " " + item)
@@ -48,12 +54,26 @@ func Reason(r contract.Reason) string {
 	return text
 }
 
+// models are the names that the literature knows them by.
+var models = map[string]string{
+	"bg_nbd_gamma_gamma": "BG/NBD with Gamma-Gamma", "bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "bg_bb": "BG/BB",
+	"gamma_gamma": "Gamma-Gamma",
+}
+
+// Item is the code name of a metric, a parameter or a model in words.
+func Item(code string) string {
+	if name := models[code]; name != "" {
+		return name
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(code, "month_on_month", "month-on-month"), "_", " ")
+}
+
 func have(r contract.Reason) string {
 	if r.Code == fault.LowCoverage {
 		return Percent(*r.Have) + ", " + Percent(*r.Need) + " required"
 	}
 	unit := ""
-	if r.Code == fault.ModelNotIdentified {
+	if r.Code == fault.ModelNotIdentified && r.Item != contract.RepeatCustomers {
 		unit = " weeks"
 	}
 	return Decimal(*r.Have, 0, 0) + unit + ", " + Decimal(*r.Need, 0, 0) + " required"

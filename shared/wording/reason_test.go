@@ -16,7 +16,9 @@ func TestReason(t *testing.T) {
 	}{
 		{contract.Reason{Code: fault.NoSource, Item: "exit_reason"}, "no source offers exit reason", "have a source registered that offers exit reason"},
 		{contract.Reason{Code: fault.LowCoverage, Item: "email", Have: share(.5), Need: share(.8)}, "too few customers have email (50.0 %, 80.0 % required)", "have email collected from more customers"},
-		{contract.Reason{Code: fault.ModelNotIdentified, Item: "predicted_value_52w", Have: share(8), Need: share(13)}, "the model has too little history for predicted value 52w (8 weeks, 13 required)", ""},
+		{contract.Reason{Code: fault.ModelNotIdentified, Item: "predicted_value_52w", Have: share(8), Need: share(13)}, "too little history for predicted value 52w (8 weeks, 13 required)", ""},
+		{contract.Reason{Code: fault.ModelNotIdentified, Item: contract.RepeatCustomers, Have: share(52), Need: share(500)}, "too few customers came again for a model (52, 500 required)", ""},
+		{contract.Reason{Code: fault.ModelNotIdentified, Item: "bg_nbd_gamma_gamma"}, "the data cannot carry the model BG/NBD with Gamma-Gamma yet", ""},
 		{contract.Reason{Code: fault.AwaitingApproval, Item: "an-id"}, "the plan waits for a manager's approval", ""},
 		{contract.Reason{Code: "of_a_newer_suite", Item: "some_item"}, "of a newer suite some item", ""},
 	} {

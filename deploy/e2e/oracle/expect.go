@@ -21,7 +21,8 @@ type Expectation struct {
 	Months      []Month            `yaml:"months"`
 	Cohorts     map[string][]int64 `yaml:"cohorts,omitempty"`
 	Goals       []Course           `yaml:"goals"`
-	ValueWithin float64            `yaml:"value_within"` // how far a value may lie from the expected one, in whole units
+	ValueWithin float64            `yaml:"value_within"`          // how far a value may lie from the expected one, in whole units
+	ValueShare  float64            `yaml:"value_share,omitempty"` // or how far as a share of it, where that is more
 }
 
 // Options says what is to be worked out, and how much of it.
@@ -34,7 +35,7 @@ type Options struct {
 
 // Expect works out what the orders must show.
 func Expect(orders []Order, o Options) Expectation {
-	e := Expectation{Facts: FactsOf(orders), Months: Months(orders, o.Last), Cohorts: Cohorts(orders, o.Last), ValueWithin: .05}
+	e := Expectation{Facts: FactsOf(orders), Months: Months(orders, o.Last), Cohorts: Cohorts(orders, o.Last), ValueWithin: .005, ValueShare: .0005}
 	from := start()
 	for i := range e.Months {
 		from = e.Months[i].predict(orders, from, o)

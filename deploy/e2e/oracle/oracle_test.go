@@ -84,3 +84,30 @@ func cdnow(t *testing.T) ([]oracle.Order, oracle.Expectation) {
 	}
 	return orders, want
 }
+
+// Where too few customers are told of, or too few decide, a goal is not measurable; a month without a value in between is
+// not either, and what is decided stays.
+func TestTheOracleKnowsWhatIsNotShown(t *testing.T) {
+	t.Parallel()
+	month := func(m string, again, before int64) oracle.Month {
+		return oracle.Month{Month: m, Again: again, Before: before}
+	}
+	goal := oracle.Goal{Name: "G1", Metric: "month_on_month_retention", Until: "2024-01", Deadline: "2024-04", Relative: .15}
+	for name, c := range map[string]struct {
+		months []oracle.Month
+		want   map[string]string
+		proof  string
+	}{
+		"few of the baseline came again": {[]oracle.Month{month("2024-01", 9, 100), month("2024-02", 50, 100)},
+			map[string]string{"2024-01": "not_measurable", "2024-02": "not_measurable"}, ""},
+		"too few decide": {[]oracle.Month{month("2024-01", 15, 29), month("2024-02", 50, 100), month("2024-03", 50, 100), month("2024-04", 50, 100)},
+			map[string]string{"2024-01": "not_measurable", "2024-02": "not_measurable", "2024-03": "not_measurable", "2024-04": "not_measurable"}, "not_yet"},
+		"all but few came again": {[]oracle.Month{month("2024-01", 50, 100), month("2024-02", 95, 100), month("2024-03", 0, 0), month("2024-04", 100, 100), month("2024-05", 1, 2)},
+			map[string]string{"2024-01": "no_data_yet", "2024-02": "not_measurable", "2024-03": "not_measurable", "2024-04": "achieved", "2024-05": "achieved"}, ""},
+	} {
+		got := oracle.Judge(goal, c.months)
+		if d := cmp.Diff(c.want, got.Statuses); d != "" || got.Proof != c.proof && c.proof != "" {
+			t.Errorf("%s: proof %s (-want +got):\n%s", name, got.Proof, d)
+		}
+	}
+}

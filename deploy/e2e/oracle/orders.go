@@ -43,6 +43,11 @@ func Read(r io.Reader) ([]Order, error) {
 	return orders, lines.Err()
 }
 
+// Line returns the order of a line's four fields; it fails as [Read] does.
+func Line(customer, day, items, amount string) (Order, error) {
+	return parse([]string{customer, day, items, amount})
+}
+
 func parse(f []string) (Order, error) {
 	if len(f) != 4 {
 		return Order{}, fmt.Errorf("has %d fields, not 4", len(f))
@@ -62,6 +67,9 @@ func parse(f []string) (Order, error) {
 // cents reads "11.77" without a float in between.
 func cents(s string) (int64, error) {
 	whole, fraction, _ := strings.Cut(s, ".")
+	if len(fraction) > 2 {
+		return 0, fmt.Errorf("the amount %s has more than two decimals", s)
+	}
 	fraction = (fraction + "00")[:2]
 	return strconv.ParseInt(whole+fraction, 10, 64)
 }

@@ -13,15 +13,22 @@ type Goal struct {
 
 // Course is what must become of a goal.
 type Course struct {
-	Name     string            `yaml:"name"`
-	Metric   string            `yaml:"metric"`
-	Refused  string            `yaml:"refused,omitempty"` // "no_source nps"; then nothing else is expected
-	Baseline float64           `yaml:"baseline,omitempty"`
-	Target   float64           `yaml:"target,omitempty"`
-	Statuses map[string]string `yaml:"statuses,omitempty"` // by month, from the baseline's to the last
-	Touched  []string          `yaml:"touched,omitempty"`  // months before the deadline in which the target was reached
-	Proof    string            `yaml:"proof,omitempty"`    // once decided: proven or not_proven; empty = not said
+	Name       string            `yaml:"name"`
+	Metric     string            `yaml:"metric"`
+	Refused    string            `yaml:"refused,omitempty"`    // "no_source nps"; then nothing else is expected
+	Unmeasured bool              `yaml:"unmeasured,omitempty"` // the baseline's month has no value that may decide anything
+	Baseline   float64           `yaml:"baseline,omitempty"`
+	Target     float64           `yaml:"target,omitempty"`
+	Statuses   map[string]string `yaml:"statuses,omitempty"` // by month, from the baseline's to the last
+	Touched    []string          `yaml:"touched,omitempty"`  // months before the deadline in which the target was reached
+	Proof      string            `yaml:"proof,omitempty"`    // once decided: proven or not_proven; empty = not said
 }
+
+// decides is the fewest customers whose value may decide anything.
+const decides = 30
+
+// notMeasurable is how a goal stands where a month has no value that may decide anything.
+const notMeasurable = "not_measurable"
 
 // Judge walks the months as section 4 of the blueprint says: progress against time elapsed since the baseline's end.
 func Judge(g Goal, months []Month) Course {
@@ -29,25 +36,33 @@ func Judge(g Goal, months []Month) Course {
 	begun, decided := false, ""
 	for _, m := range months {
 		v, ok := m.of(g.Metric)
-		if m.Month == g.Until {
-			c.Baseline, c.Target, begun = v, v*(1+g.Relative), ok
-			c.Statuses[m.Month] = "no_data_yet"
-			continue
-		}
-		if !begun || !ok {
-			continue
-		}
-		if decided == "" {
+		switch {
+		case m.Month == g.Until:
+			begun = true
+			c.begin(g, m.Month, v, ok)
+		case !begun:
+		case decided != "":
+			c.Statuses[m.Month] = decided
+		case c.Unmeasured || !ok || c.Baseline == 0:
+			c.Statuses[m.Month] = notMeasurable
+		default:
 			c.step(g, m, v)
-			if m.Month == g.Deadline {
-				decided = c.Statuses[m.Month]
-				c.Proof = proof(m, g.Metric, v, c.Target, decided)
-			}
-			continue
 		}
-		c.Statuses[m.Month] = decided
+		if begun && m.Month == g.Deadline {
+			decided = c.Statuses[m.Month]
+			c.Proof = proof(m, g.Metric, v, c.Target, decided)
+		}
 	}
 	return c
+}
+
+// begin takes the baseline, if the month has one.
+func (c *Course) begin(g Goal, month string, v float64, ok bool) {
+	if !ok {
+		c.Unmeasured, c.Statuses[month] = true, notMeasurable
+		return
+	}
+	c.Baseline, c.Target, c.Statuses[month] = v, v*(1+g.Relative), "no_data_yet"
 }
 
 func (c *Course) step(g Goal, m Month, v float64) {
@@ -74,7 +89,11 @@ func (c *Course) step(g Goal, m Month, v float64) {
 // proof is for an achieved goal alone: whether 1.96 standard errors lie between value and target. Near the edge of it, or
 // where the error is not known, nothing is expected.
 func proof(m Month, metric string, v, target float64, decided string) string {
-	if decided != "achieved" {
+	switch decided {
+	case "achieved":
+	case notMeasurable:
+		return "not_yet" // nothing is decided
+	default:
 		return "not_proven"
 	}
 	se := 0.0
@@ -94,10 +113,11 @@ func proof(m Month, metric string, v, target float64, decided string) string {
 	return ""
 }
 
+// of returns the month's value, and whether it may decide anything.
 func (m Month) of(metric string) (float64, bool) {
 	if metric == "month_on_month_retention" {
 		v, _, ok := m.Retention()
-		return v, ok
+		return v, ok && m.Before >= decides
 	}
 	if m.Value == nil {
 		return 0, false

@@ -51,6 +51,7 @@ func summary(days map[time.Time]int64, asOf time.Time) buyer {
 			b.spend += float64(cents) / 100 / b.x
 		}
 	}
+	b.spend = max(0, b.spend) // who gave back more than they bought is taken as having spent nothing
 	return b
 }
 
@@ -61,15 +62,14 @@ func lgamma(v float64) float64 { l, _ := math.Lgamma(v); return l }
 // buying is the BG/NBD log-likelihood (Fader, Hardie & Lee 2005, eq. 6) at r, alpha, a, b.
 func buying(bs []buyer, r, alpha, a, b float64) float64 {
 	// A customer's term is split so that what depends on x alone is worked out once for each x.
-	const table = 512
-	var head, last [table]float64
-	known := [table]bool{}
+	most := 0.0
+	for _, c := range bs {
+		most = max(most, c.x)
+	}
+	head, last, known := make([]float64, int(most)+1), make([]float64, int(most)+1), make([]bool, int(most)+1)
 	ll := 0.0
 	for _, c := range bs {
 		x := int(c.x)
-		if x >= table {
-			return math.Inf(-1)
-		}
 		if !known[x] {
 			known[x] = true
 			head[x] = lgamma(r+c.x) - lgamma(r) + r*math.Log(alpha) + lgamma(a+b) + lgamma(b+c.x) - lgamma(b) - lgamma(a+b+c.x)
@@ -115,12 +115,12 @@ func expected(c buyer, t, r, alpha, a, b float64) float64 {
 	return more
 }
 
-// ridge is how large a dropout parameter may become: beyond it the likelihood has no top, only a ridge along which both
-// grow without bound, and there is no model to speak of.
+// ridge is how large a parameter of what differs between customers may become: beyond it the likelihood has no top, only a
+// ridge along which two of them grow without bound, and there is no model to speak of.
 const ridge = 100
 
-// ridged reports whether the search for the buying model ran away along the ridge.
-func (f fit) ridged() bool { return math.Exp(max(f.buy[2], f.buy[3])) > ridge }
+// ridged reports whether the search for the buying model, or for that of spending, ran away along its ridge.
+func (f fit) ridged() bool { return math.Exp(max(f.buy[2], f.buy[3], f.spend[1])) > ridge }
 
 // fit is where the searches ended, in logarithms, so that the next month's begins there.
 type fit struct{ buy, spend []float64 }

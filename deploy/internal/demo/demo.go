@@ -64,6 +64,7 @@ type story struct {
 	told     []client.Statement
 	wrong    []string // what did not come true
 	steps    int
+	failed   int // of the steps; one may have several things wrong
 }
 
 // people are the clients of those who act.
@@ -109,6 +110,7 @@ func newStory(o Options) (*story, error) {
 func (s *story) came(true bool, format string, args ...any) {
 	s.steps++
 	if !true {
+		s.failed++
 		s.wrong = append(s.wrong, fmt.Sprintf(format, args...))
 	}
 }
@@ -121,8 +123,8 @@ func (s *story) verdict() error {
 	}
 	took := s.now().Sub(s.begun).Round(100 * time.Millisecond)
 	if len(s.wrong) > 0 {
-		s.say("  No: %d of %d checks failed, after %s.", len(s.wrong), s.steps, took)
-		return fmt.Errorf("%d of %d checks failed", len(s.wrong), s.steps)
+		s.say("  No: %d of %d checks failed, after %s.", s.failed, s.steps, took)
+		return fmt.Errorf("%d of %d checks failed", s.failed, s.steps)
 	}
 	s.say("  Yes: all %d checks hold, after %s.", s.steps, took)
 	return nil

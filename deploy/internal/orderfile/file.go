@@ -1,16 +1,15 @@
 package orderfile
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"encoding/csv"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -23,16 +22,17 @@ type File struct {
 	Rows    []Row
 }
 
-// Row is one line: its order, or why it is none. Such a row is sent too, so that the statement accounts for it.
+// Row is one record: its order, or why it is none. Such a row is sent too, so that the statement accounts for it.
 type Row struct {
 	Line     string
 	Customer string
-	Date     string // as it is in the line
-	Time     time.Time
-	Amount   string
+	Date     string    // as it is in the line
+	Time     time.Time // in the file's zone; zero if the date cannot be read
+	Amount   string    // as JSON writes it, if it is a number
 	Items    string
 	ID       string
-	Bad      string // why the row has no time; empty if it has one
+	Bad      string // why the row is no order; empty if nothing is wrong with it here
+	Torn     bool   // it has other columns than the first line, so that none of its fields can be relied on
 }
 
 // Open reads the file under the mapping. Only what makes the whole file unreadable is an error; a line that does not fit
@@ -49,65 +49,193 @@ func Open(name string, m Mapping) (*File, error) {
 func Read(name string, text []byte, m Mapping) (*File, error) {
 	sum := sha256.Sum256(text)
 	f := &File{Name: name, Digest: hex.EncodeToString(sum[:]), Mapping: m}
-	lines := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
-	lines.Buffer(nil, 1<<20)
-	var r *reading
-	for lines.Scan() {
-		line := strings.TrimRight(lines.Text(), "\r")
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		if r == nil {
-			var err error
-			if r, err = m.prepare(line); err != nil {
-				return nil, err
-			}
-			f.Mapping = r.m
-			if r.heading {
-				continue
-			}
-		}
-		f.Rows = append(f.Rows, r.row(line))
+	all, err := lines(name, text)
+	if err != nil {
+		return nil, err
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fault.Wrap(fault.Invalid, fault.BadRequest, err, "the file "+name+" has a line longer than 1 MiB")
+	if err := f.read(all); err != nil {
+		return nil, err
 	}
 	if len(f.Rows) == 0 {
 		return nil, fault.New(fault.Invalid, fault.BadRequest, "the file %s has no rows", name)
 	}
-	if first, n := f.Undated(); n == len(f.Rows) {
-		return nil, fault.New(fault.Invalid, fault.WrongType, "no row of the file %s has a date that can be read; in row %d %s", name, first, f.Rows[first-1].Bad)
-	}
-	return f, nil
+	return f, f.useless()
 }
 
-// Undated returns how many rows have no date that can be read, and the number of the first.
-func (f *File) Undated() (first, n int) {
-	for i, r := range f.Rows {
-		if r.Bad == "" {
+func (f *File) read(all []string) error {
+	var r *reading
+	for n := 0; n < len(all); {
+		if strings.TrimSpace(all[n]) == "" {
+			n++
 			continue
 		}
-		if n++; n == 1 {
-			first = i + 1
+		if r == nil {
+			var err error
+			if r, err = f.Mapping.prepare(all[n]); err != nil {
+				return err
+			}
+			f.Mapping = r.m
+			if r.heading {
+				n++
+				continue
+			}
 		}
+		record, took := r.split.record(all[n:])
+		row := r.row(record)
+		if !utf8.ValidString(row.Customer + row.ID) {
+			return fault.New(fault.Invalid, fault.BadRequest, "line %d of the file %s is not UTF-8 text, and customers would be taken for one another: "+
+				"convert the file, such as with iconv -f ISO-8859-1 -t UTF-8", n+1, f.Name)
+		}
+		f.Rows = append(f.Rows, row)
+		n += took
 	}
-	return first, n
+	return nil
 }
 
-func (r *reading) row(line string) Row {
-	fields := r.split(line)
+// useless refuses a file of which no row is an order: it is read in a wrong way.
+func (f *File) useless() error {
+	n, first := 0, 0
+	for i, r := range f.Rows {
+		if r.Bad != "" {
+			if n++; n == 1 {
+				first = i + 1
+			}
+		}
+	}
+	if n < len(f.Rows) {
+		return nil
+	}
+	return fault.New(fault.Invalid, fault.WrongType, "no row of the file %s is an order that can be read; in row %d %s", f.Name, first, f.Rows[first-1].Bad)
+}
+
+// Oddity is something that several rows have in common and that whoever imports the file should know.
+type Oddity struct {
+	What  string // in words, about the rows
+	Rows  int
+	First int  // number of the first of them
+	Bad   bool // the rows will be invalid
+}
+
+// Oddities returns what is wrong or strange with rows, by what it is, in the order of their first rows.
+func (f *File) Oddities() []Oddity {
+	var all []Oddity
+	known := map[string]int{}
+	note := func(i int, kind, what string, bad bool) {
+		at, ok := known[kind]
+		if !ok {
+			at = len(all)
+			known[kind], all = at, append(all, Oddity{What: what, First: i + 1, Bad: bad})
+		}
+		all[at].Rows++
+	}
+	ids := map[string]int{}
+	for i, r := range f.Rows {
+		switch {
+		case r.Bad != "":
+			note(i, kind(r), r.Bad, true)
+		case strings.HasPrefix(r.Amount, "-"):
+			note(i, "negative", "the amount is below zero: it is kept and lowers totals, and its day counts as a day of a purchase", false)
+		}
+		if r.ID == "" {
+			continue
+		}
+		if before, ok := ids[r.ID]; ok && f.Rows[before].Line != r.Line {
+			note(i, "id", fmt.Sprintf("the id is that of row %d, whose content is another: only one of them will be kept, so name no id "+
+				"where a file has several lines of one order", before+1), false)
+		} else if !ok {
+			ids[r.ID] = i
+		}
+	}
+	return all
+}
+
+// kind tells reasons apart by the column that they are about, as their words name the row's own values.
+func kind(r Row) string {
+	switch {
+	case r.Torn:
+		return "torn"
+	case r.Time.IsZero():
+		return "date"
+	}
+	for _, what := range []string{badItems, badAmount} {
+		if strings.HasPrefix(r.Bad, what) {
+			return what
+		}
+	}
+	return r.Bad
+}
+
+// What reasons about numbers begin with.
+const (
+	badItems  = "the number of items "
+	badAmount = "the amount "
+)
+
+// Plain reports whether the columns are customer, date, items and amount in this order, with dates in one of the usual forms
+// and nothing else said of how they are to be read.
+func (f *File) Plain() bool {
+	m := f.Mapping
+	return m.Customer == "1" && m.Date == "2" && m.Items == "3" && m.Amount == "4" && m.Format == "" && m.Zone == "" && m.Decimal == ""
+}
+
+// row reads one record.
+func (r *reading) row(record string) Row {
+	fields := r.split.fields(record)
 	at := func(i int) string {
 		if i < 0 || i >= len(fields) {
 			return ""
 		}
 		return strings.TrimSpace(fields[i])
 	}
-	row := Row{Line: line, Customer: at(r.at.customer), Date: at(r.at.date), Amount: at(r.at.amount), Items: at(r.at.items), ID: at(r.at.id)}
-	var err error
-	if row.Time, err = r.day(row.Date); err != nil {
-		row.Bad = err.Error()
-	}
+	row := Row{Line: record, Customer: at(r.at.customer), Date: at(r.at.date), Amount: at(r.at.amount), Items: at(r.at.items), ID: at(r.at.id)}
+	row.read(r, fields, at(r.at.price))
 	return row
+}
+
+// read turns the fields into what they mean, and says what does not.
+func (row *Row) read(r *reading, fields []string, price string) {
+	if n := len(fields); n != r.width && !(n > r.width && strings.TrimSpace(strings.Join(fields[r.width:], "")) == "") {
+		row.Bad, row.Torn = torn(n, r.width), true
+		return
+	}
+	errs := make([]error, 3)
+	row.Time, errs[0] = r.day(row.Date)
+	if row.Items != "" {
+		row.Items, errs[1] = r.decimals.read(row.Items)
+		row.Items = whole(row.Items)
+	}
+	switch {
+	case r.at.price >= 0:
+		row.Amount, errs[2] = r.priced(price, row.Items)
+	case row.Amount != "":
+		row.Amount, errs[2] = r.decimals.read(row.Amount)
+	}
+	if row.Customer == "" {
+		row.Bad = "there is no customer"
+	}
+	for i, what := range []string{"", badItems, badAmount} {
+		if errs[i] != nil {
+			row.Bad = what + errs[i].Error()
+			return
+		}
+	}
+}
+
+// torn says what is wrong with a row of so many columns, where the first line has others.
+func torn(have, want int) string {
+	if have < want {
+		return fmt.Sprintf("there are %d columns, and %d in the first line: the row is cut off, or a quotation mark is not closed", have, want)
+	}
+	return fmt.Sprintf("there are %d columns, and %d in the first line: put a field that has the separator in it into quotation marks", have, want)
+}
+
+// priced returns the amount of so many items at a price.
+func (r *reading) priced(price, items string) (string, error) {
+	p, err := r.decimals.read(price)
+	if err != nil {
+		return price, err
+	}
+	return times(p, items)
 }
 
 // Item returns the call for the row. A row that is no order gives a call that the gateway answers as invalid, with the reason.
@@ -122,44 +250,14 @@ func (f *File) Item(r Row) map[string]any {
 	}
 	item := map[string]any{"type": "track", "event": f.Mapping.Event, "userId": r.Customer, "properties": properties}
 	item["timestamp"] = r.Time.UTC().Format(time.RFC3339)
-	if r.Bad != "" {
+	switch {
+	case r.Torn:
+		item["timestamp"] = "unknown" // what stands in the date's place may be anything, and look like a date
+	case r.Time.IsZero():
 		item["timestamp"] = cmp.Or(r.Date, "no date") // never nothing, which would be taken as now
 	}
 	if r.ID != "" {
 		item["messageId"] = r.ID
 	}
 	return item
-}
-
-// splitter returns how lines are cut. White space is one separator however long; the others follow CSV's quoting.
-func splitter(name, first string) (func(string) []string, error) {
-	if name == "" {
-		name = "space"
-		for _, s := range []string{"\t", ";", ","} {
-			if strings.Contains(first, s) {
-				name = s
-				break
-			}
-		}
-	}
-	known := map[string]rune{"comma": ',', "semicolon": ';', "tab": '\t'}
-	if name == "space" {
-		return strings.Fields, nil
-	}
-	comma, ok := known[name]
-	if one := []rune(name); !ok && len(one) == 1 {
-		comma, ok = one[0], true
-	}
-	if !ok || comma == '"' || comma == '\n' {
-		return nil, fault.New(fault.Invalid, fault.BadRequest, "the separator %q is none: use comma, semicolon, tab, space, or one character", name)
-	}
-	return func(line string) []string {
-		c := csv.NewReader(strings.NewReader(line))
-		c.Comma, c.LazyQuotes, c.TrimLeadingSpace, c.FieldsPerRecord = comma, true, true, -1
-		fields, err := c.Read()
-		if err != nil {
-			return nil
-		}
-		return fields
-	}, nil
 }

@@ -21,9 +21,11 @@ type Mapping struct {
 	Heading   string `yaml:"heading"`   // yes, no; empty = seen from the first line
 	Customer  string `yaml:"customer"`  // column of the customer's identifier; required
 	Date      string `yaml:"date"`      // column of the order's day or time; required
-	Amount    string `yaml:"amount"`    // column of the amount in whole units, with a decimal point; empty = none
+	Amount    string `yaml:"amount"`    // column of the amount in whole units; empty = none
+	Price     string `yaml:"price"`     // column of the price of one item, instead of the amount; needs items
 	Items     string `yaml:"items"`     // column of the number of items; empty = none
 	ID        string `yaml:"id"`        // column of an id that is unique in the source; empty = file and row number
+	Decimal   string `yaml:"decimal"`   // point or comma; empty = point, and no marks between thousands
 	Format    string `yaml:"date_format"`
 	Zone      string `yaml:"zone"`     // IANA zone of the days; empty = UTC
 	Currency  string `yaml:"currency"` // ISO 4217; empty = USD
@@ -42,25 +44,39 @@ func ReadMapping(name string) (Mapping, error) {
 	d.KnownFields(true)
 	if err := d.Decode(&m); err != nil {
 		return m, fault.Wrap(fault.Invalid, fault.BadDefinition, err,
-			"the mapping file "+name+" is not understood: it has the lines separator, heading, customer, date, amount, items, id, date_format, zone, currency, event")
+			"the mapping file "+name+" is not understood: it has the lines separator, heading, customer, date, amount, price, items, id, decimal, date_format, zone, currency, event")
 	}
 	return m, nil
 }
 
-// layouts are the names of dates' parts as people write them.
-var layouts = strings.NewReplacer("YYYY", "2006", "MM", "01", "DD", "02", "hh", "15", "mm", "04", "ss", "05")
+// layouts are the names of dates' parts as people write them: one letter where a leading zero may be missing.
+var (
+	layouts = strings.NewReplacer("YYYY", "2006", "YY", "06", "MMM", "Jan", "MM", "01", "M", "1", "DD", "02", "D", "2", "hh", "15", "h", "15",
+		"mm", "04", "m", "4", "ss", "05", "s", "5")
+	halfDays = strings.NewReplacer("15", "3", "AM", "PM")
+)
+
+// layoutOf returns the layout that Go's time package takes. With AM in the format hours count to twelve.
+func layoutOf(format string) string {
+	if before, after, ok := strings.Cut(format, "AM"); ok {
+		return halfDays.Replace(layouts.Replace(before) + "AM" + layouts.Replace(after))
+	}
+	return layouts.Replace(format)
+}
 
 // columns are the places of the mapped columns in a line, -1 for those that there are not.
-type columns struct{ customer, date, amount, items, id int }
+type columns struct{ customer, date, amount, price, items, id int }
 
 // reading is a mapping made ready for one file.
 type reading struct {
-	m       Mapping
-	split   func(string) []string
-	heading bool
-	layout  string
-	zone    *time.Location
-	at      columns
+	m        Mapping
+	split    splitter
+	width    int // columns of the first line
+	heading  bool
+	layout   string
+	decimals decimals
+	zone     *time.Location
+	at       columns
 }
 
 // prepare completes the mapping from the file's first line.
@@ -71,55 +87,36 @@ func (m Mapping) prepare(first string) (*reading, error) {
 	if m.Event == "" {
 		m.Event = "Order Completed"
 	}
-	r := &reading{zone: time.UTC, layout: layouts.Replace(m.Format)}
+	r := &reading{zone: time.UTC, layout: layoutOf(m.Format)}
 	var err error
+	if r.decimals, err = decimalsOf(m.Decimal); err != nil {
+		return nil, err
+	}
 	if m.Zone != "" {
 		if r.zone, err = time.LoadLocation(m.Zone); err != nil {
 			return nil, fault.New(fault.Invalid, fault.BadRequest, "the zone %q is not an IANA zone such as Europe/Vienna", m.Zone)
 		}
 	}
-	if r.split, err = splitter(m.Separator, first); err != nil {
+	if r.split, err = newSplitter(m.Separator, first); err != nil {
 		return nil, err
 	}
-	names := r.split(first)
+	names := r.split.fields(first)
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	r.width = len(names)
 	if m, err = m.named(names); err != nil {
 		return nil, err
 	}
 	if r.heading, err = m.headed(names); err != nil {
 		return nil, err
 	}
+	if m.Price != "" && (m.Items == "" || m.Amount != "") {
+		return nil, fault.New(fault.Invalid, fault.MissingField, "a price is of one item: name the column of the number of items too, and none of an amount")
+	}
 	r.at, err = m.places(names, r.heading)
 	r.m = m
 	return r, err
-}
-
-// named completes the mapping with the columns' names: where none is mapped, four columns are customer, date, items, amount.
-func (m Mapping) named(first []string) (Mapping, error) {
-	if m.Customer == "" && m.Date == "" && m.Amount == "" && m.Items == "" && len(first) == 4 {
-		m.Customer, m.Date, m.Items, m.Amount = "1", "2", "3", "4"
-	}
-	if m.Customer == "" || m.Date == "" {
-		return m, fault.New(fault.Invalid, fault.MissingField,
-			"say which columns hold the customer and the date: --customer COLUMN --date COLUMN, by name or number, or a mapping file; the first line has %s", strings.Join(first, " | "))
-	}
-	return m, nil
-}
-
-// headed reports whether the first line names the columns: it is said, or a column is mapped by a name in it, or there is
-// no digit in it. A number is no name here, as any first order may have it among its values.
-func (m Mapping) headed(first []string) (bool, error) {
-	switch m.Heading {
-	case "yes", "no":
-		return m.Heading == "yes", nil
-	case "":
-		for _, name := range []string{m.Customer, m.Date} {
-			if _, err := strconv.Atoi(name); err != nil && slices.Contains(first, name) {
-				return true, nil
-			}
-		}
-		return !strings.ContainsAny(strings.Join(first, ""), "0123456789"), nil
-	}
-	return false, fault.New(fault.Invalid, fault.BadRequest, "heading is %q: say yes, no, or nothing", m.Heading)
 }
 
 func (m Mapping) places(first []string, heading bool) (columns, error) {
@@ -127,7 +124,7 @@ func (m Mapping) places(first []string, heading bool) (columns, error) {
 	for _, one := range []struct {
 		name string
 		at   *int
-	}{{m.Customer, &c.customer}, {m.Date, &c.date}, {m.Amount, &c.amount}, {m.Items, &c.items}, {m.ID, &c.id}} {
+	}{{m.Customer, &c.customer}, {m.Date, &c.date}, {m.Amount, &c.amount}, {m.Price, &c.price}, {m.Items, &c.items}, {m.ID, &c.id}} {
 		var err error
 		if *one.at, err = place(one.name, first, heading); err != nil {
 			return c, err
@@ -152,7 +149,7 @@ func place(name string, first []string, heading bool) (int, error) {
 
 // Described returns the mapping as the statement shows it.
 func (m Mapping) Described() map[string]string {
-	all := map[string]string{"separator": m.Separator, "customer": m.Customer, "date": m.Date, "amount": m.Amount, "items": m.Items, "id": m.ID,
+	all := map[string]string{"separator": m.Separator, "customer": m.Customer, "date": m.Date, "amount": m.Amount, "price": m.Price, "decimal": m.Decimal, "items": m.Items, "id": m.ID,
 		"date_format": m.Format, "zone": m.Zone, "currency": m.Currency, "event": m.Event}
 	for k, v := range all {
 		if v == "" {
@@ -162,19 +159,24 @@ func (m Mapping) Described() map[string]string {
 	return all
 }
 
+// usual are the layouts that leave no doubt.
+var usual = []string{time.DateOnly, "20060102", time.RFC3339, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05Z07:00",
+	"2006/01/02", "2006/01/02 15:04:05", "2006/01/02 15:04", "2006.01.02"}
+
 // day reads a date in the given layout, or in one of the usual ones.
 func (r *reading) day(text string) (time.Time, error) {
 	if r.layout != "" {
 		t, err := time.ParseInLocation(r.layout, text, r.zone)
 		if err != nil {
-			return t, fmt.Errorf("%q is not a date that looks like %s", text, r.m.Format)
+			return time.Time{}, fmt.Errorf("%q is not a date that looks like %s", text, r.m.Format)
 		}
-		return t, nil
+		return t.In(r.zone), nil
 	}
-	for _, l := range []string{time.DateOnly, "20060102", time.RFC3339, time.DateTime} {
+	for _, l := range usual {
 		if t, err := time.ParseInLocation(l, text, r.zone); err == nil {
-			return t, nil
+			return t.In(r.zone), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is not a date as 2006-01-02, 20060102 or RFC 3339: say how dates look with --date-format, such as DD.MM.YYYY", text)
+	return time.Time{}, fmt.Errorf("%q is not a date as 2006-01-02, 20060102 or RFC 3339: say how dates look with --date-format, such as DD.MM.YYYY, "+
+		"or M/D/YYYY h:mm where there are no leading zeros", text)
 }

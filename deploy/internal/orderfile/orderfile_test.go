@@ -2,6 +2,7 @@ package orderfile
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,8 +55,8 @@ func TestForms(t *testing.T) {
 			`{"event":"Order Completed","properties":{},"timestamp":"2024-07-04T23:30:00Z","type":"track","userId":"c1"}`},
 		"an id, a currency and an event": {"who,day,sum,no\nc1,2024-01-05,0.10,A7\n", Mapping{Customer: "who", Date: "day", Amount: "sum", ID: "no", Currency: "EUR", Event: "Sold"},
 			`{"event":"Sold","messageId":"A7","properties":{"currency":"EUR","total":0.10},"timestamp":"2024-01-05T00:00:00Z","type":"track","userId":"c1"}`},
-		"what is no number stays as it is": {"c1,2024-01-05,two,\"11,50\"\n", Mapping{},
-			`{"event":"Order Completed","properties":{"currency":"USD","quantity":"two","total":"11,50"},"timestamp":"2024-01-05T00:00:00Z","type":"track","userId":"c1"}`},
+		"what is no number stays as it is": {"c1,2024-01-05,two,\"11,50\"\nc1,2024-01-05,2,11.50\n", Mapping{},
+			`{"event":"Order Completed","properties":{"currency":"USD","quantity":"two","total":"11,50"},"timestamp":"2024-01-05T00:00:00Z","type":"track","userId":"c1"}` + "\n" + call},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,8 +71,8 @@ func TestForms(t *testing.T) {
 func TestUndatedRows(t *testing.T) {
 	t.Parallel()
 	f := read(t, "c1,2024-01-05,1,1\nc2,soon,1,1\nc3,,1,1\n", Mapping{})
-	if first, n := f.Undated(); first != 2 || n != 2 {
-		t.Errorf("%d undated from row %d, want 2 from row 2", n, first)
+	if odd := f.Oddities(); len(odd) != 1 || odd[0].First != 2 || odd[0].Rows != 2 || !odd[0].Bad {
+		t.Errorf("%+v, want two rows without a date from row 2", odd)
 	}
 	got := []any{f.Item(f.Rows[1])["timestamp"], f.Item(f.Rows[2])["timestamp"]}
 	if d := cmp.Diff([]any{"soon", "no date"}, got); d != "" {
@@ -156,5 +157,95 @@ func TestMonths(t *testing.T) {
 	}
 	if want := time.Date(2024, 2, 5, 0, 0, 0, 0, time.UTC); !f.Last().Equal(want) {
 		t.Errorf("the last is of %s, want %s", f.Last(), want)
+	}
+}
+
+// Files as programs write them, and what becomes of each: read right, or refused with what to do.
+func TestForeignFiles(t *testing.T) {
+	t.Parallel()
+	const call = `{"event":"Order Completed","properties":{"currency":"USD","quantity":2,"total":1234.50},"timestamp":"2024-01-05T00:00:00Z","type":"track","userId":"c1"}`
+	for name, c := range map[string]struct {
+		text string
+		m    Mapping
+		want string
+	}{
+		"names in another order":            {"Amount,Qty,Order Date,Customer ID\n1234.50,2,2024-01-05,c1\n", Mapping{}, call},
+		"three columns by their names":      {"date,customer,total\n2024-01-05,c1,1234.50\n", Mapping{}, strings.Replace(call, `"quantity":2,`, "", 1)},
+		"a decimal comma":                   {"customer;date;items;amount\nc1;2024-01-05;2;1.234,50\n", Mapping{Decimal: "comma"}, call},
+		"marks between thousands":           {"c1,2024-01-05,2,\"1,234.50\"\n", Mapping{Decimal: "point"}, call},
+		"numbers as spreadsheets have them": {"c1,2024-01-05 00:00:00,2.0,1234.5000\n", Mapping{}, call},
+		"signs and leading zeros":           {"c1,2024-01-05,+2,01234.50\n", Mapping{}, call},
+		"a price":                           {"who,day,n,each\nc1,2024-01-05,2,617.25\n", Mapping{Customer: "who", Date: "day", Items: "n", Price: "each"}, strings.Replace(call, "1234.50", "1234.5", 1)},
+		"a price of three decimals":         {"who,day,n,each\nc1,2024-01-05,3,0.005\n", Mapping{Customer: "who", Date: "day", Items: "n", Price: "each"}, strings.NewReplacer("1234.50", "0.015", ":2,", ":3,").Replace(call)},
+		"no leading zeros in dates":         {"c1,1/5/2024 12:00 AM,2,1234.50\n", Mapping{Format: "M/D/YYYY h:mm AM"}, call},
+		"a line within quotation marks":     {"customer,date,items,amount\n\"c\n1\",2024-01-05,2,1234.50\n", Mapping{}, strings.Replace(call, "c1", `c\n1`, 1)},
+		"a quotation mark within a text":    {"customer,date,items,amount,note\nc1,2024-01-05,2,1234.50,\"a 5\" pipe, blue\"\n", Mapping{}, call},
+		"empty columns at the end":          {"customer,date,items,amount\nc1,2024-01-05,2,1234.50,,\n", Mapping{}, call},
+		"lines that end as on old machines": {"customer,date,items,amount\rc1,2024-01-05,2,1234.50\r", Mapping{}, call},
+		"another zone in each row":          {"c1,2024-01-05T01:00:00+01:00,2,1234.50\nc1,2024-01-04T19:00:00-05:00,2,1234.50\n", Mapping{}, call + "\n" + call},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := read(t, c.text, c.m)
+			if d := cmp.Diff(c.want, calls(t, f)); d != "" || len(f.Oddities()) > 0 {
+				t.Errorf("%+v (-want +got):\n%s", f.Oddities(), d)
+			}
+			if n := len(f.Months()); n != 1 {
+				t.Errorf("%d months, want 1", n)
+			}
+		})
+	}
+}
+
+// Rows that cannot be orders are invalid with the reason, whatever stands in the place of their date and amount.
+func TestRowsThatAreNoOrders(t *testing.T) {
+	t.Parallel()
+	f := read(t, "customer,date,items,amount\nc1,2024-01-05,2,11.50\nc2,2024-01-05,2,11,50\nc3,2024-01-05\n,2024-01-05,1,1\nc4,2024-01-05,1,$5\n\"c5,2024-01-05,1,1\nc6,2024-01-05,1,-3\n", Mapping{})
+	var got []string
+	for _, o := range f.Oddities() {
+		got = append(got, fmt.Sprint(o.First, " ", o.Rows, " ", o.Bad, " ", strings.Fields(o.What)[:4]))
+	}
+	want := []string{"2 3 true [there are 5 columns,]", "4 1 true [there is no customer]", "5 1 true [the amount \"$5\" is]", "7 1 false [the amount is below]"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	for _, torn := range []int{1, 2, 5} {
+		if at := f.Item(f.Rows[torn])["timestamp"]; at != "unknown" {
+			t.Errorf("row %d has the time %v, want none that could be taken", torn+1, at)
+		}
+	}
+}
+
+// An id that comes again with other content would lose a row, and is told.
+func TestIDsThatComeAgain(t *testing.T) {
+	t.Parallel()
+	f := read(t, "who,day,no\nc1,2024-01-05,A\nc1,2024-01-06,A\nc1,2024-01-05,A\n", Mapping{Customer: "who", Date: "day", ID: "no"})
+	if odd := f.Oddities(); len(odd) != 1 || odd[0].First != 2 || odd[0].Rows != 1 || odd[0].Bad {
+		t.Errorf("%+v, want row 2", odd)
+	}
+}
+
+func TestFilesThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text string
+		m    Mapping
+		want string
+	}{
+		"UTF-16":                       {"\xff\xfea\x00", Mapping{}, "iconv -f UTF-16"},
+		"Latin-1 customers":            {"customer,date,items,amount\nM\xfcller,2024-01-05,1,1\n", Mapping{}, "line 2 of the file"},
+		"currency signs throughout":    {"c1,2024-01-05,1,$5\n", Mapping{}, "take signs of currencies"},
+		"a doubt about the amount":     {"customer,date,price,qty\nc1,2024-01-05,5,1\n", Mapping{}, "--amount COLUMN"},
+		"two dates":                    {"customer,order date,invoice date,amount\nc1,2024-01-05,2024-01-05,1\n", Mapping{}, "--date COLUMN"},
+		"a price without items":        {"who,day,each\nc1,2024-01-05,5\n", Mapping{Customer: "who", Date: "day", Price: "each"}, "the number of items too"},
+		"a decimal mark that is none":  {"c1,2024-01-05,1,5\n", Mapping{Decimal: "dot"}, "say point or comma"},
+		"decimal commas by themselves": {"customer,date,items,amount\nc1,2024-01-05,1,5,00\n", Mapping{}, "there are 5 columns"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := Read("orders", []byte(c.text), c.m); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q in it", err, c.want)
+			}
+		})
 	}
 }

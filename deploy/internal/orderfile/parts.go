@@ -3,23 +3,10 @@ package orderfile
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 )
-
-var decimal = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d+)?$`)
-
-// number keeps a decimal as it is written, so that no float comes between file and cent. What is none stays text, and is
-// answered as such.
-func number(text string) any {
-	if decimal.MatchString(text) {
-		return json.Number(text)
-	}
-	return text
-}
 
 // Months cuts the file into one file for each month, in the order of time, with its lines in the order of the file. Rows
 // without a date are in the first. Each part has a digest of its own.
@@ -29,7 +16,7 @@ func (f *File) Months() []*File {
 	earliest := f.earliest()
 	for _, r := range f.Rows {
 		at := monthOf(r.Time)
-		if r.Bad != "" {
+		if r.Time.IsZero() {
 			at = monthOf(earliest)
 		}
 		if by[at] == nil {
@@ -50,7 +37,7 @@ func (f *File) Months() []*File {
 func (f *File) earliest() time.Time {
 	var first time.Time
 	for _, r := range f.Rows {
-		if r.Bad == "" && (first.IsZero() || r.Time.Before(first)) {
+		if !r.Time.IsZero() && (first.IsZero() || r.Time.Before(first)) {
 			first = r.Time
 		}
 	}
@@ -64,7 +51,7 @@ func (f *File) Month() time.Time { return monthOf(f.earliest()) }
 func (f *File) Last() time.Time {
 	var last time.Time
 	for _, r := range f.Rows {
-		if r.Bad == "" && r.Time.After(last) {
+		if r.Time.After(last) {
 			last = r.Time
 		}
 	}

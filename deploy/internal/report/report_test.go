@@ -63,12 +63,12 @@ func TestPoint(t *testing.T) {
 	usd := wording.Unit{Unit: contract.Money, Currency: "USD"}
 	share := wording.Unit{Unit: contract.Ratio}
 	for want, got := range map[string]string{
-		"29.8 % ± 2.2, n 1,772":                                 Point(&contract.Point{Value: &v, StdErr: &se, N: 1772}, share),
-		"29.8 % ± 2.0, n 1,772":                                 Point(&contract.Point{Value: &v, StdErr: &se, Low: &low, High: &high, N: 1772}, share), // the suite's own interval is taken
-		"USD 34.51, n 5":                                        Point(&contract.Point{Value: &money, N: 5}, usd),
-		"no value: the group is too small to be shown":          Point(&contract.Point{Reason: &contract.Reason{Code: fault.GroupTooSmall}}, share),
-		"no value: the model has too little history for bg nbd": Point(&contract.Point{Reason: &contract.Reason{Code: fault.ModelNotIdentified, Item: "bg_nbd"}}, usd),
-		"no closed window yet":                                  Point(nil, share),
+		"29.8 % ± 2.2, n 1,772":                                Point(&contract.Point{Value: &v, StdErr: &se, N: 1772}, share),
+		"29.8 % ± 2.0, n 1,772":                                Point(&contract.Point{Value: &v, StdErr: &se, Low: &low, High: &high, N: 1772}, share), // the suite's own interval is taken
+		"USD 34.51, n 5":                                       Point(&contract.Point{Value: &money, N: 5}, usd),
+		"no value: the group is too small to be shown":         Point(&contract.Point{Reason: &contract.Reason{Code: fault.GroupTooSmall}}, share),
+		"no value: the data cannot carry the model BG/NBD yet": Point(&contract.Point{Reason: &contract.Reason{Code: fault.ModelNotIdentified, Item: "bg_nbd"}}, usd),
+		"no closed window yet":                                 Point(nil, share),
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -102,7 +102,7 @@ func TestStatement(t *testing.T) {
 		"owners":[{"parameter":"customer_id","owner":"head of marketing","steward":"customer data steward"}]}`)
 	want := `  69,662 rows read = 69,657 stored + 1 duplicate + 1 quarantined + 0 not requested + 3 invalid + 0 suppressed
   Total: USD 2,500,315.63
-  Suspect: 1 rows with of a newer suite; they are kept, look at them
+  Suspect: 1 row with of a newer suite; it is kept, look at it
   Suspect: 80 orders of zero amount; they are kept, look at them
   Row 7: invalid: /userId: needs a userId
   … and 3 more that are invalid or quarantined
@@ -184,6 +184,24 @@ func TestPlanOfNothing(t *testing.T) {
 	p := &contract.PlanSummary{Playbook: "life_time", Missing: []contract.Missing{{Reason: contract.Reason{Code: fault.NoSource, Item: "nps", Optional: true}, Remedy: "register_source"}}}
 	want := "  Plan:       playbook life time\n  Missing:    No source offers nps (optional). Have a source registered that offers nps.\n"
 	if d := cmp.Diff(want, printed(func(out io.Writer) { Plan(out, p) })); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// One reason that many rows share is told once.
+func TestProblemsTogether(t *testing.T) {
+	t.Parallel()
+	var s client.Statement
+	s.Invalid, s.Quarantined = 40, 2
+	for i := range int64(20) {
+		s.Problems = append(s.Problems, client.RowProblem{Row: 2*i + 1, Status: "invalid", Detail: "there is no customer"})
+	}
+	s.Problems = append(s.Problems, client.RowProblem{Row: 50, Status: "quarantined", Detail: "too early"}, client.RowProblem{Row: 51, Status: "quarantined", Detail: "too early"})
+	var b strings.Builder
+	problems(&b, s)
+	const want = "  Row 1: invalid: there is no customer (so are 19 more of the rows listed)\n  Row 50: quarantined: too early (so is row 51)\n" +
+		"  … and 20 more that are invalid or quarantined\n"
+	if d := cmp.Diff(want, b.String()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/strata-crm/strata/shared/wording"
 )
 
-// shownProblems are as many rows that were not let in as a statement lists.
+// shownProblems are as many reasons why rows were not let in as a statement lists.
 const shownProblems = 10
 
 // Statement prints what became of an import's rows.
@@ -27,7 +27,7 @@ func Statement(out io.Writer, s client.Statement) {
 	Say(out, "  ", "Total: "+wording.Unit{Unit: contract.Money, Currency: s.Totals.Currency}.Value(float64(s.Totals.AmountMinor)))
 	for _, k := range slices.Sorted(maps.Keys(s.Suspects)) {
 		if s.Suspects[k] > 0 {
-			Say(out, "  Suspect: ", fmt.Sprintf("%s %s; they are kept, look at them", wording.Count(s.Suspects[k]), suspect(k)))
+			Say(out, "  Suspect: ", suspects(k, s.Suspects[k]))
 		}
 	}
 	problems(out, s)
@@ -53,28 +53,51 @@ func account(out io.Writer, s client.Statement) {
 	Say(out, "  "+wording.Count(s.RowsRead)+" rows read"+equals, strings.Join(sum, " + "))
 }
 
-// suspect is an oddity that a statement counts, in words.
-func suspect(code string) string {
+// suspects says how many rows have an oddity that a statement counts.
+func suspects(code string, n int64) string {
+	one, many := "row with "+Plain(code), "rows with "+Plain(code)
 	switch code {
 	case "zero_amount":
-		return "orders of zero amount"
+		one, many = "order of zero amount", "orders of zero amount"
 	case "identical_rows":
-		return "rows identical to an earlier one"
+		one, many = "row identical to an earlier one", "rows identical to an earlier one"
 	}
-	return "rows with " + Plain(code)
+	if n == 1 {
+		return "1 " + one + "; it is kept, look at it"
+	}
+	return fmt.Sprintf("%s %s; they are kept, look at them", wording.Count(n), many)
 }
 
-// problems lists the first rows that are wrong. Rows that nobody asked for are not.
+// problems lists what is wrong with rows, each reason once, with the first row that has it. Rows that nobody asked for are
+// not wrong.
 func problems(out io.Writer, s client.Statement) {
-	shown := int64(0)
+	told, order := map[string][]int64{}, []string(nil)
+	listed := int64(0)
 	for _, p := range s.Problems {
-		if p.Status == "not_requested" || shown == shownProblems {
+		if p.Status == "not_requested" {
 			continue
 		}
-		shown++
-		Say(out, fmt.Sprintf("  Row %d: ", p.Row), strings.TrimSuffix(Plain(p.Status)+": "+p.Detail, ": "))
+		text := strings.TrimSuffix(Plain(p.Status)+": "+p.Detail, ": ")
+		if told[text] == nil {
+			if len(order) == shownProblems {
+				continue
+			}
+			order = append(order, text)
+		}
+		told[text] = append(told[text], p.Row)
+		listed++
 	}
-	if more := s.Invalid + s.Quarantined - shown; more > 0 {
+	for _, text := range order {
+		rows, more := told[text], ""
+		if n := len(rows); n > 1 {
+			more = fmt.Sprintf(" (so are %s more of the rows listed)", wording.Count(int64(n-1)))
+			if n == 2 {
+				more = fmt.Sprintf(" (so is row %d)", rows[1])
+			}
+		}
+		Say(out, fmt.Sprintf("  Row %d: ", rows[0]), text+more)
+	}
+	if more := s.Invalid + s.Quarantined - listed; more > 0 {
 		Say(out, "  ", fmt.Sprintf("… and %s more that are invalid or quarantined", wording.Count(more)))
 	}
 }

@@ -37,7 +37,7 @@ func Months(measured []contract.Measurement, e oracle.Expectation) []string {
 			wrong = append(wrong, repeat(by[Repeat][want.Month], want)...)
 		}
 		if by[Value] != nil {
-			wrong = append(wrong, value(by[Value][want.Month], want, e.ValueWithin)...)
+			wrong = append(wrong, value(by[Value][want.Month], want, e)...)
 		}
 	}
 	if len(by) == 0 {
@@ -68,13 +68,19 @@ func retention(m contract.Measurement, want oracle.Month) []string {
 }
 
 func repeat(m contract.Measurement, want oracle.Month) []string {
+	if want.FewTold {
+		if m.Value != nil {
+			return line(Repeat, want.Month, "%.4f, expected not to be shown: it tells of too few", *m.Value)
+		}
+		return nil
+	}
 	if m.Value == nil || math.Abs(*m.Value-want.Repeat) > .00005+1e-9 {
 		return line(Repeat, want.Month, "%v, expected %.4f", number(m.Value), want.Repeat)
 	}
 	return nil
 }
 
-func value(m contract.Measurement, want oracle.Month, within float64) []string {
+func value(m contract.Measurement, want oracle.Month, e oracle.Expectation) []string {
 	switch {
 	case want.Value == nil && m.Value != nil:
 		return line(Value, want.Month, "%.2f, expected to be refused", *m.Value/100)
@@ -82,10 +88,15 @@ func value(m contract.Measurement, want oracle.Month, within float64) []string {
 		return line(Value, want.Month, "refused for %v, expected model_not_identified", m.Reason)
 	case want.Value == nil:
 		return nil
-	case m.Value == nil || math.Abs(*m.Value/100-*want.Value) > within:
-		return line(Value, want.Month, "%v minor units, expected %.2f ± %.2f whole ones", number(m.Value), *want.Value, within)
+	case m.Value == nil || math.Abs(*m.Value/100-*want.Value) > within(e, *want.Value):
+		return line(Value, want.Month, "%v minor units, expected %.2f ± %.2f whole ones", number(m.Value), *want.Value, within(e, *want.Value))
 	}
 	return stdErr(Value, m, want.Month, 100, want.ValueError)
+}
+
+// within is how far a value of the model may lie from the expected one, in whole units of money.
+func within(e oracle.Expectation, value float64) float64 {
+	return max(e.ValueWithin, e.ValueShare*math.Abs(value))
 }
 
 func stdErr(metric contract.MetricID, m contract.Measurement, month string, scale float64, want *float64) []string {

@@ -51,7 +51,8 @@ func Statement(s client.Statement, want oracle.Facts) []string {
 			wrong = append(wrong, fmt.Sprintf("%s: %d, expected %d", what, got, want))
 		}
 	}
-	same("rows read", s.RowsRead, want.Orders)
+	same("rows read", s.RowsRead, want.Orders+want.Invalid)
+	same("rows that are invalid", s.Invalid, want.Invalid)
 	same("rows stored", s.Stored, want.Orders)
 	same("rows accounted for", s.Accounted(), s.RowsRead)
 	same("total in minor units", s.Totals.AmountMinor, want.RevenueMinor)
@@ -61,7 +62,7 @@ func Statement(s client.Statement, want oracle.Facts) []string {
 }
 
 // Course compares how a goal stood at each closed window.
-func Course(history []client.Standing, want oracle.Course) []string {
+func Course(history []client.Standing, want oracle.Course, e oracle.Expectation) []string {
 	var wrong []string
 	by := map[string]client.Standing{}
 	for _, s := range history {
@@ -76,7 +77,7 @@ func Course(history []client.Standing, want oracle.Course) []string {
 		return wrong
 	}
 	last := history[len(history)-1]
-	wrong = append(wrong, frame(last, want)...)
+	wrong = append(wrong, frame(last, want, e)...)
 	if want.Proof != "" && last.Proof != want.Proof {
 		wrong = append(wrong, fmt.Sprintf("%s: %s, expected %s", want.Name, last.Proof, want.Proof))
 	}
@@ -91,20 +92,26 @@ func Course(history []client.Standing, want oracle.Course) []string {
 }
 
 // frame compares baseline and target.
-func frame(s client.Standing, want oracle.Course) []string {
+func frame(s client.Standing, want oracle.Course, e oracle.Expectation) []string {
+	if want.Unmeasured {
+		if s.Baseline != nil {
+			return []string{fmt.Sprintf("%s: a baseline of %.4f, expected none", want.Name, s.Baseline.Value)}
+		}
+		return nil
+	}
 	if s.Baseline == nil || s.Target == nil {
 		return []string{want.Name + ": there is no baseline, expected one"}
 	}
-	scale, within := 1.0, ratioWithin
+	scale, allowed := 1.0, ratioWithin
 	if s.Unit == contract.Money {
-		scale, within = 100, .02
+		scale, allowed = 100, max(.02, e.ValueShare*math.Abs(want.Target))
 	}
 	var wrong []string
 	for _, v := range []struct {
 		what      string
 		got, want float64
 	}{{"baseline", s.Baseline.Value / scale, want.Baseline}, {"target", *s.Target / scale, want.Target}} {
-		if math.Abs(v.got-v.want) > within+1e-9 {
+		if math.Abs(v.got-v.want) > allowed+1e-9 {
 			wrong = append(wrong, fmt.Sprintf("%s: %s %.4f, expected %.4f", want.Name, v.what, v.got, v.want))
 		}
 	}

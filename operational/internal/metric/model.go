@@ -45,12 +45,37 @@ func (p *Program) modelled(customers []btyd.Summary, gates btyd.Gates, group int
 		err = r.worth(population, customers, gates, horizon, p.c.Metric.Dimension, group)
 	}
 	if r.Model != nil {
-		r.Smallest = min(r.Smallest, cell(float64(r.Model.Repeaters), float64(n)))
+		r.Model.Repeaters = coarse(r.Model.Repeaters, n, group)
 	}
 	if fault.CodeOf(err) == fault.ModelNotIdentified {
-		return Result{N: n, Smallest: n, Reason: &contract.Reason{Code: fault.ModelNotIdentified, Item: p.c.Metric.Model.Name}}, nil
+		return Result{N: n, Smallest: n, Reason: unidentified(p.c.Metric.Model.Name, population, gates, group)}, nil
 	}
 	return r, err
+}
+
+// unidentified is why the model was refused: what a gate asks for, with the figures, or that the data do not identify it.
+func unidentified(model string, p *btyd.Population, gates btyd.Gates, group int64) *contract.Reason {
+	reason := contract.Reason{Code: fault.ModelNotIdentified, Item: model}
+	switch repeaters := int64(p.Repeaters()); {
+	case p.Weeks() < gates.MinWeeks:
+		reason = reason.Figures(p.Weeks(), gates.MinWeeks)
+	case repeaters < int64(gates.MinRepeaters):
+		reason.Item = contract.RepeatCustomers
+		reason = reason.Figures(float64(coarse(repeaters, int64(p.Customers()), group)), float64(gates.MinRepeaters))
+	}
+	return &reason
+}
+
+// coarse returns how many of the n customers came again, such that neither they nor the others are fewer than a group,
+// unless there are none: the value tells of all customers, and need not be withheld because a handful never came back.
+func coarse(repeaters, n, group int64) int64 {
+	switch others := n - repeaters; {
+	case n >= group && others > 0 && others < group:
+		return n - group
+	case repeaters > 0 && repeaters < group:
+		return 0
+	}
+	return repeaters
 }
 
 func (r *Result) alive(p *btyd.Population, gates btyd.Gates) error {

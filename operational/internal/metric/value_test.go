@@ -2,6 +2,7 @@ package metric
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -237,6 +238,71 @@ func TestModelsRefused(t *testing.T) {
 		r, err = compiled(t, m).modelled(nil, btyd.DefaultGates(), 10)
 		if err != nil || r.Value != nil || r.Reason == nil || r.Reason.Code != fault.NoData {
 			t.Errorf("%s without customers is %+v, %v; want no_data_yet", m, r, err)
+		}
+	}
+}
+
+// TestModelsKeepTheirValue: a handful of customers who never came again are not told of, and do not take the value of all away.
+func TestModelsKeepTheirValue(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ repeaters, n, want int64 }{{795, 800, 790}, {800, 800, 800}, {700, 800, 700}, {5, 800, 0}, {0, 800, 0}} {
+		if got := coarse(c.repeaters, c.n, 10); got != c.want {
+			t.Errorf("%d of %d are told as %d, want %d", c.repeaters, c.n, got, c.want)
+		}
+	}
+	rng := rand.New(rand.NewPCG(7, 1))
+	all := make([]btyd.Summary, 800)
+	for i := range all {
+		all[i] = btyd.Summary{T: 40, Count: 1}
+		for i >= 5 && all[i].X == 0 {
+			all[i] = buying(rng, 40)
+		}
+	}
+	r, err := compiled(t, "share_alive").modelled(all, btyd.DefaultGates(), 10)
+	if err != nil || r.Value == nil || r.Smallest != 800 || r.Model.Repeaters != 790 {
+		t.Errorf("795 of 800 came again: %+v, %v; want a value that tells of 800, and 790 who came again", r, err)
+	}
+}
+
+// buying draws a customer who buys at a rate of their own and leaves with a chance of their own.
+func buying(rng *rand.Rand, weeks float64) btyd.Summary {
+	s := btyd.Summary{T: weeks, Spend: 1000, Count: 1}
+	rate, leaves := (rng.ExpFloat64()+rng.ExpFloat64())/6, rng.Float64()*rng.Float64()
+	for at := rng.ExpFloat64() / rate; at < weeks; at += rng.ExpFloat64() / rate {
+		s.X, s.Tx = s.X+1, at
+		if rng.Float64() < leaves {
+			break
+		}
+	}
+	return s
+}
+
+// TestModelsSayWhatTheyLack: weeks, or customers who came again, with the figures.
+func TestModelsSayWhatTheyLack(t *testing.T) {
+	t.Parallel()
+	lack := func(weeks float64, repeaters int) contract.Reason {
+		all := make([]btyd.Summary, 100)
+		for i := range all {
+			all[i] = btyd.Summary{T: weeks, Count: 1}
+			if i < repeaters {
+				all[i].X, all[i].Tx = 1, weeks/2
+			}
+		}
+		r, err := compiled(t, "share_alive").modelled(all, btyd.DefaultGates(), 10)
+		if err != nil || r.Reason == nil {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		return *r.Reason
+	}
+	code := contract.Reason{Code: fault.ModelNotIdentified, Item: contract.RepeatCustomers}
+	for name, c := range map[string]struct{ got, want contract.Reason }{
+		"weeks":            {lack(12, 50), contract.Reason{Code: fault.ModelNotIdentified, Item: "mbg_nbd"}.Figures(12, 13)},
+		"repeaters":        {lack(20, 50), code.Figures(50, 500)},
+		"a few of them":    {lack(20, 3), code.Figures(0, 500)},
+		"a few are others": {lack(20, 97), code.Figures(90, 500)},
+	} {
+		if d := cmp.Diff(c.want, c.got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
 	}
 }
