@@ -275,7 +275,12 @@ func (a args) docs(name string) []bson.Raw {
 
 // parseFields checks a part of a command, such as one update statement. required names must be there.
 func parseFields(path string, doc bson.Raw, known fields, required ...string) (args, error) {
-	out := make(args, 0, 4)
+	return parseInto(make(args, 0, 4), path, doc, known, required...)
+}
+
+// parseInto is parseFields that uses the room of out, whose content is lost.
+func parseInto(out args, path string, doc bson.Raw, known fields, required ...string) (args, error) {
+	out = out[:0]
 	for it := bsonx.Elements(doc); it.Next(); {
 		chk := known[string(it.Key())]
 		if chk == nil {

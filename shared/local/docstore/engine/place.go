@@ -28,6 +28,7 @@ func (t *Tx) Places(c *Collection, ids [][]byte) ([]Place, error) {
 	if len(ids) < manyFetch {
 		return out, nil
 	}
+	t.expect(len(ids))
 	found, wanted := make([]bson.Raw, len(ids)), make([]fetch, len(ids))
 	size, keys := 0, docKeys(c.ID, ids)
 	for i, key := range keys {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"runtime"
 	"slices"
 	"strings"
@@ -55,6 +54,7 @@ func Parallel(n int, f func(from, to int)) {
 // MakeReady makes documents, which have an _id each, ready for insertion into c, with all processors where there are many. A nil
 // document is passed over.
 func (t *Tx) MakeReady(c *Collection, docs []bson.Raw) []Ready {
+	t.expect(len(docs))
 	out := make([]Ready, len(docs))
 	Parallel(len(docs), func(from, to int) {
 		p := preparer{tx: t, coll: c, out: out[from:to]}
@@ -165,7 +165,7 @@ func (p *preparer) look() error {
 			break
 		}
 	}
-	return errors.Join(f.it.Error(), f.it.Close())
+	return f.close()
 }
 
 // InsertReady is [Tx.Insert] for a document that was made ready.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -135,6 +136,14 @@ func (t *Tx) has(key []byte) (bool, error) {
 		return false, err
 	}
 	return true, closer.Close()
+}
+
+// expect makes room for the writing of so many documents.
+func (t *Tx) expect(n int) {
+	if t.own == nil {
+		t.own = newOverlay(n)
+	}
+	t.locked = slices.Grow(t.locked, n)
 }
 
 // set writes key; a nil value deletes it.

@@ -13,8 +13,14 @@ import (
 // not in the values, as the statements of a bulk write mostly do, costs little. The zero Compiler is ready; it serves one
 // goroutine.
 type Compiler struct {
-	shape []fieldAt // of the last flat update, in the order of its text
+	shape   []fieldAt // of the last flat update, in the order of its text
+	scratch []simple  // the operators in the order of the text
+	ops     []simple  // where the next flat update's operators go
+	updates []Update  // where the next flat updates go
 }
+
+// together is how many flat updates share a piece of memory.
+const together = 32
 
 // fieldAt is a field of a flat update and its place among the sorted ones.
 type fieldAt struct {
@@ -26,10 +32,38 @@ type fieldAt struct {
 func (c *Compiler) Compile(u bson.RawValue, opts Options) (*Update, error) {
 	if u.Type == bson.TypeEmbeddedDocument && len(opts.ArrayFilters) == 0 {
 		if flat := c.flat(u.Value); len(flat) > 0 {
-			return &Update{env: opts.Env, flat: flat}, nil
+			return c.updateOf(flat, opts), nil
 		}
 	}
 	return compileAny(u, opts)
+}
+
+func (c *Compiler) updateOf(flat []simple, opts Options) *Update {
+	if len(c.updates) == 0 {
+		c.updates = make([]Update, c.many())
+	}
+	u := &c.updates[0]
+	c.updates = c.updates[1:]
+	u.env, u.flat = opts.Env, flat
+	return u
+}
+
+// many is for how many updates the next piece of memory is: for one as long as only one has come.
+func (c *Compiler) many() int {
+	if c.scratch == nil {
+		return 1
+	}
+	return together
+}
+
+// room returns room for the operators of an update.
+func (c *Compiler) room(n int) []simple {
+	if len(c.ops) < n {
+		c.ops = make([]simple, n*c.many())
+	}
+	out := c.ops[:n:n]
+	c.ops = c.ops[n:]
+	return out
 }
 
 // simple is one of the operators that a flat update is made of. It has no state but its operand.
@@ -94,7 +128,10 @@ func (s *simple) apply(st *state, v bson.RawValue) (bson.RawValue, error) {
 // flat returns the operators of an update that touches top-level fields only, and those by simple operators, sorted by
 // field as new ones are added. It returns nil for any other update, wrong ones included.
 func (c *Compiler) flat(doc bson.Raw) []simple {
-	out, same := make([]simple, 0, max(len(c.shape), 4)), true
+	out, same := c.scratch[:0], true
+	if out == nil {
+		out = make([]simple, 0, 4)
+	}
 	for it := bsonx.Elements(doc); it.Next(); {
 		op := simpleOpOf(it.Key())
 		if op == opOther || it.Value().Type != bson.TypeEmbeddedDocument {
@@ -115,30 +152,34 @@ func (c *Compiler) flat(doc bson.Raw) []simple {
 			out = append(out, simple{op, name, in.Value()})
 		}
 	}
-	if same && len(out) == len(c.shape) {
-		sorted := make([]simple, len(out))
-		for i := range out {
-			sorted[c.shape[i].place] = out[i]
-		}
-		return sorted
+	if !same || len(out) != len(c.shape) {
+		c.learn(out)
 	}
-	return c.learn(out)
+	if len(c.shape) == 0 {
+		return nil
+	}
+	sorted := c.room(len(out))
+	for i := range out {
+		sorted[c.shape[i].place] = out[i]
+	}
+	c.scratch = out
+	return sorted
 }
 
-// learn sorts a flat update of a new shape and keeps the shape. It returns nil where a field is there twice.
-func (c *Compiler) learn(ops []simple) []simple {
+// learn keeps the shape of a flat update; it keeps none where a field is there twice.
+func (c *Compiler) learn(ops []simple) {
+	c.shape = nil
 	sorted := slices.Clone(ops)
 	slices.SortFunc(sorted, func(a, b simple) int { return compareNames(a.name, b.name) })
 	for i := range sorted[min(1, len(sorted)):] {
 		if sorted[i].name == sorted[i+1].name {
-			return nil
+			return
 		}
 	}
 	c.shape = make([]fieldAt, len(ops))
 	for i, o := range ops {
 		c.shape[i] = fieldAt{o.name, slices.IndexFunc(sorted, func(s simple) bool { return s.name == o.name })}
 	}
-	return sorted
 }
 
 // maxFlat is how many fields one look at each of them for every field of the document is cheap for.

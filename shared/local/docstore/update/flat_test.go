@@ -21,6 +21,8 @@ func TestFlatUpdatesDoWhatOthersDo(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 6))
 	var c Compiler
 	flat, failed := 0, 0
+	type both struct{ got, want *Update }
+	var earlier [8]both // of which each is tried after others were compiled, which must leave it as it is
 	u := randomUpdate(rng)
 	for range 20_000 {
 		if rng.IntN(3) == 0 {
@@ -41,6 +43,13 @@ func TestFlatUpdatesDoWhatOthersDo(t *testing.T) {
 		if got.flat != nil {
 			flat++
 		}
+		turn := &earlier[rng.IntN(len(earlier))]
+		if last := *turn; last.got != nil {
+			got, want, last = last.got, last.want, both{got, want}
+			*turn = last
+		} else {
+			*turn = both{got, want}
+		}
 		doc := marshal(t, randomDoc(rng))
 		a, aChanged, aErr := got.Apply(doc, -1)
 		b, bChanged, bErr := want.Apply(doc, -1)
@@ -55,6 +64,15 @@ func TestFlatUpdatesDoWhatOthersDo(t *testing.T) {
 		b, bErr = want.Upsert(m)
 		if string(a) != string(b) || fmt.Sprint(aErr) != fmt.Sprint(bErr) {
 			t.Fatalf("upsert of %s: %s %v, want %s %v", v, a, aErr, b, bErr)
+		}
+		id := bsonx.Lookup(marshal(t, bson.D{{Key: "_id", Value: pick[any](rng, 1, "text", 1.5, bson.D{{Key: "b", Value: 1}})}}), "_id")
+		if m, err = query.Compile(bsonx.NewDoc(16).Append("_id", id).Raw(), query.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		a, aErr = got.UpsertID(id)
+		b, bErr = want.Upsert(m)
+		if string(a) != string(b) || fmt.Sprint(aErr) != fmt.Sprint(bErr) {
+			t.Fatalf("upsert of %s by the _id %s: %s %v, want %s %v", v, id, a, aErr, b, bErr)
 		}
 	}
 	if flat == 0 || failed == 0 {

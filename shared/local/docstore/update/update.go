@@ -111,6 +111,11 @@ func (u *Update) Apply(doc bson.Raw, index int) (out bson.Raw, changed bool, err
 	return out, !bytes.Equal(out, doc), nil
 }
 
+// UpsertID is [Update.Upsert] for the filter {_id: id}.
+func (u *Update) UpsertID(id bson.RawValue) (bson.Raw, error) {
+	return u.insert(bsonx.NewDoc(len(id.Value)+5).Append("_id", id).Raw())
+}
+
 // Upsert returns the document to insert where nothing matched the filter: its equalities with the update applied. The
 // document may lack an _id, which is then the caller's to make.
 func (u *Update) Upsert(filter *query.Matcher) (bson.Raw, error) {
@@ -121,7 +126,11 @@ func (u *Update) Upsert(filter *query.Matcher) (bson.Raw, error) {
 	if u.kind == byReplacement {
 		eqs = onlyID(eqs)
 	}
-	base := seed(eqs)
+	return u.insert(seed(eqs))
+}
+
+// insert applies the update to what the filter of an upsert gives.
+func (u *Update) insert(base bson.Raw) (bson.Raw, error) {
 	switch u.kind {
 	case byReplacement:
 		return u.replace(base)
