@@ -64,26 +64,22 @@ func (it *Iter) Value() bson.RawValue { return it.value }
 
 // valueLen returns the length of the value of type t at the start of b, -1 where b is too short or t unknown.
 func valueLen(t bson.Type, b []byte) int {
-	switch t {
-	case bson.TypeNull, bson.TypeUndefined, bson.TypeMinKey, bson.TypeMaxKey:
-		return 0
-	case bson.TypeBoolean:
-		return 1
-	case bson.TypeInt32:
-		return 4
-	case bson.TypeDouble, bson.TypeInt64, bson.TypeDateTime, bson.TypeTimestamp:
-		return 8
-	case bson.TypeObjectID:
-		return 12
-	case bson.TypeDecimal128:
-		return 16
-	case bson.TypeRegex:
-		return regexLen(b)
+	if n := fixedLens[t]; n > 0 {
+		return int(n) - 1
 	}
 	return sizedLen(t, b)
 }
 
+// fixedLens holds, for the types whose values all have one length, that length and one.
+var fixedLens = [256]uint8{
+	bson.TypeNull: 1, bson.TypeUndefined: 1, bson.TypeMinKey: 1, bson.TypeMaxKey: 1, bson.TypeBoolean: 2, bson.TypeInt32: 5,
+	bson.TypeDouble: 9, bson.TypeInt64: 9, bson.TypeDateTime: 9, bson.TypeTimestamp: 9, bson.TypeObjectID: 13, bson.TypeDecimal128: 17,
+}
+
 func sizedLen(t bson.Type, b []byte) int {
+	if t == bson.TypeRegex {
+		return regexLen(b)
+	}
 	if len(b) < 4 {
 		return -1
 	}
@@ -118,10 +114,23 @@ func regexLen(b []byte) int {
 
 // Lookup returns the value of a top-level field, Missing where there is none. It does not split dots.
 func Lookup(doc []byte, key string) bson.RawValue {
-	for it := Elements(doc); it.Next(); {
-		if string(it.key) == key {
-			return it.value
+	if len(doc) < 5 {
+		return Missing
+	}
+	for b := doc[4:]; len(b) >= 2 && b[0] != 0; { // as Iter.Next does, but nothing is kept of what is passed over
+		end := bytes.IndexByte(b[1:], 0)
+		if end < 0 {
+			break
 		}
+		t, body := bson.Type(b[0]), b[end+2:]
+		n := valueLen(t, body)
+		if n < 0 || n > len(body) {
+			break
+		}
+		if end == len(key) && string(b[1:end+1]) == key {
+			return bson.RawValue{Type: t, Value: body[:n:n]}
+		}
+		b = body[n:]
 	}
 	return Missing
 }

@@ -27,6 +27,7 @@ type accSpec struct {
 	arg, n expr.Expr
 	sortBy []bsonx.IndexField
 	make   func(n int64) accumulator
+	fixed  bool // its accumulators do not grow
 }
 
 func (s *accSpec) begin(env *expr.Env, group bson.Raw) (accumulator, error) {
@@ -75,7 +76,7 @@ func (c *compiler) accumulator(name string, arg bson.RawValue) (*accSpec, error)
 		if arg.Type != bson.TypeEmbeddedDocument || !bsonx.IsEmpty(arg.Value) {
 			return nil, mongoerr.New(mongoerr.TypeMismatch, "$count takes no arguments, i.e. $count:{}")
 		}
-		return &accSpec{name: name, arg: expr.Const(bsonx.Int32(1)), make: func(int64) accumulator { return &sumAcc{} }}, nil
+		return &accSpec{name: name, arg: expr.Const(bsonx.Int32(1)), make: func(int64) accumulator { return &sumAcc{} }, fixed: true}, nil
 	case "$accumulator":
 		return nil, expr.ErrUnsupported("the accumulator $accumulator")
 	}
@@ -87,7 +88,12 @@ func (c *compiler) accumulator(name string, arg bson.RawValue) (*accSpec, error)
 		return nil, mongoerr.New(15952, "unknown group operator '%s'", name)
 	}
 	e, err := expr.Compile(arg, c.scope)
-	return &accSpec{name: name, arg: e, make: func(int64) accumulator { return construct() }}, err
+	s := &accSpec{name: name, arg: e, make: func(int64) accumulator { return construct() }}
+	switch name {
+	case "$sum", "$avg", "$stdDevPop", "$stdDevSamp":
+		s.fixed = true
+	}
+	return s, err
 }
 
 func simpleAccumulator(name string) func() accumulator {

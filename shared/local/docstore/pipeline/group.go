@@ -87,7 +87,7 @@ func (c *compiler) accField(name string, v bson.RawValue) (*accSpec, error) {
 type group struct {
 	id   bson.RawValue
 	accs []accumulator
-	held int64
+	held int64 // by the accumulators that grow
 }
 
 // ownsAll reports whether the accumulators copy whatever they keep of a document.
@@ -110,7 +110,9 @@ func (s *groupStage) run(_ context.Context, env *expr.Env, in Iterator) (Iterato
 		for {
 			d, ok, err := in.Next(ctx)
 			if err == nil && ok {
-				err = compiledCode(t.add(d))
+				if err = t.add(d); err != nil {
+					err = compiledCode(err)
+				}
 			}
 			if err != nil {
 				t.parts.close()
@@ -169,7 +171,9 @@ func (t *groupTable) add(d bson.Raw) error {
 		if err := spec.feed(g.accs[i], t.env, d); err != nil {
 			return err
 		}
-		held += g.accs[i].size()
+		if !spec.fixed {
+			held += g.accs[i].size()
+		}
 	}
 	t.used += held - g.held
 	g.held = held
@@ -191,7 +195,9 @@ func (t *groupTable) open(id bson.RawValue) (*group, error) {
 		if err != nil {
 			return nil, err
 		}
-		g.accs[i] = a
+		if g.accs[i] = a; spec.fixed {
+			t.used += a.size()
+		}
 	}
 	t.byKey[string(t.buf)] = g
 	t.order = append(t.order, g)
