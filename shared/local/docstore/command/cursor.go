@@ -28,26 +28,27 @@ func (r *request) firstBatch(ctx context.Context, ns engine.Namespace, s session
 			size, _ = wholeNumber(v)
 		}
 	}
-	c := &session.Cursor{Namespace: ns.String(), Stream: s, Done: done, TxnNumber: -1, Session: r.lsid, Collection: r.collectionID(ns)}
-	docs, more, err := fill(ctx, c, size)
+	collection := r.collectionID(ns) // before the stream is read: it may be dropped meanwhile
+	b, err := fill(ctx, s, nil, size)
 	if err == nil {
 		err = r.durable(ctx, t)
 	}
+	id := int64(0)
+	if err == nil && b.more && !r.flag("singleBatch") {
+		id = r.keep(&session.Cursor{Namespace: ns.String(), Stream: s, Pending: b.pending, Done: done, TxnNumber: -1, Session: r.lsid, Collection: collection})
+	} else {
+		s.Close()
+		done()
+	}
 	if err != nil {
-		c.Close()
 		return nil, err
 	}
-	if more && !r.flag("singleBatch") {
-		r.keep(c)
-	} else {
-		c.Close()
-	}
-	return r.batchReply("firstBatch", docs, c.ID, c.Namespace, true), nil
+	return r.batchReply("firstBatch", b.docs, id, ns, true), nil
 }
 
 // batchReply builds the answer to find, aggregate and getMore in one buffer of its size.
-func (r *request) batchReply(name string, docs []bson.Raw, id int64, ns string, first bool) *bsonx.DocBuilder {
-	size := 512 + len(ns)
+func (r *request) batchReply(name string, docs []bson.Raw, id int64, ns engine.Namespace, first bool) *bsonx.DocBuilder {
+	size := 320 + len(ns.DB) + len(ns.Name)
 	for _, doc := range docs {
 		size += len(doc) + itemOverhead
 	}
@@ -56,7 +57,7 @@ func (r *request) batchReply(name string, docs []bson.Raw, id int64, ns string, 
 	batch := out.Open(name, bson.TypeArray)
 	out.AppendItems(docs)
 	out.Close(batch)
-	out.AppendInt64("id", id).AppendString("ns", ns)
+	out.AppendInt64("id", id).AppendString("ns", ns.DB, ".", ns.Name)
 	if first {
 		r.appendAt(out)
 	}
@@ -64,31 +65,39 @@ func (r *request) batchReply(name string, docs []bson.Raw, id int64, ns string, 
 	return out
 }
 
-func (r *request) keep(c *session.Cursor) {
+// keep registers a cursor and returns its id.
+func (r *request) keep(c *session.Cursor) int64 {
 	if r.tx != nil {
 		c.TxnNumber = *r.txnNumber
 	}
-	r.cursors.Add(c)
+	return r.cursors.Add(c)
 }
 
-// fill reads up to size documents of a stream, and no more than a reply holds; more tells that the stream goes on.
-func fill(ctx context.Context, c *session.Cursor, size int64) (docs []bson.Raw, more bool, err error) {
-	docs, more = make([]bson.Raw, 0, 4), true
+// batch is what one answer of a cursor holds.
+type batch struct {
+	docs    []bson.Raw
+	pending bson.Raw // was read as well, but found no room
+	more    bool     // the stream goes on
+}
+
+// fill reads up to size documents, of which pending was read before, and no more than a reply holds.
+func fill(ctx context.Context, s session.Stream, pending bson.Raw, size int64) (b batch, err error) {
+	b = batch{docs: make([]bson.Raw, 0, 1), pending: pending, more: true}
 	bytes := 0
 	for n := int64(0); n < size; n++ {
-		doc := c.Pending
-		if c.Pending = nil; doc == nil {
-			if doc, more, err = c.Stream.Next(ctx); err != nil || !more {
+		doc := b.pending
+		if b.pending = nil; doc == nil {
+			if doc, b.more, err = s.Next(ctx); err != nil || !b.more {
 				break
 			}
 		}
 		if bytes += len(doc) + itemOverhead; bytes > maxDocument && n > 0 {
-			c.Pending = doc
+			b.pending = doc
 			break
 		}
-		docs = append(docs, doc)
+		b.docs = append(b.docs, doc)
 	}
-	return docs, more, err
+	return b, err
 }
 
 // itemOverhead bounds the bytes that an item of an array takes beside its value.
@@ -125,8 +134,8 @@ func getMore(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		r.cursors.Drop(c)
 		return nil, mongoerr.New(queryPlanKilled, "collection dropped. UUID of %s has changed", ns)
 	}
-	docs, more, err := fill(ctx, c, size)
-	if err != nil || !more {
+	b, err := fill(ctx, c.Stream, c.Pending, size)
+	if c.Pending = b.pending; err != nil || !b.more {
 		r.cursors.Drop(c)
 		id = 0
 	} else {
@@ -135,7 +144,7 @@ func getMore(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.batchReply("nextBatch", docs, id, c.Namespace, false), nil
+	return r.batchReply("nextBatch", b.docs, id, ns, false), nil
 }
 
 // queryPlanKilled is the code of a cursor whose collection is gone.

@@ -253,7 +253,7 @@ func checkNamespace(ns engine.Namespace) error {
 		return mongoerr.New(mongoerr.InvalidNamespace, "Invalid namespace specified '%s'", ns)
 	case strings.Contains(ns.Name, "$") && !strings.HasPrefix(ns.Name, "$cmd."):
 		return mongoerr.New(mongoerr.InvalidNamespace, "Invalid collection name: %s", ns.Name)
-	case len(ns.String()) > maxNamespace:
+	case len(ns.DB)+1+len(ns.Name) > maxNamespace:
 		return mongoerr.New(mongoerr.InvalidNamespace, "Fully qualified namespace is too long: %d bytes, the limit is 255", len(ns.String()))
 	}
 	return nil

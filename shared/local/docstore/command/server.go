@@ -89,6 +89,7 @@ func (s *Server) Reap() {
 	s.sessions.Reap()
 	s.cursors.Reap()
 	s.snapshots.reap(s.now())
+	s.engine.Rest()
 }
 
 // Close ends all sessions and cursors. No command may be running.

@@ -87,7 +87,7 @@ func (t *Tx) fetchSome(wanted []fetch, out []bson.Raw) error {
 		return err
 	}
 	var copies room
-	for _, w := range wanted {
+	for i, w := range wanted {
 		if !f.find(w.key) {
 			if f.it.Error() != nil {
 				break
@@ -96,9 +96,12 @@ func (t *Tx) fetchSome(wanted []fetch, out []bson.Raw) error {
 		}
 		v, err := f.it.ValueAndErr()
 		if err != nil {
-			return errors.Join(err, f.it.Close())
+			return errors.Join(err, f.close())
+		}
+		if copies == nil { // the others are about as long
+			copies.expect((len(wanted) - i) * (len(v) + len(v)/8))
 		}
 		out[w.index] = copies.copy(v)
 	}
-	return errors.Join(f.it.Error(), f.it.Close())
+	return f.close()
 }

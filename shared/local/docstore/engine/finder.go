@@ -10,6 +10,7 @@ import (
 // there is nothing up to the next one that is there, cost a step or none; scattered ones a look each, which the filters of
 // the tables answer.
 type finder struct {
+	view         *view
 	it           *pebble.Iterator
 	at           bool // the iterator stands on the first key from the last one looked for on, or on that of an earlier look
 	seeks, saved int
@@ -18,8 +19,8 @@ type finder struct {
 // newFinder returns a finder of keys from first to last. It looks at nothing beyond them, where there may be much that was
 // deleted.
 func (v *view) newFinder(first, last []byte) (*finder, error) {
-	it, err := v.NewIter(&pebble.IterOptions{LowerBound: first, UpperBound: append(last[:len(last):len(last)], 0)})
-	return &finder{it: it}, err
+	it, err := v.iterator(first, append(last[:len(last):len(last)], 0))
+	return &finder{view: v, it: it}, err
 }
 
 // fewSeeks is how many looks it takes to learn that keys are scattered.
@@ -54,3 +55,6 @@ func (f *finder) compare(key []byte) int {
 	}
 	return bytes.Compare(f.it.Key(), key)
 }
+
+// close returns the error that the finder has met. It must be called once.
+func (f *finder) close() error { return f.view.giveBack(f.it) }

@@ -24,8 +24,11 @@ const (
 
 const documents = 0 // the index id of the documents themselves
 
+// prefixLength is how many bytes the keys of a collection or index begin with.
+const prefixLength = 9
+
 func dataPrefix(coll, index uint32, room int) []byte {
-	b := make([]byte, 9, 9+room)
+	b := make([]byte, prefixLength, prefixLength+room)
 	b[0] = spaceData
 	binary.BigEndian.PutUint32(b[1:], coll)
 	binary.BigEndian.PutUint32(b[5:], index)

@@ -8,26 +8,26 @@ import (
 
 // Docs walks documents in the order of their _id. It must be closed.
 type Docs struct {
-	s    *scan
+	s    scan
 	skip int
 }
 
 // ScanDocs walks the documents whose id keys lie in [lower, upper); nil means open.
 func (t *Tx) ScanDocs(c *Collection, lower, upper []byte, reverse bool) (*Docs, error) {
-	prefix := dataPrefix(c.ID, documents, 0)
-	s, err := t.scanWithin(prefix, lower, upper, reverse)
-	return &Docs{s: s, skip: len(prefix)}, err
+	d := &Docs{skip: prefixLength}
+	return d, d.s.open(t, dataPrefix(c.ID, documents, 0), lower, upper, reverse)
 }
 
-func (t *Tx) scanWithin(prefix, lower, upper []byte, reverse bool) (*scan, error) {
+// open begins a scan of the keys that begin with prefix and go on from lower to upper; nil means open.
+func (s *scan) open(t *Tx, prefix, lower, upper []byte, reverse bool) error {
 	room := make([]byte, 0, 2*len(prefix)+len(lower)+len(upper)) // for both ends
 	room = append(append(room, prefix...), lower...)
 	from := room[:len(room):len(room)]
 	if upper == nil {
-		return t.scan(from, after(prefix), reverse)
+		return s.start(t, from, after(prefix), reverse)
 	}
 	to := append(append(room[len(room):], prefix...), upper...)
-	return t.scan(from, to, reverse)
+	return s.start(t, from, to, reverse)
 }
 
 // Next returns the next document and its id key; both stay valid. ok is false at the end.
@@ -50,16 +50,15 @@ func (d *Docs) Close() error { return d.s.close() }
 
 // Entries walks the entries of an index in its order. It must be closed.
 type Entries struct {
-	s    *scan
+	s    scan
 	x    *Index
 	skip int
 }
 
 // ScanIndex walks the entries whose field keys lie in [lower, upper); nil means open.
 func (t *Tx) ScanIndex(x *Index, lower, upper []byte, reverse bool) (*Entries, error) {
-	prefix := dataPrefix(x.coll, x.ID, 0)
-	s, err := t.scanWithin(prefix, lower, upper, reverse)
-	return &Entries{s: s, x: x, skip: len(prefix)}, err
+	n := &Entries{x: x, skip: prefixLength}
+	return n, n.s.open(t, dataPrefix(x.coll, x.ID, 0), lower, upper, reverse)
 }
 
 // Next returns the next entry's key, which begins with the fields, and the id key of its document; both stay valid.

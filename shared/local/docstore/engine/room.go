@@ -9,6 +9,13 @@ const (
 	mostRoom  = 32 << 10
 )
 
+// expect makes room for so many bytes, or for as many as a piece may have.
+func (r *room) expect(n int) {
+	if n = min(n, mostRoom); n > cap(*r)-len(*r) {
+		*r = make([]byte, 0, n)
+	}
+}
+
 // copy returns a copy of b that stays valid, and that an append to it does not spoil. It is never nil.
 func (r *room) copy(b []byte) []byte {
 	if *r == nil || len(b) > cap(*r)-len(*r) {

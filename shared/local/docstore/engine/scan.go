@@ -20,18 +20,18 @@ type scan struct {
 	lent         bool   // the iterator still stands on what was given
 }
 
-func (t *Tx) scan(lower, upper []byte, reverse bool) (*scan, error) {
-	it, err := t.snap.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+func (s *scan) start(t *Tx, lower, upper []byte, reverse bool) error {
+	it, err := t.snap.iterator(lower, upper)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &scan{t: t, base: it, lower: lower, upper: upper, reverse: reverse}
+	s.t, s.base, s.lower, s.upper, s.reverse = t, it, lower, upper, reverse
 	if reverse {
 		it.Last()
 	} else {
 		it.First()
 	}
-	return s, nil
+	return nil
 }
 
 // next returns the next key and value, which stay valid unless they are lent; ok is false at the end.
@@ -138,7 +138,7 @@ func (s *scan) close() error {
 	if s.base == nil {
 		return nil
 	}
-	err := s.base.Close()
+	err := s.t.snap.giveBack(s.base)
 	s.base = nil
 	return err
 }

@@ -14,13 +14,17 @@ import (
 // the filter.
 const maxRanges = 4096
 
+// everything is the range of all keys.
+var everything = []keyRange{{}}
+
 // idFields is the key of the implicit index: the collection's own order.
 var idFields = []bsonx.IndexField{{Path: "_id"}}
 
 // indexBounds combines the intervals of the index's leading fields into key ranges, in ascending order.
 func indexBounds(m *query.Matcher, fields []bsonx.IndexField, multikey bool) (a access) {
 	a.fields = fields
-	prefixes := [][]byte{nil}
+	var start [1][]byte
+	prefixes := start[:]
 	var before []query.Interval // of the field before, all of them points
 	for i, f := range fields {
 		if multikey && sharesArray(fields[:i], f.Path) {
@@ -48,7 +52,7 @@ func indexBounds(m *query.Matcher, fields []bsonx.IndexField, multikey bool) (a 
 		a.points, before = i+1, ivs
 	}
 	if a.full = len(a.bounds) == 0; a.full {
-		a.ranges = []keyRange{{}}
+		a.ranges = everything
 	}
 	return a
 }

@@ -33,7 +33,7 @@ func Choose(t *engine.Tx, c *engine.Collection, q Query) (*Plan, error) {
 		p.use(own, nil)
 		return p, nil
 	}
-	candidates := p.candidates(t, q.Filter)
+	candidates := p.candidates(t, q.Filter, own)
 	best, err := p.cheapest(t, candidates)
 	if err != nil {
 		return nil, err
@@ -57,9 +57,9 @@ func (p *Plan) use(best access, candidates []access) {
 	}
 }
 
-// candidates returns the collection and every usable index that narrows the search or gives the order.
-func (p *Plan) candidates(t *engine.Tx, m *query.Matcher) []access {
-	all := []access{p.candidate(nil, m)}
+// candidates returns own, which is the collection, and every usable index that narrows the search or gives the order.
+func (p *Plan) candidates(t *engine.Tx, m *query.Matcher, own access) []access {
+	all := append(make([]access, 0, 1+len(p.Collection.Indexes)), own)
 	for _, x := range p.Collection.Indexes {
 		if !usable(x, m, t.Seq()) {
 			continue
@@ -142,7 +142,7 @@ func (a *access) measure(t *engine.Tx, c *engine.Collection) error {
 		a.cost = 4 * probe // any bounds are safer than none
 		return nil
 	}
-	src := access{index: a.index, ranges: a.ranges}.open(t, c, &Stats{})
+	src := access{index: a.index, ranges: a.ranges}.open(t, c, &Stats{}, &run{})
 	n := 0
 	var err error
 	for ; n < probe; n++ {
@@ -167,7 +167,7 @@ func (a *access) measure(t *engine.Tx, c *engine.Collection) error {
 func (p *Plan) disjuncts(t *engine.Tx) ([]access, error) {
 	var branches []access
 	for _, m := range p.Query.Filter.Disjuncts() {
-		best, err := p.cheapest(t, p.candidates(t, m))
+		best, err := p.cheapest(t, p.candidates(t, m, p.candidate(nil, m)))
 		if err != nil || best.full {
 			return nil, err
 		}

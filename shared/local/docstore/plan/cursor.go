@@ -28,6 +28,7 @@ type Cursor struct {
 	src   source
 	stats *Stats
 	err   error
+	calls uint // of Next: only some look at the context, which costs as much as the document
 }
 
 // Next returns the next document; false at the end.
@@ -35,8 +36,10 @@ func (c *Cursor) Next(ctx context.Context) (Found, bool, error) {
 	if c.err != nil {
 		return Found{}, false, c.err
 	}
-	if err := ctx.Err(); err != nil {
-		return Found{}, false, err
+	if c.calls++; c.calls&15 == 1 {
+		if err := ctx.Err(); err != nil {
+			return Found{}, false, err
+		}
 	}
 	f, ok, err := c.src.next()
 	if ok {
@@ -62,20 +65,32 @@ func (c *Cursor) Close() error { return c.src.close() }
 // Stats counts what a plan did.
 type Stats struct{ KeysExamined, DocsExamined, Returned int64 }
 
+// run is what most plans need to run, in one piece of memory: a scan, what keeps the documents that match, and a window.
+type run struct {
+	cursor   Cursor
+	stats    Stats
+	docs     docScan
+	index    indexScan
+	filtered filtered
+	window   window
+}
+
 // Open runs the plan in a transaction. env holds the variables and the clock of the filter.
 func (p *Plan) Open(ctx context.Context, t *engine.Tx, env *expr.Env) *Cursor {
-	c := &Cursor{stats: &Stats{}}
+	r := &run{}
+	c := &r.cursor
+	c.stats = &r.stats
 	if p.Collection == nil {
 		c.src = nothing{}
 		return c
 	}
 	var src source
 	if len(p.branches) == 1 {
-		src = p.filtered(ctx, t, env, p.branches[0], c.stats)
+		src = p.filtered(ctx, t, env, p.branches[0], c.stats, r)
 	} else {
 		u := &union{seen: map[string]bool{}}
 		for _, a := range p.branches {
-			u.in = append(u.in, p.filtered(ctx, t, env, a, c.stats))
+			u.in = append(u.in, p.filtered(ctx, t, env, a, c.stats, &run{}))
 		}
 		src = u
 	}
@@ -83,18 +98,21 @@ func (p *Plan) Open(ctx context.Context, t *engine.Tx, env *expr.Env) *Cursor {
 		src = &sorted{in: src, fields: p.Query.Sort, limit: p.sortLimit(), spill: p.Query.Spill}
 	}
 	if p.Query.Skip > 0 || p.Query.Limit > 0 {
-		src = &window{in: src, skip: p.Query.Skip, limit: p.Query.Limit}
+		r.window = window{in: src, skip: p.Query.Skip, limit: p.Query.Limit}
+		src = &r.window
 	}
 	c.src = src
 	return c
 }
 
-func (p *Plan) filtered(ctx context.Context, t *engine.Tx, env *expr.Env, a access, stats *Stats) source {
-	src := a.open(t, p.Collection, stats)
+// filtered opens one way to the documents; it takes the room that it needs of r.
+func (p *Plan) filtered(ctx context.Context, t *engine.Tx, env *expr.Env, a access, stats *Stats, r *run) source {
+	src := a.open(t, p.Collection, stats, r)
 	if x, ok := src.(*indexScan); ok {
 		x.batch = p.firstFetch()
 	}
-	return &filtered{ctx: ctx, in: src, filter: a.filter, env: env}
+	r.filtered = filtered{ctx: ctx, in: src, filter: a.filter, env: env}
+	return &r.filtered
 }
 
 // Documents that an index leads to are fetched in groups, which grow from what the query surely wants up to a limit.
@@ -305,6 +323,7 @@ type indexScan struct {
 	batch   int // how many documents to fetch next
 	keys    int64
 	fetched []fetched
+	one     [1]fetched // for a batch of one
 }
 
 // fetched is a document read ahead, and how many keys had been read when its turn came.
@@ -332,6 +351,9 @@ func (s *indexScan) next() (Found, bool, error) {
 
 // fetch reads the next batch of documents.
 func (s *indexScan) fetch() error {
+	if s.batch == 1 {
+		return s.fetchOne()
+	}
 	ids := make([][]byte, 0, s.batch)
 	s.fetched = make([]fetched, 0, s.batch)
 	for len(ids) < s.batch {
@@ -353,6 +375,26 @@ func (s *indexScan) fetch() error {
 		s.fetched[i].Doc = docs[i]
 	}
 	s.batch = min(4*s.batch, mostFetch)
+	return nil
+}
+
+// fetchOne is fetch for a batch of one document.
+func (s *indexScan) fetchOne() error {
+	id, ok, err := s.nextID()
+	if err != nil {
+		return err
+	}
+	s.batch = 4
+	if !ok {
+		s.stats.KeysExamined, s.keys = s.stats.KeysExamined+s.keys, 0
+		return nil
+	}
+	doc, err := s.t.Get(s.c, id)
+	if err != nil {
+		return err
+	}
+	s.one[0] = fetched{Found{id, doc}, s.keys}
+	s.fetched, s.keys = s.one[:], 0
 	return nil
 }
 

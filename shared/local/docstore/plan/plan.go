@@ -50,18 +50,19 @@ type keyRange struct {
 	point        bool
 }
 
-func (a access) open(t *engine.Tx, c *engine.Collection, stats *Stats) source {
+func (a access) open(t *engine.Tx, c *engine.Collection, stats *Stats, r *run) source {
 	if a.reverse {
 		a = a.reversed()
 	}
 	if a.index == nil {
-		return &docScan{t: t, c: c, a: a, stats: stats}
+		r.docs = docScan{t: t, c: c, a: a, stats: stats}
+		return &r.docs
 	}
-	s := &indexScan{t: t, c: c, a: a, stats: stats}
+	r.index = indexScan{t: t, c: c, a: a, stats: stats}
 	if a.index.Multikey() {
-		s.seen = map[string]bool{}
+		r.index.seen = map[string]bool{}
 	}
-	return s
+	return &r.index
 }
 
 func (a access) reversed() access {

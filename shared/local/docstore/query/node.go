@@ -111,6 +111,9 @@ func (n exprNode) locate(env *expr.Env, doc bson.Raw) (bool, int, error) {
 func simplify(n node) node {
 	switch t := n.(type) {
 	case and:
+		if len(t) == 1 {
+			return simplify(t[0])
+		}
 		out := make(and, 0, len(t))
 		for _, c := range t {
 			switch s := simplify(c).(type) { // once: twice per level is exponential in the depth
@@ -191,6 +194,8 @@ func orderOf(n node) (order int, path string) {
 	return 40, ""
 }
 
+var comparisonOrder = [...]int{opEq: 5, opLte: 6, opLt: 7, opGt: 8, opGte: 9}
+
 func predicateOrder(p predicate) int {
 	switch t := p.(type) {
 	case *elemObject:
@@ -200,7 +205,7 @@ func predicateOrder(p predicate) int {
 	case size:
 		return 4
 	case *comparison:
-		return map[compareOp]int{opEq: 5, opLte: 6, opLt: 7, opGt: 8, opGte: 9}[t.op]
+		return comparisonOrder[t.op]
 	case *regexPredicate:
 		return 10
 	case modulo:

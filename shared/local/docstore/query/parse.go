@@ -30,7 +30,7 @@ func (p *parser) document(doc bson.Raw, at level) (node, error) {
 	if at.depth++; at.depth > maxDepth {
 		return nil, bad("exceeded maximum query tree depth of %d", maxDepth)
 	}
-	var out and
+	out := make(and, 0, 1)
 	for it := bsonx.Elements(doc); it.Next(); {
 		n, err := p.condition(string(it.Key()), it.Value(), at)
 		if err != nil {

@@ -16,8 +16,17 @@ type path struct {
 }
 
 func newPath(text string, whole bool) path {
-	p := path{text: text, parts: strings.Split(text, "."), whole: whole}
-	p.indexes = make([]int, len(p.parts))
+	p := path{text: text, whole: whole}
+	if strings.Contains(text, ".") {
+		p.parts = strings.Split(text, ".")
+		p.indexes = make([]int, len(p.parts))
+	} else { // as most are: one piece of memory for both
+		one := &struct {
+			part  [1]string
+			index [1]int
+		}{part: [1]string{text}}
+		p.parts, p.indexes = one.part[:], one.index[:]
+	}
 	for i, s := range p.parts {
 		n, ok := bsonx.ArrayIndex(s)
 		if !ok {
