@@ -26,6 +26,9 @@ func (s *server) limit(next echo.HandlerFunc) echo.HandlerFunc {
 			return &http.MaxBytesError{Limit: limit}
 		}
 		r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, limit)
+		if err := s.unpack(c, limit); err != nil {
+			return err
+		}
 		timeout := s.o.Timeout
 		if matches(r, s.o.Long) {
 			unlimited(c.Response())
