@@ -15,6 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/operational/internal/fact"
 	"github.com/strata-crm/strata/operational/internal/identity"
 	"github.com/strata-crm/strata/operational/internal/ingest"
@@ -325,6 +326,45 @@ func sameDocuments(t *testing.T, a, b *mongodb.DB, collection string) int {
 				t.Fatalf("%s is empty", collection)
 			}
 			return n
+		}
+	}
+}
+
+// BenchmarkLinked measures a rate over all history of CDNOW while some of its customers are one person with many identities, in
+// the two ways in which linked identities are mapped; without links there is one.
+func BenchmarkLinked(b *testing.B) {
+	rows := cdnow(b)
+	var customers []string
+	for i := range rows {
+		customers = append(customers, string(rows[i].Customer))
+	}
+	slices.Sort(customers)
+	customers = slices.Compact(customers)
+	cal := metric.Calendar{WeekStart: time.Monday}
+	p, why := metric.Compile(&contract.Computation{Metric: shipped(b)["repeat_rate"], Grain: contract.GrainMonth}, cal)
+	if why != nil {
+		b.Fatal(why)
+	}
+	for _, n := range []int{0, 200, 1000, 5000, 20_000} {
+		db := warehouse(b, rows, nil, nil)
+		var persons []personDoc
+		for _, c := range customers[:n] {
+			persons = append(persons, personDoc{ID: id(tenant, c), V: version, Tenant: tenant, Person: customers[0]})
+		}
+		insert(b, db, personsCollection, persons)
+		for how, few := range map[string]int{"apart": 20_000, "looked-up": 0} {
+			if n == 0 && how == "looked-up" {
+				continue
+			}
+			b.Run(fmt.Sprintf("%d/%s", n, how), func(b *testing.B) {
+				s := NewMetrics(tenant, db)
+				s.few = few
+				for b.Loop() {
+					if _, err := p.Measure(b.Context(), s, cal.Of(contract.GrainMonth, "1998-06-01"), btyd.DefaultGates(), metric.SmallestGroup); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
 		}
 	}
 }

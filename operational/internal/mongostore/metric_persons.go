@@ -28,7 +28,7 @@ type personDoc struct {
 }
 
 // persons reads what match selects of an entity's rows, each row with its person for its customer; two rows of a person's
-// day become one. Where few identities are linked, only theirs are mapped, found by their ids, and added to the others.
+// day become one. Unless too many identities are linked, only theirs are mapped, in a walk of their own, and added to the others.
 func (c compiler) persons(e contract.Entity, match doc) []stage {
 	read := op("$match", match)
 	switch {
@@ -38,17 +38,8 @@ func (c compiler) persons(e contract.Entity, match doc) []stage {
 		return append([]stage{read}, c.mapped(e)...)
 	}
 	others := op("$match", append(slices.Clone(match), bson.E{Key: "customer", Value: op("$nin", c.few)}))
-	theirs := append([]stage{op("$match", op("$or", c.rowsOf(c.few))), read}, c.mapped(e)...)
+	theirs := append([]stage{op("$match", append(slices.Clone(match), bson.E{Key: "customer", Value: op("$in", c.few)}))}, c.mapped(e)...)
 	return []stage{others, op("$unionWith", doc{{Key: "coll", Value: collectionOf(e)}, {Key: "pipeline", Value: theirs}})}
-}
-
-// rowsOf selects the rows of some identities, whose ids begin with theirs.
-func (c compiler) rowsOf(keys []string) (any bson.A) {
-	for _, k := range keys {
-		from := id(c.tenant, k) + "|"
-		any = append(any, op("_id", between(from, from+"~")))
-	}
-	return any
 }
 
 // mapped is the stages that give rows their persons and make one of two rows of a person's day.
@@ -64,9 +55,9 @@ func (c compiler) mapped(e contract.Entity) []stage {
 	return append(stages, op("$group", group), op("$set", doc{{Key: "customer", Value: "$_id.c"}, {Key: "day", Value: "$_id.d"}}))
 }
 
-// fewLinked is how many linked identities are mapped apart from all others; of more, looking every row up is faster than
-// telling theirs apart.
-const fewLinked = 200
+// fewLinked is how many linked identities are mapped apart from all others; of more, naming them all in every query takes
+// longer than looking every row up: BenchmarkLinked.
+const fewLinked = 5000
 
 // compiler returns what compiles queries now: with the persons, if any identities are linked.
 func (s *Metrics) compiler(ctx context.Context) (compiler, error) {

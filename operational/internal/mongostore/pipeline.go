@@ -19,7 +19,7 @@ import (
 type compiler struct {
 	tenant contract.TenantID
 	linked bool
-	few    []string // the linked identities, if they are few
+	few    []string // the linked identities, unless they are too many to be named
 }
 
 // collectionOf returns the collection that an entity's rows are in.
