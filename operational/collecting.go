@@ -124,7 +124,7 @@ func (p *parts) serve(h *collecting, asking collect.Asking, gate httpapi.Gate) e
 	if err != nil {
 		return err
 	}
-	gateway, err := collect.New(collect.Options{Tenant: p.c.Tenant.ID, Currency: p.c.Tenant.Currency, Keys: p.keys, Asking: asking, Known: p.lake,
+	gateway, err := collect.New(collect.Options{Tenant: p.c.Tenant.ID, Currency: p.c.Tenant.Currency, Keys: p.keys, Asking: asking, Known: p.lake, Suppression: p.lake,
 		Quarantine: p.lake, Publisher: p.d.Bus, Dropped: dropped, Now: p.d.Now, NewID: p.d.NewID, Logger: p.d.Telemetry.Logger})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package operational
 
 import (
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/consume"
 	"github.com/strata-crm/strata/operational/internal/directive"
 	"github.com/strata-crm/strata/operational/internal/egress"
+	"github.com/strata-crm/strata/operational/internal/erasure"
 	"github.com/strata-crm/strata/operational/internal/govern"
 	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/operational/internal/insight"
@@ -54,6 +56,7 @@ type directing struct {
 	pulse        *pulse // of ingest
 	api          *httpapi.Directing
 	people       *httpapi.People
+	persons      *httpapi.Persons
 	components   []service.Component
 }
 
@@ -175,13 +178,17 @@ func (h *directing) complete(col *collecting) error {
 		return err
 	}
 	watch := govern.NewWatch(h.directives, h.policy.Engine, observer.Wake)
-	keeper, err := audience.NewKeeper(audience.Options{Rows: warehouse, Positions: positions{h.c.Tenant.ID, col}, Now: h.d.Now, Logger: h.d.Telemetry.Logger})
+	keeper, err := audience.NewKeeper(audience.Options{Rows: warehouse, Positions: moving{positions{h.c.Tenant.ID, col}, warehouse}, Now: h.d.Now, Logger: h.d.Telemetry.Logger})
 	if err != nil {
 		return err
 	}
 	h.people.Segments = keeper
 	col.sink.OnDone(keeper.Wake)
-	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine, claims, keeper}
+	eraser, err := h.eraser(col, engine.Wake, claims.Wake, keeper.Wake, observer.Wake)
+	if err != nil {
+		return err
+	}
+	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine, claims, keeper, eraser}
 	for _, c := range consume.All(consume.Deps{
 		Ears:       listen.Ears{Group: consume.Group, Bus: h.d.Bus, Aside: mongodb.NewAside(h.d.DB, h.d.Now), Asker: again, Logger: h.d.Telemetry.Logger, Meter: h.d.Telemetry.Meter},
 		Directives: govern.Directives{Service: answering, Watch: watch}, Republish: h.republish,
@@ -189,6 +196,18 @@ func (h *directing) complete(col *collecting) error {
 		h.components = append(h.components, c)
 	}
 	return observe(h)
+}
+
+// eraser makes what erases people. What rests on them follows at once.
+func (h *directing) eraser(col *collecting, follow ...func()) (*erasure.Worker, error) {
+	store := mongostore.NewErasures(h.d.DB, col.keys, h.d.Now)
+	worker, err := erasure.NewWorker(erasure.Options{Tenant: h.c.Tenant.ID, Store: store, Logger: h.d.Telemetry.Logger, Done: follow})
+	if err != nil {
+		return nil, err
+	}
+	h.persons = &httpapi.Persons{Tenant: h.c.Tenant.ID, Gate: h.policy.Gate, Keys: col.keys, Erasures: store, Disclosure: store, Now: h.d.Now,
+		NewID: h.d.NewID, Wake: worker.Wake}
+	return worker, nil
 }
 
 func (h *directing) egress() (*egress.Egress, error) {
@@ -332,6 +351,27 @@ type positions struct {
 // Position implements metric.Positions.
 func (p positions) Position(ctx context.Context) (map[int]int64, error) {
 	return p.col.progress.Ingested(ctx)
+}
+
+// moving tells beside how far ingest has come how often customers were linked, parted or erased.
+type moving struct {
+	positions
+	warehouse *mongostore.Metrics
+}
+
+// Position implements audience.Positions.
+func (p moving) Position(ctx context.Context) (map[int]int64, error) {
+	moves, err := p.warehouse.Moves(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, err := p.positions.Position(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := maps.Clone(at)
+	all[metric.LinksPartition] = moves
+	return all, nil
 }
 
 // Touched implements metric.Positions.

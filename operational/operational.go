@@ -74,6 +74,7 @@ func assemble(c Config, d host.Deps, collecting *collecting, directing *directin
 	e, err := httpx.New(httpx.Options{
 		Name: string(contract.Operational), Telemetry: d.Telemetry, Verifier: d.Verifier, Logger: d.Telemetry.Logger, Now: d.Now,
 		Idempotency: mongodb.NewIdempotency(d.DB), SignIn: d.SignIn, Public: httpapi.PublicPaths, Secret: httpapi.SecretPaths, BodyLimits: httpapi.BodyLimits,
+		Compressed: httpapi.CompressedPaths,
 	})
 	if err != nil {
 		return nil, err
@@ -84,7 +85,10 @@ func assemble(c Config, d host.Deps, collecting *collecting, directing *directin
 	if err := directing.people.Check(); err != nil {
 		return nil, err
 	}
-	if err := (httpapi.Server{Collecting: collecting.api, Directing: directing.api, People: directing.people}).Register(e); err != nil {
+	if err := directing.persons.Check(); err != nil {
+		return nil, err
+	}
+	if err := (httpapi.Server{Collecting: collecting.api, Directing: directing.api, People: directing.people, Persons: directing.persons}).Register(e); err != nil {
 		return nil, err
 	}
 	return service.New(service.Options{

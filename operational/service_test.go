@@ -47,7 +47,7 @@ func whole(t *testing.T) *suite {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- svc.Run(ctx) }()
-	s := &suite{rig: &rig{t: t, db: db, bus: b, server: httptest.NewServer(svc.Handler()), token: token}}
+	s := &suite{rig: &rig{t: t, db: db, bus: b, issuer: issuer, server: httptest.NewServer(svc.Handler()), token: token}}
 	t.Cleanup(func() {
 		s.server.Close()
 		cancel()
@@ -168,15 +168,7 @@ func (s *suite) answered(id contract.DirectiveID, want contract.State, revision 
 func (s *suite) measured(id contract.DirectiveID, m contract.MetricID, month string) (latest contract.Measurement) {
 	s.t.Helper()
 	s.until(fmt.Sprintf("%s of %s measured", m, month), func() bool {
-		s.read(contract.TopicMeasurements, func(msg bus.Message) {
-			_, got, err := contract.Decode[contract.Measurement](msg)
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			if got.Directive == id && got.Metric == m && got.Window.Start.Format("2006-01") == month && got.Closed && got.Revision > latest.Revision {
-				latest = got
-			}
-		})
+		latest = s.latest(id, m, month)
 		return latest.Revision > 0
 	})
 	return latest

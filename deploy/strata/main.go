@@ -35,6 +35,7 @@ type cli struct {
 	Predict predictCommand `cmd:"" help:"Show what is expected of customers, or write a file of each."`
 	Export  exportCommand  `cmd:"" help:"Write a metric's series, its grid of cohorts or its forecast to a file."`
 	Metric  metricCommand  `cmd:"" help:"Look into how metrics are computed."`
+	Person  personCommand  `cmd:"" help:"Everything that is held of one person: print it, delete it, prove that it is gone."`
 	Link    linkCommand    `cmd:"" help:"Make a one-time sign-in link for a person of a running suite."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

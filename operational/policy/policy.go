@@ -96,5 +96,6 @@ func Canaries() []policy.Canary {
 		{Rule: Insight, Input: few, Data: governance, Allow: false},
 		{Rule: Action, Input: ActionInput{"canary", []string{"steward"}, "register_source"}, Allow: true},
 		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "register_source"}, Allow: false},
+		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "erase_person"}, Allow: false},
 	}
 }

@@ -18,6 +18,7 @@ type Asking interface {
 // Set is the operational directives in force, prepared for look-ups. It never changes, so it may be shared.
 type Set struct {
 	revision    int64
+	consent     []contract.Purpose // that only customers who consented to them are used for
 	directives  []contract.OperationalDirective
 	calls       map[call][]wish
 	anyCustomer []wish
@@ -37,9 +38,10 @@ const (
 	propertyTimestamp = "timestamp"
 )
 
-// NewSet prepares a set. The revision grows with every change of the directives; the same revision means the same set.
-func NewSet(revision int64, ds []contract.OperationalDirective) *Set {
-	s := &Set{revision: revision, directives: ds, calls: map[call][]wish{}}
+// NewSet prepares a set. The revision grows with every change of the directives; the same revision means the same set. For the
+// purposes that need consent, only customers are asked for who gave it.
+func NewSet(revision int64, ds []contract.OperationalDirective, consent ...contract.Purpose) *Set {
+	s := &Set{revision: revision, directives: ds, consent: consent, calls: map[call][]wish{}}
 	for i := range ds {
 		for _, c := range ds[i].Collect {
 			w := wish{directive: i, parameter: c.Parameter}
@@ -68,6 +70,41 @@ type Wanted struct {
 	Event      string               `json:"event,omitempty"`
 	Parameters []contract.Parameter `json:"parameters,omitempty"` // by name, each once
 	Asked      []contract.Asked     `json:"asked,omitempty"`      // by directive; empty: nobody asks for such items
+	Uses       []Use                `json:"uses,omitempty"`       // what each is asked for; only where some of it needs consent
+}
+
+// Use is one parameter asked for one purpose.
+type Use struct {
+	Parameter contract.ParameterName `json:"parameter"`
+	Purpose   contract.Purpose       `json:"purpose"`
+	Consent   bool                   `json:"consent,omitempty"` // only of customers who consented to the purpose
+	Follows   bool                   `json:"follows,omitempty"` // only with something else: it makes no item wanted
+}
+
+// of returns what is wanted of a customer who consented to some purposes.
+func (w Wanted) of(granted map[contract.Purpose]bool) Wanted {
+	denied := func(u Use) bool { return u.Consent && !granted[u.Purpose] }
+	if !slices.ContainsFunc(w.Uses, denied) {
+		return w
+	}
+	out := Wanted{Call: w.Call, Event: w.Event, Uses: slices.DeleteFunc(slices.Clone(w.Uses), denied)}
+	if !slices.ContainsFunc(out.Uses, func(u Use) bool { return !u.Follows }) {
+		return Wanted{Call: w.Call, Event: w.Event}
+	}
+	for _, p := range w.Parameters {
+		if slices.ContainsFunc(out.Uses, func(u Use) bool { return u.Parameter == p.Name }) {
+			out.Parameters = append(out.Parameters, p)
+		}
+	}
+	for _, a := range w.Asked {
+		a.Purposes = slices.DeleteFunc(slices.Clone(a.Purposes), func(p contract.Purpose) bool {
+			return !slices.ContainsFunc(out.Uses, func(u Use) bool { return u.Purpose == p })
+		})
+		if len(a.Purposes) > 0 {
+			out.Asked = append(out.Asked, a)
+		}
+	}
+	return out
 }
 
 // Find returns what the directives active at an instant ask of a kind of item. The customer's own identifier goes with
@@ -79,20 +116,26 @@ func (s *Set) Find(name, event string, at time.Time) Wanted {
 	if event != "" {
 		wishes = append(slices.Clone(wishes), s.calls[call{name, ""}]...)
 	}
-	s.add(&w, wishes, at)
+	s.add(&w, wishes, at, false)
 	if len(w.Asked) > 0 {
-		s.add(&w, s.anyCustomer, at)
+		s.add(&w, s.anyCustomer, at, true)
+	}
+	if !slices.ContainsFunc(w.Uses, func(u Use) bool { return u.Consent }) {
+		w.Uses = nil
 	}
 	return w
 }
 
-func (s *Set) add(w *Wanted, wishes []wish, at time.Time) {
+func (s *Set) add(w *Wanted, wishes []wish, at time.Time, follows bool) {
 	for _, wish := range wishes {
 		d := &s.directives[wish.directive]
 		if !d.ActiveAt(at) {
 			continue
 		}
 		p := wish.parameter
+		if u := (Use{p.Name, p.Purpose, slices.Contains(s.consent, p.Purpose), follows}); len(s.consent) > 0 && !slices.Contains(w.Uses, u) {
+			w.Uses = append(w.Uses, u)
+		}
 		if !slices.ContainsFunc(w.Parameters, func(o contract.Parameter) bool { return o.Name == p.Name }) {
 			w.Parameters = append(w.Parameters, p)
 		}

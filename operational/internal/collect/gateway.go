@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/strata-crm/strata/operational/internal/identity"
@@ -31,19 +32,26 @@ type Known interface {
 	Known(ctx context.Context, t contract.TenantID, s contract.SourceID, ids []string) (map[string]lake.Seen, error)
 }
 
+// Suppression is the list of erased customers. Ingest holds every event against it again.
+type Suppression interface {
+	// Among returns those of the customers that are on the list.
+	Among(ctx context.Context, t contract.TenantID, customers []identity.Key) (map[identity.Key]bool, error)
+}
+
 // Options are what a Gateway needs; all are required.
 type Options struct {
-	Tenant     contract.TenantID
-	Currency   string // the company's, ISO 4217
-	Keys       *identity.Keys
-	Asking     Asking
-	Known      Known
-	Quarantine lake.Quarantine
-	Publisher  bus.Publisher
-	Dropped    *Dropped
-	Now        func() time.Time
-	NewID      func() string
-	Logger     *slog.Logger
+	Tenant      contract.TenantID
+	Currency    string // the company's, ISO 4217
+	Keys        *identity.Keys
+	Asking      Asking
+	Known       Known
+	Suppression Suppression
+	Quarantine  lake.Quarantine
+	Publisher   bus.Publisher
+	Dropped     *Dropped
+	Now         func() time.Time
+	NewID       func() string
+	Logger      *slog.Logger
 }
 
 // Gateway takes items in. Safe for concurrent use.
@@ -53,7 +61,7 @@ type Gateway struct{ o Options }
 func New(o Options) (*Gateway, error) {
 	for name, missing := range map[string]bool{
 		"Tenant": !o.Tenant.Valid(), "Currency": o.Currency == "", "Keys": o.Keys == nil, "Asking": o.Asking == nil, "Known": o.Known == nil,
-		"Quarantine": o.Quarantine == nil, "Publisher": o.Publisher == nil, "Dropped": o.Dropped == nil, "Now": o.Now == nil,
+		"Suppression": o.Suppression == nil, "Quarantine": o.Quarantine == nil, "Publisher": o.Publisher == nil, "Dropped": o.Dropped == nil, "Now": o.Now == nil,
 		"NewID": o.NewID == nil, "Logger": o.Logger == nil,
 	} {
 		if missing {
@@ -96,6 +104,9 @@ func (g *Gateway) Collect(ctx context.Context, r Request) ([]Answer, error) {
 	verdicts := make([]Verdict, len(r.Items))
 	for i, raw := range r.Items {
 		verdicts[i] = j.item(raw, r.As, "", nil)
+	}
+	if err := g.forget(ctx, verdicts, fault.Accepted, fault.Quarantined); err != nil {
+		return nil, err
 	}
 	seen := g.Seen(ctx, r.Source.ID, verdicts)
 	if err := g.Take(ctx, r.Source.ID, verdicts); err != nil {
@@ -148,9 +159,39 @@ func (g *Gateway) judge(s source.Source, received time.Time, find func(call, eve
 		}}
 }
 
+// forget takes what names an erased customer out of the items with one of the statuses, so that nothing of it is kept.
+func (g *Gateway) forget(ctx context.Context, verdicts []Verdict, statuses ...fault.Code) error {
+	var all []identity.Key
+	named := make([][]identity.Key, len(verdicts))
+	for i := range verdicts {
+		if v := &verdicts[i]; v.Event != nil && slices.Contains(statuses, v.Status) {
+			named[i] = identity.Named(g.o.Keys, v.Event)
+			all = append(all, named[i]...)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	slices.Sort(all)
+	erased, err := g.o.Suppression.Among(ctx, g.o.Tenant, slices.Compact(all))
+	if err != nil {
+		return fmt.Errorf("erased customers: %w", err)
+	}
+	for i := range verdicts {
+		if slices.ContainsFunc(named[i], func(k identity.Key) bool { return erased[k] }) {
+			verdicts[i] = Verdict{Status: fault.Suppressed, Code: fault.Suppressed, ID: verdicts[i].ID, Detail: "it names a customer who was erased: nothing of it was kept"}
+		}
+	}
+	return nil
+}
+
 // Take sets aside what is quarantined, then publishes what is accepted, and counts what was dropped. After an error
 // (fault.Transient) some may be stored; taking the same verdicts again is harmless.
 func (g *Gateway) Take(ctx context.Context, s contract.SourceID, verdicts []Verdict) error {
+	// What is accepted of a file goes to ingest all the same, which counts it in the file's statement.
+	if err := g.forget(ctx, verdicts, fault.Quarantined); err != nil {
+		return err
+	}
 	var aside []lake.Quarantined
 	var messages []bus.Message
 	for i := range verdicts {
@@ -228,6 +269,9 @@ func (v *Verdict) Answer(seen map[string]lake.Seen) Answer {
 	a := Answer{MessageID: v.ID, Status: v.Status, Code: v.Code, Detail: v.Detail}
 	if v.At != "" {
 		a.Detail = v.At + ": " + v.Detail
+	}
+	if v.Status == fault.Suppressed { // to whoever sends it, it is as if nobody asked
+		a.Status = fault.NotRequested
 	}
 	before, known := seen[v.ID]
 	if v.Status != fault.Accepted || !known {

@@ -52,6 +52,20 @@ type stage struct {
 	bus     *bustest.Bus
 	aside   aside
 	asking  fixed
+	erased  erased
+}
+
+// erased is the suppression list.
+type erased map[identity.Key]bool
+
+func (e *erased) Among(_ context.Context, _ contract.TenantID, customers []identity.Key) (map[identity.Key]bool, error) {
+	found := map[identity.Key]bool{}
+	for _, k := range customers {
+		if (*e)[k] {
+			found[k] = true
+		}
+	}
+	return found, nil
 }
 
 func parameter(name contract.ParameterName, v contract.ValueType, call, event, property string) contract.Collection {
@@ -81,7 +95,7 @@ func newStage(t *testing.T) *stage {
 		},
 	}})
 	n := 0
-	s.gateway, err = collect.New(collect.Options{Tenant: "main", Currency: "EUR", Keys: keys, Asking: &s.asking, Known: nothing{}, Quarantine: &s.aside,
+	s.gateway, err = collect.New(collect.Options{Tenant: "main", Currency: "EUR", Keys: keys, Asking: &s.asking, Known: nothing{}, Suppression: &s.erased, Quarantine: &s.aside,
 		Publisher: s.bus, Dropped: dropped, Now: clock, NewID: func() string { n++; return fmt.Sprint("id-", n) }, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
@@ -238,5 +252,31 @@ func TestNothingIsTakenInBeforeTheDirectivesAreKnown(t *testing.T) {
 	s.asking.set = nil
 	if _, err := s.collect(t, nil, `{"type":"identify","userId":"u","traits":{"subscribed":true}}`); !fault.Is(err, fault.Transient) {
 		t.Errorf("the request is answered %v, want a transient fault", err)
+	}
+}
+
+// TestErasedAreForgotten: of an item that names an erased customer, in whichever place, nothing is published or set aside.
+func TestErasedAreForgotten(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	keys, err := identity.NewKeys(make([]byte, identity.KeyBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.erased = erased{keys.Customer(identity.User, "gone"): true}
+	// No directive asks for identifiers here, so that an item names its own customer alone.
+	answers, err := s.collect(t, nil, `{"type":"track","event":"Order Completed","messageId":"1","userId":"gone","properties":{"total":"1.00","currency":"EUR"}}`,
+		`{"type":"track","event":"Order Completed","messageId":"2","userId":"gone","properties":{"total":"1.00","currency":"USD"}}`,
+		`{"type":"track","event":"Order Completed","messageId":"3","anonymousId":"gone","properties":{"total":"1.00","currency":"EUR"}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []fault.Code{fault.NotRequested, fault.NotRequested, fault.Accepted} {
+		if a := answers[i]; a.Status != want || (want == fault.NotRequested) != (a.Code == fault.Suppressed) || a.MessageID != fmt.Sprint(i+1) {
+			t.Errorf("item %d is answered %+v, want %s", i, a, want)
+		}
+	}
+	if got := s.published(t); len(got) != 1 || got[0].ID != "3" || len(s.aside.records) != 0 {
+		t.Errorf("published is %+v, set aside %+v", got, s.aside.records)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 )
 
@@ -127,6 +128,25 @@ func (it *item) occurred() *time.Time {
 		return it.OriginalTimestamp
 	}
 	return it.Timestamp
+}
+
+// consent returns the purposes that the customer has consented to, as the item states it in the form that customer data
+// platforms share: context.consent.categoryPreferences, by purpose.
+func (it *item) consent() (map[contract.Purpose]bool, error) {
+	r := reader{from: it.whole}
+	for _, name := range []string{"context", "consent", "categoryPreferences"} {
+		inner := r.object(name)
+		r.from, r.at = inner, r.at+"/"+name
+	}
+	granted := map[contract.Purpose]bool{}
+	for name, v := range r.from {
+		yes, ok := v.(bool)
+		if !ok {
+			r.fail(name, "must be true or false")
+		}
+		granted[contract.Purpose(name)] = yes
+	}
+	return granted, r.err
 }
 
 // canonical returns the item in the one form that its content hash is taken of: keys sorted, numbers in their shortest

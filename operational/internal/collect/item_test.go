@@ -170,3 +170,57 @@ func TestFind(t *testing.T) {
 		t.Errorf("after expiry orders are asked for as %+v, want by the later directive alone", w)
 	}
 }
+
+// TestConsent: for a purpose that needs it, only what comes with the customer's consent is kept, and only for that purpose.
+func TestConsent(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	wish := func(name contract.ParameterName, purpose contract.Purpose, event, property string) contract.Collection {
+		return contract.Collection{Parameter: contract.Parameter{Name: name, Purpose: purpose, Method: contract.Method{Call: "track", Event: event, Property: property}}}
+	}
+	order := contract.OperationalDirective{Order: contract.Order{ID: "a", Revision: 1, Standing: contract.InForce, ValidFrom: now, Expires: now.Add(time.Hour)}}
+	order.Collect = []contract.Collection{wish("order_amount", "value", "Bought", "total"), wish("order_amount", "advertising", "Bought", "total"),
+		wish("coupon", "advertising", "Bought", "coupon"), wish("customer_id", "value", "Bought", "userId"), wish("nps", "advertising", "Answered", "score")}
+	set := NewSet(1, []contract.OperationalDirective{order}, "advertising")
+	told := func(w Wanted) string {
+		text := ""
+		for _, p := range w.Parameters {
+			text += string(p.Name) + " "
+		}
+		for _, a := range w.Asked {
+			text += fmt.Sprint(a.Purposes)
+		}
+		return text
+	}
+	for _, c := range []struct {
+		event, consent, want string
+	}{
+		{"Bought", `{"advertising":true,"value":false}`, "order_amount coupon customer_id [value advertising]"},
+		{"Bought", `{"advertising":false}`, "order_amount customer_id [value]"},
+		{"Bought", `{}`, "order_amount customer_id [value]"},
+		{"Answered", `{"advertising":true}`, "nps customer_id [advertising value]"},
+		{"Answered", `{"other":true}`, ""}, // the identifier alone makes no item wanted
+	} {
+		it, err := parse([]byte(`{"type":"track","event":"`+c.event+`","userId":"u","context":{"consent":{"categoryPreferences":`+c.consent+`}}}`), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		granted, err := it.consent()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := told(set.Find("track", c.event, now).of(granted)); got != c.want {
+			t.Errorf("%s with %s: %q is wanted, not %q", c.event, c.consent, got, c.want)
+		}
+	}
+	it, err := parse([]byte(`{"type":"page","userId":"u","context":{"consent":{"categoryPreferences":{"advertising":"yes"}}}}`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if granted, err := it.consent(); err == nil || granted["advertising"] {
+		t.Errorf("a consent that is no boolean is %v, %v", granted, err)
+	}
+	if got := told(NewSet(1, []contract.OperationalDirective{order}).Find("track", "Answered", now).of(nil)); got != "nps customer_id [advertising value]" {
+		t.Errorf("where nothing needs consent %q is wanted", got)
+	}
+}

@@ -17,7 +17,7 @@ const futureLimit = 24 * time.Hour
 
 // Verdict is the gateway's decision on one item. A nil Event means that nothing of the item is kept.
 type Verdict struct {
-	Status  fault.Code // accepted, quarantined, not_requested or invalid (duplicate is found later)
+	Status  fault.Code // accepted, quarantined, not_requested, suppressed or invalid (duplicate is found later)
 	Code    fault.Code // why, unless accepted
 	At      string     // the place in the item
 	Detail  string
@@ -75,6 +75,15 @@ func (j *judge) item(raw json.RawMessage, as, rowID string, row *contract.Import
 	v.Dropped = p.dropped(it)
 	if len(p.Asked) == 0 {
 		return v.not(fault.NotRequested, "no directive in force asks for such items: nothing of it was kept")
+	}
+	if len(p.Uses) > 0 {
+		granted, err := it.consent()
+		if err != nil {
+			return refused(v.ID, err)
+		}
+		if p = newPlan(p.of(granted)); len(p.Asked) == 0 {
+			return v.not(fault.NotRequested, "it is asked for with the customer's consent only, and /context/consent/categoryPreferences does not say so: nothing of it was kept")
+		}
 	}
 	at, err := j.time(it)
 	if err != nil {

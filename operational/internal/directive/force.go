@@ -100,11 +100,30 @@ func (f *Force) Load(ctx context.Context) error {
 	}
 	f.traces.Store(&traces) // before the orders, so that whoever sees one knows its trace
 	f.orders.Store(&orders)
-	f.set.Store(collect.NewSet(revision, orders))
+	f.set.Store(collect.NewSet(revision, orders, consented(records)...))
 	for _, tell := range f.follow {
 		tell()
 	}
 	return nil
+}
+
+// consented returns the purposes for which the rules of the highest version want customers to have consented.
+func consented(records []Record) (purposes []contract.Purpose) {
+	var g *contract.GovernanceDirective
+	for i := range records {
+		if r := records[i].Governance; r != nil && (g == nil || r.Version > g.Version) {
+			g = r
+		}
+	}
+	if g == nil {
+		return nil
+	}
+	for _, rule := range g.Purposes {
+		if rule.Consent {
+			purposes = append(purposes, rule.Purpose)
+		}
+	}
+	return purposes
 }
 
 // Follow adds a function to be called after the set has changed; it must not block. Call it before Run.

@@ -54,6 +54,24 @@ func (e AnswerStatus) Valid() bool {
 	}
 }
 
+// Defines values for ErasureState.
+const (
+	Done    ErasureState = "done"
+	Running ErasureState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ErasureState enum.
+func (e ErasureState) Valid() bool {
+	switch e {
+	case Done:
+		return true
+	case Running:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ExplainRequestGrain.
 const (
 	Day     ExplainRequestGrain = "day"
@@ -75,6 +93,24 @@ func (e ExplainRequestGrain) Valid() bool {
 	case Week:
 		return true
 	case Year:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PersonNamedKind.
+const (
+	Anonymous PersonNamedKind = "anonymous"
+	User      PersonNamedKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the PersonNamedKind enum.
+func (e PersonNamedKind) Valid() bool {
+	switch e {
+	case Anonymous:
+		return true
+	case User:
 		return true
 	default:
 		return false
@@ -310,11 +346,41 @@ type Conservation struct {
 // Definition A metric's definition, as in the functional API
 type Definition = contract.Definition
 
+// Disclosure defines model for Disclosure.
+type Disclosure struct {
+	// Held Documents as they are stored, by collection; personal identifiers stand in them as keyed hashes, too.
+	Held map[string][]map[string]interface{} `json:"held"`
+
+	// Identities Identifiers that links made one person.
+	Identities int `json:"identities"`
+}
+
 // DroppedProperty defines model for DroppedProperty.
 type DroppedProperty struct {
 	Count int64  `json:"count"`
 	Name  string `json:"name"`
 }
+
+// Erasure defines model for Erasure.
+type Erasure struct {
+	// Deleted Documents that were deleted, or freed of the person, by collection.
+	Deleted map[string]int64 `json:"deleted"`
+
+	// FinishedAt When it was found that nothing is left.
+	FinishedAt *time.Time `json:"finishedAt,omitempty"`
+	Id         string     `json:"id"`
+
+	// Identities Identifiers that links made one person.
+	Identities  int       `json:"identities"`
+	RequestedAt time.Time `json:"requestedAt"`
+
+	// RequestedBy Who of the staff.
+	RequestedBy string       `json:"requestedBy"`
+	State       ErasureState `json:"state"`
+}
+
+// ErasureState defines model for Erasure.State.
+type ErasureState string
 
 // ExplainRequest Either the id of a metric that a directive in force asks for, or a definition.
 type ExplainRequest struct {
@@ -391,6 +457,17 @@ type ParameterOwner struct {
 	Parameter string `json:"parameter"`
 	Steward   string `json:"steward"`
 }
+
+// PersonNamed defines model for PersonNamed.
+type PersonNamed struct {
+	Identifier string `json:"identifier"`
+
+	// Kind user: a userId, or a previousId; anonymous: an anonymousId.
+	Kind PersonNamedKind `json:"kind"`
+}
+
+// PersonNamedKind user: a userId, or a previousId; anonymous: an anonymousId.
+type PersonNamedKind string
 
 // Prediction What a model tells of all customers together. A group's figures are null where it is too small, or a small one could be worked out from it.
 type Prediction = prediction.Summary
@@ -591,6 +668,17 @@ type ListDirectivesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListErasuresParams defines parameters for ListErasures.
+type ListErasuresParams struct {
+	Limit  *int    `form:"limit,omitempty" json:"limit,omitempty"`
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RequestErasureParams defines parameters for RequestErasure.
+type RequestErasureParams struct {
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListImportsParams defines parameters for ListImports.
 type ListImportsParams struct {
 	Limit  *int    `form:"limit,omitempty" json:"limit,omitempty"`
@@ -695,6 +783,9 @@ type BatchJSONBody struct {
 	SentAt *time.Time `json:"sentAt,omitempty"`
 }
 
+// RequestErasureJSONRequestBody defines body for RequestErasure for application/json ContentType.
+type RequestErasureJSONRequestBody = PersonNamed
+
 // StartImportJSONRequestBody defines body for StartImport for application/json ContentType.
 type StartImportJSONRequestBody = ImportDraft
 
@@ -706,6 +797,9 @@ type ImportRowsJSONRequestBody = ImportRowsJSONBody
 
 // ExplainMetricJSONRequestBody defines body for ExplainMetric for application/json ContentType.
 type ExplainMetricJSONRequestBody = ExplainRequest
+
+// DisclosePersonJSONRequestBody defines body for DisclosePerson for application/json ContentType.
+type DisclosePersonJSONRequestBody = PersonNamed
 
 // CountSegmentJSONRequestBody defines body for CountSegment for application/json ContentType.
 type CountSegmentJSONRequestBody CountSegmentJSONBody
@@ -876,6 +970,15 @@ type ServerInterface interface {
 	// GetDirective One directive with its jobs and its answer
 	// (GET /api/operational/v1/directives/{directive})
 	GetDirective(ctx echo.Context, directive string) error
+	// ListErasures Erasures, the latest first
+	// (GET /api/operational/v1/erasures)
+	ListErasures(ctx echo.Context, params ListErasuresParams) error
+	// RequestErasure Erase a person
+	// (POST /api/operational/v1/erasures)
+	RequestErasure(ctx echo.Context, params RequestErasureParams) error
+	// GetErasure How far an erasure has come, and once it is done the proof of it
+	// (GET /api/operational/v1/erasures/{erasure})
+	GetErasure(ctx echo.Context, erasure string) error
 	// ListImports Imports, the latest first
 	// (GET /api/operational/v1/imports)
 	ListImports(ctx echo.Context, params ListImportsParams) error
@@ -906,6 +1009,9 @@ type ServerInterface interface {
 	// ExplainMetric How a metric is computed for a window, and what that costs
 	// (POST /api/operational/v1/metrics/explain)
 	ExplainMetric(ctx echo.Context) error
+	// DisclosePerson Everything that is held of one person, for the person who asks for it
+	// (POST /api/operational/v1/persons/disclosure)
+	DisclosePerson(ctx echo.Context) error
 	// GetPrediction What a model tells of all customers together
 	// (GET /api/operational/v1/predictions/{kind})
 	GetPrediction(ctx echo.Context, kind GetPredictionParamsKind, params GetPredictionParams) error
@@ -1008,6 +1114,76 @@ func (w *ServerInterfaceWrapper) GetDirective(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetDirective(ctx, directive)
+	return err
+}
+
+// ListErasures converts echo context to params.
+func (w *ServerInterfaceWrapper) ListErasures(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListErasuresParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListErasures(ctx, params)
+	return err
+}
+
+// RequestErasure converts echo context to params.
+func (w *ServerInterfaceWrapper) RequestErasure(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RequestErasureParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RequestErasure(ctx, params)
+	return err
+}
+
+// GetErasure converts echo context to params.
+func (w *ServerInterfaceWrapper) GetErasure(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "erasure" -------------
+	var erasure string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "erasure", ctx.Param("erasure"), &erasure, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter erasure: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetErasure(ctx, erasure)
 	return err
 }
 
@@ -1188,6 +1364,15 @@ func (w *ServerInterfaceWrapper) ExplainMetric(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ExplainMetric(ctx)
+	return err
+}
+
+// DisclosePerson converts echo context to params.
+func (w *ServerInterfaceWrapper) DisclosePerson(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DisclosePerson(ctx)
 	return err
 }
 
@@ -1595,6 +1780,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/operational/v1/predictions/:kind", wrapper.GetPrediction, options.OperationMiddlewares["getPrediction"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/predictions/:kind/customers", wrapper.ExportPrediction, options.OperationMiddlewares["exportPrediction"]...)
 	router.POST(options.BaseURL+"/api/operational/v1/segments/count", wrapper.CountSegment, options.OperationMiddlewares["countSegment"]...)
+	router.GET(options.BaseURL+"/api/operational/v1/erasures", wrapper.ListErasures, options.OperationMiddlewares["listErasures"]...)
+	router.POST(options.BaseURL+"/api/operational/v1/erasures", wrapper.RequestErasure, options.OperationMiddlewares["requestErasure"]...)
+	router.GET(options.BaseURL+"/api/operational/v1/erasures/:erasure", wrapper.GetErasure, options.OperationMiddlewares["getErasure"]...)
+	router.POST(options.BaseURL+"/api/operational/v1/persons/disclosure", wrapper.DisclosePerson, options.OperationMiddlewares["disclosePerson"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/ingest/conservation", wrapper.GetConservation, options.OperationMiddlewares["getConservation"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/quarantine", wrapper.ListQuarantine, options.OperationMiddlewares["listQuarantine"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/directives", wrapper.ListDirectives, options.OperationMiddlewares["listDirectives"]...)
@@ -1691,6 +1880,127 @@ type GetDirectivedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDirectivedefaultApplicationProblemPlusJSONResponse) VisitGetDirectiveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListErasuresRequestObject struct {
+	Params ListErasuresParams
+}
+
+type ListErasuresResponseObject interface {
+	VisitListErasuresResponse(w http.ResponseWriter) error
+}
+
+type ListErasures200JSONResponse struct {
+	Items []Erasure `json:"items"`
+	Next  *string   `json:"next,omitempty"`
+}
+
+func (response ListErasures200JSONResponse) VisitListErasuresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListErasuresdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListErasuresdefaultApplicationProblemPlusJSONResponse) VisitListErasuresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestErasureRequestObject struct {
+	Params RequestErasureParams
+	Body   *RequestErasureJSONRequestBody
+}
+
+type RequestErasureResponseObject interface {
+	VisitRequestErasureResponse(w http.ResponseWriter) error
+}
+
+type RequestErasure202JSONResponse Erasure
+
+func (response RequestErasure202JSONResponse) VisitRequestErasureResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestErasuredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RequestErasuredefaultApplicationProblemPlusJSONResponse) VisitRequestErasureResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetErasureRequestObject struct {
+	Erasure string `json:"erasure"`
+}
+
+type GetErasureResponseObject interface {
+	VisitGetErasureResponse(w http.ResponseWriter) error
+}
+
+type GetErasure200JSONResponse Erasure
+
+func (response GetErasure200JSONResponse) VisitGetErasureResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetErasuredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetErasuredefaultApplicationProblemPlusJSONResponse) VisitGetErasureResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2092,6 +2402,45 @@ type ExplainMetricdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExplainMetricdefaultApplicationProblemPlusJSONResponse) VisitExplainMetricResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DisclosePersonRequestObject struct {
+	Body *DisclosePersonJSONRequestBody
+}
+
+type DisclosePersonResponseObject interface {
+	VisitDisclosePersonResponse(w http.ResponseWriter) error
+}
+
+type DisclosePerson200JSONResponse Disclosure
+
+func (response DisclosePerson200JSONResponse) VisitDisclosePersonResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DisclosePersondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DisclosePersondefaultApplicationProblemPlusJSONResponse) VisitDisclosePersonResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2954,6 +3303,15 @@ type StrictServerInterface interface {
 	// GetDirective One directive with its jobs and its answer
 	// (GET /api/operational/v1/directives/{directive})
 	GetDirective(ctx context.Context, request GetDirectiveRequestObject) (GetDirectiveResponseObject, error)
+	// ListErasures Erasures, the latest first
+	// (GET /api/operational/v1/erasures)
+	ListErasures(ctx context.Context, request ListErasuresRequestObject) (ListErasuresResponseObject, error)
+	// RequestErasure Erase a person
+	// (POST /api/operational/v1/erasures)
+	RequestErasure(ctx context.Context, request RequestErasureRequestObject) (RequestErasureResponseObject, error)
+	// GetErasure How far an erasure has come, and once it is done the proof of it
+	// (GET /api/operational/v1/erasures/{erasure})
+	GetErasure(ctx context.Context, request GetErasureRequestObject) (GetErasureResponseObject, error)
 	// ListImports Imports, the latest first
 	// (GET /api/operational/v1/imports)
 	ListImports(ctx context.Context, request ListImportsRequestObject) (ListImportsResponseObject, error)
@@ -2984,6 +3342,9 @@ type StrictServerInterface interface {
 	// ExplainMetric How a metric is computed for a window, and what that costs
 	// (POST /api/operational/v1/metrics/explain)
 	ExplainMetric(ctx context.Context, request ExplainMetricRequestObject) (ExplainMetricResponseObject, error)
+	// DisclosePerson Everything that is held of one person, for the person who asks for it
+	// (POST /api/operational/v1/persons/disclosure)
+	DisclosePerson(ctx context.Context, request DisclosePersonRequestObject) (DisclosePersonResponseObject, error)
 	// GetPrediction What a model tells of all customers together
 	// (GET /api/operational/v1/predictions/{kind})
 	GetPrediction(ctx context.Context, request GetPredictionRequestObject) (GetPredictionResponseObject, error)
@@ -3099,6 +3460,104 @@ func (sh *strictHandler) GetDirective(ctx echo.Context, directive string) error 
 		return err
 	} else if validResponse, ok := response.(GetDirectiveResponseObject); ok {
 		return validResponse.VisitGetDirectiveResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListErasures operation middleware
+func (sh *strictHandler) ListErasures(ctx echo.Context, params ListErasuresParams) error {
+	var request ListErasuresRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListErasures(ctx.Request().Context(), request.(ListErasuresRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListErasures")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListErasuresResponseObject); ok {
+		return validResponse.VisitListErasuresResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RequestErasure operation middleware
+func (sh *strictHandler) RequestErasure(ctx echo.Context, params RequestErasureParams) error {
+	var request RequestErasureRequestObject
+
+	request.Params = params
+
+	var body RequestErasureJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestErasure(ctx.Request().Context(), request.(RequestErasureRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestErasure")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequestErasureResponseObject); ok {
+		return validResponse.VisitRequestErasureResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetErasure operation middleware
+func (sh *strictHandler) GetErasure(ctx echo.Context, erasure string) error {
+	var request GetErasureRequestObject
+
+	request.Erasure = erasure
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetErasure(ctx.Request().Context(), request.(GetErasureRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetErasure")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetErasureResponseObject); ok {
+		return validResponse.VisitGetErasureResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3443,6 +3902,52 @@ func (sh *strictHandler) ExplainMetric(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ExplainMetricResponseObject); ok {
 		return validResponse.VisitExplainMetricResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DisclosePerson operation middleware
+func (sh *strictHandler) DisclosePerson(ctx echo.Context) error {
+	var request DisclosePersonRequestObject
+
+	var body DisclosePersonJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DisclosePerson(ctx.Request().Context(), request.(DisclosePersonRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DisclosePerson")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DisclosePersonResponseObject); ok {
+		return validResponse.VisitDisclosePersonResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -4165,118 +4670,130 @@ func (sh *strictHandler) Track(ctx echo.Context) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7D3tbtxGkq/S4C3gBKZGI3/tWsL9UOx4YyRe++wsgkOiM3rImpmOON1Md1OjWUHAPc092D3JoaqbZHOm",
-	"OcORxnZg3I/Ektjsj/qu6qriTZKpRakkSGuS05uk5JovwIKm387N2yn+m4PJtCitUDI5Tc5ZzlcpM1U2",
-	"Z9ywk+fP/3Y0fnb0eDxK0kTgiD8q0KskTSRfQHKacJwmTTT8UQkNeXJqdQVpYrI5LLhb1VrQ+OZ//To+",
-	"en5x8+T2yP3wqP3hL0ma2FWJExqrhZwlt7dp8qLSRunNTf48Bybh2jI1ZXYOrOQzYBOYKg1928zcVOHG",
-	"Fvz6J5AzO09OT8bjcWwDr3NYlMqCzFY/wgpfornnwHPQ7eTBsCMcF64SmXT6httsHj/W9z/zGbNzbtmS",
-	"G6aB582JNladHrmJti/3E59AsbnYK6VZNq+0/Mit1WJSWTCnHpqeTNw+DF8ZhkhlSrMpLwwg2JdzsHPQ",
-	"jLOsMlYtQLMCprYP/AVtoo8s+NG/LvB/46PnHy9uxumzxz0E8ZNYCNugYX0NeriGYbGoFsnpU0TvQkj3",
-	"20kztZAWZqBp7ncacpEhdH4UMm8WKbmdt2tc4qNt1A4SV/g10dNFkiZXvKggSRNeiCv8lwCOs8G1/VhW",
-	"Optzg383MFsQl6aJqfSVuOIIrEzNlaY/riMquYhB530lX/dtXFdy674DZnj2JDb5B1XpDHrnN/R4sCBw",
-	"yD66uDlJn4x7kP0LwKWJSCjkg1M2VZoReFP29BETU8YnBqRNGZc5PezAOGWPnrWD+qh0SSuGe54qveA2",
-	"OU1yVU0KPF9DU4+exWlKVosJkdStAwYY+53KBdBRXltY4L+ZkhYkkTIvy0JkHE93/LvBI94EG/iLhmly",
-	"mvzbcSvKj91Tc0yTNeu0QHd/MaWSxq36QhUFZBbygy19Ls0S9Qit3sXPLyg0JpDxBQkK4NmcCQuLUYJM",
-	"xrUtVn+K/ZwxblkB3FimJJC4lQr/YpmQbrNaTYqt+CrdiIf7bbaeN7LZc+anZLnKqgXRasN8B4OWny6y",
-	"Pqogx8rII07jEAmhXuousM6wNJtfgewLQgkxvlYlaOtZIFM5RN7HnVguiuijBRjDZ176bDw1ltvKhNKX",
-	"ZxmUSF9pklcOSsi7f1Rcc2mFpCdS2Y+eQel3Ia94IfK4bG057NdgN83a7Ttq8jtkFrdV0+QGBDSYqnAm",
-	"GRKiGUbcOKVfg2vNV3TyKsvARITk91egV0TmRNiOqOnMS1Tjta10KquiaKadKFUAlxvnrVdJm53Hjvsd",
-	"L7h0RNo9bouBUKAKaZ89STY1cZpAqZx1NGDsXBUwHJA/qAJiYCyUsQMXRK0ydKiyr+Ur5Rl3wAsl11Y4",
-	"BN5EHofUO2xCDQt1NXi0sUoPH1yVpQZjBr9QSZ5lqpJ24BtrNOiIIoSRx0Wz7/a425g+2HcHQ54Iuvus",
-	"6StG7i+UzBtkrQvxrH7IrAbwdjSgzjONvWxG7LVlwjBeFGi1rJAxUQOpKVNoW5sU/8LZVECRs6Wwc8Yl",
-	"Q87iVmn2DfyRMgkpm1n8D1JWWPwPUiZkyuBaGGu+JXOIs9oQ7R4jTa6PZurI/xFVi+aZHbVHCwYciUWp",
-	"tPWG3Dw5TWbCzqvJKFOLY2M1t/wo0/WPx2bONeTH9ZzOnUODRF/xGmpdMdFgdjg/1yInwtJr5NZF0BhV",
-	"Py8KZsUCzBkC386FnDFA7wZRwnKYQkaG4r6U2iWg4FQxKnoJUyF7yWgBVovsgcHd+GEpeuVCkqM2rST5",
-	"K7xg5+9eD8VusORh0ftSq7KE/J3D6iqm+Ss5WHiSRX6zQxPTqNRPHIPv99dlwYV879Q8WU25o21evAs2",
-	"R37tujH0vSAXF0EtcmRL7jHiGJqzXGjIrLgCxMgU5Qjj5tLgj553W8QhKa3pRb7qib/UcY2lkLla0pt3",
-	"DKLgkUIK28ZNAWHcpslMcxEhyl+EnavKMmFphw0EHpgztlDSzsn3Wj94bZfhkVNys9CTwuFeQFsKbKyA",
-	"64j5hfYfgv1uYQM0SlUJu07fCr11IsNN99KW5HHmJa8DIbQAbioNaMp3SMiByWGYWX4JZgcDu/dG4ap3",
-	"51+nRYgNjpHrNP7goYznJ0tpg4F5l3tzbuEIRWgM6FOtFgN53aq7WAS0AL2c4sZiGHrdwqTLeWLmpcHm",
-	"tkUB/4jLHnwohZlD6IU0NnP79HwPKC14WeKPvYIpsouNY6Id9F4t4wFFjeSFxCgMW3LUShQZGaTZ0kSr",
-	"pRlqbFYy7p01vmvMcdN2H4CtkYALajWhpwZ3aY3hFjYB8sJ1+6nmpebTraTTBfWHH86PHj19Vktu3EpE",
-	"bvOj6cXNsydxMRWSXhCOe+xjl02s+kBk1N3/D0QmwLJCoKTSwPPmIGfMzNVSOhMU/4hOLyx8IG3Br8OV",
-	"ngaR9BamvXTUBNDGUS+joZ19g4cd/7WfQKL4l0bM5jZq1xdcLBifoAZs7HgHF2FNHY/EH0moXvHC/TZF",
-	"G+EKdC7QA0CTfIksSbEoDcYapiTpT1ihKbEQUmlWSWHNUKuu3vRhTbrX0lguY6CQ7P2rF+zx48fPmWfV",
-	"gGSfjNPEWQF8xZZzZYBNYCakRBvbG6+ogrlcPTDsX0qS0b0AjhTVjUm09FqHTjdwgoY8b/0qlnPLWVlw",
-	"i8RmmAGZM2HR2zIMzXHDuAaWzSG7hJxif5MV/uNCx018kPwAiryACygLa6CYjtYw8LtRcvSeL9+4oBDu",
-	"9E2r8uMymegkYg2QoeI9NmcZpI640J/TGq3KPypeCLuiQUgg96OacKeHpZx39SXS26WMRQFV/ecNPDfX",
-	"Tz0qA5Zc57tdg3aa1C/Wvhzj+vb6p8eY42yhciiYhaIwhLyiCISAVTO6ERuxczbTqiofINvPKg2O3pCq",
-	"2XIOGtB2FviCYmZBzr9DPv5M5JipqsjZBNhSaSLRyjK0dpCKN7wIHr3GfefvPQzjU3eTJ4zjRtwAxbmV",
-	"wrk5TbkB5qzSV7A57dspq++n3F0hoR6BEUjDuWJzfuVWmahqNreMz7iQbAU2RV7L+cowI2QGOIfQbCq0",
-	"say+q2Hf/MjRxmW/VePxo2fsDQjQ7OT50799u3n8Zt14zGwBueCEUYQ/n6BV6+6lNnwxE7/vWbvVSZO5",
-	"mM3jQ9eX2Hi1cEba3m9uOiQmcbP57cQIulRCrgWZP8GZh59xY6RU9j/BDhocB4CfYCck1mNDGmyl+6Ko",
-	"PagIaGrJbTaH/KUH36Z4L5RE48JHCeRqovIVheH9mx3be+CRWzoP9t/dS0PtMRiQSNpGDR1GugNULl1+",
-	"RMR1d/x3B3Yh4XLHd62P03ex81oyigehZM1NSmq3vnsf7bQjLym1I8SE26E/5BDSu/SpBb1g2pC3FEPA",
-	"LTtlwtQV6K7qiZsAcSLbCTfScZvUMVdF/rayO8hmLcpKKkK7q1XUdoWwtgBnn1nFcE4X965CJRTQVA5G",
-	"zGQfvNByMdtcngEyaANhyzrpYG+Z5PbapY9mlzHaiOD7RaNFhUsAmgpryUgd7RMlTZMr0KZ7kbQ9glqP",
-	"x12lDbb33fXQoAJYkHFL6+2U+ayXU7QUiPgpqtj41aGlkAY2CJod3toQ0lnx7k0yNCKGg0+u6ZeInAKb",
-	"m3v8buVm9jbMWWjaIZlPYel3QpZd/adc5GgSUe5JveB2o+STaN0tQnU7gdeybk9l6+AcJdKtttu6/nPT",
-	"dNnLY2jINippRdGjrrmxnlbqQBkK2Y0kyN0Kwi3SJm7FNobCOQqN5ZZ0p7tYDD5VzednylpL+R00FkEt",
-	"8i+2u4xl4x6NPlSLBae0qYNGn9sVfDpek3wTl+9RM74/hURQKKM/EOkzSCLRaWEL2BKIjUnYDay/h0zp",
-	"PHrd09whUb5nBuIKcifYflcT40gy45rSOVBVujAFPnfRiTb8NBfGKkLMNkw2C478pg6Mx2Z+l5MIM2Es",
-	"aMjbHKYuztoY35CUpTRZamHhx6i12Rf3a16JMaSPnHc3JXywaXf6HcU2t4c2T3beZWiSqbRozxYDdrh/",
-	"OlXfjmM5IWuM0ReJpwP40anbVM9JTH9iWOUd1p0G3Za7pPUVyWJ4P/jAqAyGjw5uXobk9zgc9niNzrQ5",
-	"GY87FsI2AgzIYkPjrV+W1VBoTxjejXjQB1uMIe+D85Re1Nf4gz2Bf1RFcYpGkMspl8yCdFGvomCTyq49",
-	"ipqRuz1QNd1mUDtXhLsKgSGENNdow92THDcsxyYfJGVztWRT7vILCjWj5NQrRDBaIJmSlgvpggVrmNgS",
-	"GlCo6+utx3Foz43I4X7ZGRq4UXte961LDDfFtuSNPo1RbzCm5ePedcEtSJ8oufGw14lS06kn54Yd+y5j",
-	"GzuzP66tG024zwWxhitRe3KD5HVfeDxNrK56Lr2X3IJecH25S+L80gxcR6fI6zT6zXB7A8mG8erNBOdb",
-	"A1A/PfRczLZEUSebZLwo/KWfr6ug+A1FhmJJJo529rpo7FLWhivLWYGGnWMJx/A4nnHpOJ0t+IpxrcUV",
-	"BN7GHCXjk7/Nz8iy88k2iIwC3FooH3LICq6deAhu3h6N034C74zbfakcIf+7ZN8s+PVr9369qP/1ZAv3",
-	"rN+/KG/sUm6Vyzzilp8x3iTBrcNh43w1fNGfQllreAGm/7ox4KQ94dbwWQ5TXhXIsJW8lGopg0yoK9Bi",
-	"KiiGWz/cmXe+H49FOai+uCe1VhRvp8nprzusXOcR3KYb+oJXs7n9ZxlPhtk36btOvh9ope2RsL1vFrZU",
-	"9n1TFTDsFULG8LTVtbvRiBYJLcV7m4J3yhxXS/MeeMRjfSszYDXuT5lLvmYPWYNw9pAF67GHLAQoe8g8",
-	"ptlD1uZiu1EeT+whQ/wOtNPukbXePRi6JmSDaY47yvYMaprKlJDd239ZM19dHjFTNCH4aADXwC6htKfs",
-	"X6DVR77AUSkTOUgrMl58ROxF7MY0scryIhbqpCneCOmqbQfsM6u0BpkN8MLDuYP3YuJpyYX1aUwR3Ljg",
-	"nLtam3PDVmCZVZQ7eZc87YbEgwqCrcVC7yO1QgMKCupDpa3EbBARkE0jRbY6YRe3afJLaK2t2/DOSvhn",
-	"PNrpqoKA60KA9iYIQnICID1kIR+xcyqSZGKKTEl58UvetTiG2a4lyDyKzpd+KopkSWUJlSUnSTBZ+Z10",
-	"3OBhC251gevdXMT8KQNZpYVdfUB56hPm1CW0NXWk3oBrUrr+/bm15XpEatOvp6fsElZofKDlUhnQDNX4",
-	"GbnAhnHmZma05KguQKUluRHZ+oq3pC+nKuLuusJK49LLmkicYdxcuqx0pJDKgvGJRy4ZzYDMTZipbFhV",
-	"jhjZaSRtiB6sYsdXJ74QxRu1D0x7vrSpS1B64eOWfTlZc67hDClQr1VeVDIHzY55KTrRxWBdMZOQHwnJ",
-	"StBGyQfGg419r7XSbr/rRZSGffP+1Qv2/MnTv37r0xhXJbBKy1MXyjz1b5z+Vo3Hj7NM5UA/kWTxEeDk",
-	"Aw1NWbAxVvAVkURz4ZacjMajMVkFJUheiuQ0eTwajx67bNA50VbkfG3clEbMXGZEM+Z1npwmPwljX7bD",
-	"0k5Hhx47rh1y7Krn0ZLbMdD3Xbi9WKsjfjQe71WDuhlT3cOiccHpiDVTl+DtMJZtXIJGa275jJKYWhRQ",
-	"npLIR76Cwpnx8Q03EArqelGuu0sSnzyGApQbSuaaumQsIhyf3rfslijT9YzlM0P3yi2+L3Di7aRzfNP8",
-	"fNtLRn+HloqSe6J4CArjZcbtPcQBgPxWBhO2NyJ0g8Ip/7NO5uwD7QYzRZoc5B2o3bGVwkUPEt3Vy3bm",
-	"f+3HxDd70H4YN0PbqGyc7wsKjcZZ/YxCw+PtEFTs0etu/wpu0dKlyH1AtDWZEMUq05NhjLqH6UrWeRMG",
-	"RctUFC672OluVLd1KlnaJvf3FYywczeBy+fGuYVhdVGFy+9GU0bC0iVTC8mWc5E5RkRjmzRzY2GTg9Kl",
-	"8A+Wa0/iSdg7Y3W4jhlBaUesccYnFIY1acaFoa7kIQjoO8SCK1ik5VyOOaKNrltmiilZS8coTW2XTcc3",
-	"upJb9UqAvU8ExzaENaDXB/k7Wi0PAdufw8IXAqz0UO7jzr2MM9e8Z5d2cBg4dmy33tNr+CKt6Ohi8BXN",
-	"e28W3OGUbmUTX3ESyaK4vb39UnTVxb1RbMr1IWjqe5m3ZOQSO7ybTVLTy+kagOiRU+3AnVn3uK7Dui/Z",
-	"RMIzU1UUauky75TrDSa9Xugql45S+QA+mYU0lFMTVCzg6hY4ezp+7OojCmWst+FQF9FMpIqoWGdO7XtY",
-	"05oFlRPaLHmdRohC8IFhru6rsQld7tSmKnIsgOe6BxsMjdx2b0lcL7ot1yS3aWfd6yOZb669HrQFdvNb",
-	"otXyt+SUnaTsN9oc/nLzv//9P7e3dFUlu3G0iZA8zCZqO/18Tr0ZZIzsFviexIxn0bMwXGjrVL+l0jnq",
-	"wdAUuT8rN4RMjQlxEynjli2Qak/S8Xi8F9PSto+ztYYZfVq301jjE+Kis04EG3T0f2/vBHxDlq23A9sv",
-	"AchsCTpquG6EkxXdpS6qbO5Sag+j3ae4v9ZsIO+1piqfmVGoGYUGmjQOVzPom9M0+JWuuLQfvVSsucPX",
-	"qwcNcvZ87f59Oyx+XTGkuij28/qDHm8HDCHVpMC4cSKM4rFV2XptQkfKi63z1IA63O0ZUqpPcXzjf9pu",
-	"9jfVx5/Of6pxGbfO/C4PFUsSzYHuHCwSAUwOHCoKI/VbZcibcOD/y5G7ypGwTPqzypIQ0Ycg7ZAeNoXJ",
-	"ZFWXo5MIoQL0PcWGv1U6Btd3iQDfG6Tyi4nm6gnNsgxGrK2RF64pp1VFnjKJfkDdqosiG/X90qYB7xs/",
-	"vanJ+VNEk9aaS31mwzhsBNQjFEtRApr1ad1NihowUG117QAJmcN16vTFkhsG13whKCCIIyhjTcmZRxC+",
-	"bZW6PAQp/qCWbfsDSnili8m80xgpDZUZtyxTxpo9SbKtKzHHN5dC5ls1WdAGYN8IzloD6QGyjVqwDxjn",
-	"OiEPkarUZhsHRtykqdJnGy2/WWXA+UbEcD7LgroEZHWXXt/9IvXX9b47YV8T5bLSpXJdre+jQi4+Ieu8",
-	"C0uNNjjn71QYRYY/yKCxAZ5+QW1TD3QpOLCjREDvAS3vQ/DHndx8T/prDSPoMp0XdFNPnSklQO4oQ6Md",
-	"w6xicE1B5RJUWdR9Sjy6Hd3g6Jm6Ai25zMIbOV4UamnOXOYmZJTy6+4f0MlySSUbAlzpr4YdY4zS5ELv",
-	"7iafmaskTa4Lc+3A8EcFNpov2tuGLiBjDW3zD5cUUqfGNoW5H7nkxcqIAUw+uN/74Zn+SuYjXvJsDqMa",
-	"Jh0RsDuSlW7Mp0qQ14vCvWqO1HQqMmh6cZtSA8/NHMAuihH9u/+SFq7tMWJ0zzcjdqJWS1aC7thBQdPu",
-	"Fw5uRy+FKZVpmkBu6+H9iSQbRYXrXaYu6ckn5u8l29rY0Va/5z/aYV/QbWhqbXalpg13DSgh1Jy19poB",
-	"yzgugtJUSBcDp0aRB7LRKMjWWYkcBX81gTqgqeQZGv6qO24cNyVHcR/hlYAidwLLhTI6Nj/7BjWHNmnT",
-	"DuBjzlcmZRquQFaQuj4YqbtB/0iftUF/B3/6tqmhbaV1m1vbGD6bWong7+vgDnhBFrSSvluP0naKOBV9",
-	"PrekUyTY45cQ3g9GoFyuQvUWNN+uW27Ljh87SNA4+t4eXfngx3xJEdOURR9IwLQfgDhkAPO8KFhb3lUv",
-	"EEYvmxK00L2rkRDmunTRUJeXf6hLvfezEde+7+Tsj8MHCsLCtUHseHLAHLy1+vutOG8z54KsXp/FY3wX",
-	"UMpeVPJOXwi5NyHVx2kSkP2nLJiwLos5Sj3befz4xv2wNS7wof2+0Sarbz9Jy6MHCEw3PQ2iPLIX8Tdf",
-	"dKKL/Spy7hdzLmdwV97ynzn70zDV50SVg1xrprXCz/nADXsZZiw1Rb8z1R7nru/+9qxxP+YLqqr1zwMc",
-	"TmehFaCmFnzbJypWcYuRCkOX9RBKrK3lCoJk/ptjlNo9VZrWU61V2TRr0U5MSWWpdOvQDDyUVpDi9s//",
-	"6UqKHkUsYem+ffin02USlsP02QEMHelSn5rlHLtTk2FHAcaKoqDOriZlqshB41PDcoXEcS9B0Cnj71Nk",
-	"bfXYJ3QCwj4BURQ1Wz0E0P9ZMqvYcg4u9bXNbq4T5z6BuoxfavFLMAymU8is209Q4WRbl13amhp8PLTg",
-	"Dkmxajz3kSCJM1Gto2QTnl1uuqa+qO5Fe+YvnL7Z9U/DSb60j/p5ydMjJqTNJqOTOsYxXvdQj/P+1ckx",
-	"L4T7ql5c+p7T4w2Mx3cbfJKy7WG1t6nUfsPxzhDyNZfEfG0N5a8XyGBBYh1f+cuFpfI1zlNRB7KpXbb3",
-	"/QP4+QgOxUNqEE7qj+7GQfid/5TuYZimWWxYnpLHwh5JoAg+ac97btbRFQL9wLCsUNllKxppW40QOmOZ",
-	"0poiJFQygEs9cN/EGlrku8bm7tj3YO89aO7R+K8D6G3te6OfmlZB5qwidUQ5nw6mZ/6jAtHvCeygWurS",
-	"2E+1dFf5FTO+s9UICGHodwKFkjPD6OM/28Dn5cWqH4Kv6xFfMxBVCLxO/UAMaCWfQT/A3uHTr53iKAEr",
-	"gJnhyx1AM5kGkP1g++Cef+2Ac2DYD3RW8+yyH3I/0+OvGXB0Y9r2SqC+InGArc/sm1T4aUFf1c5MpYvk",
-	"NDkmZ8VPtdEM37V36H7MKPXuySoSrx8FdcDtrmJJB8oFY9M6dQtWjNpTuXBI1fHXVv7OzVnEo/VPypvI",
-	"Aq9EASal2+8J1felTXeIpkjL3ea5ugHXNSyoBmyTdH0lRk/mRG/ZfpOWJpr8yVGkTrx3YmEYXJcuuyr8",
-	"ekqbdkfXWk3TSnf1eSlkPmJvZbGqc3DawipB/cY7OTmIS6rXXQR7C2+/eja3VkC55r52bkebXGe68b29",
-	"uP2/AAAA//8=",
+	"7D3/btw2mq9C6BZIi8jjcZJmtzbuDzdJt0bbTS7porhrfQFH+mbEWkOqJOXx1DBwT3MPdk9y4EdSokbU",
+	"jMaeJEWwf7SxLYmkvt+/dZtkYlkJDlyr5PQ2qaikS9Ag8bdz9Xpu/s1BZZJVmgmenCbnJKfrlKg6KwhV",
+	"5OTrr/92NH1+9HQ6SdKEmTt+r0GukzThdAnJaULNMmki4feaSciTUy1rSBOVFbCkdletQZon//uX6dHX",
+	"l7fP7o7sD0/aH/6SpIleV2ZBpSXji+TuLk1e1FIJ2T/kTwUQDjeaiDnRBZCKLoDMYC4kDB0zs0uFB1vS",
+	"mx+AL3SRnJ5Mp9PYAS5yWFZCA8/W38PaPIRrF0BzkO3iwW1H5r5wl8ii8x+pzor4a736iS6ILqgmK6qI",
+	"BJo3b9TbdX5kF9q+3Q90BmV/s2+FJFlRS/6eai3ZrNagTh00HZnYcyi6VsQglQhJ5rRUYMC+KkAXIAkl",
+	"Wa20WIIkJcz1EPhLPMQQWdCjPy7N/6ZHX7+/vJ2mz58OEMQPbMl0g4bNPfDiBobZsl4mp18Z9C4Zt7+d",
+	"NEszrmEBEtd+IyFnmYHO94znzSYV1UW7x5W5tI3agZsdfknkfJmkyTUta0jShJbs2vyLADerwY1+X9Uy",
+	"K6gyf1ewWCKXpomq5TW7pgZYmSiExD9uIiq5jEHnbc0vhg4ua7713AEzPH8WW/ydqGUGg+srvDxaEFhk",
+	"H13enqTPpgPI/hngSkUklOGDUzIXkiB4U/LVE8LmhM4UcJ0SynO82IFxSp48b28aotIV7hieeS7kkurk",
+	"NMlFPSvN+zU09eR5nKZ4vZwhSd1ZYIDS34icAb7KhYal+TcTXANHUqZVVbKMmrc7/k2ZV7wNDvAXCfPk",
+	"NPm341aUH9ur6hgXa/ZpgW7/oirBld31hShLyDTkB9v6nKuV0SO4exc/PxuhMYOMLlFQAM0KwjQsJ4lh",
+	"Mip1uf5TnOeMUE1KoEoTwQHFLRfmL5owbg8rxazciq/K3vF4v8P6dSOHPSduSZKLrF4irTbMdzBoueUi",
+	"+xsVZFnZ8IjVOEhCRi91N9hkWFzN7YD2BaIEGV+KCqR2LJCJHCLPm5NoysropSUoRRdO+vSuKk11rULp",
+	"S7MMKkNfaZLXFkqGd3+vqaRcM45XuNDvHYPi74xf05LlcdnactgvwWmavdtnxOw3yLQ5lqfJHgQkqLq0",
+	"JpkhRDWOuM2Sbg8qJV3jm9dZBioiJF9dg1wjmSNhW6LGd14ZNe5tpVNel2Wz7EyIEijvva/fJW1OHnvd",
+	"b2hJuSXS7uu2GAgFKuP6+bOkr4nTBCphraMR9xaihPGA/E6UEANjKZQeuaHRKmNvFfqCfysc4454oKJS",
+	"M4vA28jlkHrHLShhKa5H3620kONvrqtKglKjH6g5zTJRcz3yiQ0atEQRwsjhojl3+7rbmD44dwdDjgi6",
+	"5/T0FSP3F4LnDbI2hXjmLxItAZwdDUbnqcZeVhNyoQlThJalsVrWhjGNBhJzIoxtrVLzF0rmDMqcrJgu",
+	"COXEcBbVQpIv4PeUcEjJQpv/ICWlNv9BShhPCdwwpdWXaA5R4g3R7mukyc3RQhy5PxrVImmmJ+2rBTcc",
+	"sWUlpHaGXJGcJgumi3o2ycTyWGlJNT3KpP/xWBVUQn7s17TunDFI5DX1UOuKiQaz4/nZi5wIS2+QWxdB",
+	"U6P6aVkSzZagzgzwdcH4goDxbgxKSA5zyNBQ3JdSuwQUvFWMil7CnPFBMlqClix7pMxp3G2p8coZR0dt",
+	"XnP0V2hJzt9cjMVusOVh0fuSqawUqpYRHVBAiXiguaUsWr7pXG/QHb/BuhI96G0ivQu/l86CUgZkuoA1",
+	"oRKIlRYpma1JZs1QJvgZqUAqhCTLgWs2ZyAVUdpwj4X20qxyBWvISUFVASolWohJEjmWXaJRf51DXQTL",
+	"o1goGb9SZElzQDPUnmOym8yCTVIL3ih9SVFVkDtYrmPWWM1HKzT0km53WEd4V+oWjp3plaRxIsmhBMev",
+	"Q3Qy4pRDRGCDKiCBuH1QvM4lQN7EkRD4G7QRRbFhIVVAfq77KP65AE6YDeDMRc1zuzUXVsYw1URKWu+S",
+	"ajgywqjvCBtyilq9H4bKGp/Vv9u4MzYPfbOOAUR4CCtN5/NJbAVjSEMnglJzbq6lSS447LbKmTfHfRTC",
+	"v0T3dGmXczzNRQn1piop42/t08NkiUGxTcJ7xTA+Zl6aIYFRJ84tQijJmTQEdg1GwMyNEUKoujIkI53i",
+	"b6W+gdgGr9D1QPDWg3rFeC5W+OQ9I7DmlUL1tE0VB1rlLk0WkrKIRvuZ6ULU2jCHOWEDgUfqjCwF1wUG",
+	"bjZf3BOEeeUUYzRJmuDtzrrTGBVdA5URKjHOowH7/WKOxqMVFex6+9Zi2qRKc+hB2uI0rvkxZGEgtAQU",
+	"lUaAdUjIgslimGh6haS8Tfvb5ybhrvdX/tYERTY4NoJDmh8clM37o5vVk+50D3Eyl2I5UtxrcR93AjfA",
+	"h1NzsBiGLlqYdDmPLZw06B+blfCPuJJsVUZwsXG4NxXKOCgtaVWZH7foy94zvdc0TtRbsYpnI6QhL0OM",
+	"TJEVNSYthlVHmcVpIsVqrNKWNY+HdprAV0xhyL201AYJ2Ih4E7ducJd6DLewCZAX7jtMNS8lnW8lnS6o",
+	"3313fvTkq+decpujROQ2PZpf3j5/FhdTIekFsfynLvHRJLoOREbd83+HZAIkK5mRVBJo3rzIGVGFWHHr",
+	"vzoTQMPSReGX9Cbc6asgDdfCdJCOmuj7NBqiaGhn38xDJ/g1TCBR/HPFFoWOBgVKypaEzowGbIIAFi5M",
+	"K5/MMD+iUL2mpf1tbmyEa5A5y4wvw3OyMiyJgWwJSitiHJil4LA2psSScSFJzZlWY11Cf+jD+oMX3PhP",
+	"MVBw8vbbF+Tp06dfE8eqAck+m6aJtQLomqwKoYDMYMHQGPSer1HBlK8fKfKHMWeZMprSUFQ3oNnSq8+7",
+	"9HBCy9I4dk0SM6eakqqk2hCbIgqMA6gn5EIrYnx5hU5kVkB2ZfwGDsZZEBxs3qlJLmAQAcO2YLNRTCso",
+	"0fINMfCbscLf0tWPNqJsTvpjq/LjMhnpJGINoKHiwj3WMkgtcfGUgJTGqvy9piXTa7zJEMjDqCY86WEp",
+	"543PQL9e8VgKQfg/9/Dc5K4HVAasqMx3+7DtMqnbrH04xvVv0J8y0iHf6SZ0X6UNN9xDcl+5RHWXSGoF",
+	"8pRQYv69yJ0vUUm4ZqJWF/kZoVzw9VLU6pRQ3v52kYfWtnnaGEf+6m4HzOXGgzeKgqpJsw/YvZQsRQ4l",
+	"0VCWCum8LAN5qcUCKw8m5JwspKirR0ZCLmoJljWNACCrwvj5DO0WLQRRSwyyWj4xPyPnZqIuczIDshIS",
+	"ubnWxBiGhuF7DheNlsu8cfllRejcVkwwZQWXOQDmE4Uwa1Md9XqzWl5Df9nXc+LrAGxNBnKJAUagOApB",
+	"Cnptd5mJelFoQheUcbIGjTGMnK4VUYxnYNZgksyZVJr4nDj54ntq3AHyaz2dPnlOfgQGkpx8/dXfvuy/",
+	"frNvPDexhJxRxKiBP50ZB8AG7Xpuq4rn1Tey52lSsEURv3Vzi96jpbVn936y77upxK7mjhMj6EowvpHM",
+	"+wDvPP4de3dyof8T9Kib4wBwC+yExGY4VoKu5VC2agAVAU2tqM4KyF868PU1YSm4scNcQIWvZyJfY9TN",
+	"PdkNsY175ZbOg/N3z9JQewwGKJK2UUOHke4BlStbhxaJclj+uwe7oHC557Pa5UM34o+cYOjMSNZcpWih",
+	"+BqnyU6T+wpL6EJM2BO6lxxDel4zDoKpJ28x3GKObJUJEdcgu6onbi3FiWwn3FDHRfIkosxf13oH2Wxk",
+	"s1BFSFvCYrRdybQuwZqyWhCzps0v1noyFDJnCz4EL2PkqVFB+WEZ1EPYyhd37S2T7Fm79NGcMkYbEXy/",
+	"aLSoj9MzrdGen+yT+UiTa5Cqm7DfnhXx95tTpQ229z312PgLaGOKiTjBu+rCU2MpIPFjALYJQYSWQhrY",
+	"IMbscNYG49bhsU+ioRExHFwR47BEpBgD7p/xm7Vd2dkwZ6FpZ8h8Dit3ErTs/J9ylhuTCGv8/IbbjZIP",
+	"onW3CNXtBO5l3Z7K1sI5SqRbbbdN/WeX6bKXw9CYY9Rcs3JAXVOlHa34mKIRsr1i890Kwm7SFsjGDmaE",
+	"cxQaqy1lpfexGJzb4+rguddS7gSNReBF/uV277pq3KPJu3q5pFieetBAfbuDK3tuihy35d43M7WDpXoM",
+	"oz7DMVtXqRcJ5DNdwpaYdUzC9rD+FjIh82hmrEm3YV19BuwacivYfhMzlybNqMSyOaMqbUTHXLeBnDZS",
+	"VzClBSJmGyabDSfuUAfGY7O+rf2GBVMaJORtrWgXZ204dExpaJqsJNPwfdTaHAqRNo/EGNIlGape3ce4",
+	"MmcMA2+PAp/sTPtIlKm46cARA3Z4eNnq0IljtXcbjDGUtMAXcHen9lADb6KGC3Br57A+oMoiUhEhlU8k",
+	"jXjeKIPxdwdJqjF1lBaHA16jNW1OptOOhbCNAAOy6Gm8zbyih0L7hmEayYE+OGIMee+sp/TCl+aM9gT+",
+	"UZflqTGCbO8OJxq4jXqVJZnVeuNS1Izc7YGK+TaD2roi1HZijSGkQhob7qBFP9+sSVN3l5JCrMic2lKM",
+	"UiywCeAaS4KYIpngmjJugwUbmNgSGhBG1/ujx3GozxXL4WEVVxKoEntmRjclhl1iW0HWkMbwB7wdXZNU",
+	"Ug3cFaT3Lg46UWI+d+TcsONQ3rqxM4dTALLRhPsVMF0z78mNktdDmYQ00bIeqA9YUQ1ySeXVLonzc3Nj",
+	"tMrJOZObmYkGkg3j+cME77cBoGF6GMhht0ThMwUZLUuXH3X9axi/wcjQ5WA921452S5l9VxZSkpj2FmW",
+	"sAxv7ieUW04nS7omVEp2DYG3URjJ+OxvxRladq4uySCjBLuXkQ85ZCWVVjwE2Zkn03SYwDv37c7iRMj/",
+	"PoVKS3pzYZ/3m7pfT7ZwT79Qzxq7WIZmi7SopmeENsXGm3DovZ+Hr/GnjKxVtAQ1nJkNOGlPuDV8lsOc",
+	"1qVh2JpfcbHiQRrrGiSbM4zh+ovjKglH81iUg3yNA6q1snw9T05/2WHlWo/gLu3pC1ovCv3PKl43tG9z",
+	"jW9yGmml7dEYs2+3Cxf6bdN9Ne4RRMb49oCNNHJEi4SW4oNNwXt16IiVegs04rG+5hkQj/tTV7ZOHpMG",
+	"4eQxCfYjj0kIUPKYOEyTx6TtebF3OTyRx8Tgd6Sd9oDuoO6LGdcEbTBJzYmyPYOaqlYVZA/2XzbMV9uv",
+	"QQQuCC4aQCWQK6j0KfkDpHhPl+au1HUIZLR8b7AXLQ/XQtMyFurEJX5k3E41GHHOrJYSeDbCCw/XDp6L",
+	"iacVZdpVfEVwY4NzNrVWUEXWoIkWWGZ6n36YhsSDTq2tTZlvIz2ZIxq3/EulrcRsEBGQTSNFtjphl3dp",
+	"8nNorW3a8NZK+Gc82mm7L4HKkoF0JoiB5AyAO8hCPiHn2IxO2LzpDVjRrsUxznatgOdRdL50S2EkiwuN",
+	"qKwoSoLZ2p2k4waP23CrC+xPcxnzpxRktWR6/c7IU1dbKK6g7V1G9QZUotJ1zxdaV5sRqb5fj1fJFaxd",
+	"uw/WvxCjxs/QBVaEErsywS0nvtEft6SKZZs73qG+nIuIu2u7Q5StxGsicYpQdWUL+A2F1BqUq9GydXsK",
+	"eK7Com5F6mpC0E6zzUmGHrQgx9cnruHPGbWPVPt+adP/JeTSxS2HytcKKuHMUKDc6HCreQ6SHNOKdaKL",
+	"wb5swSE/Ytw1izxSDmzklZRC2vNuNqsr8sXbb1+Qr5999dcvXcXnugJSS35qQ5mn7onTX+vp9GmWiRzw",
+	"J5QsLgKcvMNbUxIcjJR0jSTRJNySk8l0MkWroAJOK5acJk8n08lTWzhbIG1F3q+Nm+IdC1sZ0dxzkSen",
+	"yQ9M6ZftbWlncs6AHdfecmynlBhLbseNbr7N3eXGvIYn0+levf5VvJdunEVjg9MRa8a3Ou8wlnVcgkZn",
+	"G9AFFjG1KMA6JZZPXLOJNePjB24gFMxPMHLdJklc8ZgRoFRd+ZYupizhuErIVXcUBKZnNF0ozCu3+L40",
+	"C28nnePb5ue7QTL6O7RUlDwQxWNQGB/n0OYhDgDk1zxYsM2IYAYFeyW1r3sdAm2PmSLDZPIO1O45suZy",
+	"AIkg24qGQe5/5W+KH/egk4duxw6s6r3hJxQbvonzo8oNj7pDULLHsE0BllQbcxfD9wHlWtXnyFbEWjde",
+	"taq100RqY0euz3RVsKwwStjdw2SnzZgpNFPy1NtpuJxtGqVLUFisap/EwnLnC2KpKg704Gkzj8vWvEqo",
+	"jNzL0Q4BZaNhQuJOsMLBAxnlWDgKaNhzMqPZ1YT81KY7sQ0eE6WVPrMdhUJekYXAA5EZFAwZPiW0VMLV",
+	"S2FDApV6Qs7VlXkLrEhFKU/5OnjrzZbbBZpPWGZipLPb11gFXeZ0zoEnv31V88ZAN8tCfkbT+mASOawH",
+	"jw1o6jHuk4Nt3TBmXBs0gD0MBwGhDoVRrtkhgo9v3U9bdWiL6w+mQXcAzZ0S+cZyJBczka8PAcXvXHaK",
+	"cr8NuoqGb608EDzzpey5EQTINVKIec+E6UirnUoWArCOULEn/Yhsrz/tj/Oj/zq6fBxrqhrSxrYQYrsy",
+	"vnD3/EsX7wgdf0RV7PB2CA5w6N2qiD2ZDCtiw6fGEySy5s20AaNK5qy0bVHWk7bq0RZ2p21X4lCnKzm3",
+	"C9hGNLM2U8R3g9rGNKMnOaxsFxjjVtujJSzFyvrJTbxL9TXaO6MvHQo/jDYKe1JHaaPpgbceVEY1PwQB",
+	"fWOwYCct4Ha2Oc6gDYsfFsLYK85XidLUdtl0fCtrvlVDBdj7QHBsE0ojJhxi9FGK1SFg+1PYsYuA5Q7K",
+	"Q9y5lz1mR5bu0g4WA8eW7TYnGY/fpBUdXQx+i+s+mAV3hIi3solrlY3UNN7d3X0quuriXgljpxzEcOR5",
+	"S0bWyHFBb5SaTk57ABI2t+bPvVn32DeQP5RsIsmSuShLsbJ18MJOROZOL3SVS0epvANXWmqdHVQT2Lpn",
+	"uwgp+Wr61HYrlkJp55EZXYQroSrCLuMCh5aSZiBl40r6on4jBB8pYhvWmwiNrWTuqyLLAua9HsAGY/Oo",
+	"3ZoFO4F7S9HCXdrZ9+aI5/29N1OoQG5/TaRY/ZqckpOU/IqHM7/c/t///O/dHRaO8G5Wa8Y4DWt72/mm",
+	"H1NvBvWbuwW+IzHlWPQsTN5pX3i/EtL4Eh1T5OGs3BAyjmM3h0gJ1WRpqPYknU6nezEtHvs42xgTOKR1",
+	"O+MEPyAuOvtEsIGv/u9tht6Nodyaq9+ekkezJZgjaGewz9ZY2bSss8I2uBxGu88xNtSYDRhL9lTl6iRL",
+	"scAQTlNUaYcduJGcDX65nYoxjF6cMrHD1/M3jXL23NChh86V/7wyOn6ax8f1Bx3eDpjQ8aRAqLIiDLOj",
+	"ddV6bUxG5qJo66kBzvXeM8Hj3+L41v203exvxqZ8OP/J4zJunblTHiqzw5oXunfqhgUwOXDiJsybb5Uh",
+	"P4Y3/kuO3FeOhPNdPqosCRF9CNIO6aEvTGZrP0cHRQhOztlTbLgaj2OwAyMR8INBKrcZawpBbIjX5l7s",
+	"cB9mP0WgRZmnhBs/gLc5pvaLK30D3k2s/NGT84eIJm1MxfzIhnE4wXBAKFasAmPWp34MJk6Owkkn3gFi",
+	"PIeb1OqLFVUEbuiScZ+Bw/pxwRcOQZiME+LqUNF+GpCAKxPKOxMd01CZUU0yobTakyRdLuA47w5ljlLl",
+	"Gz/7OKea+qnkOMTN1QLhYA1J3UBThCOheW4M2NQ4HW6+LXbXFKLMlRt76pN9Nn2YQ4YtCHZ1Y2baIrcu",
+	"Cbsp0vDGZ5X+FPm5wxFwMCV7yLNjihRQHsSGCtLTOlgaZ8zzNvvqi/1d7npViGYW7VCKaYjumu5idXx7",
+	"xXi+1YIKhkHtGznc+FzTCJ2KHzwbcZ/97tAYbY4ftTI3RpA4F/Ks94EtUiuX5UZBHw6lzvw3cRzQfTGA",
+	"+xbA0CeLqlpWwn5D6iGmy+UHpPg3YcN5j+L/ju3x6HACD8Zbmbdf4kdKDlQaNnKuWEjsLS3vQ/DHnQ5N",
+	"R/q7JC4HcGJTGvuZaEHgBpMZFYiq9IP9HLot3Zi7F+IaJKc8C+uyaFmKldpH6r7CvT4XdowxStMRt/vb",
+	"bZm6TtLkplQ3Fgy/16CjXUODc5sDMpbQjoCzpcG+QaoZz/KeclquFRvB5KO/rnZ4pr/m+YRWNCtg4mHS",
+	"EQG7I6hpbz1RAb9ZlvZRdSTmc5ZB8+UrVRkjRBUAellO8N/9t9Rwo48NRvd8MuKfSLEyGrJjfwefyHph",
+	"4Xb0kqlKqGZq+rYvZn0gyYbZCH/K1Ja+u/bMvWRbG7Pc6m//R3vbJ3RXm47rXQ0K411SbAtSZ62foEAT",
+	"ajYx0pRxm3vByeoH8g0wuNvZCR1UlxIzOqDp5x4bdvVz146bxvO4F/AtA2O5G4FlQ2gdX5N8YTSHVGkz",
+	"FOp9TtcqJRKugdeQ2mloqa3ceI8fkTV+tvnpy2aSSiut2w6rxvDpayWEv5uGcMDEbPDhpvsN9W+XiFPR",
+	"x/MmOqMiBvxhxPvBCJTydajegk9d+Q9c8U78ZJSgsfS9Par3zt3zKUVMMxznQAKm/dziIQPn52VJ2iZ/",
+	"v0EYNW8GEYRhBY+EsMZqs/jWLvrOD/z5UxbfhuMLRrHjyQE7MTamMG3Feds/EfR2ueox5cbmYw+L4Pf6",
+	"HueDCcm/TtOG5j4cSZi2vWxR6tnO48e39oetcYF37deE+6y+/U1aHj1AQqSZbBXlkb2Iv/l+MhaU1JH3",
+	"flFQvoD78pb7qPifhqk+Jqos5FozrRV+rnHBsxd+0m39EKo9zu0X1bb3Drp7PqGq2vzw2+F0lrECxFyD",
+	"G/6JLct2M1RhxmU9hBJrO/qDIJn7wjc2+M2FxP1Ea1U2I/ukFVNcaGzgPzQDj6UVQ3H71511JcWAIuaw",
+	"+h7H7PzpdBmH1Th9dgBDh9uSu2Y7y+74VQ5LAUqzssTGJZUSUeYgzVVFcmGI40GCoDPMaUiRtTMEPqAT",
+	"EE6LiqKoOeohgP7PimhBVgXYkuu2qt4XbH4AdRlPptIrUATmc8i0PQ9sZDusI821pwYXDy2pRVJsJoNN",
+	"fnFs1gsa4/ppKluw+qJ9509cNtz1T8NFPrWP+nHJ0yEmpM2mkhjnBhPqPzoU5/3rk2NaMvsN+7j0PcfL",
+	"PYzHT+tvYRBMMt3bVHrhgyT3h5CbvIHM107S+OXSMFhQ0EnXLrmwEp0mVfz+CG9D2wH82m+ltiCcoTU6",
+	"CMJv8PKhmKbZbFx9nMPCHsXHBnxcnw9UdBhXCOQjRbJSZFetaMRjNULojGRCSoyQYHbcbPXIfoF67KiX",
+	"DTa3r/0A9t6D5p5M/zqC3qjU5frj0SrwnNSojrDW2ML0zH2FK/oBrh1Ui7O6h6kWc5WfMeNbWw2BEIZ+",
+	"Z1AKvlAEv5a5DXxOXqyHIXjh7/icgShC4HX6VmJAq+gChgH2xlz93CkOC/8CmCm62gE0lUkAPgy2d/b6",
+	"5w44C4b9QKclza6GIfcTXv6cAYcZ03ZiFk6XiwNsc2U3qswtC/LaOzO1LJPT5BidFbdU75NIdshX9+uf",
+	"qXNP1pF4/SToP29PFSs6EDYYm/qSQVgTHFJqwyF1x19bu5ybtYiDPbwR3N/gW1aCSjH7PcO+0rSZEdY0",
+	"B9psnu1XsWVjQRdqWxzuOoAGKicGhzc15ZCsqdudRKYFDS7MFIGbylZXhd/Qa8s9Ma3VjC63qc8rxvMJ",
+	"ec3Lta/BaRv6GH51plOTY3CJfeLL4Gxh9mv4cCNK8nQBSwUljszyVax+LEWwnSvPG9hqo0d4w1PuJGKb",
+	"cn5MLt9d3v1/AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -158,6 +158,9 @@ func (p *People) CountSegment(ctx context.Context, r CountSegmentRequestObject) 
 		out.Customers = &n
 	}
 	for partition, at := range through {
+		if partition < 0 { // no partition of the log
+			continue
+		}
 		out.Through[strconv.Itoa(partition)] = at
 	}
 	return out, nil

@@ -18,6 +18,7 @@ type Server struct {
 	*Collecting // collection, sources, imports, ingest
 	*Directing  // directives, measurements
 	*People     // predictions, segments
+	*Persons    // what is held of one person, and its erasure
 }
 
 var _ StrictServerInterface = Server{}
@@ -25,8 +26,12 @@ var _ StrictServerInterface = Server{}
 // PublicPaths are the routes without sign-in: collection, which has write keys of its own.
 var PublicPaths = []string{"/v1/*"}
 
-// SecretPaths are the routes whose answers hold a write key, which is stored nowhere but as a hash.
-var SecretPaths = []string{"/api/operational/v1/sources", "/api/operational/v1/sources/*"}
+// CompressedPaths take gzip, as the libraries that send items may pack them.
+var CompressedPaths = []string{"/v1/*"}
+
+// SecretPaths are the routes whose answers may not be stored to be given again: they hold a write key, which is stored nowhere
+// but as a hash, or a person's data.
+var SecretPaths = []string{"/api/operational/v1/sources", "/api/operational/v1/sources/*", "/api/operational/v1/persons/*"}
 
 // BodyLimits of requests, where the default of 1 MiB does not fit.
 var BodyLimits = map[string]int64{
@@ -53,6 +58,8 @@ const (
 	actionRegister = "register_source"
 	actionImport   = "import"
 	actionDeclare  = "declare_complete"
+	actionErase    = "erase_person"
+	actionDisclose = "disclose_person"
 )
 
 // may returns fault.Denied unless the caller is signed in, belongs to the tenant, and policy allows one of the actions.

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,25 @@ func Of(k *Keys, e *contract.CustomerEvent) []Link {
 		add(k.Customer(Anonymous, e.PreviousID))
 	}
 	return links
+}
+
+// Named returns the keys of every identifier that an event names: of its customer, and of those that it links with them.
+func Named(k *Keys, e *contract.CustomerEvent) []Key {
+	keys := []Key{Key(e.CustomerKey)}
+	add := func(kind Kind, identifier string) {
+		if identifier == "" {
+			return
+		}
+		if key := k.Customer(kind, identifier); !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	if e.UserID != "" { // then the customer's key is the user's
+		add(Anonymous, e.AnonymousID)
+	}
+	add(User, e.PreviousID)
+	add(Anonymous, e.PreviousID)
+	return keys
 }
 
 func newLink(a, b Key, e *contract.CustomerEvent) Link {

@@ -45,6 +45,7 @@ type Read struct {
 	Quarantined  int64
 	NotRequested int64
 	Invalid      int64
+	Suppressed   int64 // of those that would have been set aside; ingest counts the others
 }
 
 // Pending is what rows First to Last are judged by, from before any of them was published until they are answered.
@@ -93,6 +94,8 @@ func (r *Run) add(first int64, verdicts []collect.Verdict, answers []collect.Ans
 			r.Read.Quarantined++
 		case fault.NotRequested:
 			r.Read.NotRequested++
+		case fault.Suppressed:
+			r.Read.Suppressed++
 		default:
 			r.Read.Invalid++
 		}
@@ -158,7 +161,7 @@ type Statement struct {
 // statement draws up the account: passed says that ingest has passed everything that the finished run published.
 func (r *Run) statement(o Outcomes, passed bool) Statement {
 	s := Statement{Run: *r, RowsRead: r.Next - 1, Stored: o.Stored, Duplicate: o.Duplicate, Quarantined: r.Read.Quarantined + o.Quarantined,
-		NotRequested: r.Read.NotRequested, Invalid: r.Read.Invalid, Suppressed: o.Suppressed, NotInForce: o.NotInForce,
+		NotRequested: r.Read.NotRequested, Invalid: r.Read.Invalid, Suppressed: r.Read.Suppressed + o.Suppressed, NotInForce: o.NotInForce,
 		Amount: o.Amount, ZeroAmount: o.Zero, Identical: o.Identical}
 	s.Waiting = max(0, r.Read.Published-o.rows()) // rows of a request that is not yet answered may be there already
 	if passed {

@@ -194,26 +194,19 @@ func (s *Sink) take(ctx context.Context, t *tally, records []record, at Touch, e
 	return s.o.Fences.Add(ctx, epoch, at.Partition, t.counts, nil)
 }
 
-// sift takes out what is not kept: records that cannot be read, erased customers, what was not in force.
+// sift takes out what is not kept: what names an erased customer, in whichever place; records that cannot be read; what was
+// not in force.
 func (s *Sink) sift(ctx context.Context, t *tally, records []record) ([]lake.Event, error) {
-	var customers []identity.Key
-	for i := range records {
-		if r := &records[i]; r.poison == nil && !r.late {
-			customers = append(customers, identity.Key(r.event.CustomerKey))
-		}
-	}
-	slices.Sort(customers)
-	customers = slices.Compact(customers)
-	var erased map[identity.Key]bool
-	if len(customers) > 0 {
-		var err error
-		if erased, err = s.o.Suppression.Among(ctx, s.o.Tenant, customers); err != nil {
-			return nil, err
-		}
+	erased, err := s.erased(ctx, records)
+	if err != nil {
+		return nil, err
 	}
 	fresh := make([]lake.Event, 0, len(records))
 	for i := range records {
 		switch r := &records[i]; {
+		case erased[i]:
+			t.counts.Suppressed++
+			t.outcome(&r.event, fault.Suppressed)
 		case r.poison != nil:
 			t.aside = append(t.aside, s.poisoned(r))
 			t.counts.Quarantined++
@@ -221,14 +214,37 @@ func (s *Sink) sift(ctx context.Context, t *tally, records []record) ([]lake.Eve
 		case r.late:
 			t.counts.NotInForce++
 			t.outcome(&r.event, fault.NotInForce)
-		case erased[identity.Key(r.event.CustomerKey)]:
-			t.counts.Suppressed++
-			t.outcome(&r.event, fault.Suppressed)
 		default:
 			fresh = append(fresh, r.event)
 		}
 	}
 	return fresh, nil
+}
+
+// erased reports of each record whether it names a customer who is on the suppression list. Of what cannot be read nothing is
+// known.
+func (s *Sink) erased(ctx context.Context, records []record) ([]bool, error) {
+	named := make([][]identity.Key, len(records))
+	var customers []identity.Key
+	for i := range records {
+		if e := &records[i].event.CustomerEvent; e.CustomerKey != "" {
+			named[i] = identity.Named(s.o.Keys, e)
+			customers = append(customers, named[i]...)
+		}
+	}
+	out := make([]bool, len(records))
+	if len(customers) == 0 {
+		return out, nil
+	}
+	slices.Sort(customers)
+	listed, err := s.o.Suppression.Among(ctx, s.o.Tenant, slices.Compact(customers))
+	if err != nil {
+		return nil, err
+	}
+	for i := range named {
+		out[i] = slices.ContainsFunc(named[i], func(k identity.Key) bool { return listed[k] })
+	}
+	return out, nil
 }
 
 // keep stores the events and returns the new ones.

@@ -13,10 +13,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/strata-crm/strata/operational/internal/erasure"
 	"github.com/strata-crm/strata/operational/internal/identity"
 	"github.com/strata-crm/strata/operational/internal/imports"
 	"github.com/strata-crm/strata/operational/internal/ingest"
 	"github.com/strata-crm/strata/operational/internal/lake"
+	"github.com/strata-crm/strata/operational/internal/mongostore"
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -226,15 +228,18 @@ func TestTransient(t *testing.T) {
 func TestWhatIsNotKept(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	if err := s.lake.Suppress(context.Background(), tenant, keys.Customer(identity.User, "erased"), begin); err != nil {
+	forget := erasure.Erasure{Tenant: tenant, ID: "e-1", RequestedAt: begin}
+	if _, err := mongostore.NewErasures(s.db, keys, s.options.Now).Begin(context.Background(), forget, keys.Customer(identity.User, "erased")); err != nil {
 		t.Fatal(err)
 	}
 	early, late := order("2", "ada", begin, 1), order("3", "ada", begin, 1)
 	early.ReceivedAt, late.ReceivedAt = begin.Add(-time.Millisecond), begin.Add(24*time.Hour)
 	sink := s.sink(t, s.options, 0)
-	s.apply(t, sink, 0, messages(t, 0, 0, order("1", "erased", begin, 1), early, late, order("4", "ada", begin, 1)))
-	if b := s.balance(t); b.Stored != 1 || b.Counts.Suppressed != 1 || b.Counts.NotInForce != 2 {
-		t.Errorf("the account is %+v, want 1 stored, 1 suppressed, 2 not in force", b)
+	alias := order("5", "new-name", begin, 1)
+	alias.PreviousID = "erased"
+	s.apply(t, sink, 0, messages(t, 0, 0, order("1", "erased", begin, 1), early, late, order("4", "ada", begin, 1), alias))
+	if b := s.balance(t); b.Stored != 1 || b.Counts.Suppressed != 2 || b.Counts.NotInForce != 2 {
+		t.Errorf("the account is %+v, want 1 stored, 2 suppressed, 2 not in force", b)
 	}
 	if w := s.warehouse(t); strings.Contains(w, string(keys.Customer(identity.User, "erased"))) {
 		t.Errorf("an erased customer is in the warehouse:\n%s", w)

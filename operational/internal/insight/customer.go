@@ -37,6 +37,9 @@ type Customer struct {
 	Facts      []fact.Fact       // of all identities, in any order
 }
 
+// Subject is the customer as metrics see them, with everything that is known. It sorts the facts.
+func (c *Customer) Subject() *metric.Subject { return newView(c).whole }
+
 // verified is the trust of a source that somebody vouches for.
 const verified = "verified"
 

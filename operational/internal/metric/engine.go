@@ -231,7 +231,9 @@ func (e *Engine) round(ctx context.Context) (*round, error) {
 		return nil, fmt.Errorf("touched days: %w", err)
 	}
 	for d, at := range r.touched {
-		r.last = max(r.last, d)
+		if r.last = max(r.last, d); r.first == "" || d < r.first { // whoever was the first may have been erased
+			r.first = d
+		}
 		for part, pos := range at {
 			r.latest[part] = max(r.latest[part], pos)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/attribute"
 	"github.com/strata-crm/strata/operational/internal/audience"
 	"github.com/strata-crm/strata/operational/internal/identity"
+	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/mongodb"
 )
@@ -202,6 +203,13 @@ func attributeValue(v any) any {
 
 // Since implements audience.Rows.
 func (s *Metrics) Since(ctx context.Context, position map[int]int64, f func([]attribute.Change) error) error {
+	gone, err := s.goneSince(ctx, position[metric.LinksPartition])
+	if err != nil {
+		return err
+	}
+	if err := f(gone); err != nil {
+		return err
+	}
 	changed, err := s.changedSince(ctx, position)
 	if err != nil {
 		return err
@@ -242,6 +250,22 @@ func (s *Metrics) Since(ctx context.Context, position map[int]int64, f func([]at
 	}
 	return out.flush()
 }
+
+// goneSince returns those who were erased after a position under the partition of links.
+func (s *Metrics) goneSince(ctx context.Context, position int64) ([]attribute.Change, error) {
+	var docs []suppressedDoc
+	if err := all(ctx, s.db.Collection(suppressedCollection), bson.D{{Key: "tenant", Value: s.tenant}, {Key: "gone", Value: op("$gt", position)}}, &docs); err != nil {
+		return nil, fmt.Errorf("erased customers: %w", err)
+	}
+	gone := make([]attribute.Change, len(docs))
+	for i, d := range docs {
+		gone[i].Customer = d.Customer
+	}
+	return gone, nil
+}
+
+// Moves returns how often customers were linked, parted or erased: the position under metric.LinksPartition.
+func (s *Metrics) Moves(ctx context.Context) (int64, error) { return moved(ctx, s.db, s.tenant) }
 
 // changedSince returns the identities whose profile or rows changed after the positions; of the rows, all who bought on a day
 // that changed.

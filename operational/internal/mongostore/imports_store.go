@@ -47,6 +47,7 @@ type wantedDoc struct {
 	Event      string               `bson:"event"`
 	Parameters []contract.Parameter `bson:"parameters"`
 	Asked      []contract.Asked     `bson:"asked"`
+	Uses       []collect.Use        `bson:"uses,omitempty"`
 }
 
 type problemDoc struct {
@@ -72,6 +73,7 @@ type readDoc struct {
 	Quarantined  int64 `bson:"quarantined"`
 	NotRequested int64 `bson:"notRequested"`
 	Invalid      int64 `bson:"invalid"`
+	Suppressed   int64 `bson:"suppressed,omitempty"`
 }
 
 type runDoc struct {

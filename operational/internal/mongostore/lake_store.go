@@ -202,9 +202,7 @@ func (s *Lake) Among(ctx context.Context, t contract.TenantID, customers []ident
 	for i, c := range customers {
 		ids[i] = id(t, string(c))
 	}
-	var docs []struct {
-		Customer identity.Key `bson:"customer"`
-	}
+	var docs []suppressedDoc
 	if err := all(ctx, s.suppressed, in("_id", ids), &docs); err != nil {
 		return nil, fmt.Errorf("suppression list: %w", err)
 	}
@@ -213,13 +211,6 @@ func (s *Lake) Among(ctx context.Context, t contract.TenantID, customers []ident
 		found[d.Customer] = true
 	}
 	return found, nil
-}
-
-// Suppress puts a customer on the list for good: nothing of theirs is stored any more, replays included.
-func (s *Lake) Suppress(ctx context.Context, t contract.TenantID, customer identity.Key, at time.Time) error {
-	_, err := s.suppressed.ReplaceOne(ctx, byID(id(t, string(customer))),
-		bson.D{{Key: "v", Value: version}, {Key: "tenant", Value: t}, {Key: "customer", Value: customer}, {Key: "at", Value: at}}, upsert)
-	return mongodb.Fault(err)
 }
 
 var errNoKey = errors.New("a record that is set aside needs an id")

@@ -17,12 +17,15 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/operational/internal/erasure"
 	"github.com/strata-crm/strata/operational/internal/fact"
 	"github.com/strata-crm/strata/operational/internal/identity"
 	"github.com/strata-crm/strata/operational/internal/ingest"
+	"github.com/strata-crm/strata/operational/internal/insight"
 	"github.com/strata-crm/strata/operational/internal/lake"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/profile"
+	"github.com/strata-crm/strata/operational/internal/validity"
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/mongodb"
@@ -30,8 +33,9 @@ import (
 )
 
 // TestEvaluatorsAgree: whatever is defined and however its events arrive (late, twice, out of order, of people with
-// several identities, of people erased since), three ways to one number agree with looking at the events one by one:
-// incremental, over the rows that ingest keeps; batch, over what the lake holds; and customer by customer.
+// several identities, of people who were erased before or in between), three ways to one number agree with looking at the
+// events one by one: incremental, over the rows that ingest keeps; batch, over what the lake holds; and sampled, customer by
+// customer in their random order, of whom here all are read. That a part of them comes as near as it says, see TestSampled.
 func TestEvaluatorsAgree(t *testing.T) {
 	t.Parallel()
 	zone, err := time.LoadLocation("Europe/Vienna")
@@ -46,11 +50,10 @@ func TestEvaluatorsAgree(t *testing.T) {
 		db := rapid.SampledFrom([]*mongodb.DB{plain, linked}).Draw(t, "database")
 		e := newEvents(t, db, contract.TenantID(fmt.Sprintf("e%d", n)), int(n)*partitions, zone, db == linked)
 		e.arrive(t)
-		e.erase(t)
 		if err := e.store.Settle(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		world, subjects := e.world(t), e.batch(t)
+		world, batch, sampled := e.world(t), e.batch(t), e.sampled(t)
 		cal := metric.Calendar{WeekStart: time.Weekday(rapid.IntRange(0, 6).Draw(t, "week start"))}
 		for range 6 {
 			c := drawComputation(t)
@@ -64,7 +67,7 @@ func TestEvaluatorsAgree(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for how, got := range map[string]*float64{"incremental": incremental.Value, "batch": valueOf(p, subjects, at)} {
+			for how, got := range map[string]*float64{"incremental": incremental.Value, "batch": valueOf(p, batch, at), "sampled": valueOf(p, sampled, at)} {
 				if d := gocmp.Diff(want, got, near); d != "" {
 					t.Fatalf("%+v over %+v (-truth +%s):\n%s", c, at, how, d)
 				}
@@ -119,7 +122,10 @@ type events struct {
 	zone   *time.Location
 	first  int // partition
 	all    []contract.CustomerEvent
-	erased map[string]bool // customer keys
+	random *validity.Key
+	next   [partitions]int64                 // offset
+	kept   map[string]contract.CustomerEvent // of those that have arrived, by id
+	erased map[identity.Key]bool
 }
 
 type alwaysInForce struct{}
@@ -137,7 +143,10 @@ func newEvents(t *rapid.T, db *mongodb.DB, own contract.TenantID, first int, zon
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &events{own: own, db: db, store: NewMetrics(own, db), keys: keys, zone: zone, first: first, erased: map[string]bool{}}
+	e := &events{own: own, db: db, store: NewMetrics(own, db), keys: keys, zone: zone, first: first, kept: map[string]contract.CustomerEvent{}, erased: map[identity.Key]bool{}}
+	if e.random, err = validity.NewKey(keys.Sample(), profile.Epoch); err != nil {
+		t.Fatal(err)
+	}
 	l := NewLake(db)
 	e.sink, err = ingest.New(ingest.Options{Tenant: own, Zone: zone, Keys: keys, Tx: db.Tx, Fences: NewFences(db), Lake: l, Warehouse: NewWarehouse(db, "EUR"),
 		Quarantine: l, Suppression: l, Directives: alwaysInForce{}, Imports: NewImports(db), Now: func() time.Time { return wallNoon }, Logger: slog.New(slog.DiscardHandler)})
@@ -198,7 +207,7 @@ func text(t *rapid.T, v any) json.RawMessage {
 }
 
 // arrive lets the events through ingest in an order of its own, some of them twice, a batch at a time; in between, what is
-// kept is brought up to date, as it is while a suite runs.
+// kept is brought up to date, as it is while a suite runs, and some people are erased.
 func (e *events) arrive(t *rapid.T) {
 	order := slices.Clone(e.all)
 	for range rapid.IntRange(0, 5).Draw(t, "repeats") {
@@ -207,6 +216,21 @@ func (e *events) arrive(t *rapid.T) {
 		}
 	}
 	order = rapid.Permutation(order).Draw(t, "order of arrival")
+	for part := range partitions {
+		if _, err := e.sink.Position(t.Context(), contract.TopicEvents, bus.PartitionState{Partition: e.first + part, End: 1 << 30}, "cluster-1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "erasures") {
+		n := rapid.IntRange(0, len(order)).Draw(t, "until")
+		e.ingest(t, order[:n])
+		e.erase(t, i)
+		order = order[n:]
+	}
+	e.ingest(t, order)
+}
+
+func (e *events) ingest(t *rapid.T, order []contract.CustomerEvent) {
 	logs := make([][]bus.Message, partitions)
 	for i := range order {
 		part := int(order[i].CustomerKey[0]) % partitions
@@ -215,14 +239,15 @@ func (e *events) arrive(t *rapid.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.Partition, m.Offset = e.first+part, int64(len(logs[part]))
+		m.Partition, m.Offset = e.first+part, e.next[part]
+		e.next[part]++
 		logs[part] = append(logs[part], m)
+		if !slices.ContainsFunc(e.named(&order[i]), func(k identity.Key) bool { return e.erased[k] }) {
+			e.kept[order[i].ID] = order[i]
+		}
 	}
 	size := rapid.IntRange(1, 20).Draw(t, "batch")
 	for part, log := range logs {
-		if _, err := e.sink.Position(t.Context(), contract.TopicEvents, bus.PartitionState{Partition: e.first + part, End: 1 << 30}, "cluster-1"); err != nil {
-			t.Fatal(err)
-		}
 		for batch := range slices.Chunk(log, size) {
 			if _, err := e.sink.Apply(t.Context(), contract.TopicEvents, e.first+part, batch); err != nil {
 				t.Fatal(err)
@@ -234,33 +259,56 @@ func (e *events) arrive(t *rapid.T) {
 	}
 }
 
-// erase removes everything of some identities.
-func (e *events) erase(t *rapid.T) {
-	if len(e.all) == 0 || !rapid.Bool().Draw(t, "erases") {
+// named is whom an event names.
+func (e *events) named(ev *contract.CustomerEvent) []identity.Key {
+	keys := []identity.Key{identity.Key(ev.CustomerKey)}
+	if ev.UserID != "" && ev.AnonymousID != "" {
+		keys = append(keys, e.keys.Customer(identity.Anonymous, ev.AnonymousID))
+	}
+	if ev.PreviousID != "" {
+		keys = append(keys, e.keys.Customer(identity.User, ev.PreviousID), e.keys.Customer(identity.Anonymous, ev.PreviousID))
+	}
+	return keys
+}
+
+// erase erases somebody, with all identities that what has arrived connects with the one that is named.
+func (e *events) erase(t *rapid.T, nth int) {
+	if len(e.all) == 0 {
 		return
 	}
-	key := rapid.SampledFrom(e.all).Draw(t, "erased").CustomerKey
+	key := identity.Key(rapid.SampledFrom(e.all).Draw(t, "erased").CustomerKey)
 	e.erased[key] = true
-	mine := bson.D{{Key: "tenant", Value: e.own}, {Key: "customer", Value: key}}
-	for _, c := range []string{lakeCollection, factsCollection, rowsCollection, profilesCollection} {
-		if _, err := e.db.Collection(c).DeleteMany(t.Context(), mine); err != nil {
-			t.Fatal(err)
+	for more := true; more; {
+		more = false
+		for _, ev := range e.kept {
+			if named := e.named(&ev); slices.ContainsFunc(named, func(k identity.Key) bool { return e.erased[k] }) {
+				for _, k := range named {
+					more = more || !e.erased[k]
+					e.erased[k] = true
+				}
+			}
 		}
 	}
-	for _, end := range []string{"a", "b"} {
-		if _, err := e.db.Collection(linksCollection).DeleteMany(t.Context(), bson.D{{Key: "tenant", Value: e.own}, {Key: end, Value: key}}); err != nil {
-			t.Fatal(err)
-		}
+	maps.DeleteFunc(e.kept, func(_ string, ev contract.CustomerEvent) bool { return e.erased[identity.Key(ev.CustomerKey)] })
+	store := NewErasures(e.db, e.keys, func() time.Time { return wallNoon })
+	asked := erasure.Erasure{Tenant: e.own, ID: fmt.Sprint("e-", nth), RequestedAt: wallNoon}
+	if _, err := store.Begin(t.Context(), asked, key); err != nil {
+		t.Fatal(err)
+	}
+	worker, err := erasure.NewWorker(erasure.Options{Tenant: e.own, Store: store, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := worker.Round(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
 // world is what the events say, taken one by one.
 func (e *events) world(t *rapid.T) oracle {
 	o, latest, person := oracle{profiles: map[string]row{}}, map[string]string{}, e.people()
-	for _, ev := range e.all {
-		if e.erased[ev.CustomerKey] {
-			continue
-		}
+	for _, id := range sorted(e.kept) {
+		ev := e.kept[id]
 		who, day := person[ev.CustomerKey], contract.Day(ev.Time.In(e.zone).Format(time.DateOnly))
 		_, isOrder := ev.Parameters[contract.ParamOrderTime]
 		if isOrder {
@@ -311,26 +359,13 @@ func (e *events) order(t *rapid.T, o *oracle, who string, day contract.Day, p ma
 // people tells who each key is: a name for everybody, spread along the links until nothing changes.
 func (e *events) people() map[string]string {
 	person := map[string]string{}
-	for _, ev := range e.all {
+	for _, ev := range e.kept {
 		person[ev.CustomerKey] = ev.CustomerKey
 	}
-	key := func(kind identity.Kind, name string) string { return string(e.keys.Customer(kind, name)) }
 	for range 20 {
-		for _, ev := range e.all {
-			if ev.UserID == "" || e.erased[ev.CustomerKey] {
-				continue
-			}
-			var others []string
-			if ev.AnonymousID != "" {
-				others = append(others, key(identity.Anonymous, ev.AnonymousID))
-			}
-			if ev.PreviousID != "" {
-				others = append(others, key(identity.User, ev.PreviousID), key(identity.Anonymous, ev.PreviousID))
-			}
-			for _, o := range others {
-				if e.erased[o] {
-					continue
-				}
+		for _, ev := range e.kept {
+			for _, k := range e.named(&ev) {
+				o := string(k)
 				if person[o] == "" {
 					person[o] = o
 				}
@@ -353,11 +388,7 @@ func (e *events) batch(t *rapid.T) []metric.Subject {
 	answers, profiles := map[identity.Key][]metric.SubjectAnswer{}, map[identity.Key]*profile.Profile{}
 	for i := range docs {
 		ev := e.read(t, &docs[i])
-		for _, l := range identity.Of(e.keys, &ev.CustomerEvent) {
-			if !e.erased[string(l.A)] && !e.erased[string(l.B)] {
-				links = append(links, l)
-			}
-		}
+		links = append(links, identity.Of(e.keys, &ev.CustomerEvent)...)
 		f, ok, err := fact.Of(ev, e.zone)
 		if err != nil {
 			t.Fatal(err)
@@ -376,6 +407,28 @@ func (e *events) batch(t *rapid.T) []metric.Subject {
 	}
 	rows, _ := fact.Rows(e.own, nil, orders)
 	return together(metric.PersonsOf(links), rows, answers, profiles)
+}
+
+// sampled reads every customer by their random order, as insights do.
+func (e *events) sampled(t *rapid.T) []metric.Subject {
+	w, err := NewCustomers(e.own, e.db, e.random).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []metric.Subject
+	for last := false; !last; {
+		var some []insight.Customer
+		if some, last, err = w.Next(t.Context(), 3); err != nil {
+			t.Fatal(err)
+		}
+		for i := range some {
+			out = append(out, *some[i].Subject())
+		}
+	}
+	if int64(len(out)) != w.Size() {
+		t.Fatalf("%d customers were read, and there are %d", len(out), w.Size())
+	}
+	return out
 }
 
 func (e *events) read(t *rapid.T, d *eventDoc) *lake.Event {

@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/ingest"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/mongodb"
 )
 
@@ -31,14 +33,44 @@ func (s *Metrics) Settle(ctx context.Context) error {
 	if err != nil || links+mapped == 0 {
 		return mongodb.Fault(err)
 	}
-	changed, err := s.unsettled(ctx)
-	if err != nil {
-		return err
+	for range 3 {
+		at, err := moved(ctx, s.db, s.tenant)
+		if err != nil {
+			return err
+		}
+		changed, err := s.unsettled(ctx)
+		if err != nil {
+			return err
+		}
+		if err = s.settleAll(ctx, changed, at); !errors.Is(err, errMoved) {
+			return err
+		}
 	}
+	return fault.Wrap(fault.Transient, fault.Unavailable, errMoved, "people are linked or erased faster than it can be followed")
+}
+
+// errMoved says that the links have changed since it was worked out whom they connect.
+var errMoved = errors.New("identities were linked, parted or erased meanwhile")
+
+// settleAll stores changes that were worked out at a position under the partition of links. It stops where somebody else has
+// changed links or persons since: what was deleted meanwhile must not come back.
+func (s *Metrics) settleAll(ctx context.Context, changed []resettled, at int64) error {
 	for some := range slices.Chunk(changed, settledAtOnce) {
-		if err := s.db.Tx(ctx, func(ctx context.Context) error { return s.settle(ctx, some) }); err != nil {
+		var next int64
+		err := s.db.Tx(ctx, func(ctx context.Context) (err error) {
+			now, err := moved(ctx, s.db, s.tenant)
+			if err == nil && now != at {
+				err = errMoved
+			}
+			if err == nil {
+				next, err = s.settle(ctx, some)
+			}
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("map linked identities to persons: %w", err)
 		}
+		at = next
 	}
 	return nil
 }
@@ -101,7 +133,8 @@ func (s *Metrics) wanted(ctx context.Context) (map[identity.Key]*personDoc, erro
 	return docs, mongodb.Fault(cur.Err())
 }
 
-func (s *Metrics) settle(ctx context.Context, changed []resettled) error {
+// settle stores changes, touches the days that they change, and returns the position at which it did.
+func (s *Metrics) settle(ctx context.Context, changed []resettled) (int64, error) {
 	writes, days := []mongo.WriteModel{}, map[contract.Day]bool{}
 	for _, c := range changed {
 		key := id(s.tenant, string(c.key))
@@ -114,13 +147,13 @@ func (s *Metrics) settle(ctx context.Context, changed []resettled) error {
 			continue
 		}
 		if err := s.daysOf(ctx, c.key, days); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if _, err := s.db.Collection(personsCollection).BulkWrite(ctx, writes); err != nil {
-		return fmt.Errorf("persons: %w", mongodb.Fault(err))
+		return 0, fmt.Errorf("persons: %w", mongodb.Fault(err))
 	}
-	return s.touch(ctx, sorted(days))
+	return touch(ctx, s.db, s.tenant, sorted(days))
 }
 
 // daysOf adds the days on which an identity bought or answered.
@@ -139,15 +172,46 @@ func (s *Metrics) daysOf(ctx context.Context, key identity.Key, days map[contrac
 	return nil
 }
 
-// touch marks days under the partition of links, at a position after every earlier one.
-func (s *Metrics) touch(ctx context.Context, days []contract.Day) error {
-	if len(days) == 0 {
-		return nil
+// movesDoc counts the changes under the partition of links, so that of two at once one comes after the other.
+type movesDoc struct {
+	ID       string `bson:"_id"` // tenant|links
+	V        int    `bson:"v"`
+	Position int64  `bson:"position"`
+}
+
+func movesID(t contract.TenantID) string { return id(t, "links") }
+
+// touch marks days under the partition of links, at a position after every earlier one, which it returns. It runs in a
+// transaction.
+func touch(ctx context.Context, db *mongodb.DB, t contract.TenantID, days []contract.Day) (int64, error) {
+	last, err := moved(ctx, db, t)
+	if err != nil {
+		return 0, err
 	}
-	touches := s.db.Collection(touchesCollection)
-	var docs []touchDoc
-	if err := all(ctx, touches, bson.D{{Key: "tenant", Value: s.tenant}, {Key: "partition", Value: metric.LinksPartition}}, &docs); err != nil {
-		return fmt.Errorf("touches: %w", err)
+	touches := db.Collection(touchesCollection)
+	writes, err := touchWrites(t, ingest.Changes{Touched: days, At: ingest.Touch{Partition: metric.LinksPartition, Position: last + 1}})
+	if err != nil {
+		return 0, err
+	}
+	moves := movesDoc{ID: movesID(t), V: version, Position: last + 1}
+	if _, err := touches.BulkWrite(ctx, append(writes, replacement(moves.ID, moves)), unordered()); err != nil {
+		return 0, fmt.Errorf("touch days: %w", mongodb.Fault(err))
+	}
+	return last + 1, nil
+}
+
+// moved returns the latest position under the partition of links.
+func moved(ctx context.Context, db *mongodb.DB, t contract.TenantID) (int64, error) {
+	var counted []movesDoc
+	if err := all(ctx, db.Collection(touchesCollection), byID(movesID(t)), &counted); err != nil {
+		return 0, fmt.Errorf("moves: %w", err)
+	}
+	if len(counted) > 0 {
+		return counted[0].Position, nil
+	}
+	var docs []touchDoc // of a release that did not count them
+	if err := all(ctx, db.Collection(touchesCollection), bson.D{{Key: "tenant", Value: t}, {Key: "partition", Value: metric.LinksPartition}}, &docs); err != nil {
+		return 0, fmt.Errorf("touches: %w", err)
 	}
 	last := int64(0)
 	for _, d := range docs {
@@ -155,9 +219,5 @@ func (s *Metrics) touch(ctx context.Context, days []contract.Day) error {
 			last = max(last, at)
 		}
 	}
-	writes, err := touchWrites(s.tenant, ingest.Changes{Touched: days, At: ingest.Touch{Partition: metric.LinksPartition, Position: last + 1}})
-	if err == nil {
-		_, err = touches.BulkWrite(ctx, writes, unordered())
-	}
-	return mongodb.Fault(err)
+	return last, nil
 }

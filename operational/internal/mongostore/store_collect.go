@@ -31,6 +31,7 @@ const (
 	lakeCollection        = "lake_events"
 	quarantineCollection  = "quarantine"
 	suppressedCollection  = "suppressed"
+	erasuresCollection    = "erasures"
 	logCollection         = "ingest_log"
 	fencesCollection      = "ingest_fences"
 	profilesCollection    = "profiles"
@@ -60,6 +61,11 @@ func CollectIndexes() []mongodb.Index {
 		{Collection: profilesCollection, Name: "priority", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "priority", Value: 1}}},
 		{Collection: profilesCollection, Name: "seen", Keys: seenKeys},
 		{Collection: linksCollection, Name: "seen", Keys: seenKeys},
+		{Collection: linksCollection, Name: "a", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "a", Value: 1}}},
+		{Collection: linksCollection, Name: "b", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "b", Value: 1}}},
+		{Collection: lakeCollection, Name: "customer", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "customer", Value: 1}}},
+		{Collection: suppressedCollection, Name: "gone", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "gone", Value: 1}}},
+		{Collection: erasuresCollection, Name: "open", Keys: bson.D{{Key: "open", Value: 1}, {Key: "until", Value: 1}}, Partial: bson.D{{Key: "open", Value: true}}},
 		{Collection: quarantineCollection, Name: "at", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "at", Value: -1}}},
 		{Collection: importProgress, Name: "run", Keys: bson.D{{Key: "run", Value: 1}}},
 		{Collection: importsCollection, Name: "started", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "startedAt", Value: -1}}},

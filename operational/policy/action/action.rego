@@ -11,7 +11,7 @@ allow if {
 granted := {
 	"executive": ["read"],
 	"manager": ["read", "export_people"],
-	"steward": ["read", "register_source", "import", "declare_complete", "export_people"],
+	"steward": ["read", "register_source", "import", "declare_complete", "export_people", "erase_person", "disclose_person"],
 	"collector": ["import", "declare_complete"],
 	"service": ["read"],
 }

@@ -15,3 +15,19 @@ test_nobody_denied if not action.allow with input as {"subject": "", "roles": []
 test_manager_exports_people_allowed if action.allow with input as {"subject": "mia", "roles": ["manager"], "action": "export_people"}
 
 test_executive_exports_people_denied if not action.allow with input as {"subject": "eve", "roles": ["executive"], "action": "export_people"}
+
+test_steward_erases_allowed if action.allow with input as {"subject": "sam", "roles": ["steward"], "action": "erase_person"}
+
+test_others_erase_denied if {
+	every role in ["executive", "manager", "collector", "service"] {
+		not action.allow with input as {"subject": "x", "roles": [role], "action": "erase_person"}
+	}
+}
+
+test_steward_discloses_allowed if action.allow with input as {"subject": "sam", "roles": ["steward"], "action": "disclose_person"}
+
+test_others_disclose_denied if {
+	every role in ["executive", "manager", "collector", "service"] {
+		not action.allow with input as {"subject": "x", "roles": [role], "action": "disclose_person"}
+	}
+}
