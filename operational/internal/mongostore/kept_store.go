@@ -58,12 +58,12 @@ type kept struct {
 	rows, notes             *mongo.Collection
 	fences                  *Fences
 	turn                    chan struct{} // holds one while somebody brings it up to date; whoever else wants to read waits
-	pairsAtOnce, rowsAtOnce int
+	pairsAtOnce, rowsAtOnce int           // far fewer than the points of an index that a database looks up one by one
 }
 
 func newKept(t contract.TenantID, db *mongodb.DB) *kept {
 	return &kept{tenant: t, db: db, states: db.Collection(keptCollection), buckets: db.Collection(bucketsCollection), sums: db.Collection(rollupsCollection),
-		rows: db.Collection(rowsCollection), notes: db.Collection(stirredCollection), fences: NewFences(db), turn: make(chan struct{}, 1), pairsAtOnce: 5000, rowsAtOnce: 20_000}
+		rows: db.Collection(rowsCollection), notes: db.Collection(stirredCollection), fences: NewFences(db), turn: make(chan struct{}, 1), pairsAtOnce: 2000, rowsAtOnce: 20_000}
 }
 
 // errMadeAnew says that the generation that is read or followed is not the current one any more.
