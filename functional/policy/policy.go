@@ -16,7 +16,8 @@ var Files embed.FS
 const (
 	Plan   = "plan"   // may a plan be approved
 	Trial  = "trial"  // may a metric be tried on what a plan collects
-	Action = "action" // may somebody do something over the API
+	Action = "action" // may somebody change something over the API
+	Read   = "read"   // may somebody see plans, metrics and measurements
 )
 
 // PlanInput is what the rules plan and trial read.
@@ -42,9 +43,17 @@ type ActionInput struct {
 	Action  string   `json:"action"`
 }
 
+// ReadInput is what the rule read reads.
+type ReadInput struct {
+	Subject string   `json:"subject"`
+	Roles   []string `json:"roles"`
+}
+
 // Inputs returns the closed input of every rule.
 func Inputs() map[string]policy.Input {
-	return map[string]policy.Input{Plan: policy.InputOf[PlanInput](), Trial: policy.InputOf[PlanInput](), Action: policy.InputOf[ActionInput]()}
+	return map[string]policy.Input{
+		Plan: policy.InputOf[PlanInput](), Trial: policy.InputOf[PlanInput](), Action: policy.InputOf[ActionInput](), Read: policy.InputOf[ReadInput]().PerEvent(),
+	}
 }
 
 // Canaries are decisions whose outcome is known; the service stays unready if one comes out otherwise.
@@ -66,6 +75,8 @@ func Canaries() []policy.Canary {
 		{Rule: Trial, Input: plan, Data: governance, Allow: true},
 		{Rule: Trial, Input: small, Data: governance, Allow: false},
 		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "edit_plan"}, Allow: true},
-		{Rule: Action, Input: ActionInput{"canary", []string{"collector"}, "read"}, Allow: false},
+		{Rule: Action, Input: ActionInput{"canary", []string{"collector"}, "edit_plan"}, Allow: false},
+		{Rule: Read, Input: ReadInput{"canary", []string{"executive"}}, Allow: true},
+		{Rule: Read, Input: ReadInput{"canary", []string{"collector"}}, Allow: false},
 	}
 }

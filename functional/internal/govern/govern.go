@@ -53,14 +53,21 @@ func (p Plans) decide(ctx context.Context, rule string, pl *plan.Plan, by direct
 	return contract.Decision{ID: contract.DecisionID(d.ID), Rule: "functional." + d.Rule, Bundle: d.Bundle}, d.Allowed, err
 }
 
+// Reading is the action of whoever changes nothing.
+const Reading = "read"
+
 // Gate returns the decision on calls of the API.
 func Gate(e *policy.Engine) func(context.Context, signin.Identity, string) error {
 	return func(ctx context.Context, who signin.Identity, action string) error {
-		in := rules.ActionInput{Subject: who.Subject, Roles: []string{}, Action: action}
+		roles := []string{}
 		for _, r := range who.Roles {
-			in.Roles = append(in.Roles, string(r))
+			roles = append(roles, string(r))
 		}
-		d, err := e.Decide(ctx, rules.Action, in)
+		rule, in := rules.Action, any(rules.ActionInput{Subject: who.Subject, Roles: roles, Action: action})
+		if action == Reading {
+			rule, in = rules.Read, rules.ReadInput{Subject: who.Subject, Roles: roles}
+		}
+		d, err := e.Decide(ctx, rule, in)
 		if err != nil {
 			return fmt.Errorf("decide on %s: %w", action, err)
 		}

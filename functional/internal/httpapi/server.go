@@ -12,6 +12,7 @@ import (
 
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/forecast"
+	"github.com/strata-crm/strata/functional/internal/govern"
 	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/functional/internal/playbook"
 	"github.com/strata-crm/strata/functional/internal/query"
@@ -93,7 +94,7 @@ func (s *Server) allow(ctx context.Context, action string) (signin.Identity, err
 }
 
 const (
-	read        = "read"
+	read        = govern.Reading
 	editPlan    = "edit_plan"
 	approvePlan = "approve_plan"
 	define      = "define_metric"

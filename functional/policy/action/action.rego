@@ -1,4 +1,4 @@
-# Who may do what over the functional API.
+# Who may change what over the functional API.
 package strata.functional.action
 
 default allow := false
@@ -9,12 +9,10 @@ allow if {
 }
 
 granted := {
-	"executive": ["read"],
 	"manager": [
-		"read", "edit_plan", "approve_plan", "define_metric", "review_metric", "certify_metric", "retire_metric", "try_metric",
+		"edit_plan", "approve_plan", "define_metric", "review_metric", "certify_metric", "retire_metric", "try_metric",
 	],
-	"steward": ["read", "define_metric", "review_metric", "try_metric"],
-	"service": ["read"],
+	"steward": ["define_metric", "review_metric", "try_metric"],
 }
 
 reasons contains sprintf("none of your roles may %s", [input.action]) if not allow

@@ -24,8 +24,8 @@ test_service_reviews_denied if not action.allow with input as {"subject": "s", "
 
 test_executive_edits_denied if not action.allow with input as {"subject": "eva", "roles": ["executive"], "action": "edit_plan"}
 
-test_collector_reads_denied if not action.allow with input as {"subject": "c", "roles": ["collector"], "action": "read"}
+test_collector_edits_denied if not action.allow with input as {"subject": "c", "roles": ["collector"], "action": "edit_plan"}
 
-test_nobody_denied if not action.allow with input as {"subject": "", "roles": [], "action": "read"}
+test_nobody_denied if not action.allow with input as {"subject": "", "roles": [], "action": "edit_plan"}
 
 test_unknown_action_denied if not action.allow with input as {"subject": "mia", "roles": ["manager"], "action": "drop_tables"}
