@@ -17,6 +17,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/forecast"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -60,14 +61,22 @@ type Options struct {
 type Stores struct {
 	o         Options
 	forecasts *forecast.Memo
+	records   *memory[directive.Record]     // that tiles are about
+	measured  *memory[contract.Measurement] // that tiles show
 }
+
+// How many of each are remembered; a measurement takes some kilobytes, a record up to some tens.
+const (
+	mostRecords  = 500
+	mostMeasured = 10_000
+)
 
 // New returns the stores, or an error naming what is missing.
 func New(o Options) (*Stores, error) {
 	if o.Tenant == "" || o.DB == nil || o.Outbox == nil || o.Now == nil || o.NewID == nil {
 		return nil, fault.New(fault.Internal, "", "functional stores: tenant, database, outbox, now and newID are required")
 	}
-	return &Stores{o, forecast.NewMemo()}, nil
+	return &Stores{o, forecast.NewMemo(), newMemory[directive.Record](mostRecords), newMemory[contract.Measurement](mostMeasured)}, nil
 }
 
 // now returns the wall clock at the precision that is stored.

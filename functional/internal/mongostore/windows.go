@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"context"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -48,21 +49,43 @@ func (s *Stores) windows(q query.Span) bson.D {
 	return f
 }
 
-// Windows implements query.Reader.
+// Windows implements query.Reader. Only ids and revisions are read of what is remembered at its revision.
 func (s *Stores) Windows(ctx context.Context, q query.Span) ([]contract.Measurement, error) {
-	cur, err := s.o.DB.Collection(measurements).Find(ctx, s.windows(q), options.Find().SetSort(newestFirst).SetLimit(int64(q.Limit)))
+	c := s.o.DB.Collection(measurements)
+	cur, err := c.Find(ctx, s.windows(q), options.Find().SetSort(newestFirst).SetLimit(int64(q.Limit)).SetProjection(bson.D{{Key: "revision", Value: 1}}))
 	if err != nil {
 		return nil, mongodb.Fault(err)
 	}
-	var docs []measurementDoc
-	if err := cur.All(ctx, &docs); err != nil {
+	var found []bson.Raw
+	if err := cur.All(ctx, &found); err != nil {
 		return nil, mongodb.Fault(err)
 	}
-	ms := make([]contract.Measurement, len(docs))
-	for i := range docs {
-		ms[i] = docs[i].Measurement
+	ms, at, unknown := make([]contract.Measurement, len(found)), map[string]int{}, bson.A{}
+	for i, raw := range found {
+		id, revision := raw.Lookup("_id").StringValue(), raw.Lookup("revision").AsInt64()
+		var ok bool
+		if ms[i], ok = s.measured.get(id, revision); !ok {
+			at[id], unknown = i, append(unknown, id)
+		}
 	}
-	return ms, nil
+	if len(unknown) == 0 {
+		return ms, nil
+	}
+	cur, err = c.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: unknown}}}})
+	if err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	defer cur.Close(ctx)
+	for cur.Next(ctx) {
+		var d measurementDoc
+		if err := decode(cur.Current, &d); err != nil {
+			return nil, err
+		}
+		id := cur.Current.Lookup("_id").StringValue()
+		s.measured.put(id, d.Measurement.Revision, d.Measurement)
+		ms[at[id]] = d.Measurement
+	}
+	return slices.DeleteFunc(ms, func(m contract.Measurement) bool { return m.ID == "" }), mongodb.Fault(cur.Err()) // gone in between
 }
 
 // pursuing returns the filter of the directives that pursue a goal.
@@ -72,28 +95,59 @@ func (s *Stores) pursuing(g contract.GoalID) bson.D {
 
 // Pursuing implements query.Reader. A goal has few directives: one in force, and those before it.
 func (s *Stores) Pursuing(ctx context.Context, g contract.GoalID) (directive.Record, error) {
-	cur, err := s.o.DB.Collection(directives).Find(ctx, s.pursuing(g))
+	all, err := s.remembered(ctx, s.pursuing(g))
 	if err != nil {
-		return directive.Record{}, mongodb.Fault(err)
+		return directive.Record{}, err
 	}
-	defer cur.Close(ctx)
 	var best directive.Record
-	for cur.Next(ctx) {
-		r, err := decodeRecord(cur.Current)
-		if err != nil {
-			return best, err
-		}
+	for _, r := range all {
 		if best.Strategic == nil || after(r.Strategic, best.Strategic) {
 			best = r
 		}
-	}
-	if err := cur.Err(); err != nil {
-		return best, mongodb.Fault(err)
 	}
 	if best.Strategic == nil {
 		return best, fault.New(fault.NotFound, "", "no directive pursues a goal %s", g)
 	}
 	return best, nil
+}
+
+// Of implements query.Reader.
+func (s *Stores) Of(ctx context.Context, id contract.DirectiveID) (directive.Record, error) {
+	all, err := s.remembered(ctx, bson.D{{Key: "_id", Value: s.id(string(id))}})
+	if err != nil || len(all) == 1 {
+		return append(all, directive.Record{})[0], err
+	}
+	return s.Get(ctx, id) // which says what is wrong
+}
+
+// remembered returns the records that a filter selects; only ids and versions are read of those that are remembered.
+func (s *Stores) remembered(ctx context.Context, filter bson.D) ([]directive.Record, error) {
+	c := s.o.DB.Collection(directives)
+	cur, err := c.Find(ctx, filter, options.Find().SetProjection(bson.D{{Key: "version", Value: 1}}))
+	if err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	var found []bson.Raw
+	if err := cur.All(ctx, &found); err != nil {
+		return nil, mongodb.Fault(err)
+	}
+	var all []directive.Record
+	for _, f := range found {
+		id := f.Lookup("_id").StringValue()
+		r, ok := s.records.get(id, f.Lookup("version").AsInt64())
+		if !ok {
+			raw, err := c.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Raw()
+			if err != nil {
+				return nil, mongodb.Fault(err)
+			}
+			if r, err = decodeRecord(raw); err != nil {
+				return nil, err
+			}
+			s.records.put(id, r.Version, r)
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 // after reports whether a says more of a goal's present than b: the one in force, else the newer.

@@ -162,11 +162,12 @@ type Span struct {
 
 // Reader reads what was measured, by indexes alone.
 type Reader interface {
-	// Get returns the record of a directive; NotFound if there is none.
-	Get(ctx context.Context, id contract.DirectiveID) (directive.Record, error)
+	// Of returns the record of a directive; NotFound if there is none. Nobody may change it.
+	Of(ctx context.Context, id contract.DirectiveID) (directive.Record, error)
 	// Pursuing returns the record of the directive that pursues a goal; of several the one in force, else the newest.
+	// Nobody may change it.
 	Pursuing(ctx context.Context, g contract.GoalID) (directive.Record, error)
-	// Windows returns the newest windows of a span, newest first.
+	// Windows returns the newest windows of a span, newest first. Nobody may change what they refer to.
 	Windows(ctx context.Context, s Span) ([]contract.Measurement, error)
 }
 
@@ -218,7 +219,7 @@ func (c *call) record(ctx context.Context, t *Tile) (rec directive.Record, err e
 	if t.Goal != "" {
 		rec, err = c.Pursuing(ctx, t.Goal)
 	} else {
-		rec, err = c.Get(ctx, t.Directive)
+		rec, err = c.Of(ctx, t.Directive)
 	}
 	if err == nil && (rec.Strategic == nil || rec.Plan == nil) {
 		err = fault.New(fault.Conflict, fault.NoData, "the directive has no plan yet, so nothing is measured for it")

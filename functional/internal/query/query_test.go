@@ -33,7 +33,7 @@ func record() directive.Record {
 	}
 }
 
-func (d *desk) Get(_ context.Context, id contract.DirectiveID) (directive.Record, error) {
+func (d *desk) Of(_ context.Context, id contract.DirectiveID) (directive.Record, error) {
 	d.gets++
 	if id != "sd-1" {
 		return directive.Record{}, fault.New(fault.NotFound, "", "there is no directive %s", id)
