@@ -117,6 +117,12 @@ func (c *Client) Post(ctx context.Context, path string, in, out any) error {
 	return err
 }
 
+// Ask is Post for questions, which change nothing and need not be recognised when they come again.
+func (c *Client) Ask(ctx context.Context, path string, in, out any) error {
+	_, err := c.call(ctx, http.MethodPost, path, nil, in, out)
+	return err
+}
+
 // Change is Post for what must not have changed since its ETag was read from at.
 func (c *Client) Change(ctx context.Context, at, path string, in, out any) error {
 	return c.conditional(ctx, http.MethodPost, at, path, in, out)
