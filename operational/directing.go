@@ -232,7 +232,8 @@ func (h *directing) examiner(col *collecting) (*insight.Engine, error) {
 		Zone: zone, Calendar: metric.Calendar{WeekStart: weekdays[h.c.Tenant.WeekStart]}, Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col},
 		Customers: mongostore.NewCustomers(h.c.Tenant.ID, h.d.DB, order), Records: h.insights, Sink: out, Ended: h.ended, Unparsed: col.unparsed,
-		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
+		Measured: h.measured(zone),
+		Gates:    btyd.DefaultGates(), Cadence: h.c.Cadence, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
 	})
 }
 
@@ -265,6 +266,13 @@ func (h *directing) inForce(id contract.DirectiveID) (contract.OperationalDirect
 		return contract.OperationalDirective{}, false
 	}
 	return orders[i], true
+}
+
+// measured reads what claims are compared with where a goal's target is relative to a baseline that is measured.
+func (h *directing) measured(zone *time.Location) insight.Measured {
+	return func(ctx context.Context, d *contract.OperationalDirective, o *contract.InsightOrder, from contract.Day) (*float64, error) {
+		return h.measurements.Value(ctx, contract.MeasurementIdentity(h.c.Tenant.ID, d.ID, o.Metric.ID, o.Metric.Major(), o.Scope, o.Grain, from.Start(zone)))
+	}
 }
 
 // ended reports whether a directive is known and not carried out any more.

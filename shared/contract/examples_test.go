@@ -186,10 +186,11 @@ func insight() *Insight {
 		Findings:  []Finding{{Question: VelocityOf, Verdict: Weakening, Why: "evidence_mounts", Effect: .08, Margin: .03, Band: .1, LogE: 2.9}},
 		Looks:     []Look{{N: 600, Value: .281, HalfWidth: .03}, {N: 1800, Value: .29, HalfWidth: .01}},
 		Windows:   []Shifted{{Window: october(), Effect: .08, Margin: .03}},
-		Formats:   []Left{{Format: "file", Effect: -.008, Margin: .004, Gap: .96, Share: .02, Contradicts: true}},
+		Formats:   []Left{{Format: "file", Effect: -.008, Margin: .004, Gap: .96, Share: .02, Contradicts: true, Tips: true}},
 		Tail:      &TailOf{Fall: .15, Margin: .024, Customers: 23, Spread: of(1.1)},
-		Unknown:   &Unverified{Share: .03, Tipping: of(1.67)},
+		Unknown:   &Unverified{Share: .03, Tipping: of(1.67), ToTarget: of(.4)},
 		ShelfLife: of(3.5), Alarm: true, Model: measurement().Model,
+		Base: of(.27), Target: of(.3), Direction: Up, LeftOut: BySource, Rank: &RankOf{Level: .5, Published: .28, Low: .26, High: .3},
 	}
 }
 
@@ -261,7 +262,8 @@ func operationalDirective() *OperationalDirective {
 		Constraints: constraints(), TimeZone: "Europe/Vienna", Currency: "EUR",
 		Insights: []InsightOrder{{
 			ID: "insight-1", Kind: DifferenceInsight, Metric: definition(), Scope: scope(), Against: scope(), Grain: GrainMonth, Tolerance: .05,
-			Absolute: true, LaterTolerance: .1, Until: "2027-03-31",
+			Absolute: true, LaterTolerance: .1, Until: "2027-03-31", OfLevel: true,
+			Aim: &Aim{Direction: Up, Baseline: Baseline{MeasureUntil: "2026-12-31"}, Target: Target{Relative: of(.15)}},
 		}},
 	}
 }

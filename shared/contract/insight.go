@@ -58,6 +58,16 @@ type InsightOrder struct {
 	Absolute       bool        `json:"absolute,omitempty"`       // tolerance is in the metric's unit (points, percentage points)
 	LaterTolerance float64     `json:"laterTolerance,omitempty"` // relative, for velocity; 0 means 0.1
 	Until          Day         `json:"until"`
+	OfLevel        bool        `json:"ofLevel,omitempty"` // of a difference or change: tolerance is a share of what it is from, and not of itself
+	Aim            *Aim        `json:"aim,omitempty"`     // of a claim that tells how much a goal's metric is
+}
+
+// Aim is what a goal wants of the value that is claimed: would leaving out a part of the data change whether it is reached? It is
+// no part of the claim, which stays what it is when the goal changes.
+type Aim struct {
+	Direction Direction `json:"direction"`
+	Baseline  Baseline  `json:"baseline"`
+	Target    Target    `json:"target"`
 }
 
 // InsightIdentity returns the id of a claim: a hash of tenant, operational directive, kind, metric, major version, scope,
@@ -121,6 +131,29 @@ type Insight struct {
 	ShelfLife   *float64    `json:"shelfLife,omitempty"` // windows until the value leaves its tolerance, were it to go on as it does
 	Alarm       bool        `json:"alarm,omitempty"`     // on the list of those that cannot all be true (e-BH at 10 %)
 	Model       *ModelFit   `json:"model,omitempty"`
+	Base        *float64    `json:"base,omitempty"`      // what a difference is from, where its tolerance was ordered as a share of that
+	Target      *float64    `json:"target,omitempty"`    // of the goal whose metric it tells of, as far as it is known
+	Direction   Direction   `json:"direction,omitempty"` // which side of Target is wanted
+	LeftOut     Division    `json:"leftOut,omitempty"`   // what Formats are; none: formats
+	Rank        *RankOf     `json:"rank,omitempty"`      // of a percentile; its Tolerance, and effects, margins and bands are ranks then
+}
+
+// Division is a way in which variety divides what a value rests on.
+type Division string
+
+// The divisions: by format where there are several; else by source; else by when customers came first.
+const (
+	ByFormat Division = "format"
+	BySource Division = "source"
+	ByCohort Division = "cohort"
+)
+
+// RankOf tells of a percentile, which is claimed as a rank: the share of all numbers below the published one stays what it was.
+type RankOf struct {
+	Level     float64 `json:"level"`     // 0.5 is the median
+	Published float64 `json:"published"` // in Unit
+	Low       float64 `json:"low"`       // where the allowed ranks ended when it was published, in Unit
+	High      float64 `json:"high"`
 }
 
 // Question is one of the five asked of every insight.
@@ -165,12 +198,13 @@ type Shifted struct {
 // Left is the value without the facts that came in one way. Effect and Margin are relative, or in the value's unit where the
 // tolerance is absolute.
 type Left struct {
-	Format      string  `json:"format"` // or "other", several small ones together
+	Format      string  `json:"format"` // a source or a cohort (1997, 1997-q1, 1997-01) where LeftOut says so; or "other", several small ones together
 	Effect      float64 `json:"effect"` // of leaving it out
 	Margin      float64 `json:"margin"`
 	Gap         float64 `json:"gap"`   // its own value against the whole's, relative
 	Share       float64 `json:"share"` // of the total that came in this way
 	Contradicts bool    `json:"contradicts,omitempty"`
+	Tips        bool    `json:"tips,omitempty"` // without it the value would lie on the other side of Target
 }
 
 // TailOf tells how much of a value few customers make.
@@ -183,8 +217,9 @@ type TailOf struct {
 
 // Unverified tells how much of a value comes from sources that nobody verified.
 type Unverified struct {
-	Share   float64  `json:"share"`
-	Tipping *float64 `json:"tipping,omitempty"` // by how much they would have to be wrong, relative; none where nothing is unverified
+	Share    float64  `json:"share"`
+	Tipping  *float64 `json:"tipping,omitempty"`  // by how much they would have to be wrong, relative; none where nothing is unverified
+	ToTarget *float64 `json:"toTarget,omitempty"` // the same, to bring the value to the other side of Target
 }
 
 // Check implements Payload.

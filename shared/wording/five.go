@@ -62,6 +62,9 @@ func (s sentence) band() string {
 
 // allowed writes the tolerance of the statement.
 func (s sentence) allowed() string {
+	if s.i.Rank != nil {
+		return "± " + ranks(s.i.Tolerance)
+	}
 	if s.i.Absolute {
 		return "± " + unitOf(s.i).Width(s.i.Tolerance)
 	}
@@ -79,11 +82,15 @@ func (s sentence) newcomers() string {
 
 func (s sentence) volume(v contract.Verdict) string {
 	read, published := InsightValue(s.i)+" after "+Sample(s.i), number(s.i, s.i.Published)
+	moved := unitOf(s.i).Width(math.Abs(s.i.Value - s.i.Published))
+	if s.i.Rank != nil {
+		moved = ranks(s.f.Effect)
+	}
 	switch {
 	case v == contract.Holds:
 		return fmt.Sprintf("%s; more customers like these will not take it beyond the %s allowed around the %s that was published.", read, s.allowed(), published)
 	case v == contract.Fails:
-		return fmt.Sprintf("%s, when %s was published: more data moved it by %s, and %s was allowed.", read, published, unitOf(s.i).Width(math.Abs(s.i.Value-s.i.Published)), s.allowed())
+		return fmt.Sprintf("%s, when %s was published: more data moved it by %s, and %s was allowed.", read, published, moved, s.allowed())
 	case s.f.Why == "newcomers_may_move":
 		return fmt.Sprintf("%s: exact for today, but newcomers may move it by %s, and %s is allowed.", read, s.newcomers(), s.allowed())
 	}
@@ -155,6 +162,67 @@ func Format(code string) string {
 	return strings.ReplaceAll(code, "_", " ")
 }
 
+// LeftOut names a part that variety leaves out: a format, a source, or customers of one time.
+func LeftOut(i *contract.Insight, l contract.Left) string {
+	switch {
+	case l.Format == "other" && i.LeftOut == contract.BySource:
+		return "the small sources together"
+	case l.Format == "other" && i.LeftOut == contract.ByCohort:
+		return "the small groups together"
+	case i.LeftOut == contract.BySource:
+		return "the source " + l.Format
+	case i.LeftOut == contract.ByCohort:
+		return "customers " + came(l.Format)
+	}
+	return Format(l.Format)
+}
+
+// came says when customers of a cohort came: 1997, 1997-q1, 1997-01, or until-1997 of the oldest.
+func came(cohort string) string {
+	if year, ok := strings.CutPrefix(cohort, "until-"); ok {
+		return "who came up to " + year
+	}
+	if year, quarter, ok := strings.Cut(cohort, "-q"); ok {
+		return "who came in quarter " + quarter + " of " + year
+	}
+	if month, err := time.Parse("2006-01", cohort); err == nil {
+		return "who came in " + month.Format("January 2006")
+	}
+	return "who came in " + cohort
+}
+
+// instead says what was left out where there is only one format.
+func (s sentence) instead() string {
+	switch s.i.LeftOut {
+	case contract.BySource:
+		return "All of it came in one format, so sources are left out instead. "
+	case contract.ByCohort:
+		return "All of it came in one format and from one source, so customers of one time are left out instead. "
+	}
+	return ""
+}
+
+// decision says whether leaving a part out changes on which side of the goal's target the value lies.
+func (s sentence) decision() string {
+	if s.i.Target == nil {
+		return ""
+	}
+	target := unitOf(s.i).Value(*s.i.Target)
+	var names []string
+	for _, l := range s.i.Formats {
+		if l.Tips {
+			names = append(names, LeftOut(s.i, l))
+		}
+	}
+	switch {
+	case len(names) > 0:
+		return " Without " + Listed(names) + " it would lie on the other side of the goal's target of " + target + ": the decision hangs on that."
+	case math.Abs(*s.i.Target-s.i.Value) <= s.i.HalfWidth || s.i.Rank != nil:
+		return ""
+	}
+	return " Without any of them it stays on its side of the goal's target of " + target + "."
+}
+
 // widest returns the format whose absence moves the value most.
 func (s sentence) widest() (contract.Left, bool) {
 	var w contract.Left
@@ -167,11 +235,15 @@ func (s sentence) widest() (contract.Left, bool) {
 }
 
 func (s sentence) variety(v contract.Verdict) string {
+	return s.instead() + s.leaving(v) + s.decision()
+}
+
+func (s sentence) leaving(v contract.Verdict) string {
 	w, known := s.widest()
 	name := "a format"
 	effect, margin := s.f.Effect, s.f.Margin
 	if known {
-		name = Format(w.Format)
+		name = LeftOut(s.i, w)
 		if effect == 0 {
 			effect, margin = w.Effect, w.Margin
 		}
@@ -182,6 +254,10 @@ func (s sentence) variety(v contract.Verdict) string {
 		return moves + "; " + s.band() + " is allowed."
 	case v == contract.Fails:
 		return "Leaving out " + name + " moves it by " + s.size(effect) + ", when " + s.band() + " was allowed."
+	case s.f.Why == "decision_tips":
+		return moves + "; " + s.band() + " is allowed."
+	case s.f.Why == "segment_disagrees":
+		return "Leaving out " + name + " moves it by " + s.size(effect) + ", and " + s.band() + " is allowed: it is not the same for all."
 	case s.f.Why == "format_contradicts":
 		return moves + "." + s.contradiction()
 	case s.f.Why == "unparsed_facts":
@@ -200,7 +276,7 @@ func (s sentence) contradiction() string {
 		if l.Gap < 0 {
 			sign = Minus
 		}
-		parts = append(parts, fmt.Sprintf(" %s disagree (%s%s) but weigh %s.", Name(Format(l.Format)), sign, Percent(math.Abs(l.Gap)), Percent(l.Share)))
+		parts = append(parts, fmt.Sprintf(" %s disagree (%s%s) but weigh %s.", Name(LeftOut(s.i, l)), sign, Percent(math.Abs(l.Gap)), Percent(l.Share)))
 	}
 	return strings.Join(parts, "")
 }
@@ -267,12 +343,20 @@ func (s sentence) veracity(v contract.Verdict) string {
 	case v == contract.Holds && (u == nil || u.Share == 0):
 		return "All of it comes from verified sources."
 	case u != nil && u.Tipping != nil && (v == contract.Holds || s.f.Why == "unverified_sources"):
-		return fmt.Sprintf("%s from unknown sources; they would have to be wrong by %s to change the conclusion.", from, Percent(*u.Tipping))
+		return fmt.Sprintf("%s from unknown sources; they would have to be wrong by %s to change the conclusion%s.", from, Percent(*u.Tipping), s.across())
 	case v == contract.Holds:
 		return from + " from unknown sources; without them it stays within the " + s.band() + " allowed."
 	}
 	return fmt.Sprintf("%s from unknown sources; leaving them out would move it by %s, give or take %s, so it may be more than the %s allowed.",
 		from, s.size(s.f.Effect), s.size(s.f.Margin), s.band())
+}
+
+// across says how wrong unknown sources would have to be for the value to lie on the other side of the goal's target.
+func (s sentence) across() string {
+	if s.i.Target == nil || s.i.Unknown.ToTarget == nil {
+		return ""
+	}
+	return ", and by " + Percent(*s.i.Unknown.ToTarget) + " to take it across the goal's target of " + unitOf(s.i).Value(*s.i.Target)
 }
 
 // notEnough says what is lacking to answer.

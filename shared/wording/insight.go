@@ -193,6 +193,11 @@ func withheld(i *contract.Insight) string {
 		return "it is still being examined"
 	case w.Code == fault.Validity:
 		return "its interval is still wider than half its tolerance, so it takes more customers"
+	case strings.HasSuffix(w.Item, ".distinct"):
+		return "how many different values there are cannot be told from a part of the customers: those who were not read may bring new ones. It is " +
+			"measured in full instead"
+	case strings.HasSuffix(w.Item, ".percentile"):
+		return "a percentile is claimed by its rank, and the ranks of two groups have no difference"
 	case w.Code == fault.UnsupportedFeature:
 		return "such a claim cannot be made of this metric"
 	case guards[w.Item] != "":
@@ -210,6 +215,7 @@ var guards = map[string]string{
 	"one_dominates":  "a single customer makes so much of the differences that nothing can be claimed yet",
 	"read_whole":     "so small a base must be read whole first",
 	"undefined":      "there is nothing to divide by yet",
+	"curved":         "its formula bends too much within what is still uncertain, so it takes more customers",
 	"tail_too_small": "too few customers make up its top 1 %",
 }
 
@@ -229,10 +235,26 @@ func Sample(i *contract.Insight) string {
 // Effect writes by how much a value moves, with its sign: in the unit where the insight's tolerance is, else as a share of
 // the value.
 func Effect(i *contract.Insight, v float64) string {
+	if i.Rank != nil {
+		return signedBy(v, ranks(v))
+	}
 	if i.Absolute {
 		return unitOf(i).Change(v)
 	}
 	return Signed(v)
+}
+
+// ranks writes how far a percentile lies from where it was among all numbers, without a sign.
+func ranks(v float64) string { return Decimal(100*math.Abs(v), 0, 1) + " ranks of 100" }
+
+func signedBy(v float64, text string) string {
+	switch {
+	case text == ranks(0):
+		return text
+	case v < 0:
+		return Minus + text
+	}
+	return "+" + text
 }
 
 // Signed writes a share as percent with its sign.
@@ -249,6 +271,9 @@ func Signed(v float64) string {
 
 // Margin writes half the width of an interval around an effect.
 func Margin(i *contract.Insight, v float64) string {
+	if i.Rank != nil {
+		return ranks(v)
+	}
 	if i.Absolute {
 		return unitOf(i).Width(math.Abs(v))
 	}
@@ -257,6 +282,9 @@ func Margin(i *contract.Insight, v float64) string {
 
 // Tolerance says within what an insight's value is claimed to stand.
 func Tolerance(i *contract.Insight) string {
+	if i.Rank != nil {
+		return "± " + ranks(i.Tolerance)
+	}
 	if i.Absolute {
 		return "± " + unitOf(i).Width(i.Tolerance)
 	}

@@ -325,3 +325,45 @@ func TestShelfLifePromisesNoFarDates(t *testing.T) {
 		t.Error(end, ok)
 	}
 }
+
+// TestTheDecisionAndWhatIsLeftOut: the goal's target is in the words, and so is what stands in for formats where there is one.
+func TestTheDecisionAndWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	aimed := func(i *contract.Insight) { i.Target = num(.45) }
+	by := func(d contract.Division, names ...string) func(*contract.Insight) {
+		return func(i *contract.Insight) {
+			i.LeftOut, i.Formats = d, nil
+			for n, name := range names {
+				i.Formats = append(i.Formats, contract.Left{Format: name, Effect: .01 * float64(n+1), Share: .5})
+			}
+		}
+	}
+	for want, i := range map[string]*contract.Insight{
+		"Leaving out surveys would move it by 0.8 %; 5.0 % is allowed. Without any of them it stays on its side of the goal's target of 45.0 %.": claim(
+			contract.Variety, contract.Holds, contract.Finding{Effect: .008, Band: .05}, aimed),
+		"Leaving out surveys would move it by 0.8 %; 5.0 % is allowed. Without surveys it would lie on the other side of the goal's target of 45.0 %: the decision hangs on that.": claim(
+			contract.Variety, contract.Weakening, contract.Finding{Effect: .008, Band: .05, Why: "decision_tips"}, aimed, func(i *contract.Insight) { i.Formats[0].Tips = true }),
+		"All of it came in one format, so sources are left out instead. Leaving out the source shop would move it by 2.0 %; 5.0 % is allowed.": claim(
+			contract.Variety, contract.Holds, contract.Finding{Effect: .02, Band: .05}, by(contract.BySource, "till", "shop")),
+		"All of it came in one format and from one source, so customers of one time are left out instead. Leaving out customers who came in quarter 2 of 1997 moves it by 8.0 %, " +
+			"and 5.0 % is allowed: it is not the same for all.": claim(
+			contract.Variety, contract.Weakening, contract.Finding{Effect: .08, Band: .05, Why: "segment_disagrees"}, by(contract.ByCohort, "1997-q1", "1997-q2")),
+		"3.0 % comes from unknown sources; they would have to be wrong by 167.0 % to change the conclusion, and by 40.0 % to take it across the goal's target of 45.0 %.": claim(
+			contract.Veracity, contract.Holds, contract.Finding{}, aimed, func(i *contract.Insight) { i.Unknown.ToTarget = num(.4) }),
+	} {
+		q := i.Findings[0].Question
+		if got := Sentence(q, i, time.UTC); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	for cohort, want := range map[string]string{"1997-01": "who came in January 1997", "1998": "who came in 1998", "until-1995": "who came up to 1995"} {
+		if got := LeftOut(&contract.Insight{LeftOut: contract.ByCohort}, contract.Left{Format: cohort}); got != "customers "+want {
+			t.Errorf("%s is %q", cohort, got)
+		}
+	}
+	median := &contract.Insight{State: contract.InsightPublished, Unit: contract.Money, Currency: "EUR", Published: 3589, Value: 3620, HalfWidth: 80, Tolerance: .05, Absolute: true, N: 3000, Of: 3000,
+		Rank: &contract.RankOf{Level: .5, Published: 3589}, Verdicts: contract.Verdicts{Volume: contract.Fails}, Findings: []contract.Finding{{Question: contract.Volume, Verdict: contract.Fails, Effect: .08, Band: .05}}}
+	if got := Sentence(contract.Volume, median, time.UTC); !strings.Contains(got, "moved it by 8.0 ranks of 100, and ± 5.0 ranks of 100 was allowed") {
+		t.Errorf("a median: %s", got)
+	}
+}

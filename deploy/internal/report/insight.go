@@ -98,7 +98,7 @@ func rows(q contract.Question, i *contract.Insight, zone *time.Location) []strin
 		}
 	case contract.Variety:
 		for _, f := range i.Formats {
-			rs = append(rs, fmt.Sprintf("without %s: %s ± %s (weighs %s)", wording.Format(f.Format), wording.Effect(i, f.Effect), wording.Margin(i, f.Margin), wording.Percent(f.Share)))
+			rs = append(rs, fmt.Sprintf("without %s: %s ± %s (weighs %s)", wording.LeftOut(i, f), wording.Effect(i, f.Effect), wording.Margin(i, f.Margin), wording.Percent(f.Share)))
 		}
 	case contract.Variability:
 		if t := i.Tail; t != nil {

@@ -17,8 +17,8 @@ type Claim struct {
 	Scope   *contract.Condition  `json:"scope,omitempty"`
 	Against *contract.Condition  `json:"against,omitempty"` // the other group, for a difference
 	// Tolerance of the statement, where another than the directive's is wanted. Near is for values that may lie near zero,
-	// such as differences: it is then a share of the unit's whole scale (1 of a ratio, 100 of points); a unit without a scale
-	// keeps a relative one.
+	// such as differences: it is then a share of the unit's whole scale (1 of a ratio, 100 of points), and in a unit without a
+	// scale of what the difference is from.
 	Tolerance      float64 `json:"tolerance,omitempty"`
 	Near           bool    `json:"nearZero,omitempty"`
 	LaterTolerance float64 `json:"laterTolerance,omitempty"` // relative, for velocity; 0 means 0.1
@@ -33,6 +33,7 @@ type Asked struct {
 	Against        *contract.Condition  `json:"against,omitempty"`
 	Tolerance      float64              `json:"tolerance"` // a share of the value, or of its unit where absolute
 	Absolute       bool                 `json:"absolute,omitempty"`
+	OfLevel        bool                 `json:"ofLevel,omitempty"` // of a difference: tolerance is a share of what it is from
 	LaterTolerance float64              `json:"laterTolerance,omitempty"`
 	Required       bool                 `json:"required,omitempty"` // the goal's proof rests on it
 }
@@ -44,7 +45,9 @@ const defaultTolerance = 0.05
 func Fits(k contract.InsightKind, d *contract.Definition) bool {
 	model := d.Type == contract.ModelOf
 	switch k {
-	case contract.LevelInsight, contract.ChangeInsight, contract.DifferenceInsight:
+	case contract.ChangeInsight, contract.DifferenceInsight:
+		return true
+	case contract.LevelInsight:
 		return !model
 	case contract.ForecastInsight:
 		return model
@@ -60,11 +63,13 @@ func own(k contract.InsightKind) bool {
 }
 
 // Ask returns what a plan asks for about one metric: the claims of a playbook that are about it and fit it, within the
-// goal's scope and to the directive's tolerance (relative; 0 where it has none). isOwn says that it is the goal's own.
+// goal's scope and to the directive's tolerance (relative; 0 where it has none). isOwn says that it is the goal's own. A model is
+// fitted anew for each group and window, so that its differences and changes are asked for by name only.
 func Ask(claims []Claim, d *contract.Definition, isOwn bool, scope *contract.Condition, tolerance float64) []Asked {
 	var all []Asked
 	for _, c := range claims {
-		if about := c.Metric == d.ID || c.Metric == "" && isOwn; !about || !Fits(c.Kind, d) {
+		about := c.Metric == d.ID || c.Metric == "" && isOwn && (own(c.Kind) || d.Type != contract.ModelOf)
+		if !about || !Fits(c.Kind, d) {
 			continue
 		}
 		a := Asked{Kind: c.Kind, Metric: d.ID, Scope: both(scope, c.Scope), LaterTolerance: c.LaterTolerance}
@@ -73,6 +78,7 @@ func Ask(claims []Claim, d *contract.Definition, isOwn bool, scope *contract.Con
 		}
 		a.Required = isOwn && own(c.Kind) && c.Scope == nil
 		a.Tolerance, a.Absolute = c.tolerance(d.Unit, tolerance)
+		a.OfLevel = c.Near && !a.Absolute && !own(c.Kind)
 		if !slices.ContainsFunc(all, a.same) {
 			all = append(all, a)
 		}
@@ -124,7 +130,7 @@ func (a Asked) same(b Asked) bool {
 
 // Narrows reports whether b, of an edit, asks for nothing that a does not: the same claim, as tightly or more so.
 func (a Asked) Narrows(b Asked) bool {
-	return a.same(b) && a.Absolute == b.Absolute && b.Tolerance > 0 && b.Tolerance <= a.Tolerance && tighter(b.LaterTolerance, a.LaterTolerance) &&
+	return a.same(b) && a.Absolute == b.Absolute && a.OfLevel == b.OfLevel && b.Tolerance > 0 && b.Tolerance <= a.Tolerance && tighter(b.LaterTolerance, a.LaterTolerance) &&
 		a.Required == b.Required
 }
 
@@ -140,20 +146,27 @@ func tighter(b, a float64) bool {
 	return b > 0 && b <= a
 }
 
-// Order returns the order for the claim about the metric, under an operational directive.
-func (a Asked) Order(t contract.TenantID, d contract.DirectiveID, m contract.Definition, g contract.Grain, until contract.Day) contract.InsightOrder {
-	return contract.InsightOrder{
+// Order returns the order for the claim about the metric, under an operational directive. What the goal wants goes with the
+// claim that its proof rests on.
+func (a Asked) Order(t contract.TenantID, d contract.DirectiveID, m contract.Definition, goal *contract.Goal, until contract.Day) contract.InsightOrder {
+	g := goal.Grain
+	o := contract.InsightOrder{
 		ID:   contract.InsightIdentity(t, d, a.Kind, m.ID, m.Major(), a.Scope, a.Against, g),
 		Kind: a.Kind, Metric: m, Scope: a.Scope, Against: a.Against, Grain: g, Tolerance: a.Tolerance, Absolute: a.Absolute,
-		LaterTolerance: a.LaterTolerance, Until: until,
+		LaterTolerance: a.LaterTolerance, Until: until, OfLevel: a.OfLevel,
 	}
+	if a.Required {
+		o.Aim = &contract.Aim{Direction: goal.Direction, Baseline: goal.Baseline, Target: goal.Target}
+	}
+	return o
 }
 
 // FromOrder returns what was asked by an order that this layer once gave. required are the metrics of the goal's own, with
 // the goal's scope.
 func FromOrder(o contract.InsightOrder, required map[contract.MetricID]*contract.Condition) Asked {
 	a := Asked{
-		Kind: o.Kind, Metric: o.Metric.ID, Scope: o.Scope, Against: o.Against, Tolerance: o.Tolerance, Absolute: o.Absolute, LaterTolerance: o.LaterTolerance,
+		Kind: o.Kind, Metric: o.Metric.ID, Scope: o.Scope, Against: o.Against, Tolerance: o.Tolerance, Absolute: o.Absolute, OfLevel: o.OfLevel,
+		LaterTolerance: o.LaterTolerance,
 	}
 	scope, isOwn := required[a.Metric]
 	a.Required = isOwn && own(a.Kind) && contract.Same(scope, a.Scope)

@@ -87,7 +87,7 @@ func TestOrderedAndReadBack(t *testing.T) {
 		if a.Metric == orders.ID {
 			d = orders
 		}
-		o := a.Order("main", "od-1", d, contract.GrainMonth, "1998-06-30")
+		o := a.Order("main", "od-1", d, &contract.Goal{Grain: contract.GrainMonth}, "1998-06-30")
 		if o.ID != contract.InsightIdentity("main", "od-1", a.Kind, d.ID, 1, a.Scope, a.Against, contract.GrainMonth) || ids[o.ID] {
 			t.Errorf("%s of %s: id %s", a.Kind, a.Metric, o.ID)
 		}
@@ -167,5 +167,25 @@ func TestLabelled(t *testing.T) {
 	}
 	if got := Labelled(contract.Insight{Metric: "other", Label: "as it came"}, labels).Label; got != "as it came" {
 		t.Error(got)
+	}
+}
+
+// TestDifferencesOfModels: they are asked for by name, to a share of what they are from; and what a goal wants goes with the claim
+// that its proof rests on, and with no other.
+func TestDifferencesOfModels(t *testing.T) {
+	t.Parallel()
+	claims := []Claim{
+		{Kind: contract.ForecastInsight}, {Kind: contract.ChangeInsight, Near: true},
+		{Metric: value.ID, Kind: contract.DifferenceInsight, Near: true, Tolerance: .05, Scope: when("orders", contract.Gte, 3), Against: when("orders", contract.Lt, 3)},
+	}
+	asked := Ask(claims, &value, true, nil, .1)
+	if len(asked) != 2 || !asked[1].OfLevel || asked[1].Absolute || asked[1].Tolerance != .05 {
+		t.Fatalf("asked for: %+v", asked)
+	}
+	target := 5.
+	goal := &contract.Goal{Grain: contract.GrainMonth, Direction: contract.Up, Target: contract.Target{Value: &target}}
+	own, other := asked[0].Order("main", "od-1", value, goal, "1998-06-30"), asked[1].Order("main", "od-1", value, goal, "1998-06-30")
+	if own.Aim == nil || *own.Aim.Target.Value != target || own.Aim.Direction != contract.Up || other.Aim != nil || !other.OfLevel {
+		t.Errorf("ordered: %+v and %+v", own, other)
 	}
 }

@@ -31,7 +31,7 @@ func Orders(tenant contract.TenantID, p *Plan, d *contract.StrategicDirective) [
 		}
 		for _, a := range part.Insights {
 			if m, ok := part.metric(a.Metric); ok {
-				o.Insights = append(o.Insights, a.Order(tenant, o.ID, m.Definition, d.Goal.Grain, contract.DayOf(d.Expires, zone)))
+				o.Insights = append(o.Insights, a.Order(tenant, o.ID, m.Definition, &d.Goal, contract.DayOf(d.Expires, zone)))
 			}
 		}
 		orders = append(orders, o)

@@ -20,9 +20,12 @@ type claim struct {
 	shape     metric.Shape
 	calendar  metric.Calendar
 	zone      *time.Location
-	num, den  []int64 // weights of a customer's vector
+	num, den  []int64 // weights of a customer's vector, of a quotient
 	scale     float64 // of Σnum/Σden; for a total, of the mean over the base
 	form      form
+	target    *float64 // of the goal
+	base      *float64 // what a difference is from, where the tolerance is a share of that
+	quantile  *float64 // of a percentile, that the shares are taken below
 	tolerance validity.Tolerance
 	later     float64
 	entity    contract.Entity
@@ -75,27 +78,61 @@ func (c *claim) check() *contract.Reason {
 		}
 	}
 	kind := c.order.Kind
-	if (kind == contract.ForecastInsight) != (c.shape.Form == metric.Model) {
-		return unsupported(string(kind) + "." + string(c.shape.Form))
-	}
-	if kind == contract.ForecastInsight {
+	what := string(kind) + "." + string(c.shape.Form)
+	switch model := c.shape.Form == metric.Model; {
+	case kind == contract.ForecastInsight && !model, model && (kind == contract.LevelInsight || kind == contract.MoverInsight):
+		return unsupported(what)
+	case model:
 		return checkForecast(c.order.Metric.Model)
+	case kind == contract.MoverInsight && (c.order.Metric.Dimension == "" || c.shape.Form != metric.Quotient):
+		return unsupported(what)
+	case c.shape.Form == metric.Distinct:
+		return unsupported(what) // of values that nobody read a sample says nothing
+	case c.shape.Form == metric.Percentile && kind != contract.LevelInsight:
+		return unsupported(what) // the statement is about ranks, and those of two groups have no difference
 	}
-	if kind == contract.MoverInsight && (c.order.Metric.Dimension == "" || c.shape.Form != metric.Quotient) {
-		return unsupported(string(kind) + "." + string(c.shape.Form))
+	c.figure()
+	return nil
+}
+
+// figure chooses how sums become the value, in whole numbers where the weights allow it.
+func (c *claim) figure() {
+	c.form.double = c.double()
+	switch c.shape.Form {
+	case metric.Percentile:
+		c.form.figure, c.tolerance = rank{c.shape.Level}, c.ranks()
+	case metric.Quotient, metric.Total:
+		if c.weigh() {
+			c.form.figure = quotient{c.scale}
+			return
+		}
+		fallthrough
+	default:
+		unit := 1.
+		if c.fixed = fractional(&c.order.Metric, c.entity); c.fixed {
+			unit = validity.Float(1)
+		}
+		c.form.figure = smooth{f: c.programs[0].Of, components: c.shape.Width, customers: unit}
 	}
-	if c.shape.Form != metric.Quotient && c.shape.Form != metric.Total {
-		return unsupported(string(kind) + "." + string(c.shape.Form))
+}
+
+// levelled takes a tolerance that was ordered as a share of what a difference is from.
+func (c *claim) levelled(base float64) {
+	if c.order.OfLevel && c.double() && !math.IsNaN(base) {
+		size := c.order.Tolerance
+		if !(size > 0) {
+			size = defaultRelative
+		}
+		c.base, c.tolerance = &base, validity.Tolerance{Size: size * math.Abs(base), Absolute: true}
 	}
-	return c.weigh()
 }
 
 func unsupported(what string) *contract.Reason {
 	return &contract.Reason{Code: fault.UnsupportedFeature, Item: "insight." + what}
 }
 
-// weigh turns the shape's weights into whole numbers, so that sums over customers are exact.
-func (c *claim) weigh() *contract.Reason {
+// weigh turns the shape's weights into whole numbers, so that sums over customers are exact; false if it cannot.
+func (c *claim) weigh() bool {
 	var numScale, denScale float64
 	var ok, too bool
 	c.num, numScale, ok = whole(c.shape.Num)
@@ -104,15 +141,14 @@ func (c *claim) weigh() *contract.Reason {
 		c.den, denScale, too = whole(c.shape.Den)
 	}
 	if !ok || !too {
-		return unsupported("weights")
+		return false
 	}
 	c.scale = c.shape.Scale * denScale / numScale
 	c.fixed = fractional(&c.order.Metric, c.entity)
 	if c.fixed && c.den == nil {
 		c.scale = c.scale * validity.Float(1)
 	}
-	c.form = form{scale: c.scale, double: c.double()}
-	return nil
+	return true
 }
 
 // whole multiplies weights until they are whole numbers.
@@ -144,7 +180,20 @@ func entityOf(d *contract.Definition) contract.Entity {
 }
 
 // double reports whether the value is a difference of two.
-func (c *claim) double() bool { return c.order.Kind != contract.LevelInsight }
+func (c *claim) double() bool {
+	return c.order.Kind != contract.LevelInsight && c.order.Kind != contract.ForecastInsight
+}
+
+// fitted reports whether the value is a model's.
+func (c *claim) fitted() bool { return c.shape.Form == metric.Model }
+
+// bounded reports whether the value has fixed bounds, whatever one customer does.
+func (c *claim) bounded() bool {
+	return c.shape.Bounded && !c.curved() || c.ranked()
+}
+
+// curved reports whether the value is another function of sums than a quotient.
+func (c *claim) curved() bool { _, is := c.form.figure.(smooth); return is }
 
 // pinned reports whether the claim is about the windows of its publication for ever, and not about the latest one.
 func (c *claim) pinned() bool {
@@ -152,10 +201,16 @@ func (c *claim) pinned() bool {
 }
 
 // total reports whether the value is a sum over customers.
-func (c *claim) total() bool { return c.shape.Form == metric.Total }
+func (c *claim) total() bool { return c.shape.Form == metric.Total && !c.curved() }
 
-// money reports whether customers add money, which a cap may bound.
+// money reports whether customers add money.
 func (c *claim) money() bool { return c.order.Metric.Unit == contract.Money }
+
+// capped reports whether what customers add may be bounded by a cap: money that is summed.
+func (c *claim) capped() bool {
+	_, is := c.form.figure.(quotient)
+	return is && c.money()
+}
 
 // windowed reports whether the value is over a window, rather than over everything up to its end.
 func (c *claim) windowed() bool {
@@ -217,7 +272,10 @@ func (c *claim) values() []contract.ParameterName {
 }
 
 // term is what a customer adds to one of the claim's quotients in a window, and their key of its dimension.
-func (c *claim) term(s *metric.Subject, program int, at metric.Span) (t validity.Term, key string, err error) {
+func (c *claim) term(s *metric.Subject, program int, at metric.Span) (t term, key string, err error) {
+	if c.ranked() {
+		return placed(c.quantile, values(c.programs[program], s, at)), "", nil
+	}
 	z, key, in := c.programs[program].Contribution(s, at)
 	if c.total() {
 		t.Den = 1
@@ -232,12 +290,26 @@ func (c *claim) term(s *metric.Subject, program int, at metric.Span) (t validity
 				return t, key, err
 			}
 		}
+		t.add(c, i, units)
+	}
+	return t, key, nil
+}
+
+// add adds what component i of a customer's vector is worth.
+func (t *term) add(c *claim, i int, units int64) {
+	switch {
+	case !c.curved():
 		t.Num += c.num[i] * units
 		if c.den != nil {
 			t.Den += c.den[i] * units
 		}
+	case i == 0:
+		t.Num = units
+	case i == 1:
+		t.Den = units
+	default:
+		t.more = append(t.more, units)
 	}
-	return t, key, nil
 }
 
 // spans are the windows that the value's quotients are over.
@@ -255,13 +327,13 @@ func (c *claim) spans(at metric.Span) []metric.Span {
 func (c *claim) program(quotient int) int { return min(quotient, len(c.programs)-1) }
 
 // nothing is what a customer without facts adds.
-func (c *claim) nothing() []validity.Term {
-	t := validity.Term{}
+func (c *claim) nothing() []term {
+	t := term{}
 	if c.total() {
 		t.Den = 1
 	}
 	if c.double() {
-		return []validity.Term{t, t}
+		return []term{t, t}
 	}
-	return []validity.Term{t}
+	return []term{t}
 }

@@ -44,7 +44,7 @@ func (c *Customer) Subject() *metric.Subject { return newView(c).whole }
 const verified = "verified"
 
 // origin is how a fact or a value came.
-type origin struct{ format, trust string }
+type origin struct{ format, trust, source string }
 
 // view is a customer and what is left of them without some facts.
 type view struct {
@@ -86,7 +86,7 @@ func (v *view) build(keep func(origin) bool) *metric.Subject {
 	s := &metric.Subject{Customer: v.c.Key}
 	var orders []fact.Fact
 	for _, f := range v.c.Facts {
-		if !keep(origin{f.Format, f.Trust}) {
+		if !keep(origin{f.Format, f.Trust, string(f.Source)}) {
 			continue
 		}
 		switch f.Kind {
@@ -110,7 +110,7 @@ func (v *view) profile(keep func(origin) bool) map[contract.ParameterName]json.R
 	known := map[contract.ParameterName][]metric.Known{}
 	for _, p := range v.c.Profiles {
 		for name, x := range p.Values {
-			if keep(origin{x.Format, x.Trust}) {
+			if keep(origin{x.Format, x.Trust, string(x.Source)}) {
 				known[name] = append(known[name], metric.Known{Value: x.Value, At: x.At, Source: x.Source, Event: x.Event})
 			}
 		}
@@ -132,16 +132,18 @@ func (v *view) origins(rests func(kind fact.Kind) bool, on []contract.ParameterN
 	}
 	for i := range v.c.Facts {
 		if f := &v.c.Facts[i]; rests(f.Kind) {
-			add(origin{f.Format, f.Trust})
+			add(origin{f.Format, f.Trust, string(f.Source)})
 		}
 	}
 	for _, p := range v.c.Profiles {
 		for name, x := range p.Values {
 			if on == nil || slices.Contains(on, name) {
-				add(origin{x.Format, x.Trust})
+				add(origin{x.Format, x.Trust, string(x.Source)})
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b origin) int { return cmp.Or(cmp.Compare(a.format, b.format), cmp.Compare(a.trust, b.trust)) })
+	slices.SortFunc(out, func(a, b origin) int {
+		return cmp.Or(cmp.Compare(a.format, b.format), cmp.Compare(a.trust, b.trust), cmp.Compare(a.source, b.source))
+	})
 	return out
 }

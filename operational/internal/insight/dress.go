@@ -41,6 +41,16 @@ func (l *look) dress(c *claim, at metric.Span) contract.Insight {
 	i.Published, i.Value, i.HalfWidth, i.Republished, i.Verdicts = s.Published, finite(l.now.Value), finite(l.half), s.Republished, s.Verdicts
 	i.PublishedAt, i.Group, i.Findings, i.Looks, i.Windows = l.st.PublishedAt, l.st.Group, l.findings, l.looks, l.st.Windows
 	i.Formats, i.Tail, i.Unknown, i.AboveCap, i.Model = l.formats, l.tail, l.unknown, l.aboveCap, l.model
+	i.Base, i.Target, i.LeftOut = l.st.Base, c.target, l.leftOut
+	if c.target != nil {
+		i.Direction = c.order.Aim.Direction
+	}
+	if i.LeftOut == contract.ByFormat {
+		i.LeftOut = ""
+	}
+	if l.st.Rank != nil {
+		i.Published, i.Value, i.Rank = l.st.Rank.Published, l.number, l.st.Rank
+	}
 	if w := over(c, l, at); w != nil {
 		window := w.Window(c.zone)
 		i.Window = &window
@@ -65,7 +75,7 @@ func over(c *claim, l *look, at metric.Span) *metric.Span {
 	switch {
 	case c.pinned():
 		return &l.st.At
-	case c.order.Kind != contract.ForecastInsight && c.windowed():
+	case !c.fitted() && c.windowed():
 		return &at
 	}
 	return nil

@@ -54,6 +54,7 @@ type Options struct {
 	Ended func(ctx context.Context, id contract.DirectiveID) (bool, error)
 	// Unparsed returns the share of facts that could not be read.
 	Unparsed func(ctx context.Context) (float64, error)
+	Measured Measured
 	Gates    btyd.Gates
 	Cadence  time.Duration // how often at most a window is looked at again
 	Now      func() time.Time
@@ -71,8 +72,8 @@ type Engine struct {
 // New returns an engine, or an error naming what is missing.
 func New(o Options) (*Engine, error) {
 	if o.Zone == nil || o.Orders == nil || o.Complete == nil || o.Positions == nil || o.Customers == nil || o.Records == nil || o.Sink == nil ||
-		o.Ended == nil || o.Unparsed == nil || o.Cadence <= 0 || o.Now == nil || o.Logger == nil {
-		return nil, errors.New("insight engine: zone, orders, complete, positions, customers, records, sink, ended, unparsed, cadence, now and logger are required")
+		o.Ended == nil || o.Unparsed == nil || o.Measured == nil || o.Cadence <= 0 || o.Now == nil || o.Logger == nil {
+		return nil, errors.New("insight engine: zone, orders, complete, positions, customers, records, sink, ended, unparsed, measured, cadence, now and logger are required")
 	}
 	return &Engine{o: o, wake: make(chan struct{}, 1)}, nil
 }

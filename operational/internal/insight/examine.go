@@ -3,6 +3,7 @@ package insight
 import (
 	"cmp"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/strata-crm/strata/operational/internal/validity"
@@ -29,6 +30,11 @@ func (g *gather) examine(l *look, limit *int64, unparsed float64) error {
 	l.half = l.now.Today(validity.Holding())
 	if j > 0 {
 		l.half = l.now.Today(validity.Holding().Spend(j))
+	}
+	if g.c.ranked() {
+		if l.number, l.half, err = g.number(g.numbers(), l.half); err != nil {
+			return err
+		}
 	}
 	l.aboveCap = g.aboveCap(limit)
 	l.looks = g.funnel(limit)
@@ -75,44 +81,58 @@ func (g *gather) variety(l *look, limit *int64, unparsed float64, j int) (validi
 		// Every way adds its part to a sum: leaving one out tells how large it is and nothing of whether the others agree.
 		return validity.Finding{Verdict: contract.NotEnoughData, Reason: sumOfFormats, Band: g.c.tolerance.Size}, nil
 	}
-	groups, err := g.formatGroups()
+	var rows []*row
+	for i := range g.rows {
+		if g.rows[i].counts {
+			rows = append(rows, &g.rows[i])
+		}
+	}
+	d, err := g.divide(rows)
 	if err != nil {
 		return validity.Finding{}, err
 	}
-	return g.varied(l, groups, unparsed, j, func(keep func(origin) bool) (validity.Estimate, error) { return g.without(l, limit, keep) }, g.share)
+	return g.varied(l, d, unparsed, j, func(k keep) (validity.Estimate, error) { return g.without(l, limit, k) }, func(group uint64) float64 { return g.share(d, group) })
 }
 
 // sumOfFormats is why variety is not asked of a sum.
 const sumOfFormats validity.Reason = "sum_of_formats"
 
-// varied asks for the variety of formats, given how far the value moves when some are kept, and which share each holds.
-func (g *gather) varied(l *look, groups []validity.FormatGroup, unparsed float64, j int,
-	left func(keep func(origin) bool) (validity.Estimate, error), share func(formats uint64) float64) (validity.Finding, error) {
+// varied asks for the variety of a division, given how far the value moves when some is kept, and which share each group holds.
+func (g *gather) varied(l *look, d division, unparsed float64, j int,
+	left func(k keep) (validity.Estimate, error), share func(group uint64) float64) (validity.Finding, error) {
+	if len(d.groups) < 2 {
+		return validity.Variety(nil, unparsed, g.c.tolerance.Size, math.NaN(), j).Finding, nil
+	}
 	var formats []validity.Format
 	shown := true
-	for _, group := range groups {
-		without, err := left(func(o origin) bool { return group.Formats&(1<<g.format(o.format)) == 0 })
+	for _, group := range d.groups {
+		ownKeep, rest := g.parts(d, group)
+		without, err := left(rest)
 		if err != nil {
 			return validity.Finding{}, err
 		}
 		without.Peak = l.now.Peak
-		own, err := left(func(o origin) bool { return group.Formats&(1<<g.format(o.format)) != 0 })
+		own, err := left(ownKeep)
 		if err != nil {
 			return validity.Finding{}, err
 		}
 		formats = append(formats, validity.Format{Name: nameOf(group), Without: without, Own: own})
 		shown = shown && group.Shown()
 	}
-	found := validity.Variety(formats, unparsed, g.c.tolerance.Size, math.NaN(), j)
+	found := validity.Variety(formats, unparsed, g.c.tolerance.Size, g.toTarget(l.now), j)
+	l.leftOut = d.by
 	for i, f := range found.Formats {
-		if groups[i].Shown() {
+		if d.groups[i].Shown() {
 			l.formats = append(l.formats, contract.Left{Format: f.Name, Effect: finite(f.Effect), Margin: finite(f.Margin), Gap: finite(f.Gap),
-				Share: share(groups[i].Formats), Contradicts: f.Contradicts})
+				Share: share(d.groups[i].Formats), Contradicts: f.Contradicts, Tips: f.Tips})
 		}
 	}
 	slices.SortFunc(l.formats, func(a, b contract.Left) int { return cmp.Compare(a.Format, b.Format) })
 	if !shown {
 		found.Effect, found.Margin, found.LogE = 0, 0, 0
+	}
+	if d.by == contract.ByCohort && found.Verdict == contract.Fails {
+		found.Verdict, found.Reason, found.LogE = contract.Weakening, validity.Segment, 0
 	}
 	return found.Finding, nil
 }
@@ -124,18 +144,8 @@ func nameOf(g validity.FormatGroup) string {
 	return "other"
 }
 
-func (g *gather) formatGroups() ([]validity.FormatGroup, error) {
-	uses := make([]uint64, 0, len(g.rows))
-	for i := range g.rows {
-		if g.rows[i].counts {
-			uses = append(uses, g.rows[i].uses)
-		}
-	}
-	return validity.GroupFormats(g.formats, uses)
-}
-
 // without is how far the value moves when only facts that are kept count.
-func (g *gather) without(l *look, limit *int64, keep func(origin) bool) (validity.Estimate, error) {
+func (g *gather) without(l *look, limit *int64, k keep) (validity.Estimate, error) {
 	m, err := validity.NewMoments(2 * g.c.form.width())
 	if err != nil {
 		return validity.Estimate{}, err
@@ -146,28 +156,38 @@ func (g *gather) without(l *look, limit *int64, keep func(origin) bool) (validit
 		if !r.counts {
 			continue
 		}
-		p, err := g.left(r, keep)
+		p, err := g.left(r, k)
 		if err != nil {
 			return validity.Estimate{}, err
 		}
-		z := append(vector(g.terms(r.whole, limit)), vector(g.terms(p, limit))...)
+		z := g.c.form.numbers(g.c.form.numbers(nil, g.terms(r.whole, limit)), g.terms(p, limit))
 		vectors = append(vectors, z)
 		if err := m.Add(z); err != nil {
 			return validity.Estimate{}, err
 		}
 	}
-	e, coef := g.form().effect(m, g.of(), l.now.Bounded, g.c.tolerance.Absolute)
-	e.Peak = validity.Linear{Coef: coef}.Peak(vectors)
+	f := g.form()
+	e, coef := f.effect(m, g.of(), l.now.Bounded, g.c.tolerance.Absolute)
+	e.Peak = peakOf(coef, f.centre(coef, means(m)), vectors)
 	return e, nil
 }
 
-// left is what a customer adds when only facts that are kept count.
-func (g *gather) left(r *row, keep func(origin) bool) (part, error) {
-	if r.mixed != nil {
-		return g.part(r.mixed.with(keep))
+// peakOf is the largest share of one customer in the variance of an influence with a mean of middle.
+func peakOf(coef []float64, middle float64, vectors [][]int64) float64 {
+	psi := make([]float64, len(vectors))
+	for i, z := range vectors {
+		psi[i] = validity.Linear{Coef: coef}.At(z) - middle
 	}
-	if keep(g.only(r)) {
+	return validity.Peak(psi)
+}
+
+// left is what a customer adds when only facts that are kept count.
+func (g *gather) left(r *row, k keep) (part, error) {
+	switch {
+	case k.customer != nil && k.customer(r), k.fact != nil && r.mixed == nil && k.fact(g.only(r)):
 		return r.whole, nil
+	case k.fact != nil && r.mixed != nil:
+		return g.part(r.mixed.with(k.fact))
 	}
 	return part{terms: g.c.nothing(), keys: r.whole.keys}, nil
 }
@@ -178,29 +198,30 @@ func (g *gather) only(r *row) origin {
 	if r.known {
 		o.trust = verified
 	}
-	for i, name := range g.formats {
-		if r.uses == 1<<i {
-			o.format = name
-		}
-	}
+	o.format, o.source = nameIn(g.formats, r.uses), nameIn(g.sources, r.sources)
 	return o
 }
 
-// share is the part of the total that came in some formats, counting a customer who used several by halves and so on: exactly
+// nameIn is the only name of a set.
+func nameIn(names []string, set uint64) string {
+	if at := bits.TrailingZeros64(set); at < len(names) {
+		return names[at]
+	}
+	return ""
+}
+
+// share is the part of the total that is of some groups, counting a customer of several by halves and so on: exactly
 // enough for a chart.
-func (g *gather) share(formats uint64) float64 {
+func (g *gather) share(d division, group uint64) float64 {
 	var all, part float64
 	for i := range g.rows {
 		r := &g.rows[i]
 		if !r.counts {
 			continue
 		}
-		w := math.Abs(float64(r.whole.terms[0].Den))
-		if g.c.money() {
-			w = math.Abs(float64(r.whole.terms[0].Num))
-		}
+		w := g.weight(r)
 		all += w
-		part += w * float64(ones(r.uses&formats)) / float64(max(1, ones(r.uses)))
+		part += w * float64(ones(d.row(r)&group)) / float64(max(1, ones(d.row(r))))
 	}
 	if all == 0 {
 		return 0
@@ -208,22 +229,65 @@ func (g *gather) share(formats uint64) float64 {
 	return part / all
 }
 
-func ones(x uint64) (n int) {
-	for ; x != 0; x &= x - 1 {
-		n++
+// weight is how much of the value is a customer's.
+func (g *gather) weight(r *row) float64 {
+	t := r.whole.terms[0]
+	if g.c.money() && !g.c.ranked() || t.Den == 0 {
+		return math.Abs(float64(t.Num))
 	}
-	return n
+	return math.Abs(float64(t.Den))
 }
+
+func ones(x uint64) int { return bits.OnesCount64(x) }
 
 // tailOf takes away the top contributors.
 func (g *gather) tailOf(l *look, limit *int64, j int) (validity.Finding, error) {
 	var terms []validity.Term
+	if g.c.curved() {
+		var err error
+		if terms, err = g.shares(); err != nil {
+			return validity.Finding{}, err
+		}
+		return g.tailed(l, terms, j)
+	}
 	for i := range g.rows {
 		if r := &g.rows[i]; r.counts {
-			terms = append(terms, g.terms(r.whole, limit)[0])
+			terms = append(terms, g.terms(r.whole, limit)[0].Term)
 		}
 	}
 	return g.tailed(l, terms, j)
+}
+
+// shares are what customers add to a value that is no quotient, relative to it: 1 and their influence, the mean of which is 1
+// (pseudo-values: Tukey 1958). Without a value there are none.
+func (g *gather) shares() ([]validity.Term, error) {
+	f := g.form()
+	f.double = false
+	m, err := validity.NewMoments(f.width())
+	if err != nil {
+		return nil, err
+	}
+	var counting [][]term
+	for i := range g.rows {
+		if r := &g.rows[i]; r.counts {
+			counting = append(counting, r.whole.terms[:1])
+			if err := m.Add(f.numbers(nil, r.whole.terms[:1])); err != nil {
+				return nil, err
+			}
+		}
+	}
+	at := means(m)
+	value, coef := f.value(at), f.influence(at)
+	middle := f.centre(coef, at)
+	var out []validity.Term
+	for _, terms := range counting {
+		units, err := validity.Fixed(1 + (f.along(coef, terms)-middle)/value)
+		if err != nil {
+			return nil, nil // around a value of 0 there are no shares
+		}
+		out = append(out, validity.Term{Num: units, Den: 1 << 20})
+	}
+	return out, nil
 }
 
 func (g *gather) tailed(l *look, terms []validity.Term, j int) (validity.Finding, error) {
@@ -242,7 +306,7 @@ func (g *gather) tailed(l *look, terms []validity.Term, j int) (validity.Finding
 
 // veracity takes away what came from sources that nobody verified.
 func (g *gather) veracity(l *look, limit *int64, j int) (validity.Finding, error) {
-	e, err := g.without(l, limit, func(o origin) bool { return o.trust == verified })
+	e, err := g.without(l, limit, facts(func(o origin) bool { return o.trust == verified }))
 	if err != nil {
 		return validity.Finding{}, err
 	}
@@ -264,6 +328,10 @@ func (g *gather) verified(l *look, e validity.Estimate, unknown float64, custome
 	if unknown > 0 {
 		tipping := found.Tipping / scale
 		l.unknown.Tipping = &tipping
+		if far := g.toTarget(l.now); !math.IsNaN(far) {
+			cross := math.Abs(far) / unknown / scale
+			l.unknown.ToTarget = &cross
+		}
 	}
 	return found.Finding
 }
@@ -271,7 +339,7 @@ func (g *gather) verified(l *look, e validity.Estimate, unknown float64, custome
 // scale is what an error of 100 % means in the unit of the tolerance: all of the value, or of the unit's scale where the
 // value may lie near zero.
 func (g *gather) scale(value float64) float64 {
-	if !g.c.tolerance.Absolute {
+	if !g.c.tolerance.Absolute || g.c.ranked() {
 		return 1
 	}
 	if g.c.order.Metric.Unit == contract.Points {
@@ -283,37 +351,50 @@ func (g *gather) scale(value float64) float64 {
 	return math.Abs(value)
 }
 
-// unverified is the share of the value that rests on sources that nobody verified, of its numerator or, where that has
-// signs, of its denominator; and how many customers have facts of them.
+// unverified is the share of the value that rests on sources that nobody verified, and how many customers have facts of them:
+// of its numerator or, where that has signs or is a rank, of its denominator; of another function the largest share of any sum.
 func (g *gather) unverified(limit *int64) (share float64, customers int64) {
-	var num, den, numKnown, denKnown float64
-	signed := false
+	w := g.c.form.figure.width()
+	all, known := make([]float64, w), make([]float64, w)
+	signed := g.c.ranked()
 	for i := range g.rows {
 		r := &g.rows[i]
 		if !r.counts {
 			continue
 		}
-		if r.unknown {
-			customers++
-		}
 		p := r.whole
 		if r.unknown {
+			customers++
 			var err error
-			if p, err = g.left(r, func(o origin) bool { return o.trust == verified }); err != nil {
+			if p, err = g.left(r, facts(func(o origin) bool { return o.trust == verified })); err != nil {
 				continue
 			}
 		}
-		t, known := g.terms(r.whole, limit)[0], g.terms(p, limit)[0]
-		signed = signed || t.Num < 0
-		num, den, numKnown, denKnown = num+float64(t.Num), den+float64(t.Den), numKnown+float64(known.Num), denKnown+float64(known.Den)
+		whole := g.terms(r.whole, limit)[:1]
+		signed = signed || whole[0].Num < 0
+		addTo(all, g.c.form.numbers(nil, whole))
+		addTo(known, g.c.form.numbers(nil, g.terms(p, limit)[:1]))
 	}
+	lost := func(n int) float64 { return max(0, 1-known[n]/all[n]) }
 	switch {
-	case !signed && num > 0:
-		return max(0, 1-numKnown/num), customers
-	case den > 0:
-		return max(0, 1-denKnown/den), customers
+	case g.c.curved():
+		for n := range all {
+			if all[n] > 0 {
+				share = max(share, lost(n))
+			}
+		}
+	case !signed && all[0] > 0:
+		share = lost(0)
+	case all[1] > 0:
+		share = lost(1)
 	}
-	return 0, customers
+	return share, customers
+}
+
+func addTo(sums []float64, z []int64) {
+	for i, x := range z {
+		sums[i] += float64(x)
+	}
 }
 
 // aboveCap is the share of what customers add that lies above the cap.
@@ -342,15 +423,21 @@ func (g *gather) funnel(limit *int64) []contract.Look {
 		return nil
 	}
 	var out []contract.Look
+	var numbers []float64
 	next := int64(100)
 	for i := range g.rows {
 		r := &g.rows[i]
-		if !r.counts || m.Add(vector(g.terms(r.whole, limit))) != nil {
+		if !r.counts || m.Add(g.c.form.numbers(nil, g.terms(r.whole, limit))) != nil {
 			continue
 		}
+		numbers = append(numbers, r.numbers...)
 		if last := m.N() == g.raw.N(); m.N() >= next || last {
 			e := g.form().estimate(m, g.of(), false, 0)
-			if h := e.Today(validity.Holding()); !math.IsNaN(e.Value) && !math.IsInf(h, 0) && !math.IsNaN(h) {
+			h := e.Today(validity.Holding())
+			if g.c.ranked() && !math.IsInf(h, 0) && !math.IsNaN(h) {
+				e.Value, h, _ = g.number(numbers, h) // of some, so that it cannot fail
+			}
+			if !math.IsNaN(e.Value) && !math.IsInf(h, 0) && !math.IsNaN(h) {
 				out = append(out, contract.Look{N: m.N(), Value: e.Value, HalfWidth: h})
 			}
 			next = m.N() * 5 / 4
@@ -364,7 +451,7 @@ func (g *gather) smallest() int64 {
 	least := g.raw.N()
 	for q := range g.spans {
 		var n, num, den int64
-		plain := true
+		plain := !g.c.curved()
 		for i := range g.rows {
 			if r := &g.rows[i]; r.counts {
 				t := g.terms(r.whole, nil)[q]

@@ -37,6 +37,7 @@ type buyer struct {
 	summary btyd.Summary
 	days    []fact.CustomerDay
 	row     row
+	in      [2]bool // by side: in the scope of that group
 }
 
 // prognosis is the look at a claim that a model makes. The model is fitted to the histories up to the publication, at every
@@ -44,23 +45,27 @@ type buyer struct {
 type prognosis struct {
 	g      *gather // what is common: state, windows, formats
 	asOf   contract.Day
-	buyers []buyer // who bought before the publication, in the order of priority
-	since  []buyer // who came since
-	next   int     // number of customers at which it is looked whether enough was read
+	before contract.Day // of a change: the end of the window that it is from
+	buyers []buyer      // who bought before the publication, in the order of priority
+	since  []buyer      // who came since
+	next   int          // number of customers at which it is looked whether enough was read
 	gates  btyd.Gates
 }
 
 func newPrognosis(c *claim, st *State, at metric.Span, first contract.Day, size int64, gates btyd.Gates) (*prognosis, error) {
-	c.form = form{scale: 1}
-	g := &gather{c: c, st: st, at: at, size: size}
+	c.form = form{figure: quotient{1}}
+	g := &gather{c: c, st: st, at: at, size: size, strata: strata{}}
+	g.ordered()
 	var err error
 	if g.raw, err = validity.NewMoments(2); err != nil {
 		return nil, err
 	}
 	p := &prognosis{g: g, asOf: at.Until, gates: gates, next: 400}
+	value := at
 	if st.Standing != nil {
-		p.asOf = st.At.Until
+		value = st.At
 	}
+	p.asOf, p.before = value.Until, value.From
 	return p, nil
 }
 
@@ -74,10 +79,13 @@ func (p *prognosis) add(v *view) error {
 	if len(v.whole.Days) == 0 || v.whole.Days[0].Day >= p.g.at.Until {
 		return nil
 	}
-	if _, _, in := p.g.c.programs[0].Contribution(v.whole, metric.Span{From: "0001-01-01", Until: p.asOf}); !in {
+	b := buyer{days: v.whole.Days, row: row{first: v.whole.Days[0].Day, counts: true}}
+	for side := range p.sides() {
+		_, _, b.in[side] = p.g.c.programs[p.g.c.program(side)].Contribution(v.whole, metric.Span{From: "0001-01-01", Until: p.asOf})
+	}
+	if b.in == [2]bool{} {
 		return nil
 	}
-	b := buyer{days: v.whole.Days, row: row{first: v.whole.Days[0].Day, counts: true}}
 	p.g.origins(&b.row, v)
 	summary, ok := summarise(b.days, p.asOf)
 	if !ok {
@@ -115,6 +123,14 @@ type fitted struct {
 	expected []float64
 	model    *contract.ModelFit
 	at       func(weeks float64) (btyd.Linearisation, error)
+	base     float64 // of a difference, what it is from
+}
+
+// level takes a tolerance that was ordered as a share of what a difference is from.
+func (p *prognosis) level(f *fitted) {
+	if p.g.st.Standing == nil || p.g.republishes() {
+		p.g.c.levelled(f.base)
+	}
 }
 
 // fit fits the model to some customers. It fails with model_not_identified as the models do.
@@ -187,12 +203,73 @@ func (p *prognosis) forecaster(population *btyd.Population) (func(btyd.Horizon) 
 		describe(name, fit.LogLikelihood, parameters), nil
 }
 
-func summaries(buyers []buyer) []btyd.Summary {
-	out := make([]btyd.Summary, len(buyers))
-	for i := range buyers {
-		out[i] = buyers[i].summary
+// sides is how many fits the value is made of: of a difference one for each group, of a change one for each window.
+func (p *prognosis) sides() int {
+	if p.g.c.double() {
+		return 2
 	}
-	return out
+	return 1
+}
+
+// wholeDays is all that a customer did.
+func wholeDays(b *buyer) []fact.CustomerDay { return b.days }
+
+// until is the day up to which a side knows what customers did.
+func (p *prognosis) until(side int) contract.Day {
+	if side == 1 && p.g.c.pinned() {
+		return p.before
+	}
+	return p.asOf
+}
+
+// figure is the value given what is known of each customer, with the influence of each of them, 0 of those in no fit.
+func (p *prognosis) figure(days func(b *buyer) []fact.CustomerDay) (*fitted, error) {
+	var whole *fitted
+	for side := range p.sides() {
+		f, at, err := p.side(side, days)
+		if err != nil {
+			return nil, err
+		}
+		if whole == nil {
+			if whole = f; p.sides() == 1 && len(at) == len(p.buyers) {
+				return f, nil
+			}
+			whole.psi = p.spread(f, at)
+			continue
+		}
+		whole.value.Value, whole.base = whole.value.Value-f.value.Value, f.value.Value
+		for i, x := range p.spread(f, at) {
+			whole.psi[i] -= x
+		}
+	}
+	var err error
+	whole.value, err = validity.FromInfluences(whole.value.Value, whole.psi, p.g.of(), p.output() == outputAlive)
+	return whole, err
+}
+
+// side fits to the customers of one side; at says which they are.
+func (p *prognosis) side(side int, days func(b *buyer) []fact.CustomerDay) (f *fitted, at []int, err error) {
+	var known []btyd.Summary
+	for i := range p.buyers {
+		b := &p.buyers[i]
+		if s, ok := summarise(days(b), p.until(side)); ok && b.in[p.g.c.program(side)] {
+			known, at = append(known, s), append(at, i)
+		}
+	}
+	if len(known) == 0 {
+		return nil, nil, fault.New(fault.Invalid, fault.NoData, "nobody is left to fit a model to")
+	}
+	f, err = p.fit(known)
+	return f, at, err
+}
+
+// spread is the influence of each of all customers, given that of those in a fit.
+func (p *prognosis) spread(f *fitted, at []int) []float64 {
+	psi := make([]float64, len(p.buyers))
+	for n, i := range at {
+		psi[i] = f.psi[n] * float64(len(p.buyers)) / float64(len(at))
+	}
+	return psi
 }
 
 // enough reports whether the figure is known well enough, at numbers of customers that grow by a third: each is a fit.
@@ -202,7 +279,7 @@ func (p *prognosis) enough(most int64) bool {
 		return p.g.all
 	case p.g.read >= most:
 		return true
-	case len(p.buyers) < p.next:
+	case len(p.buyers) < p.next || !p.g.strata.enough(p.g.read):
 		return false
 	}
 	part := 2.
@@ -213,10 +290,11 @@ func (p *prognosis) enough(most int64) bool {
 		part = 4
 	}
 	p.next = len(p.buyers) * 4 / 3
-	f, err := p.fit(summaries(p.buyers))
+	f, err := p.figure(wholeDays)
 	if err != nil {
 		return false
 	}
+	p.level(f)
 	return f.value.Withheld() == validity.Released && f.value.Newcomers(validity.Holding()) <= p.g.c.tolerance.Band(f.value.Value)/part
 }
 
@@ -226,12 +304,13 @@ func (p *prognosis) conclude(now time.Time, unparsed float64) (*look, error) {
 	l := g.open()
 	if l.st.Standing != nil && g.republishes() {
 		p.renew(g.at.Until)
+		p.before = g.at.From
 	}
 	if len(p.buyers) == 0 {
 		l.withheld = &contract.Reason{Code: fault.NoData, Item: string(g.c.order.Metric.ID)}
 		return l, nil
 	}
-	f, err := p.fit(summaries(p.buyers))
+	f, err := p.figure(wholeDays)
 	if refused(err) {
 		if l.st.Standing == nil {
 			l.withheld = &contract.Reason{Code: fault.CodeOf(err), Item: g.c.order.Metric.Model.Name}
@@ -243,8 +322,13 @@ func (p *prognosis) conclude(now time.Time, unparsed float64) (*look, error) {
 		return nil, err
 	}
 	if l.st.Standing == nil || g.republishes() {
+		p.level(f)
 		if err := g.state(l, f.value, nil, now); err != nil || l.st.Standing == nil {
 			return l, err
+		}
+		g.ordered()
+		if l.silent = g.c.pinned() && l.st.At != g.at; l.silent {
+			return l, nil
 		}
 	}
 	l.now, l.model = f.value, f.model
@@ -315,28 +399,16 @@ func (p *prognosis) smallest() int64 {
 }
 
 // left fits the model again to what is left of the customers, and returns how far that moves the figure.
-func (p *prognosis) left(f *fitted, keep func(origin) bool) (validity.Estimate, error) {
-	var kept []btyd.Summary
-	index := make([]int, len(p.buyers))
-	for i := range p.buyers {
-		b := &p.buyers[i]
-		index[i] = -1
-		s, ok := b.summary, true
+func (p *prognosis) left(f *fitted, k keep) (validity.Estimate, error) {
+	part, err := p.figure(func(b *buyer) []fact.CustomerDay {
 		switch {
-		case b.row.mixed != nil:
-			s, ok = summarise(b.row.mixed.with(keep).Days, p.asOf)
-		case !keep(p.g.only(&b.row)):
-			ok = false
+		case k.customer != nil && k.customer(&b.row), k.fact != nil && b.row.mixed == nil && k.fact(p.g.only(&b.row)):
+			return b.days
+		case k.fact != nil && b.row.mixed != nil:
+			return b.row.mixed.with(k.fact).Days
 		}
-		if ok {
-			index[i] = len(kept)
-			kept = append(kept, s)
-		}
-	}
-	if len(kept) == 0 {
-		return validity.Estimate{Value: math.NaN()}, nil
-	}
-	part, err := p.fit(kept)
+		return nil
+	})
 	if refused(err) {
 		return validity.Estimate{Value: math.NaN()}, nil
 	}
@@ -349,32 +421,25 @@ func (p *prognosis) left(f *fitted, keep func(origin) bool) (validity.Estimate, 
 		times = part.value.Value / all
 	}
 	psi := make([]float64, len(p.buyers))
-	for i, at := range index {
-		psi[i] = -times * f.psi[i] / unit
-		if at >= 0 {
-			psi[i] += part.psi[at] * float64(len(p.buyers)) / float64(len(kept)) / unit
-		}
+	for i := range psi {
+		psi[i] = (part.psi[i] - times*f.psi[i]) / unit
 	}
 	return validity.FromInfluences((part.value.Value-all)/unit, psi, p.g.of(), f.value.Bounded)
 }
 
 func (p *prognosis) variety(l *look, f *fitted, unparsed float64) (validity.Finding, error) {
-	uses := make([]uint64, len(p.buyers))
+	rows := make([]*row, len(p.buyers))
 	for i := range p.buyers {
-		uses[i] = p.buyers[i].row.uses
+		rows[i] = &p.buyers[i].row
 	}
-	groups, err := validity.GroupFormats(p.g.formats, uses)
+	d, err := p.g.divide(rows)
 	if err != nil {
 		return validity.Finding{}, err
 	}
-	return p.g.varied(l, groups, unparsed, 0, func(keep func(origin) bool) (validity.Estimate, error) {
-		if len(groups) < 2 {
-			return validity.Estimate{}, nil
-		}
-		return p.left(f, keep)
-	}, func(formats uint64) float64 {
-		return p.share(func(r *row) float64 { return float64(ones(r.uses&formats)) / float64(max(1, ones(r.uses))) })
-	})
+	return p.g.varied(l, d, unparsed, 0, func(k keep) (validity.Estimate, error) { return p.left(f, k) },
+		func(group uint64) float64 {
+			return p.share(func(r *row) float64 { return float64(ones(d.row(r)&group)) / float64(max(1, ones(d.row(r)))) })
+		})
 }
 
 // share is the part of past purchases, or money, that some of the customers' rows hold.
@@ -426,7 +491,7 @@ func (p *prognosis) veracity(l *look, f *fitted) (validity.Finding, error) {
 	e := validity.Estimate{N: f.value.N, Of: f.value.Of, Bounded: f.value.Bounded}
 	if customers > 0 {
 		var err error
-		if e, err = p.left(f, func(o origin) bool { return o.trust == verified }); err != nil {
+		if e, err = p.left(f, facts(func(o origin) bool { return o.trust == verified })); err != nil {
 			return validity.Finding{}, err
 		}
 	}

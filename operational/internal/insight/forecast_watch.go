@@ -14,7 +14,7 @@ func (p *prognosis) watchOn(l *look, f *fitted) error {
 	if l.st.Later == nil && l.st.At == g.at {
 		s0 := 0.
 		days := forecastDays
-		if p.output() == outputAlive {
+		if p.again() {
 			days, s0 = 0, g.statementError(l)
 		}
 		v, err := validity.NewVelocity(g.later(l), s0)
@@ -32,6 +32,10 @@ func (p *prognosis) watchOn(l *look, f *fitted) error {
 	return p.closeSpread(l)
 }
 
+// again reports whether later windows tell by fitting again, since nothing that is foretold comes to pass in a window: whether
+// somebody is still a customer, and differences between fits.
+func (p *prognosis) again() bool { return p.output() == outputAlive || p.g.c.double() }
+
 func (p *prognosis) closeValue(l *look, f *fitted) error {
 	if l.st.Later == nil {
 		return nil
@@ -42,7 +46,7 @@ func (p *prognosis) closeValue(l *look, f *fitted) error {
 		var shift validity.Shift
 		var own float64
 		var err error
-		if p.output() == outputAlive {
+		if p.again() {
 			shift, err = p.refitted(l, f, at)
 			own = w.Velocity.BaselineError
 		} else {
@@ -109,9 +113,9 @@ func (p *prognosis) came(f *fitted, k int, at metric.Span) (validity.Shift, floa
 
 // refitted compares the figure of the model, fitted again at the end of a window, with what was stated.
 func (p *prognosis) refitted(l *look, f *fitted, at metric.Span) (validity.Shift, error) {
-	again := &prognosis{g: p.g, buyers: p.buyers, since: p.since, gates: p.gates}
+	again := &prognosis{g: p.g, buyers: p.buyers, since: p.since, gates: p.gates, before: p.before}
 	again.renew(at.Until)
-	now, err := again.fit(summaries(again.buyers))
+	now, err := again.figure(wholeDays)
 	if err != nil {
 		return validity.Shift{}, err
 	}

@@ -6,37 +6,132 @@ import (
 	"github.com/strata-crm/strata/operational/internal/validity"
 )
 
-// form is how sums over customers become a value: scale × Σnum/Σden, or the difference of two such.
+// term is what a customer adds to one figure of a claim: numerator and denominator, and whatever more it is made of.
+type term struct {
+	validity.Term
+	more []int64
+}
+
+// nothing reports whether it adds nothing.
+func (t term) nothing() bool {
+	for _, x := range t.more {
+		if x != 0 {
+			return false
+		}
+	}
+	return t.Term == validity.Term{}
+}
+
+// figure is how the means over customers of the numbers of their terms become one number.
+type figure interface {
+	// width is how many numbers a term has.
+	width() int
+	// value is the number; NaN where there is none.
+	value(means []float64) float64
+	// slope is by how much it rises with each of the means.
+	slope(means []float64) []float64
+}
+
+// quotient is scale × Σnum/Σden.
+type quotient struct{ scale float64 }
+
+func (quotient) width() int                  { return 2 }
+func (q quotient) value(m []float64) float64 { return q.scale * ratio(m[0], m[1]) }
+func (q quotient) slope(m []float64) []float64 { // Cochran 1977, Sampling Techniques, section 6.3
+	return []float64{q.scale / m[1], -q.scale * ratio(m[0], m[1]) / m[1]}
+}
+
+// smooth is another function of the sums over a number of customers.
+type smooth struct {
+	f          validity.Function
+	components int
+	customers  float64 // times the unit of the numbers
+}
+
+func (s smooth) width() int { return max(2, s.components) }
+
+func (s smooth) sums(m []float64) []float64 {
+	sums := make([]float64, s.components)
+	for i := range sums {
+		sums[i] = s.customers * m[i]
+	}
+	return sums
+}
+
+func (s smooth) value(m []float64) float64 { return s.f.Value(s.sums(m)) }
+
+func (s smooth) slope(m []float64) []float64 {
+	out := make([]float64, s.width())
+	for i, g := range s.f.Slope(s.sums(m)) {
+		out[i] = s.customers * g
+	}
+	return out
+}
+
+// rank is which share of all numbers lies below a published quantile; terms are {below, all} and then those at it.
+type rank struct{ level float64 }
+
+func (rank) width() int { return 3 }
+
+func (r rank) value(m []float64) float64 {
+	v, _ := validity.RankValue(r.level, m[0], m[2], m[1])
+	return v
+}
+
+func (r rank) slope(m []float64) []float64 {
+	_, s := validity.RankValue(r.level, m[0], m[2], m[1])
+	return []float64{s[0], s[2], s[1]}
+}
+
+// form is a figure, or the difference of two.
 type form struct {
-	scale  float64
+	figure
 	double bool
 }
 
 // width is how many numbers a customer adds.
 func (f form) width() int {
 	if f.double {
-		return 4
+		return 2 * f.figure.width()
 	}
-	return 2
+	return f.figure.width()
 }
 
-// value is the value of the means of the numbers; NaN without a denominator.
+// value is the value of the means of the numbers; NaN where there is none.
 func (f form) value(m []float64) float64 {
-	v := f.scale * ratio(m[0], m[1])
-	if f.double {
-		v -= f.scale * ratio(m[2], m[3])
+	if !f.double {
+		return f.figure.value(m)
 	}
-	return v
+	w := f.figure.width()
+	return f.figure.value(m[:w]) - f.figure.value(m[w:])
 }
 
-// influence is by how much a customer moves the value, times their number: linear in their numbers, with mean 0 (Cochran
-// 1977, Sampling Techniques, section 6.3).
+// base is what a difference is from: the second figure.
+func (f form) base(m []float64) float64 { return f.figure.value(m[f.figure.width():]) }
+
+// influence is by how much a customer moves the value, times their number: linear in their numbers, up to a constant that
+// makes its mean 0.
 func (f form) influence(m []float64) []float64 {
-	l := []float64{f.scale / m[1], -f.scale * ratio(m[0], m[1]) / m[1]}
+	w := f.figure.width()
+	l := f.slope(m[:w])
 	if f.double {
-		l = append(l, -f.scale/m[3], f.scale*ratio(m[2], m[3])/m[3])
+		for _, x := range f.slope(m[w:]) {
+			l = append(l, -x)
+		}
 	}
 	return l
+}
+
+// centre is the mean of the influence as it is without that constant: nothing for figures that stay what they are when
+// everybody comes twice.
+func (f form) centre(coef, m []float64) (sum float64) {
+	if _, is := f.figure.(smooth); !is {
+		return 0
+	}
+	for i, c := range coef {
+		sum += c * m[i]
+	}
+	return sum
 }
 
 func ratio(num, den float64) float64 {
@@ -46,21 +141,26 @@ func ratio(num, den float64) float64 {
 	return num / den
 }
 
-// vector is the numbers of a customer's terms.
-func vector(terms []validity.Term) []int64 { return numbers(make([]int64, 0, 2*len(terms)), terms) }
-
 // numbers appends those of a customer's terms to z.
-func numbers(z []int64, terms []validity.Term) []int64 {
+func (f form) numbers(z []int64, terms []term) []int64 {
 	for _, t := range terms {
-		z = append(z, t.Num, t.Den)
+		z = append(append(z, t.Num, t.Den), t.more...)
+		for n := 2 + len(t.more); n < f.figure.width(); n++ {
+			z = append(z, 0)
+		}
 	}
 	return z
 }
 
 // along is the influence of a customer's terms.
-func along(coef []float64, terms []validity.Term) (sum float64) {
+func (f form) along(coef []float64, terms []term) (sum float64) {
+	w := f.figure.width()
 	for q, t := range terms {
-		sum += coef[2*q]*float64(t.Num) + coef[2*q+1]*float64(t.Den)
+		c := coef[q*w:]
+		sum += c[0]*float64(t.Num) + c[1]*float64(t.Den)
+		for i, x := range t.more {
+			sum += c[2+i] * float64(x)
+		}
 	}
 	return sum
 }

@@ -10,7 +10,7 @@ import (
 
 // part is what a customer adds to each quotient of a claim, and their keys of its dimension.
 type part struct {
-	terms []validity.Term
+	terms []term
 	keys  []string
 }
 
@@ -19,10 +19,12 @@ type row struct {
 	first   contract.Day // of the facts that the claim rests on
 	counts  bool         // adds to the value
 	whole   part
-	uses    uint64 // formats, by number
-	unknown bool   // something came from sources that nobody verified
-	known   bool   // something came from others
-	mixed   *view  // kept where facts came in several ways, so that some can be left out
+	numbers []float64 // of a percentile
+	uses    uint64    // formats, by number
+	sources uint64    // by number
+	unknown bool      // something came from sources that nobody verified
+	known   bool      // something came from others
+	mixed   *view     // kept where facts came in several ways, so that some can be left out
 	cells   []cell
 }
 
@@ -53,11 +55,14 @@ type gather struct {
 	all     bool // everybody was read
 	rows    []row
 	formats []string
+	sources []string
+	strata  strata
 	raw     *validity.Moments
 	capped  *validity.Moments
 	pool    []int64 // what the first customers add, to take a cap from
 	limit   *int64  // cap
 	exactly int64   // customers to read, where that is known; else 0
+	bent    bool    // the value's linearisation cannot be trusted yet
 	news    bool    // the look is at a window that nobody looked at before
 }
 
@@ -67,11 +72,16 @@ const (
 )
 
 func newGather(c *claim, st *State, at metric.Span, first contract.Day, size, exactly int64) (*gather, error) {
-	g := &gather{c: c, st: st, at: at, size: size, exactly: exactly, limit: st.Cap}
+	g := &gather{c: c, st: st, at: at, size: size, exactly: exactly, limit: st.Cap, strata: strata{}}
+	c.quantile = nil
+	if st.Rank != nil {
+		c.quantile = &st.Rank.Published
+	}
 	value := at
 	if c.pinned() && st.Standing != nil && !(st.worn() && at.Until > st.Seen) {
 		value = st.At
 	}
+	g.ordered()
 	g.spans = c.spans(value)
 	g.plan(first)
 	if st.Later != nil && st.Later.Base == 0 && !c.pinned() {
@@ -152,6 +162,9 @@ func (g *gather) add(v *view) error {
 	if !r.counts && len(r.cells) == 0 {
 		return nil
 	}
+	if g.c.ranked() {
+		r.numbers = values(g.c.programs[0], v.whole, g.spans[0])
+	}
 	g.rows = append(g.rows, r)
 	if !r.counts {
 		return nil
@@ -173,7 +186,7 @@ func (g *gather) firstOf(v *view) contract.Day {
 }
 
 func (g *gather) part(s *metric.Subject) (part, error) {
-	p := part{terms: make([]validity.Term, len(g.spans))}
+	p := part{terms: make([]term, len(g.spans))}
 	for q, at := range g.spans {
 		t, key, err := g.c.term(s, g.c.program(q), at)
 		if err != nil {
@@ -189,20 +202,20 @@ func (g *gather) part(s *metric.Subject) (part, error) {
 
 // counts reports whether the customer is one of those that the value is about.
 func (g *gather) counts(p part) bool {
-	return slices.ContainsFunc(p.terms, func(t validity.Term) bool { return t.Den != 0 || t.Num != 0 })
+	return slices.ContainsFunc(p.terms, func(t term) bool { return !t.nothing() })
 }
 
 // sum adds to the moments by which it is told whether enough was read.
-func (g *gather) sum(terms []validity.Term) error {
-	if err := g.raw.Add(vector(terms)); err != nil {
+func (g *gather) sum(terms []term) error {
+	if err := g.raw.Add(g.c.form.numbers(nil, terms)); err != nil {
 		return err
 	}
-	if !g.c.money() {
+	if !g.c.capped() {
 		return nil
 	}
 	if g.limit == nil {
 		for _, t := range terms {
-			if t.Den != 0 || t.Num != 0 {
+			if !t.nothing() {
 				g.pool = append(g.pool, t.Num)
 			}
 		}
@@ -211,7 +224,7 @@ func (g *gather) sum(terms []validity.Term) error {
 		}
 		return g.fixCap()
 	}
-	return g.capped.Add(vector(bound(terms, g.limit)))
+	return g.capped.Add(g.c.form.numbers(nil, bound(terms, g.limit)))
 }
 
 // fixCap takes the cap from the customers so far, and sums them again with it.
@@ -223,7 +236,7 @@ func (g *gather) fixCap() error {
 	g.limit, g.pool = &limit, nil
 	for i := range g.rows {
 		if g.rows[i].counts {
-			if err := g.capped.Add(vector(bound(g.rows[i].whole.terms, g.limit))); err != nil {
+			if err := g.capped.Add(g.c.form.numbers(nil, bound(g.rows[i].whole.terms, g.limit))); err != nil {
 				return err
 			}
 		}
@@ -232,7 +245,7 @@ func (g *gather) fixCap() error {
 }
 
 // bound cuts off what a customer adds.
-func bound(terms []validity.Term, limit *int64) []validity.Term {
+func bound(terms []term, limit *int64) []term {
 	if limit == nil {
 		return terms
 	}
@@ -247,40 +260,31 @@ func bound(terms []validity.Term, limit *int64) []validity.Term {
 func (g *gather) origins(r *row, v *view) {
 	origins := v.origins(g.c.rests, g.c.values())
 	for _, o := range origins {
-		r.uses |= 1 << g.format(o.format)
+		r.uses |= 1 << index(&g.formats, o.format)
+		r.sources |= 1 << index(&g.sources, o.source)
 		r.known = r.known || o.trust == verified
 		r.unknown = r.unknown || o.trust != verified
 	}
 	if len(origins) > 1 {
 		r.mixed = v
 	}
-}
-
-// mostFormats is how many ways of coming are told apart.
-const mostFormats = 64
-
-// format returns the number of a format. Those beyond what can be told apart count as the last.
-func (g *gather) format(name string) int {
-	at := slices.Index(g.formats, name)
-	if at < 0 && len(g.formats) < mostFormats {
-		g.formats = append(g.formats, name)
-		at = len(g.formats) - 1
+	if r.counts {
+		g.strata.add(r)
 	}
-	return max(at, 0)
 }
 
 // watched adds the cells of the windows that are wanted, those in which the customer did anything.
 func (g *gather) watched(r *row, s *metric.Subject) error {
 	for n := range g.needs {
 		for _, k := range g.busy(n, s) {
-			p := part{terms: make([]validity.Term, g.quotients())}
+			p := part{terms: make([]term, g.quotients())}
 			any := false
 			for q := range p.terms {
 				t, key, err := g.c.term(s, g.c.program(q), g.needs[n].spans[k])
 				if err != nil {
 					return err
 				}
-				p.terms[q], any = t, any || t.Num != 0 || t.Den != 0
+				p.terms[q], any = t, any || !t.nothing()
 				if g.c.order.Kind == contract.MoverInsight {
 					p.keys = append(p.keys, key)
 				}
@@ -352,6 +356,8 @@ func (g *gather) enough(most int64) bool {
 		return g.all
 	case g.read >= most:
 		return true
+	case !g.strata.enough(g.read):
+		return false
 	}
 	part := 2.
 	if s := g.st.Standing; s != nil {
@@ -359,6 +365,8 @@ func (g *gather) enough(most int64) bool {
 			return false
 		}
 		part = 4
+	} else if g.c.ranked() && g.place() != nil {
+		return false
 	}
 	if g.st.Cap != nil {
 		return g.narrow(g.capped, part)
@@ -371,6 +379,7 @@ func (g *gather) narrow(m *validity.Moments, part float64) bool {
 	if m.N() == 0 || g.c.order.Kind == contract.MoverInsight {
 		return false
 	}
+	g.level(m)
 	e := g.form().estimate(m, g.of(), g.bounded(), 0)
 	if !(e.Newcomers(validity.Holding()) <= g.c.tolerance.Band(e.Value)/part) {
 		return false
@@ -379,21 +388,41 @@ func (g *gather) narrow(m *validity.Moments, part float64) bool {
 	if m == g.capped {
 		limit = g.limit
 	}
-	e.Peak = g.peak(g.form().influence(means(m)), limit)
+	e.Peak = g.peak(means(m), limit)
 	return e.Withheld() == validity.Released
 }
 
 // form is the claim's, a total's scaled to the customers there are.
 func (g *gather) form() form {
 	f := g.c.form
-	if g.c.total() {
-		f.scale *= float64(g.of())
+	switch x := f.figure.(type) {
+	case quotient:
+		if g.c.total() {
+			x.scale *= float64(g.of())
+		}
+		f.figure = x
+	case smooth:
+		x.customers *= float64(g.of())
+		f.figure = x
+	}
+	return f
+}
+
+// formOf is the claim's for means over some customers of those read, whether they count or not.
+func (g *gather) formOf(customers int) form {
+	f := g.form()
+	if x, is := g.c.form.figure.(smooth); is {
+		x.customers *= float64(customers)
+		if !g.all && g.read > 0 {
+			x.customers *= float64(g.size) / float64(g.read)
+		}
+		f.figure = x
 	}
 	return f
 }
 
 // terms is what a customer adds to the value: of a mover those of its group alone, and of money up to the cap.
-func (g *gather) terms(p part, limit *int64) []validity.Term {
+func (g *gather) terms(p part, limit *int64) []term {
 	out := bound(p.terms, limit)
 	if g.c.order.Kind != contract.MoverInsight {
 		return out
@@ -407,12 +436,15 @@ func (g *gather) terms(p part, limit *int64) []validity.Term {
 	return out
 }
 
-// peak is the largest share of one customer in the variance, given the influence function.
-func (g *gather) peak(coef []float64, limit *int64) float64 {
+// peak is the largest share of one customer in the variance, given the means of all.
+func (g *gather) peak(means []float64, limit *int64) float64 {
+	f := g.form()
+	coef := f.influence(means)
+	middle := f.centre(coef, means)
 	var largest, sum float64
 	for i := range g.rows {
 		if r := &g.rows[i]; r.counts {
-			psi := along(coef, g.terms(r.whole, limit))
+			psi := f.along(coef, g.terms(r.whole, limit)) - middle
 			sum, largest = sum+psi*psi, max(largest, psi*psi)
 		}
 	}
@@ -424,7 +456,7 @@ func (g *gather) peak(coef []float64, limit *int64) float64 {
 
 // bounded reports whether what one customer adds has fixed bounds: a share or a score of at most one thing each.
 func (g *gather) bounded() bool {
-	if !g.c.shape.Bounded {
+	if !g.c.bounded() {
 		return false
 	}
 	for i := range g.rows {

@@ -20,16 +20,18 @@ type look struct {
 	findings []contract.Finding
 	looks    []contract.Look
 	formats  []contract.Left
+	leftOut  contract.Division // what formats are
 	tail     *contract.TailOf
 	unknown  *contract.Unverified
 	aboveCap *float64
 	half     float64 // half-width that is shown
 	smallest int64   // customers in the smallest group that the value tells of
 	model    *contract.ModelFit
-	anew     string // why it was published anew
-	read     int64  // customers read
-	silent   bool   // nothing new is told
-	fresh    bool   // it was published at this look: what is watched from now on is still to be gathered
+	anew     string  // why it was published anew
+	read     int64   // customers read
+	number   float64 // of a percentile, which is watched as a rank
+	silent   bool    // nothing new is told
+	fresh    bool    // it was published at this look: what is watched from now on is still to be gathered
 }
 
 // plausible is by how much, relative, facts from sources that nobody verified could be wrong: 100 %.
@@ -53,6 +55,11 @@ func (g *gather) conclude(now time.Time, unparsed float64) (*look, error) {
 	if l.st.Standing == nil || g.republishes() {
 		if err := g.publish(l, now); err != nil || l.st.Standing == nil || l.silent {
 			return l, err
+		}
+		if l.st.Rank != nil {
+			if err := g.placeAt(l.st.Rank.Published); err != nil {
+				return nil, err
+			}
 		}
 	}
 	m, err := g.sumOf(l.st.Cap)
@@ -78,7 +85,16 @@ func (g *gather) publish(l *look, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	err = g.state(l, e, limit, now)
+	if g.bent {
+		if l.st.Standing == nil {
+			l.now, l.withheld = e, &contract.Reason{Code: fault.LowSample, Item: "curved"}
+		}
+		return nil
+	}
+	if err = g.state(l, e, limit, now); err == nil && l.fresh && g.c.ranked() {
+		l.st.Rank, err = g.rankOf()
+	}
+	g.ordered()
 	// What was gathered is of other windows than those of the claim that stands: it goes on standing as it was told of last.
 	l.silent = g.c.pinned() && l.st.Standing != nil && l.st.At != g.at
 	return err
@@ -109,6 +125,7 @@ func (g *gather) state(l *look, e validity.Estimate, limit *int64, now time.Time
 	next.Republished += l.st.Before
 	at := now.UTC().Truncate(time.Millisecond)
 	l.st.Before = 0
+	l.st.Base = g.c.base
 	l.st.Standing, l.st.At, l.st.Cap, l.st.PublishedAt, l.st.Fell = &next, g.at, limit, &at, 0
 	l.st.Later, l.st.Spread, l.st.Windows, l.st.Ratio = nil, nil, nil, nil
 	l.fresh, l.read = true, g.read
@@ -165,10 +182,17 @@ func leastCustomers(bounded bool) int {
 
 // candidate is the value that could be published: the raw one, or with a cap where one customer dominates it.
 func (g *gather) candidate() (validity.Estimate, *int64, error) {
+	if g.c.ranked() {
+		if err := g.place(); err != nil {
+			return validity.Estimate{Value: math.NaN(), N: g.raw.N(), Of: g.of()}, nil, nil
+		}
+	}
 	m, err := g.sumOf(nil)
 	if err != nil {
 		return validity.Estimate{}, nil, err
 	}
+	g.bent = g.curved(m)
+	g.level(m)
 	raw := g.value(m, nil)
 	if raw.Withheld() != validity.Dominated || g.limit == nil || *g.limit <= 0 {
 		return raw, nil, nil
@@ -191,7 +215,7 @@ func (g *gather) sumOf(limit *int64) (*validity.Moments, error) {
 	var z []int64
 	for i := range g.rows {
 		if r := &g.rows[i]; r.counts {
-			z = numbers(z[:0], g.terms(r.whole, limit))
+			z = g.c.form.numbers(z[:0], g.terms(r.whole, limit))
 			if err := m.Add(z); err != nil {
 				return nil, err
 			}
@@ -200,11 +224,35 @@ func (g *gather) sumOf(limit *int64) (*validity.Moments, error) {
 	return m, nil
 }
 
+// level takes a tolerance that was ordered as a share of what a difference is from.
+func (g *gather) level(m *validity.Moments) {
+	if g.c.double() && (g.st.Standing == nil || g.republishes()) {
+		g.c.levelled(g.form().base(means(m)))
+	}
+}
+
+// ordered takes the tolerance of the statement that stands.
+func (g *gather) ordered() {
+	if g.c.order.OfLevel && g.st.Standing != nil {
+		g.c.tolerance = g.st.Standing.Tolerance
+	}
+}
+
+// curved reports whether the value bends too much for its linearisation to be trusted.
+func (g *gather) curved(m *validity.Moments) bool {
+	x, is := g.form().figure.(smooth)
+	if !is || m.N() == 0 {
+		return false
+	}
+	bent := x.f.Curved(m, 0, x.components, x.customers)
+	return bent || g.c.double() && x.f.Curved(m, x.width(), x.components, x.customers)
+}
+
 func (g *gather) value(m *validity.Moments, limit *int64) validity.Estimate {
 	if m.N() == 0 {
 		return validity.Estimate{Value: math.NaN(), Of: g.of()}
 	}
-	return g.form().estimate(m, g.of(), g.bounded(), g.peak(g.form().influence(means(m)), limit))
+	return g.form().estimate(m, g.of(), g.bounded(), g.peak(means(m), limit))
 }
 
 // choose picks the group of a mover that moved the value most, of those large enough in both windows.

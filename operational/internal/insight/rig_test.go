@@ -41,6 +41,7 @@ type rig struct {
 	read      int // customers, by the longest walk of the last round
 	now       time.Time
 	unparsed  float64
+	measured  *float64
 	unknown   bool // directives that are not in force are not known
 	key       *validity.Key
 	smallest  map[contract.InsightID]int64
@@ -62,7 +63,10 @@ func newRig(t testing.TB) *rig {
 func (r *rig) open() *Engine {
 	r.t.Helper()
 	e, err := New(Options{Zone: time.UTC, Calendar: metric.Calendar{WeekStart: time.Monday}, Orders: r, Complete: r, Positions: r, Customers: r,
-		Records: r, Sink: r, Ended: func(context.Context, contract.DirectiveID) (bool, error) { return !r.unknown, nil }, Unparsed: func(context.Context) (float64, error) { return r.unparsed, nil }, Gates: btyd.DefaultGates(),
+		Records: r, Sink: r, Ended: func(context.Context, contract.DirectiveID) (bool, error) { return !r.unknown, nil }, Unparsed: func(context.Context) (float64, error) { return r.unparsed, nil },
+		Measured: func(context.Context, *contract.OperationalDirective, *contract.InsightOrder, contract.Day) (*float64, error) {
+			return r.measured, nil
+		}, Gates: btyd.DefaultGates(),
 		Cadence: time.Nanosecond, Now: func() time.Time { r.now = r.now.Add(time.Microsecond); return r.now }, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		r.t.Fatal(err)

@@ -218,13 +218,14 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 		return nil, nil
 	}
 	t.at = at
-	return t, nil
+	t.c.target, err = r.target(ctx, t.c)
+	return t, err
 }
 
 // hash names what was ordered.
 func hash(o *contract.InsightOrder) string {
 	same := *o
-	same.Until = "" // that it lasts longer is no other claim
+	same.Until, same.Aim = "", nil // that it lasts longer, or that a goal wants something else of it, is no other claim
 	raw, _ := json.Marshal(same)
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:8])
@@ -308,7 +309,7 @@ func (r *round) look(ctx context.Context, tasks []*task) error {
 	}
 	var fresh []*task // baselines are gathered for claims that stand: most candidates do not
 	for _, t := range tasks {
-		if t.err == nil && t.found.fresh && t.c.order.Kind != contract.ForecastInsight {
+		if t.err == nil && t.found.fresh && !t.c.fitted() {
 			t.st, t.anew, t.read = t.found.st, t.found.anew, t.found.read
 			fresh = append(fresh, t)
 		}
@@ -340,7 +341,7 @@ func (r *round) walk(ctx context.Context, tasks []*task) error {
 		return err
 	}
 	for _, t := range tasks {
-		if t.c.order.Kind == contract.ForecastInsight {
+		if t.c.fitted() {
 			t.x, t.err = newPrognosis(t.c, &t.st, t.at, r.first, w.Size(), r.o.Gates)
 		} else {
 			t.x, t.err = newGather(t.c, &t.st, t.at, r.first, w.Size(), t.read)

@@ -18,6 +18,8 @@ type State struct {
 	PublishedAt *time.Time         `json:"publishedAt,omitempty"`
 	Cap         *int64             `json:"cap,omitempty"`   // of what one customer adds, in units of their terms
 	Group       string             `json:"group,omitempty"` // of a mover
+	Base        *float64           `json:"base,omitempty"`  // of a difference
+	Rank        *contract.RankOf   `json:"rank,omitempty"`  // of a percentile
 	Later       *watch             `json:"later,omitempty"` // velocity
 	Spread      *watch             `json:"spread,omitempty"`
 	Windows     []contract.Shifted `json:"windows,omitempty"`  // closed since publication, at most mostWindows

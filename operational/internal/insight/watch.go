@@ -159,11 +159,11 @@ func (g *gather) beginSpread(l *look, n int) error {
 type series struct {
 	rows []*row
 	base int
-	at   map[int][][]validity.Term // by window and customer
+	at   map[int][][]term // by window and customer
 }
 
 func (g *gather) series(n int, anchor contract.Day, first, last int) series {
-	s := series{at: map[int][][]validity.Term{}}
+	s := series{at: map[int][][]term{}}
 	var since []*row
 	for i := range g.rows {
 		if r := &g.rows[i]; r.first < anchor {
@@ -175,7 +175,7 @@ func (g *gather) series(n int, anchor contract.Day, first, last int) series {
 	s.base = len(s.rows)
 	s.rows = append(s.rows, since...)
 	for k := first; k < last; k++ {
-		s.at[k] = make([][]validity.Term, len(s.rows))
+		s.at[k] = make([][]term, len(s.rows))
 	}
 	base0, since0 := g.none(true), g.none(false)
 	for i, r := range s.rows {
@@ -198,11 +198,11 @@ func (g *gather) series(n int, anchor contract.Day, first, last int) series {
 }
 
 // none is what a customer adds who did nothing in a window: of a total, those who were there from the start count.
-func (g *gather) none(base bool) []validity.Term {
-	return g.total(make([]validity.Term, g.quotients()), base)
+func (g *gather) none(base bool) []term {
+	return g.total(make([]term, g.quotients()), base)
 }
 
-func (g *gather) total(terms []validity.Term, base bool) []validity.Term {
+func (g *gather) total(terms []term, base bool) []term {
 	if !g.c.total() {
 		return terms
 	}
@@ -234,14 +234,15 @@ func (g *gather) baseline(n int, anchor contract.Day, windows int) (based, error
 	var z []int64
 	for k := -windows; k < 0; k++ {
 		for i := range s.base {
-			z = numbers(z[:0], s.at[k][i])
+			z = g.c.form.numbers(z[:0], s.at[k][i])
 			if err := m.Add(z); err != nil {
 				return based{}, err
 			}
 		}
 	}
-	f := g.form()
+	f := g.formOf(s.base)
 	value, coef := f.value(means(m)), f.influence(means(m))
+	middle := f.centre(coef, means(m))
 	if value == 0 && !g.c.tolerance.Absolute || math.IsNaN(value) {
 		return based{}, fault.New(fault.Invalid, fault.ZeroDenominator, "the baseline has no value to compare with")
 	}
@@ -249,7 +250,7 @@ func (g *gather) baseline(n int, anchor contract.Day, windows int) (based, error
 	psi := make([]float64, windows*s.base)
 	for k := range windows {
 		for i := range s.base {
-			psi[k*s.base+i] = along(coef, s.at[k-windows][i]) / unit
+			psi[k*s.base+i] = (f.along(coef, s.at[k-windows][i]) - middle) / unit
 		}
 	}
 	b, err := validity.NewLinearBaseline(s.base, windows, func(w, i int) float64 { return psi[w*s.base+i] })
@@ -324,45 +325,46 @@ func (g *gather) comparison(l *look, w *watch, n, closed int) (func(k int) (vali
 
 // linear is the value in a window and each customer's influence on it. fixed is what every customer adds to the other
 // quotient, for claims of which only one moves on.
-func (g *gather) linear(s series, k int, fixed func(i int) validity.Term) (float64, []float64, error) {
+func (g *gather) linear(s series, k int, fixed func(i int) term) (float64, []float64, error) {
 	m, err := validity.NewMoments(g.c.form.width())
 	if err != nil {
 		return 0, nil, err
 	}
-	all, z := make([][]validity.Term, len(s.rows)), []int64(nil)
+	all, z := make([][]term, len(s.rows)), []int64(nil)
 	for i := range s.rows {
 		if all[i] = s.at[k][i]; fixed != nil {
-			all[i] = []validity.Term{all[i][0], fixed(i)}
+			all[i] = []term{all[i][0], fixed(i)}
 		}
-		z = numbers(z[:0], all[i])
+		z = g.c.form.numbers(z[:0], all[i])
 		if err := m.Add(z); err != nil {
 			return 0, nil, err
 		}
 	}
-	f := g.form()
+	f := g.formOf(len(s.rows))
 	value, coef := f.value(means(m)), f.influence(means(m))
+	middle := f.centre(coef, means(m))
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		return 0, nil, fault.New(fault.Invalid, fault.ZeroDenominator, "a window without a denominator has no value")
 	}
 	psi := make([]float64, len(all))
 	for i, terms := range all {
-		psi[i] = along(coef, terms)
+		psi[i] = f.along(coef, terms) - middle
 	}
 	return value, psi, nil
 }
 
 // againstStatement compares a later window with what was stated, customer by customer.
 func (g *gather) againstStatement(l *look, s series, k int) (validity.Shift, error) {
-	var fixed func(i int) validity.Term
+	var fixed func(i int) term
 	if g.c.pinned() {
-		fixed = func(i int) validity.Term { return g.terms(s.rows[i].whole, g.st.Cap)[1] }
+		fixed = func(i int) term { return g.terms(s.rows[i].whole, g.st.Cap)[1] }
 	}
 	value, psi, err := g.linear(s, k, fixed)
 	if err != nil {
 		return validity.Shift{}, err
 	}
 	if g.c.pinned() { // of which the window that was stated is the value's own
-		s.at[-1] = make([][]validity.Term, len(s.rows))
+		s.at[-1] = make([][]term, len(s.rows))
 		for i, r := range s.rows {
 			s.at[-1][i] = g.terms(r.whole, g.st.Cap)[:1]
 		}
@@ -395,8 +397,8 @@ func (g *gather) scores(s series, k, customers int) []validity.Score {
 	for i := range out {
 		t := s.at[k][i][0]
 		switch {
-		case t.Den == 0 && t.Num == 0:
-		case g.c.shape.Bounded && t.Den > 0:
+		case t.nothing():
+		case g.c.bounded() && t.Den > 0:
 			units, err := validity.Fixed(float64(t.Num) / float64(t.Den))
 			out[i] = validity.Score{Units: units, Present: err == nil}
 		default:

@@ -184,7 +184,16 @@ func combine(operator string, a, b fraction) (fraction, bool) {
 	default:
 		return a, false
 	}
-	return fraction{a.num.plus(b.num, sign), a.den}, a.den.equals(b.den)
+	switch { // a number beside a fraction is one over the same
+	case a.den.equals(b.den):
+	case b.num.flat() && b.den.flat() && b.den.constant != 0:
+		b = fraction{a.den.times(b.num.constant / b.den.constant), a.den}
+	case a.num.flat() && a.den.flat() && a.den.constant != 0:
+		a = fraction{b.den.times(a.num.constant / a.den.constant), b.den}
+	default:
+		return a, false
+	}
+	return fraction{a.num.plus(b.num, sign), a.den}, true
 }
 
 // product multiplies fractions of which, above and below, one factor is a number.

@@ -32,6 +32,9 @@ func TestShape(t *testing.T) {
 		"weights":   {derived("(promoters * 2 - -detractors) / 4"), Shape{Form: Total, Width: 3, Num: []float64{1, .5, 0}, Scale: .5}},
 		"over both": {derived("promoters / (promoters + detractors)"), Shape{Form: Quotient, Width: 3, Num: []float64{1, 0, 0}, Den: []float64{1, 1, 0}, Scale: 1}},
 		"shares":    {derived("promoters / answers - detractors / answers"), Shape{Form: Quotient, Width: 3, Num: []float64{1, -1, 0}, Den: []float64{0, 0, 1}, Scale: 1}},
+		"growth":    {derived("promoters / answers - 1"), Shape{Form: Quotient, Width: 3, Num: []float64{1, 0, -1}, Den: []float64{0, 0, 1}, Scale: 1}},
+		"decline":   {derived("1 - promoters / answers"), Shape{Form: Quotient, Width: 3, Num: []float64{-1, 0, 1}, Den: []float64{0, 0, 1}, Scale: 1}},
+		"two kinds": {derived("promoters / answers + answers / promoters"), Shape{Form: Smooth, Width: 3, Scale: 1}},
 		"curved":    {derived("promoters * detractors"), Shape{Form: Smooth, Width: 3, Scale: 1}},
 		"offset":    {derived("promoters / (answers + 1)"), Shape{Form: Smooth, Width: 3, Scale: 1}},
 	} {

@@ -122,6 +122,15 @@ func (s *Measurements) Known(ctx context.Context, m contract.MeasurementID) (map
 	return b.Contains, b.Revision, b.Closed, err
 }
 
+// Value returns what a measurement was last published as; nil where it was not, or has no value.
+func (s *Measurements) Value(ctx context.Context, m contract.MeasurementID) (*float64, error) {
+	d, ok, err := s.read(ctx, m)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return d.Measurement.Value, nil
+}
+
 // List returns at most limit measurements after a place, as last published, by metric and window; of all metrics if none
 // is named.
 func (s *Measurements) List(ctx context.Context, metric contract.MetricID, after egress.Place, limit int) ([]contract.Measurement, error) {

@@ -31,6 +31,8 @@ const (
 	OneFormat     Reason = "one_format"         // not enough data: nothing is left without the only format
 	Unparsed      Reason = "unparsed_facts"     // weakening: facts that could not be read may hide a difference
 	Contradiction Reason = "format_contradicts" // weakening: a format says something else but weighs little
+	Tips          Reason = "decision_tips"      // weakening: without a format the value would lie on the other side of the target
+	Segment       Reason = "segment_disagrees"  // weakening: customers of one time differ, where there is only one format and source
 	Unverified    Reason = "unverified_sources" // weakening: were they wrong as far as is plausible, the value would move too far
 )
 

@@ -21,6 +21,7 @@ type FormatFinding struct {
 	Name string `json:"name"`
 	Finding
 	Gap         float64 `json:"gap"`         // of its own value, relative
+	Tips        bool    `json:"tips"`        // without it the value would lie on the other side of the target
 	Contradicts bool    `json:"contradicts"` // its own value is proven to be more than three tolerances off, or beyond the target
 }
 
@@ -36,7 +37,8 @@ type VarietyFinding struct {
 //
 // It fails when leaving one of the G formats out is proven, at 1 %/G, to move the value by more than the tolerance. It
 // holds when no format moves it by more and unparsed × the largest gap of a format stays within the tolerance. A format
-// that contradicts but weighs little makes it weakening, and is named. Tests for any difference (Cochran's Q, I²) are of
+// that contradicts but weighs little makes it weakening, and is named; so does one without which the value would lie on the other side
+// of the target, however small the move: the decision hangs on it. Tests for any difference (Cochran's Q, I²) are of
 // no use here: on enough data they always find one.
 func Variety(formats []Format, unparsed, tolerance, target float64, windows int) VarietyFinding {
 	v := VarietyFinding{Finding: Finding{Band: tolerance}}
@@ -57,6 +59,8 @@ func Variety(formats []Format, unparsed, tolerance, target float64, windows int)
 	}
 	v.Finding = widest(parts, v.LogE)
 	switch {
+	case slices.ContainsFunc(v.Formats, func(f FormatFinding) bool { return f.Tips }):
+		v.Verdict, v.Reason = contract.Weakening, Tips
 	case slices.ContainsFunc(v.Formats, func(f FormatFinding) bool { return f.Contradicts }):
 		v.Verdict, v.Reason = contract.Weakening, Contradiction
 	case unparsed*largest > tolerance:
@@ -83,6 +87,7 @@ func leftOut(f Format, formats int, tolerance, target float64, windows int) Form
 	// One of G formats proven at 1 %/G makes the mean over formats evidence at 1 %.
 	found.LogE = f.Without.spent(0, tolerance, level, windows)
 	found.Finding = judge(found.Finding, f.Without, level)
+	found.Tips = target > 0 && found.Effect > target || target < 0 && found.Effect < target
 	if f.Own.N > 0 && !math.IsNaN(f.Own.Value) {
 		found.Gap = f.Own.Value
 		found.Contradicts = contradicts(f.Own, level, tolerance, target)

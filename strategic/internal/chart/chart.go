@@ -76,6 +76,9 @@ func (d drawing) text(x, y float64, a Anchor, t Tone, content string) {
 
 // effect writes by how much the value moves, with its sign: short, in the unit where the tolerance is.
 func (d drawing) effect(v float64) string {
+	if d.i.Rank != nil {
+		return wording.Effect(d.i, v)
+	}
 	if !d.i.Absolute {
 		return wording.Signed(v)
 	}
@@ -91,6 +94,9 @@ func (d drawing) effect(v float64) string {
 
 // within writes a band.
 func (d drawing) within(band float64) string {
+	if d.i.Rank != nil {
+		return "± " + wording.Margin(d.i, band)
+	}
 	if d.i.Absolute {
 		return "± " + d.unit().Bare(band)
 	}

@@ -281,3 +281,30 @@ func TestColoursCanBeTold(t *testing.T) {
 		}
 	}
 }
+
+// TestTheTargetIsDrawn: where a goal's target lies from the value, what the decision hangs on, and what stands in for formats.
+func TestTheTargetIsDrawn(t *testing.T) {
+	t.Parallel()
+	said := func(q contract.Question, change ...func(*contract.Insight)) string {
+		s := Of(q, insight(change...), time.UTC)
+		var words []string
+		for _, x := range all[Text](s) {
+			words = append(words, x.Content)
+		}
+		return strings.Join(words, "|")
+	}
+	aimed := func(i *contract.Insight) {
+		i.Target, i.Formats[0].Tips, i.Unknown.ToTarget = number(.47), true, number(.3)
+	}
+	for _, q := range []contract.Question{contract.Variety, contract.Veracity} {
+		if plain, with := said(q), said(q, aimed); strings.Contains(plain, "target") || !strings.Contains(with, "target") {
+			t.Errorf("%s: %s; with a target: %s", q, plain, with)
+		}
+	}
+	if words := said(contract.Variety, aimed); !strings.Contains(words, "the decision hangs on it") {
+		t.Errorf("what the decision hangs on is not told: %s", words)
+	}
+	if words := said(contract.Variety, func(i *contract.Insight) { i.LeftOut, i.Formats[0].Format = contract.ByCohort, "1997-q1" }); !strings.Contains(words, "without 1997 Q1") {
+		t.Errorf("a cohort is not named: %s", words)
+	}
+}

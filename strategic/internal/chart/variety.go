@@ -2,6 +2,7 @@ package chart
 
 import (
 	"math"
+	"strings"
 
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/wording"
@@ -35,10 +36,35 @@ func (d drawing) variety() bool {
 	for n, f := range fs {
 		d.row(f, x, top+float64(n)*rowHeight, band)
 	}
+	d.target(x, end)
 	d.text(x.at(-band), end+20, Middle, Soft, d.effect(-band))
 	d.text(x.at(band), end+20, Middle, Soft, d.effect(band))
 	d.text(x.at(0), end+20, Middle, Soft, "as it is")
 	return true
+}
+
+// target marks where the goal's target lies from the value, if that is within the chart.
+func (d drawing) target(x scale, end float64) {
+	if d.i.Target == nil || d.i.Rank != nil {
+		return
+	}
+	far := *d.i.Target - d.i.Value
+	if !d.i.Absolute {
+		far /= math.Abs(d.i.Value)
+	}
+	if !(far > x.low && far < x.high) {
+		return
+	}
+	d.add(Line{x.at(far), top - 4, x.at(far), end + 4, bold, Warn, Dashed})
+	d.text(x.at(far), top-10, Middle, Warn, "target")
+}
+
+// part names what is left out, briefly.
+func (d drawing) part(f contract.Left) string {
+	if d.i.LeftOut == "" {
+		return wording.Format(f.Format)
+	}
+	return strings.ReplaceAll(f.Format, "-q", " Q")
 }
 
 // row is one format: its bar, its margin, and what it weighs.
@@ -46,11 +72,13 @@ func (d drawing) row(f contract.Left, x scale, y, band float64) {
 	middle := y + rowHeight/2
 	shape, tone := placed(f.Effect, f.Margin, band)
 	from, to := math.Min(x.at(0), x.at(f.Effect)), math.Max(x.at(0), x.at(f.Effect))
-	d.text(nameWidth-12, middle+4, End, Ink, "without "+wording.Format(f.Format))
+	d.text(nameWidth-12, middle+4, End, Ink, "without "+d.part(f))
 	d.add(Rect{X: from, Y: middle - 7, W: math.Max(1, to-from), H: 14, Tone: tone, Title: d.effect(f.Effect)},
 		Line{x.at(f.Effect - f.Margin), middle, x.at(f.Effect + f.Margin), middle, bold, Ink, Solid}, Dot{x.at(f.Effect), middle, radius, tone, shape, d.effect(f.Effect)})
 	d.text(labels, middle-1, Start, Ink, d.effect(f.Effect)+", weighs "+wording.Percent(f.Share))
-	if f.Contradicts {
+	if f.Tips {
+		d.add(Text{X: labels, Y: middle + 13, Size: fontSize, Tone: Warn, Bold: true, Content: "the decision hangs on it"})
+	} else if f.Contradicts {
 		d.add(Text{X: labels, Y: middle + 13, Size: fontSize, Tone: Warn, Bold: true, Content: "disagrees: " + wording.Signed(f.Gap)})
 	}
 }

@@ -50,6 +50,10 @@ func (d drawing) tipping(tip, y float64) {
 	}
 	d.add(Text{X: labels, Y: y - 1, Size: fontSize, Tone: Ink, Bold: true, Content: said})
 	d.text(labels, y+14, Start, Soft, "the conclusion changes")
+	if cross := d.i.Unknown.ToTarget; cross != nil && *cross < scaleOfError {
+		d.add(Line{x.at(*cross), y - 14, x.at(*cross), y + 10, bold, Warn, Dashed})
+		d.text(x.at(*cross), y-18, Middle, Warn, "target")
+	}
 	for _, v := range []float64{0, 1, scaleOfError} {
 		d.text(x.at(v), y+27, Middle, Soft, wording.Percent(v))
 	}

@@ -20,7 +20,10 @@ func (d drawing) volume() bool {
 		return false
 	}
 	allowed := d.i.Tolerance
-	if !d.i.Absolute {
+	switch {
+	case d.i.Rank != nil: // the ranks that are allowed, as numbers; drawn as wide as the wider side
+		allowed = math.Max(d.i.Rank.High-d.i.Published, d.i.Published-d.i.Rank.Low)
+	case !d.i.Absolute:
 		allowed *= math.Abs(d.i.Published)
 	}
 	y := d.funnelScale(looks, allowed)

@@ -123,7 +123,10 @@ func (r *Record) Ask(d *directive.Directive, now time.Time) (Question, bool) {
 func share(i *contract.Insight) float64 {
 	t := i.Tolerance
 	switch {
-	case !i.Absolute || i.Unit == contract.Ratio:
+	case !i.Absolute || i.Unit == contract.Ratio && i.Base == nil:
+	case i.Rank != nil: // of all numbers
+	case i.Base != nil && *i.Base != 0:
+		t /= math.Abs(*i.Base)
 	case i.Unit == contract.Points:
 		t /= 100
 	case i.Published != 0:
