@@ -47,9 +47,11 @@ full: ## Run the long version of every proof, with the race detector, and the be
 
 .PHONY: validity-full
 validity-full: ## Run the acceptance tests of insight validity (A1 to A20) in full, and write their table into docs/validity.md
-	@{ sed '/^|/,$$d' docs/validity.md; printf '| # | scenario | measured | allowed | passed |\n|---|---|---|---|---|\n'; \
-		STRATA_FULL=1 go test -count=1 -v -timeout 60m ./operational/internal/validity ./operational/internal/insight | sed -n 's/.*validity: //p' | sort -V -u; } > docs/validity.md.new
-	@mv docs/validity.md.new docs/validity.md && sed -n '/^|/,$$p' docs/validity.md
+	@log=$$(mktemp); passed=0; STRATA_FULL=1 go test -count=1 -v -timeout 60m ./operational/internal/validity ./operational/internal/insight > $$log || passed=$$?; \
+		{ sed '/^|/,$$d' docs/validity.md; printf '| # | scenario | measured | allowed | passed |\n|---|---|---|---|---|\n'; \
+		sed -n 's/.*validity: //p' $$log | sort -V -u; } > docs/validity.md.new; \
+		if [ $$passed -ne 0 ]; then grep -A20 -e '--- FAIL' -e '^panic' $$log | head -100 || true; fi; \
+		rm $$log; mv docs/validity.md.new docs/validity.md; sed -n '/^|/,$$p' docs/validity.md; exit $$passed
 
 .PHONY: bench
 bench: ## Print the benchmarks as ratios of one run

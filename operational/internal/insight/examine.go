@@ -342,6 +342,9 @@ func (g *gather) scale(value float64) float64 {
 	if !g.c.tolerance.Absolute || g.c.ranked() {
 		return 1
 	}
+	if g.st.Base != nil {
+		return math.Abs(*g.st.Base)
+	}
 	if g.c.order.Metric.Unit == contract.Points {
 		return 100
 	}

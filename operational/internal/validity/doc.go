@@ -11,6 +11,7 @@
 //   - [Level], [Estimate]: asymptotic confidence sequences over customers, and the guard before anything is released.
 //   - [Detector]: the e-detector for closed windows; [AlarmList]: which of many insights to raise an alarm for.
 //   - [Moments], [Quotient], [Linear], [Stratum]: exact sums, and the influence of one customer on a value.
+//   - [Function]: another function of sums, by the delta method; [RankValue], [QuantileRange]: a percentile as a rank.
 //   - [Kind], [Term]: what one customer contributes to each kind of insight.
 //   - [Key], [Priority], [Extraction]: the keyed random order, and reading in it until the interval is narrow enough.
 //   - [Volume], [Velocity], [Variety], [Tail] and [Spread], [Veracity]: the verdicts; [Standing]: a publication, which

@@ -94,7 +94,7 @@ func TestWhatNobodyHasSeen(t *testing.T) {
 
 // TestQuantilesAreCovered: the interval that the ranks give covers the quantile at all looks, with ties, gaps and infinite variances.
 func TestQuantilesAreCovered(t *testing.T) {
-	r := runs(300, 12)
+	r := runs(300, 6)
 	for _, l := range []law{lognormal(2), pareto(1.5), otherLaws[1], otherLaws[4], spending} {
 		for _, p := range []float64{.5, .9} {
 			b := million(l)
@@ -232,7 +232,7 @@ func TestOtherDrifts(t *testing.T) {
 			b, _ := p.baseline(t)
 			v, x := must(NewVelocity(.10, b.StdErr())), random(uint64(seed+1), c.name)
 			failing := false
-			for w := range 130 {
+			for w := range 78 {
 				p.level = c.level(x, w)
 				terms, _ := p.window()
 				s, err := b.Compare(terms)
@@ -273,10 +273,10 @@ func TestTheMixReverses(t *testing.T) {
 			e.Peak = l.Peak(vectors)
 			return e
 		}
-		s := must(Publish(add(30_000, []float64{.8, .2}), Tolerance{Size: .05}))
+		s := must(Publish(add(60_000, []float64{.8, .2}), Tolerance{Size: .05}))
 		var last Finding
 		for range 20 {
-			last = s.Volume(add(10_000, []float64{.1, .9}), 0)
+			last = s.Volume(add(20_000, []float64{.1, .9}), 0)
 			s = s.Judge(contract.Verdicts{Volume: last.Verdict})
 		}
 		failed, held = failed+count(s.Verdicts.Volume == contract.Fails), held+count(last.Verdict == contract.Holds)
