@@ -66,7 +66,8 @@ func TestCDNOWStory(t *testing.T) {
 	d := s.claims("od-1",
 		contract.InsightOrder{Kind: contract.ForecastInsight, Metric: forecast, Tolerance: .17, LaterTolerance: .10},
 		contract.InsightOrder{Kind: contract.LevelInsight, Metric: repeat, Tolerance: .05},
-		contract.InsightOrder{Kind: contract.LevelInsight, Metric: median, Tolerance: .05})
+		contract.InsightOrder{Kind: contract.LevelInsight, Metric: median, Tolerance: .05},
+		contract.InsightOrder{Kind: contract.LevelInsight, Metric: different, Tolerance: .05})
 	rows, digest := cdnow(t, "cdnow/CDNOW_master.txt", 4)
 	run := s.start(digest)
 	s.rig.send(run.Run, rows)
@@ -77,7 +78,7 @@ func TestCDNOWStory(t *testing.T) {
 		s.do("POST", api+"/sources/shop/watermark", "", map[string]any{"completeUntil": day}, 200, nil)
 		return s.claimed("a look at "+day, id, func(i contract.Insight) bool { return i.AsOf.Format(time.DateOnly) == day && i.Withheld == nil })
 	}
-	total, back, middle := d.Insights[0].ID, d.Insights[1].ID, d.Insights[2].ID
+	total, back, middle, many := d.Insights[0].ID, d.Insights[1].ID, d.Insights[2].ID, d.Insights[3].ID
 	i := until("1997-10-01", total)
 	t.Logf("%s: %.0f purchases foretold in 39 weeks, ± %.0f %%; verdicts %+v", i.AsOf.Format(time.DateOnly), float64(i.Of)*i.Published, 100*i.Tolerance, i.Verdicts)
 	if i.N != 23570 || math.Abs(float64(i.N)*i.Published-16874) > 5 || i.Verdicts.Velocity != contract.NotEnoughData {
@@ -103,7 +104,11 @@ func TestCDNOWStory(t *testing.T) {
 	if b.N > b.Of || b.N == 0 || b.Verdicts.Volume == "" {
 		t.Errorf("the repeat rate is %+v", b)
 	}
-	m := s.claimed("a median", middle, func(i contract.Insight) bool { return i.Withheld != nil })
+	half := s.claimed("a median", middle, func(i contract.Insight) bool { return i.State == contract.InsightPublished })
+	if half.Rank == nil || half.Rank.Level != .5 || half.Value != 1 {
+		t.Errorf("the median of orders is %+v by rank %+v: most bought once", half, half.Rank)
+	}
+	m := s.claimed("how many different numbers", many, func(i contract.Insight) bool { return i.Withheld != nil })
 	if m.State != contract.InsightCandidate || m.Withheld.Code != fault.UnsupportedFeature {
 		t.Errorf("a claim that cannot be examined went up as %+v", m)
 	}
@@ -113,6 +118,11 @@ func TestCDNOWStory(t *testing.T) {
 
 var median = contract.Definition{ID: "median_orders", Version: "1.0.0", Type: contract.Simple, Unit: contract.Count,
 	Measures:   []contract.Measure{{Name: "orders", Agg: contract.Median, Entity: contract.Customer, Field: "orders"}},
+	Parameters: []contract.ParameterName{contract.ParamCustomerID, contract.ParamOrderTime}}
+
+// different is how many different numbers of orders there are: of those who were not read nothing is known.
+var different = contract.Definition{ID: "different_orders", Version: "1.0.0", Type: contract.Simple, Unit: contract.Count,
+	Measures:   []contract.Measure{{Name: "orders", Agg: contract.CountDistinct, Entity: contract.Customer, Field: "orders"}},
 	Parameters: []contract.ParameterName{contract.ParamCustomerID, contract.ParamOrderTime}}
 
 // claimsRead checks that the API shows what went up, and that no store of insights knows a customer.
