@@ -317,29 +317,43 @@ func missingIndexes(c *engine.Collection, specs []bson.Raw) ([]bson.Raw, error) 
 	return fresh, nil
 }
 
+// alreadyThere compares by name first and by what tells two indexes apart then, as MongoDB does.
 func alreadyThere(have []bson.Raw, spec bson.Raw) (bool, error) {
 	for _, h := range have {
-		sameName := bsonx.Equal(bsonx.Lookup(h, "name"), bsonx.Lookup(spec, "name"))
-		sameKey := bsonx.Equal(bsonx.Lookup(h, "key"), bsonx.Lookup(spec, "key")) &&
-			bsonx.Equal(orNull(bsonx.Lookup(h, "partialFilterExpression")), orNull(bsonx.Lookup(spec, "partialFilterExpression")))
-		sameOptions := true
-		for _, o := range []string{"unique", "sparse", "expireAfterSeconds"} {
-			sameOptions = sameOptions && bsonx.Equal(orNull(bsonx.Lookup(h, o)), orNull(bsonx.Lookup(spec, o)))
-		}
 		switch {
-		case sameName && sameKey && sameOptions:
-			return true, nil
-		case sameName && !sameKey:
+		case !sameField(h, spec, "name"):
+		case !sameSignature(h, spec):
 			return false, mongoerr.New(mongoerr.IndexKeySpecsConflict, "An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: %s, existing index: %s", spec, h)
-		case sameName:
+		case !sameField(h, spec, "expireAfterSeconds"):
 			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "An equivalent index already exists with the same name but different options. Requested index: %s, existing index: %s", spec, h)
-		case sameKey && sameOptions:
+		default:
+			return true, nil
+		}
+	}
+	for _, h := range have {
+		switch {
+		case !sameSignature(h, spec):
+		case sameField(h, spec, "expireAfterSeconds"):
 			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "Index already exists with a different name: %s", bsonx.StringBytes(bsonx.Lookup(h, "name")))
-		case sameKey:
+		default:
 			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "An equivalent index already exists with a different name and options. Requested index: %s, existing index: %s", spec, h)
 		}
 	}
 	return false, nil
+}
+
+// sameSignature reports whether two indexes are one as far as MongoDB tells them apart: no collection may have both.
+func sameSignature(a, b bson.Raw) bool {
+	for _, name := range []string{"key", "partialFilterExpression", "unique", "sparse"} {
+		if !sameField(a, b, name) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameField(a, b bson.Raw, name string) bool {
+	return bsonx.Equal(orNull(bsonx.Lookup(a, name)), orNull(bsonx.Lookup(b, name)))
 }
 
 func orNull(v bson.RawValue) bson.RawValue {

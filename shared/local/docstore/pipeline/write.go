@@ -123,20 +123,24 @@ func (c *compiler) merge(arg bson.RawValue) (stage, error) {
 	for it := bsonx.Elements(arg.Value); it.Next(); {
 		v := it.Value()
 		var err error
-		switch string(it.Key()) {
+		switch name := string(it.Key()); name {
 		case "into":
 			err = s.readInto(v)
 		case "on":
 			err = s.readOn(v)
 		case "whenMatched":
 			pipeline, err = s.readMatched(v)
-		case "whenNotMatched":
-			err = s.readNotMatched(v)
-		case "let":
-			if v.Type != bson.TypeEmbeddedDocument {
-				err = mongoerr.New(mongoerr.TypeMismatch, "BSON field '$merge.let' is the wrong type '%s', expected type 'object'", expr.TypeName(v))
+		case "whenNotMatched", "let":
+			switch {
+			case v.Type == bson.TypeNull: // as if it were not there
+			case name == "let":
+				if v.Type != bson.TypeEmbeddedDocument {
+					err = mongoerr.New(mongoerr.TypeMismatch, "BSON field '$merge.let' is the wrong type '%s', expected type 'object'", expr.TypeName(v))
+				}
+				let = v
+			default:
+				err = s.readNotMatched(v)
 			}
-			let = v
 		case "targetCollectionVersion", "allowMergeOnNullishValues":
 		default:
 			err = mongoerr.New(40415, "BSON field '$merge.%s' is an unknown field.", it.Key())
@@ -185,10 +189,10 @@ func (s *mergeStage) readInto(v bson.RawValue) error {
 			if it.Value().Type != bson.TypeString {
 				return mongoerr.New(mongoerr.TypeMismatch, "BSON field 'into.%s' is the wrong type '%s', expected type 'string'", name, expr.TypeName(it.Value()))
 			}
-			if name == "db" {
-				s.spec.Into.DB = string(bsonx.StringBytes(it.Value()))
-			} else {
+			if name != "db" {
 				s.spec.Into.Coll = string(bsonx.StringBytes(it.Value()))
+			} else if db := string(bsonx.StringBytes(it.Value())); db != "" {
+				s.spec.Into.DB = db
 			}
 		}
 		return nil
@@ -276,6 +280,8 @@ func (s *mergeStage) finish(c *compiler, let, pipeline bson.RawValue) error {
 	for _, raw := range list {
 		switch name := bsonx.FirstKey(raw); name {
 		case "$addFields", "$set", "$project", "$unset", "$replaceRoot", "$replaceWith":
+		case "$fill":
+			return expr.ErrUnsupported("$fill")
 		default:
 			// MongoDB finds this out where a document matches, not before.
 			s.refused = mongoerr.New(mongoerr.InvalidOptions, "%s is not allowed to be used within an update", name)
@@ -287,10 +293,14 @@ func (s *mergeStage) finish(c *compiler, let, pipeline bson.RawValue) error {
 	return err
 }
 
-// bind compiles 'let'; without one, $$new is the document that the pipeline gives.
+// bind compiles 'let'. $$new, the document that the pipeline gives, is there without one, and beside the variables of one
+// where documents without a match are inserted.
 func (s *mergeStage) bind(c *compiler, let, pipeline bson.RawValue) (*expr.Scope, error) {
-	if bsonx.IsMissing(let) {
-		let = bsonx.NewDoc(0).Append("new", bsonx.String("$$ROOT")).Value()
+	switch root := bsonx.String("$$ROOT"); {
+	case bsonx.IsMissing(let):
+		let = bsonx.NewDoc(0).Append("new", root).Value()
+	case bsonx.IsMissing(bsonx.Lookup(let.Value, "new")) && s.spec.WhenNotMatched == "insert":
+		let = bsonx.Document(bsonx.With(let.Value, "new", root))
 	}
 	scope := c.scope
 	for it := bsonx.Elements(let.Value); it.Next(); {
@@ -322,15 +332,49 @@ func (s *mergeStage) run(_ context.Context, env *expr.Env, in Iterator) (Iterato
 			return nil, err
 		}
 		for {
-			d, ok, err := in.Next(ctx)
-			if err != nil || !ok {
-				return Slice(nil), err
+			docs, more, err := mergeBatch(ctx, in)
+			if err == nil {
+				err = s.merge(ctx, env, docs)
 			}
-			if err := s.sink.Merge(ctx, s.spec, Merged{Doc: d, Update: s.update(ctx, env, d)}); err != nil {
-				return nil, err
+			if err != nil || !more {
+				return Slice(nil), err
 			}
 		}
 	}}, nil
+}
+
+// Bounds of what $merge writes at a time.
+const (
+	mergeBytes = 16 << 20
+	mergeDocs  = 100_000
+)
+
+// mergeBatch reads the next documents. Nothing of a batch is written where the pipeline fails before its end.
+func mergeBatch(ctx context.Context, in Iterator) (docs []bson.Raw, more bool, err error) {
+	for size := 0; size < mergeBytes && len(docs) < mergeDocs; {
+		d, ok, err := in.Next(ctx)
+		if err != nil || !ok {
+			return docs, false, err
+		}
+		docs = append(docs, d)
+		size += len(d)
+	}
+	return docs, true, nil
+}
+
+// merge writes a batch. A document that cannot be written does not keep the others of its batch from it; the first such
+// error is the answer.
+func (s *mergeStage) merge(ctx context.Context, env *expr.Env, docs []bson.Raw) (first error) {
+	for _, d := range docs {
+		err := s.sink.Merge(ctx, s.spec, Merged{Doc: d, Update: s.update(ctx, env, d)})
+		if first == nil {
+			first = err
+		}
+		if err != nil && ctx.Err() != nil {
+			break
+		}
+	}
+	return first
 }
 
 // update answers how an existing document becomes the new one.
@@ -367,6 +411,9 @@ func (s *mergeStage) update(ctx context.Context, env *expr.Env, d bson.Raw) func
 			}
 			defer out.Close()
 			updated, _, err := out.Next(ctx)
+			if err == nil && bsonx.IsMissing(bsonx.Lookup(updated, "_id")) {
+				updated = bsonx.IDFirst(bsonx.With(updated, "_id", bsonx.Lookup(existing, "_id")))
+			}
 			return updated, err
 		}
 	}

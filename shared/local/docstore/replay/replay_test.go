@@ -138,7 +138,7 @@ func (c *testCase) replay(cl *client) (v verdict, text string, indexed bool) {
 		if err != nil {
 			return wrong, fmt.Sprintf("set-up %s: %v", s.Cmd, err), false
 		}
-		if code(reply) != 0 {
+		if slices.Contains(refusals, code(reply)) { // one that MongoDB refused too is part of the case
 			return silent, fmt.Sprintf("set-up %s: %s", s.Cmd, reply), false
 		}
 		if id, ok := reply.Lookup("cursor", "id").Int64OK(); ok {

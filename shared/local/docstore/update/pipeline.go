@@ -29,7 +29,7 @@ func (u *Update) compilePipeline(v bson.RawValue, opts Options) error {
 			return mismatch("Each element of the 'pipeline' array must be an object")
 		}
 		stage := bson.Raw(it.Value().Value)
-		if name := bsonx.FirstKey(stage); !updateStages[name] && bsonx.Len(stage) == 1 {
+		if name := bsonx.FirstKey(stage); !updateStages[name] && name != "$fill" && bsonx.Len(stage) == 1 {
 			return mongoerr.New(mongoerr.InvalidOptions, "%s is not allowed to be used within an update", name)
 		}
 		p.stages = append(p.stages, stage)
