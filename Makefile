@@ -64,7 +64,7 @@ conformance: ## Replay what MongoDB answered, and print the table; ARGS=-update 
 	go test -count=1 ./shared/mongodb/mongotest/conformance
 
 .PHONY: spec
-spec: ## Run the MongoDB drivers' own specification suites against the document store
+spec: ## Run the MongoDB drivers' own specification suites against the document store, as CI does
 	STRATA_SPECS=1 go test -count=1 -v -timeout 20m ./shared/local/docstore/specs | grep -v '^=== '
 
 .PHONY: generate
