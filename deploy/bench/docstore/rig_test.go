@@ -84,7 +84,6 @@ func bare(t testing.TB) *pebble.DB {
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		o.Levels[i].IndexBlockSize = 256 << 10
 	}
 	db, err := pebble.Open(t.TempDir(), o)
 	if err != nil {

@@ -140,10 +140,6 @@ func (e *Engine) openPebble(o Options) error {
 	}
 }
 
-// indexBlock is how many bytes an index of a table may have before it is split in two levels: those of Pebble's default size
-// need a second look for every document.
-const indexBlock = 256 << 10
-
 func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 	size, memtable := int64(128<<20), uint64(32<<20)
 	if o.InMemory {
@@ -169,7 +165,6 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 	}
 	for i := range po.Levels {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		po.Levels[i].IndexBlockSize = indexBlock
 	}
 	return po
 }
