@@ -81,8 +81,8 @@ func (c *demoCommand) Run(ctx context.Context, t terminal) (err error) {
 		fmt.Fprintf(t.out, "\nEverything goes on running at %s; the links above still work once each. Press Ctrl-C to stop.\n", url)
 		return nil
 	})
-	if !c.Once && ctx.Err() != nil {
-		return err
+	if !c.Once && ctx.Err() != nil || err != nil && errors.Is(told, errTold) {
+		return err // where the suite never came up, why is all there is to say
 	}
 	return errors.Join(told, err)
 }

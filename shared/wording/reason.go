@@ -54,15 +54,15 @@ func Reason(r contract.Reason) string {
 	return text
 }
 
-// models are the names that the literature knows them by.
-var models = map[string]string{
+// known are the names that the literature knows models by.
+var known = map[string]string{
 	"bg_nbd_gamma_gamma": "BG/NBD with Gamma-Gamma", "bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "bg_bb": "BG/BB",
 	"gamma_gamma": "Gamma-Gamma",
 }
 
 // Item is the code name of a metric, a parameter or a model in words.
 func Item(code string) string {
-	if name := models[code]; name != "" {
+	if name := known[code]; name != "" {
 		return name
 	}
 	return strings.ReplaceAll(strings.ReplaceAll(code, "month_on_month", "month-on-month"), "_", " ")
@@ -81,7 +81,7 @@ func have(r contract.Reason) string {
 
 // Fix says what would heal a reason, with the remedy that was named for it, if any; empty if nothing simple would.
 func Fix(r contract.Reason, remedy string) string {
-	item := strings.ReplaceAll(r.Item, "_", " ")
+	item := Item(r.Item)
 	if remedy == "" {
 		remedy = map[fault.Code]string{
 			fault.NoSource: "register_source", fault.UnknownParameter: "register_source", fault.LowCoverage: "raise_coverage",
