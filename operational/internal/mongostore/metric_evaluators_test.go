@@ -175,7 +175,12 @@ func (e *events) draw(t *rapid.T, i int, linked bool) contract.CustomerEvent {
 	if linked {
 		kinds = append(kinds, "link")
 	}
-	switch set := ev.Parameters; rapid.SampledFrom(kinds).Draw(t, "kind") {
+	kind := rapid.SampledFrom(kinds).Draw(t, "kind")
+	if kind == "link" {
+		e.link(t, &ev)
+		kind = "order" // so that it makes a difference whether it is kept
+	}
+	switch set := ev.Parameters; kind {
 	case "order":
 		set[contract.ParamOrderTime] = text(t, at)
 		set[contract.ParamOrderAmount] = text(t, contract.Amount{Minor: rapid.Int64Range(0, 9999).Draw(t, "minor"), Currency: "EUR"})
@@ -188,14 +193,19 @@ func (e *events) draw(t *rapid.T, i int, linked bool) contract.CustomerEvent {
 		for name, v := range drawProfile(t) {
 			set[contract.ParameterName(name)] = text(t, v)
 		}
-	case "link":
-		if ev.UserID != "" && rapid.Bool().Draw(t, "alias") {
-			ev.PreviousID = rapid.SampledFrom([]string{"u2", "u3", "g0"}).Draw(t, "previous")
-		} else if ev.UserID != "" {
-			ev.AnonymousID = rapid.SampledFrom([]string{"g0", "g1", "g2"}).Draw(t, "anonymous")
-		}
 	}
 	return ev
+}
+
+// link has an event say who else its customer is.
+func (e *events) link(t *rapid.T, ev *contract.CustomerEvent) {
+	switch {
+	case ev.UserID == "":
+	case rapid.Bool().Draw(t, "alias"):
+		ev.PreviousID = rapid.SampledFrom([]string{"u2", "u3", "g0"}).Draw(t, "previous")
+	default:
+		ev.AnonymousID = rapid.SampledFrom([]string{"g0", "g1", "g2"}).Draw(t, "anonymous")
+	}
 }
 
 func text(t *rapid.T, v any) json.RawMessage {
