@@ -17,6 +17,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/ingest"
 	"github.com/strata-crm/strata/operational/internal/profile"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/mongodb"
 	"github.com/strata-crm/strata/shared/mongodb/mongotest"
 )
 
@@ -24,6 +25,7 @@ import (
 type town struct {
 	t        *testing.T
 	r        *rand.Rand
+	db       *mongodb.DB
 	store    *Warehouse
 	fences   *Fences
 	at       map[int]int64 // by partition
@@ -64,7 +66,7 @@ func (w *town) ingest() {
 			w.links, c.Links = append(w.links, l), []identity.Link{l}
 		}
 	}
-	if err := w.store.Save(w.t.Context(), tenant, c); err != nil {
+	if err := w.db.Tx(w.t.Context(), func(ctx context.Context) error { return w.store.Save(ctx, tenant, c) }); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -89,7 +91,7 @@ func TestBitmapsCountWhatTheRowsSay(t *testing.T) {
 	t.Parallel()
 	const seed = 7
 	db := mongotest.Open(t, CollectIndexes()...)
-	w := &town{t: t, r: rand.New(rand.NewPCG(seed, seed)), store: NewWarehouse(db, "EUR"), fences: NewFences(db), at: map[int]int64{},
+	w := &town{t: t, r: rand.New(rand.NewPCG(seed, seed)), db: db, store: NewWarehouse(db, "EUR"), fences: NewFences(db), at: map[int]int64{},
 		profiles: map[identity.Key]profile.Profile{}, rows: map[string]fact.CustomerDay{}}
 	for part := range 3 {
 		if _, err := w.fences.Open(t.Context(), 1, part); err != nil {

@@ -95,24 +95,26 @@ func newEventDoc(e *lake.Event) (*eventDoc, error) {
 // Keep implements ingest.Lake. An upsert that finds the id taken changes nothing and, unlike an insert, does not end the
 // transaction.
 func (s *Lake) Keep(ctx context.Context, events []lake.Event) ([]lake.Kept, error) {
-	writes := make([]mongo.WriteModel, len(events))
 	ids := make([]string, len(events))
-	for i := range events {
+	docs, err := encoded(len(events), func(i int) (encoder, error) {
 		doc, err := newEventDoc(&events[i])
 		if err != nil {
 			return nil, fmt.Errorf("event at offset %d: %w", events[i].Place.Offset, err)
 		}
 		ids[i] = doc.ID
-		writes[i] = mongo.NewUpdateOneModel().SetFilter(byID(doc.ID)).SetUpdate(bson.D{{Key: "$setOnInsert", Value: doc}}).SetUpsert(true)
+		return doc, nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	res, err := s.events.BulkWrite(ctx, writes) // in order: of two with one id the first counts
+	stored, err := mongodb.KeepAll(ctx, s.events, docs) // in order: of two with one id the first counts
 	if err != nil {
 		return nil, fmt.Errorf("keep events: %w", refused(err))
 	}
 	kept := make([]lake.Kept, len(events))
 	var taken []string
 	for i := range events {
-		if _, ok := res.UpsertedIDs[int64(i)]; ok {
+		if stored[i] {
 			kept[i] = lake.Kept{Outcome: lake.New, Seen: lake.Seen{Content: events[i].Content, Import: events[i].Import}}
 		} else {
 			taken = append(taken, ids[i])
@@ -126,7 +128,7 @@ func (s *Lake) Keep(ctx context.Context, events []lake.Event) ([]lake.Kept, erro
 		return nil, err
 	}
 	for i := range events {
-		if _, ok := res.UpsertedIDs[int64(i)]; !ok {
+		if !stored[i] {
 			kept[i] = events[i].Judge(seen[ids[i]])
 		}
 	}

@@ -126,19 +126,19 @@ func (y *year) load(ctx context.Context, from, until int) error {
 	if len(facts) == 0 {
 		return nil
 	}
-	writes, err := y.w.factWrites(tenant, ingest.Changes{Facts: facts})
+	docs, err := encoded(len(facts), func(i int) (encoder, error) { return y.w.newFactDoc(tenant, &facts[i]) })
 	if err != nil {
 		return err
 	}
-	if _, err := y.w.facts.BulkWrite(ctx, writes, unordered()); err != nil {
+	some := options.InsertMany().SetOrdered(false)
+	if _, err := y.w.facts.InsertMany(ctx, docs, some); err != nil {
 		return err
 	}
 	rows, _ := fact.Rows(tenant, nil, facts)
-	docs := make([]any, len(rows))
-	for i := range rows {
-		docs[i] = dayDocOf(tenant, &rows[i])
+	if docs, err = encoded(len(rows), func(i int) (encoder, error) { return dayDocOf(tenant, &rows[i]), nil }); err != nil {
+		return err
 	}
-	_, err = y.w.rows.InsertMany(ctx, docs, options.InsertMany().SetOrdered(false))
+	_, err = y.w.rows.InsertMany(ctx, docs, some)
 	return err
 }
 

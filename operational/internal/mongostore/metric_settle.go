@@ -189,10 +189,7 @@ func touch(ctx context.Context, db *mongodb.DB, t contract.TenantID, days []cont
 		return 0, err
 	}
 	touches := db.Collection(touchesCollection)
-	writes, err := touchWrites(t, ingest.Changes{Touched: days, At: ingest.Touch{Partition: metric.LinksPartition, Position: last + 1}})
-	if err != nil {
-		return 0, err
-	}
+	writes := touchWrites(t, days, ingest.Touch{Partition: metric.LinksPartition, Position: last + 1})
 	moves := movesDoc{ID: movesID(t), V: version, Position: last + 1}
 	if _, err := touches.BulkWrite(ctx, append(writes, replacement(moves.ID, moves)), unordered()); err != nil {
 		return 0, fmt.Errorf("touch days: %w", mongodb.Fault(err))

@@ -42,14 +42,23 @@ func stirredID(t contract.TenantID, partition int, position int64) string {
 	return fmt.Sprintf("%s|%d|%020d", t, partition, max(0, position))
 }
 
-// stirredWrites note a batch, and forget what is long past.
-func stirredWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, error) {
+// saveStirred notes a batch, and forgets what is long past.
+func (s *Warehouse) saveStirred(ctx context.Context, t contract.TenantID, c *ingest.Changes) error {
 	if len(c.Facts) == 0 {
-		return nil, nil
+		return nil
 	}
-	d := stirredDoc{ID: stirredID(t, c.At.Partition, c.At.Position), V: version, Tenant: t, Days: daysOfFacts(c.Facts)}
+	docs, err := encoded(1, func(int) (encoder, error) {
+		return &stirredDoc{ID: stirredID(t, c.At.Partition, c.At.Position), V: version, Tenant: t, Days: daysOfFacts(c.Facts)}, nil
+	})
+	if err == nil {
+		err = mongodb.ReplaceAll(ctx, s.stirred, docs)
+	}
+	if err != nil {
+		return err
+	}
 	old := between(stirredID(t, c.At.Partition, 0), stirredID(t, c.At.Partition, c.At.Position-keptPositions))
-	return []mongo.WriteModel{replacement(d.ID, d), mongo.NewDeleteManyModel().SetFilter(doc{{Key: "_id", Value: old}})}, nil
+	_, err = s.stirred.DeleteMany(ctx, doc{{Key: "_id", Value: old}})
+	return err
 }
 
 func daysOfFacts(facts []fact.Fact) []stirredDay {

@@ -191,74 +191,79 @@ func (s *Warehouse) Orders(ctx context.Context, t contract.TenantID, days []fact
 func (s *Warehouse) Save(ctx context.Context, t contract.TenantID, c ingest.Changes) error {
 	for _, step := range []struct {
 		collection *mongo.Collection
-		writes     func(contract.TenantID, ingest.Changes) ([]mongo.WriteModel, error)
-	}{{s.profiles, profileWrites}, {s.links, linkWrites}, {s.facts, s.factWrites}, {s.rows, rowWrites}, {s.touches, touchWrites}, {s.stirred, stirredWrites}} {
-		writes, err := step.writes(t, c)
-		if err == nil && len(writes) > 0 {
-			_, err = step.collection.BulkWrite(ctx, writes, unordered())
-		}
-		if err != nil {
+		save       func(context.Context, contract.TenantID, *ingest.Changes) error
+	}{{s.profiles, s.saveProfiles}, {s.links, s.saveLinks}, {s.facts, s.saveFacts}, {s.rows, s.saveRows}, {s.touches, s.saveTouches}, {s.stirred, s.saveStirred}} {
+		if err := step.save(ctx, t, &c); err != nil {
 			return fmt.Errorf("save %s: %w", step.collection.Name(), refused(err))
 		}
 	}
 	return nil
 }
 
-func profileWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, error) {
-	var writes []mongo.WriteModel
-	for i := range c.Profiles {
-		p := &c.Profiles[i]
-		doc := profileDoc{ID: id(t, string(p.Key)), V: version, Tenant: t, Key: p.Key, Since: p.Since, Place: p.Priority, Seen: seenAt(c.At), Values: bson.D{}}
-		for _, name := range sorted(p.Values) {
-			v := p.Values[name]
-			value, err := toBSON(v.Value)
-			if err != nil {
-				return nil, err
-			}
-			doc.Values = append(doc.Values, bson.E{Key: string(name), Value: originDoc{Value: value, At: v.At, ReceivedAt: v.ReceivedAt,
-				Source: v.Source, Event: v.Event, Format: v.Format, Trust: v.Trust, Import: v.Import, Purposes: v.Purposes}})
-		}
-		writes = append(writes, replacement(doc.ID, doc))
+func (s *Warehouse) saveProfiles(ctx context.Context, t contract.TenantID, c *ingest.Changes) error {
+	docs, err := encoded(len(c.Profiles), func(i int) (encoder, error) { return newProfileDoc(t, &c.Profiles[i], seenAt(c.At)) })
+	if err != nil {
+		return err
 	}
-	return writes, nil
+	return mongodb.ReplaceAll(ctx, s.profiles, docs)
 }
 
-func linkWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, error) {
-	var writes []mongo.WriteModel
-	for _, l := range c.Links {
-		key := id(t, l.ID())
-		writes = append(writes, replacement(key, linkDoc{ID: key, V: version, Tenant: t, A: l.A, B: l.B, At: l.At, Source: l.Source, Event: l.Event, Seen: seenAt(c.At)}))
-	}
-	return writes, nil
-}
-
-// factWrites inserts: a new event's fact cannot be there.
-func (s *Warehouse) factWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, error) {
-	writes := make([]mongo.WriteModel, 0, len(c.Facts))
-	for i := range c.Facts {
-		f := &c.Facts[i]
-		more, err := values(f.More)
+func newProfileDoc(t contract.TenantID, p *profile.Profile, seen seenAt) (*profileDoc, error) {
+	doc := &profileDoc{ID: id(t, string(p.Key)), V: version, Tenant: t, Key: p.Key, Since: p.Since, Place: p.Priority, Seen: seen, Values: bson.D{}}
+	for _, name := range sorted(p.Values) {
+		v := p.Values[name]
+		value, err := toBSON(v.Value)
 		if err != nil {
 			return nil, err
 		}
-		doc := &factDoc{ID: id(t, f.ID()), V: version, Tenant: t, Source: f.Source, Event: f.Event, Customer: f.Customer, At: f.At, Day: f.Day,
-			Row: id(t, f.Key().ID()), Kind: f.Kind, Amount: f.Amount, Quantity: f.Quantity, Score: f.Score, More: more, Format: f.Format,
-			Trust: f.Trust, Import: f.Import}
-		if f.Amount != nil {
-			doc.Currency = s.currency
-		}
-		writes = append(writes, mongo.NewInsertOneModel().SetDocument(doc))
+		doc.Values = append(doc.Values, bson.E{Key: string(name), Value: originDoc{Value: value, At: v.At, ReceivedAt: v.ReceivedAt,
+			Source: v.Source, Event: v.Event, Format: v.Format, Trust: v.Trust, Import: v.Import, Purposes: v.Purposes}})
 	}
-	return writes, nil
+	return doc, nil
 }
 
-func rowWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, error) {
-	writes := make([]mongo.WriteModel, 0, len(c.Rows))
-	for i := range c.Rows {
-		d := dayDocOf(t, &c.Rows[i])
-		writes = append(writes, replacement(d.ID, d))
+func (s *Warehouse) saveLinks(ctx context.Context, t contract.TenantID, c *ingest.Changes) error {
+	if len(c.Links) == 0 {
+		return nil
 	}
-	return writes, nil
+	writes := make([]mongo.WriteModel, len(c.Links))
+	for i, l := range c.Links {
+		key := id(t, l.ID())
+		writes[i] = replacement(key, linkDoc{ID: key, V: version, Tenant: t, A: l.A, B: l.B, At: l.At, Source: l.Source, Event: l.Event, Seen: seenAt(c.At)})
+	}
+	_, err := s.links.BulkWrite(ctx, writes, unordered())
+	return err
+}
+
+// saveFacts inserts: a new event's fact cannot be there.
+func (s *Warehouse) saveFacts(ctx context.Context, t contract.TenantID, c *ingest.Changes) error {
+	docs, err := encoded(len(c.Facts), func(i int) (encoder, error) { return s.newFactDoc(t, &c.Facts[i]) })
+	if err != nil {
+		return err
+	}
+	return mongodb.InsertAll(ctx, s.facts, docs)
+}
+
+func (s *Warehouse) newFactDoc(t contract.TenantID, f *fact.Fact) (*factDoc, error) {
+	more, err := values(f.More)
+	if err != nil {
+		return nil, err
+	}
+	doc := &factDoc{ID: id(t, f.ID()), V: version, Tenant: t, Source: f.Source, Event: f.Event, Customer: f.Customer, At: f.At, Day: f.Day,
+		Row: id(t, f.Key().ID()), Kind: f.Kind, Amount: f.Amount, Quantity: f.Quantity, Score: f.Score, More: more, Format: f.Format,
+		Trust: f.Trust, Import: f.Import}
+	if f.Amount != nil {
+		doc.Currency = s.currency
+	}
+	return doc, nil
+}
+
+func (s *Warehouse) saveRows(ctx context.Context, t contract.TenantID, c *ingest.Changes) error {
+	docs, err := encoded(len(c.Rows), func(i int) (encoder, error) { return dayDocOf(t, &c.Rows[i]), nil })
+	if err != nil {
+		return err
+	}
+	return mongodb.ReplaceAll(ctx, s.rows, docs)
 }
 
 func dayDocOf(t contract.TenantID, r *fact.CustomerDay) *dayDoc {
@@ -266,26 +271,30 @@ func dayDocOf(t contract.TenantID, r *fact.CustomerDay) *dayDoc {
 		Orders: r.Orders, Revenue: r.Revenue, Units: r.Units, Zero: r.ZeroOrders, Identical: r.Identical, WithAmount: r.WithAmount, WithItems: r.WithItems}
 }
 
+func (s *Warehouse) saveTouches(ctx context.Context, t contract.TenantID, c *ingest.Changes) error {
+	if len(c.Touched) == 0 {
+		return nil
+	}
+	_, err := s.touches.BulkWrite(ctx, touchWrites(t, c.Touched, c.At), unordered())
+	return err
+}
+
 // touchWrites keep one document per partition and month: {days: {"09": position}}.
-func touchWrites(t contract.TenantID, c ingest.Changes) ([]mongo.WriteModel, error) {
+func touchWrites(t contract.TenantID, days []contract.Day, at ingest.Touch) []mongo.WriteModel {
 	months := map[string]bson.D{}
-	var order []string
-	for _, d := range c.Touched {
+	for _, d := range days {
 		month, day := string(d[:7]), string(d[8:])
-		if months[month] == nil {
-			order = append(order, month)
-		}
-		months[month] = append(months[month], bson.E{Key: "days." + day, Value: c.At.Position})
+		months[month] = append(months[month], bson.E{Key: "days." + day, Value: at.Position})
 	}
 	var writes []mongo.WriteModel
-	for _, month := range order {
-		key := id(t, fmt.Sprint(c.At.Partition), month)
+	for _, month := range sorted(months) {
+		key := id(t, fmt.Sprint(at.Partition), month)
 		writes = append(writes, mongo.NewUpdateOneModel().SetUpsert(true).SetFilter(byID(key)).SetUpdate(bson.D{
 			{Key: "$max", Value: months[month]},
-			{Key: "$setOnInsert", Value: bson.D{{Key: "v", Value: version}, {Key: "tenant", Value: t}, {Key: "partition", Value: c.At.Partition}, {Key: "month", Value: month}}},
+			{Key: "$setOnInsert", Value: bson.D{{Key: "v", Value: version}, {Key: "tenant", Value: t}, {Key: "partition", Value: at.Partition}, {Key: "month", Value: month}}},
 		}))
 	}
-	return writes, nil
+	return writes
 }
 
 type touchDoc struct {
