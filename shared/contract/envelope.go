@@ -107,13 +107,24 @@ func Decode[T any, P interface {
 	if err != nil {
 		return e, v, err
 	}
-	if err := json.Unmarshal(m.Value, &v); err != nil {
+	if v, err = body[T](m.Value); err != nil {
 		return e, v, fault.New(fault.Invalid, fault.Poison, "body of %s is not the expected JSON: %v", e.Type, err)
 	}
 	if err := P(&v).Check(); err != nil {
 		return e, v, err
 	}
 	return e, v, nil
+}
+
+// body returns the value that encoding/json gives data.
+func body[T any](data []byte) (v T, err error) {
+	if p, ok := any(&v).(interface{ plain(data []byte) bool }); ok {
+		if p.plain(data) {
+			return v, nil
+		}
+		v = *new(T)
+	}
+	return v, json.Unmarshal(data, &v)
 }
 
 // Unknown returns the names of top-level fields in data that T does not have, so that a reader can count what a newer
