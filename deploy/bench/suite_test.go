@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/strata-crm/strata/deploy/internal/client"
+	"github.com/strata-crm/strata/deploy/internal/heap"
 	"github.com/strata-crm/strata/deploy/internal/suite"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/signin"
@@ -35,6 +36,7 @@ func start(t *testing.T) *rig {
 	if os.Getenv("STRATA_BENCH") == "" {
 		t.Skip("a benchmark: STRATA_BENCH=1 runs it")
 	}
+	go heap.Tend(t.Context(), os.Environ()) // as the program does
 	r := &rig{t: t, dir: t.TempDir()}
 	s, err := suite.Open(t.Context(), suite.Options{Dir: r.dir, Layers: suite.Layers(), Expose: true, Log: io.Discard, LogLevel: "error", Now: time.Now})
 	if err != nil {

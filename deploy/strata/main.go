@@ -12,6 +12,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
+
+	"github.com/strata-crm/strata/deploy/internal/heap"
 )
 
 // terminal is the process's surroundings, for the commands.
@@ -42,6 +44,7 @@ type cli struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go heap.Tend(ctx, os.Environ()) // while the command runs
 	err := run(ctx, os.Args[1:], terminal{
 		out: os.Stdout, err: os.Stderr, tty: term.IsTerminal(int(os.Stdout.Fd())), environ: os.Environ(), now: time.Now,
 	})
