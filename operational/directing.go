@@ -15,11 +15,13 @@ import (
 	"github.com/strata-crm/strata/operational/internal/directive"
 	"github.com/strata-crm/strata/operational/internal/egress"
 	"github.com/strata-crm/strata/operational/internal/erasure"
+	"github.com/strata-crm/strata/operational/internal/fitting"
 	"github.com/strata-crm/strata/operational/internal/govern"
 	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/operational/internal/insight"
 	"github.com/strata-crm/strata/operational/internal/job"
 	"github.com/strata-crm/strata/operational/internal/metric"
+	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/operational/internal/mongostore"
 	"github.com/strata-crm/strata/operational/internal/prediction"
 	"github.com/strata-crm/strata/operational/internal/profile"
@@ -51,6 +53,7 @@ type directing struct {
 	directives   *mongostore.Directives
 	measurements *mongostore.Measurements
 	insights     *mongostore.Insights
+	fits         *mongostore.Fits
 	force        *directive.Force
 	policy       govern.Policy
 	pulse        *pulse // of ingest
@@ -80,6 +83,7 @@ func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error
 		directives:   mongostore.NewDirectives(c.Tenant.ID, d.DB, outbox, d.Now, d.NewID),
 		measurements: mongostore.NewMeasurements(c.Tenant.ID, d.DB, outbox, d.NewID),
 		insights:     mongostore.NewInsights(c.Tenant.ID, d.DB, outbox, d.NewID),
+		fits:         mongostore.NewFits(c.Tenant.ID, d.DB),
 	}
 	h.force = directive.NewForce(h.directives, d.Telemetry.Logger)
 	zone, err := c.Tenant.Location()
@@ -88,7 +92,7 @@ func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error
 	}
 	known := mongostore.NewMetrics(c.Tenant.ID, d.DB)
 	predictions, err := prediction.New(prediction.Options{
-		Histories: known, Profiles: known, Collected: h.collected, Zone: zone, Currency: c.Tenant.Currency, Minor: minorUnits(c.Tenant.Currency),
+		Histories: known, Models: lines{h.fits}, Profiles: known, Collected: h.collected, Zone: zone, Currency: c.Tenant.Currency, Minor: minorUnits(c.Tenant.Currency),
 	})
 	if err != nil {
 		return nil, err
@@ -100,9 +104,18 @@ func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error
 	}
 	h.api = &httpapi.Directing{
 		Tenant: c.Tenant.ID, Gate: h.policy.Gate, Records: h.directives, Measurements: h.measurements, InForce: h.force, Explainer: explainer,
-		Insights: h.insights,
+		Insights: h.insights, Models: h.fits,
 	}
 	return h, nil
+}
+
+// lines tells predictions of the fits.
+type lines struct{ store *mongostore.Fits }
+
+// Line implements prediction.Models.
+func (l lines) Line(ctx context.Context, s model.Subject) (model.Line, error) {
+	r, err := l.store.Line(ctx, s.ID())
+	return r.Line, err
 }
 
 // collected returns the parameters that the directives in force have collected.
@@ -144,11 +157,16 @@ func calendar(c Config) metric.Calendar {
 // complete adds what rests on collecting: answering directives, measuring, and the consumers.
 func (h *directing) complete(col *collecting) error {
 	warehouse, meter := mongostore.NewMetrics(h.c.Tenant.ID, h.d.DB), job.NewMeter()
-	engine, err := h.engine(col, warehouse, meter)
+	models, err := h.models(col, warehouse)
 	if err != nil {
 		return err
 	}
-	claims, err := h.examiner(col)
+	engine, err := h.engine(col, warehouse, meter, models)
+	if err != nil {
+		return err
+	}
+	models.OnFall(engine.Wake)
+	claims, err := h.examiner(col, models)
 	if err != nil {
 		return err
 	}
@@ -215,7 +233,7 @@ func (h *directing) egress() (*egress.Egress, error) {
 }
 
 // examiner makes what examines claims. It reads customers in an order that is drawn with the tenant's key.
-func (h *directing) examiner(col *collecting) (*insight.Engine, error) {
+func (h *directing) examiner(col *collecting, models *fitting.Keeper) (*insight.Engine, error) {
 	zone, err := h.c.Tenant.Location()
 	if err != nil {
 		return nil, err
@@ -231,13 +249,25 @@ func (h *directing) examiner(col *collecting) (*insight.Engine, error) {
 	return insight.New(insight.Options{
 		Zone: zone, Calendar: metric.Calendar{WeekStart: weekdays[h.c.Tenant.WeekStart]}, Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col},
-		Customers: mongostore.NewCustomers(h.c.Tenant.ID, h.d.DB, order), Records: h.insights, Sink: out, Ended: h.ended, Unparsed: col.unparsed,
+		Customers: mongostore.NewCustomers(h.c.Tenant.ID, h.d.DB, order), Records: h.insights, Sink: out, Models: models, Ended: h.ended, Unparsed: col.unparsed,
 		Measured: h.measured(zone),
 		Gates:    btyd.DefaultGates(), Cadence: h.c.Cadence, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
 	})
 }
 
-func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics, meter *job.Meter) (*metric.Engine, error) {
+// models makes what keeps the fits that metrics and claims rest on.
+func (h *directing) models(col *collecting, warehouse *mongostore.Metrics) (*fitting.Keeper, error) {
+	zone, err := h.c.Tenant.Location()
+	if err != nil {
+		return nil, err
+	}
+	return fitting.New(fitting.Options{
+		Zone: zone, Calendar: calendar(h.c), Orders: h.force, Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col},
+		Histories: warehouse, Store: h.fits, Gates: btyd.DefaultGates(), Now: h.d.Now, Logger: h.d.Telemetry.Logger,
+	})
+}
+
+func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics, meter *job.Meter, models *fitting.Keeper) (*metric.Engine, error) {
 	zone, err := h.c.Tenant.Location()
 	if err != nil {
 		return nil, err
@@ -248,7 +278,7 @@ func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics, meter
 	}
 	return metric.NewEngine(metric.Options{
 		Tenant: h.c.Tenant.ID, Zone: zone, Calendar: calendar(h.c), Orders: h.force,
-		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col}, Warehouse: warehouse, Sink: out,
+		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col}, Warehouse: warehouse, Sink: out, Models: models,
 		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, Ingested: h.pulse.last, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
 		Tracer: h.d.Telemetry.Tracer, Spent: meter.Add,
 	})

@@ -44,7 +44,8 @@ func (c *Config) key() ([]byte, error) {
 
 // Indexes returns the indexes that setting up creates.
 func Indexes() []mongodb.Index {
-	return slices.Concat(mongostore.CollectIndexes(), mongostore.DirectiveIndexes(), mongostore.MeasurementIndexes(), mongostore.InsightIndexes())
+	return slices.Concat(mongostore.CollectIndexes(), mongostore.DirectiveIndexes(), mongostore.MeasurementIndexes(), mongostore.InsightIndexes(),
+		mongostore.FittingIndexes())
 }
 
 // Migrations returns the numbered changes of the database; there are none yet.

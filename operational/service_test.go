@@ -23,6 +23,13 @@ import (
 type suite struct {
 	*rig
 	revision int64
+	run      func() // starts the service, on the same bus and database
+}
+
+// restart stops the service and starts it again.
+func (s *suite) restart() {
+	s.stop()
+	s.run()
 }
 
 // whole runs the service on a bus and a database in memory.
@@ -40,21 +47,26 @@ func whole(t *testing.T) *suite {
 	c := settings()
 	c.Cadence = 100 * time.Millisecond
 	db := mongotest.Open(t, Indexes()...)
-	svc, err := New(t.Context(), c, host.Deps{DB: db, Bus: b, Verifier: issuer.Verifier(), Telemetry: tel, Now: time.Now, NewID: contract.NewID})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	done := make(chan error, 1)
-	go func() { done <- svc.Run(ctx) }()
-	s := &suite{rig: &rig{t: t, db: db, bus: b, issuer: issuer, server: httptest.NewServer(svc.Handler()), token: token}}
-	t.Cleanup(func() {
-		s.server.Close()
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("the service did not stop well: %v", err)
+	s := &suite{rig: &rig{t: t, db: db, bus: b, issuer: issuer, token: token}}
+	s.run = func() {
+		svc, err := New(t.Context(), c, host.Deps{DB: db, Bus: b, Verifier: issuer.Verifier(), Telemetry: tel, Now: time.Now, NewID: contract.NewID})
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+		done := make(chan error, 1)
+		go func() { done <- svc.Run(ctx) }()
+		s.server = httptest.NewServer(svc.Handler())
+		s.stop = func() {
+			s.server.Close()
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("the service did not stop well: %v", err)
+			}
+		}
+	}
+	s.run()
+	t.Cleanup(func() { s.stop() })
 	return s
 }
 

@@ -164,9 +164,14 @@ func measurement() *Measurement {
 		Model: &ModelFit{
 			Name: "bg_nbd_gamma_gamma", Parameters: map[string]float64{"r": .24, "alpha": 4.41}, LogLikelihood: -9582.43, Customers: 2357,
 			Repeaters: 946, Weeks: 39, Version: "1.0.0", State: ModelActive,
-			HoldOut: &HoldOut{Weeks: 39, Customers: 2357, Predicted: 1653.4, Actual: 1882, MAE: .7855},
+			HoldOut: heldOut(), Fit: 2,
 		},
 	}
+}
+
+func heldOut() *HoldOut {
+	w := october()
+	return &HoldOut{Weeks: 39, Customers: 2357, Predicted: 1653.4, Actual: 1882, MAE: .7855, Window: &w, Bias: of(-.1215)}
 }
 
 func unmeasured() *Measurement {
@@ -208,6 +213,7 @@ func information() *Information {
 	point := Point{
 		Window: october(), Closed: true, Measurement: "8f14e45fceea167a5a36dedd4bea2543", Revision: 1795523500000, AsOf: at(10), Value: of(.29),
 		N: 2357, StdErr: of(.009), Low: of(.272), High: of(.308), Coverage: map[ParameterName]float64{ParamOrderTime: 1}, Weeks: of(39.0),
+		Model: measurement().Model.InUse(),
 	}
 	without := point
 	without.Window = Window{october().End, october().End.AddDate(0, 1, 0)}

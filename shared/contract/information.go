@@ -52,6 +52,7 @@ type Point struct {
 	High        *float64                  `json:"high,omitempty"`
 	Coverage    map[ParameterName]float64 `json:"coverage,omitempty"`
 	Weeks       *float64                  `json:"weeks,omitempty"` // of history that a model was fitted on
+	Model       *ModelInUse               `json:"model,omitempty"` // that the value rests on
 }
 
 // Trend is the least-squares slope over the last windows.

@@ -64,6 +64,24 @@ type ModelFit struct {
 	Version       string             `json:"version,omitempty"` // of the model's own code, major.minor.patch
 	State         ModelState         `json:"state,omitempty"`
 	HoldOut       *HoldOut           `json:"holdOut,omitempty"` // on data later than those it was fitted on
+	Fit           int                `json:"fit,omitempty"`     // 1, 2, … in the model's life; none while no fit has stood a trial
+}
+
+// InUse is what a reader of a number must know of the model that it rests on; nil where there is none.
+func (m *ModelFit) InUse() *ModelInUse {
+	if m == nil {
+		return nil
+	}
+	return &ModelInUse{Name: m.Name, Version: m.Version, Fit: m.Fit, State: m.State, HoldOut: m.HoldOut}
+}
+
+// ModelInUse names the model that a number rests on, and says how far it can be trusted.
+type ModelInUse struct {
+	Name    string     `json:"name"`
+	Version string     `json:"version,omitempty"` // of the model's own code, major.minor.patch
+	Fit     int        `json:"fit,omitempty"`
+	State   ModelState `json:"state,omitempty"`
+	HoldOut *HoldOut   `json:"holdOut,omitempty"`
 }
 
 // ModelState is where a fitted model is in its life.
@@ -71,10 +89,10 @@ type ModelState string
 
 // The states of a model.
 const (
-	ModelShadow    ModelState = "shadow"    // computed beside the active one, not used
+	ModelShadow    ModelState = "shadow"    // not yet held against later data; a number of a model without any other fit says so
 	ModelActive    ModelState = "active"    // what is published rests on it
 	ModelWeakening ModelState = "weakening" // in use, and a verdict weakens
-	ModelExpired   ModelState = "expired"   // a verdict fell: to be refitted
+	ModelExpired   ModelState = "expired"   // a verdict fell: no number rests on it, and it is to be refitted
 	ModelRetired   ModelState = "retired"   // replaced
 )
 
@@ -84,7 +102,10 @@ type HoldOut struct {
 	Customers int64   `json:"customers"`
 	Predicted float64 `json:"predicted"` // total over customers, in the unit of the model's expectation
 	Actual    float64 `json:"actual"`
-	MAE       float64 `json:"mae"` // mean absolute error per customer
+	MAE       float64 `json:"mae"`              // mean absolute error per customer
+	Window    *Window `json:"window,omitempty"` // of what came
+	// Bias is predicted against actual, relative: -0.12 is 12 % too few. None where nothing came.
+	Bias *float64 `json:"bias,omitempty"`
 }
 
 // MeasurementIdentity returns the id of the measurement of a metric for a scope and a window: a hash of tenant,

@@ -16,10 +16,18 @@ type Prediction struct {
 	Mean   *float64          `json:"mean"`
 	Unit   contract.Unit     `json:"unit"`
 	Groups []PredictionGroup `json:"groups"`
-	Model  struct {
+	// Interval is that of the mean.
+	Interval *struct {
+		Low   float64 `json:"low"`
+		High  float64 `json:"high"`
+		Level float64 `json:"level"`
+	} `json:"interval"`
+	Model struct {
 		Name    string `json:"name"`
 		Version string `json:"version"`
 		N       int64  `json:"n"`
+		State   string `json:"state"`
+		Fit     int    `json:"fit"`
 		HoldOut struct {
 			Design    string             `json:"design"`
 			Customers int64              `json:"customers"`

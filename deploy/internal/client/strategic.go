@@ -74,6 +74,7 @@ type Standing struct {
 	Currency   string               `json:"currency"`
 	Why        string               `json:"why"`
 	ProofWhy   string               `json:"proofWhy"`
+	ModelLine  string               `json:"modelLine"`
 	Insight    *struct {
 		Line string `json:"line"`
 	} `json:"insight"`

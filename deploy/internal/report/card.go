@@ -28,6 +28,9 @@ func Card(out io.Writer, name string, c client.Card) {
 	field("why", s.Why)
 	field("changed", changed(c))
 	field("proof", Proof(s))
+	if s.ModelLine != "" {
+		field("model", s.ModelLine)
+	}
 	if s.Insight != nil {
 		field("rests on", s.Insight.Line)
 	}

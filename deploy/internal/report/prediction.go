@@ -21,6 +21,9 @@ func Prediction(out io.Writer, p client.Prediction) {
 	}
 	if p.Mean != nil {
 		head += ", on average " + figure(p.Unit, *p.Mean)
+		if i := p.Interval; i != nil {
+			head += fmt.Sprintf(" (%g %% interval %s to %s)", 100*i.Level, figure(p.Unit, i.Low), figure(p.Unit, i.High))
+		}
 	}
 	Say(out, "", Sentence(head))
 	for _, g := range p.Groups {
@@ -113,6 +116,12 @@ func shares(c client.Cohort) string {
 func modelLine(p client.Prediction) string {
 	m := p.Model
 	line := fmt.Sprintf("%s %s, on %s customers", m.Name, m.Version, wording.Count(m.N))
+	if m.Fit > 0 {
+		line += fmt.Sprintf(", fit %d", m.Fit)
+	}
+	if m.State != "" {
+		line += ", " + Plain(m.State)
+	}
 	if m.HoldOut.Customers == 0 {
 		return line + "; nothing could be held out"
 	}

@@ -96,7 +96,7 @@ func PointOf(m *contract.Measurement) contract.Point {
 		Reason: m.Reason, N: m.N, StdErr: m.StdErr, Low: m.Low, High: m.High, Coverage: m.Quality.Coverage,
 	}
 	if m.Model != nil {
-		p.Weeks = &m.Model.Weeks
+		p.Weeks, p.Model = &m.Model.Weeks, m.Model.InUse()
 	}
 	return p
 }

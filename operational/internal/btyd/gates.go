@@ -2,6 +2,9 @@ package btyd
 
 import "github.com/strata-crm/strata/shared/fault"
 
+// Version is that of the models as this package computes them, major.minor.patch: a major one starts new series.
+const Version = "1.0.0"
+
 // Gates says what a population must have before a model is fitted to it. The zero value lets everything pass; a fit
 // then still fails when its maximum is not a proper one.
 type Gates struct {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -27,14 +28,15 @@ type Store interface {
 	// stores what it leaves and publishes it, in one transaction; the basis is stored in any case. It does nothing if the
 	// stored one was made from something that b lacks: of two replicas that measure at once, the one that saw more wins.
 	Replace(ctx context.Context, id contract.MeasurementID, b Basis, change func(*contract.Measurement) bool) error
-	// Known returns what the stored measurement contains; see metric.Sink.
-	Known(ctx context.Context, id contract.MeasurementID) (contains map[int]int64, revision int64, ok bool, err error)
+	// Known returns what the stored measurement was made from; false if there is none.
+	Known(ctx context.Context, id contract.MeasurementID) (b Basis, ok bool, err error)
 }
 
-// Basis is what a measurement was made from.
+// Basis is what a stored measurement was made from.
 type Basis struct {
 	Contains map[int]int64 // by partition, the position of ingest that it contains
 	Revision int64         // of the directive
+	Model    string        // stamp of the fits that it rests on; empty where there are none
 	Closed   bool          // whether its window was closed
 }
 
@@ -81,14 +83,15 @@ func New(o Options) (*Egress, error) {
 }
 
 // Known implements metric.Sink.
-func (e *Egress) Known(ctx context.Context, id contract.MeasurementID) (map[int]int64, int64, bool, error) {
-	return e.o.Store.Known(ctx, id)
+func (e *Egress) Known(ctx context.Context, id contract.MeasurementID) (metric.Basis, bool, error) {
+	b, ok, err := e.o.Store.Known(ctx, id)
+	return metric.Basis{Contains: b.Contains, Revision: b.Revision, Model: b.Model}, ok && b.Closed, err
 }
 
 // Put publishes m as the next revision if it says something else than the last one. Where a group in it is too small, or
 // policy denies, what goes up has no value and says so: that takes an earlier value back. A measurement that no directive
 // in force asks for does not go up at all. It fails, Denied, where policy does not even let that go up.
-func (e *Egress) Put(ctx context.Context, m contract.Measurement, contains map[int]int64, smallest int64) error {
+func (e *Egress) Put(ctx context.Context, m contract.Measurement, made metric.Basis, smallest int64) error {
 	order, ok := e.o.InForce(m.Directive)
 	if !ok {
 		return nil
@@ -98,7 +101,7 @@ func (e *Egress) Put(ctx context.Context, m contract.Measurement, contains map[i
 		return err
 	}
 	now := e.o.Now().UTC().Truncate(time.Millisecond)
-	err = e.o.Store.Replace(ctx, m.ID, Basis{contains, m.DirectiveRevision, m.Closed}, func(stored *contract.Measurement) bool {
+	err = e.o.Store.Replace(ctx, m.ID, Basis{made.Contains, made.Revision, made.Model, m.Closed}, func(stored *contract.Measurement) bool {
 		if same(*stored, m) {
 			return false
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -48,8 +49,8 @@ func (m *memory) Replace(_ context.Context, _ contract.MeasurementID, b Basis, c
 	return nil
 }
 
-func (m *memory) Known(context.Context, contract.MeasurementID) (map[int]int64, int64, bool, error) {
-	return m.basis.Contains, m.basis.Revision, m.basis.Closed, nil
+func (m *memory) Known(context.Context, contract.MeasurementID) (Basis, bool, error) {
+	return m.basis, true, nil
 }
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -77,7 +78,7 @@ func secret(value float64) contract.Measurement {
 
 func put(t *testing.T, e *Egress, m contract.Measurement, smallest int64) {
 	t.Helper()
-	if err := e.Put(t.Context(), m, map[int]int64{0: 1}, smallest); err != nil {
+	if err := e.Put(t.Context(), m, metric.Basis{Contains: map[int]int64{0: 1}, Revision: m.DirectiveRevision, Model: "1 active"}, smallest); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -87,7 +88,7 @@ func TestPublished(t *testing.T) {
 	m := &memory{minimum: 10}
 	e := open(t, m)
 	put(t, e, secret(.5), 12)
-	if m.puts != 1 || m.stored.Revision != noon.UnixMilli() || *m.stored.Value != .5 || !m.basis.Closed || m.basis.Revision != 3 {
+	if m.puts != 1 || m.stored.Revision != noon.UnixMilli() || *m.stored.Value != .5 || !m.basis.Closed || m.basis.Revision != 3 || m.basis.Model != "1 active" {
 		t.Fatalf("published %d times as %+v from %+v", m.puts, m.stored, m.basis)
 	}
 	later := secret(.5)
@@ -152,7 +153,7 @@ func TestNotInForce(t *testing.T) {
 func TestUngoverned(t *testing.T) {
 	t.Parallel()
 	m := &memory{}
-	err := open(t, m).Put(t.Context(), secret(.5), nil, 100)
+	err := open(t, m).Put(t.Context(), secret(.5), metric.Basis{}, 100)
 	if fault.KindOf(err) != fault.Denied || m.puts != 0 {
 		t.Errorf("without governance: %v and %d published, want denied and none", err, m.puts)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
 	"github.com/strata-crm/strata/operational/internal/directive"
+	"github.com/strata-crm/strata/operational/internal/fitting"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/prediction"
 	"github.com/strata-crm/strata/shared/contract"
@@ -450,6 +451,9 @@ type Item = json.RawMessage
 
 // Measurement The value of a metric for a scope and a window, with n, error, quality and unit; money in minor units
 type Measurement = contract.Measurement
+
+// ModelLine All fits of one model of some customers, the claims that rest on the current one, and the last window at which a fit was tried
+type ModelLine = fitting.Record
 
 // ParameterOwner defines model for ParameterOwner.
 type ParameterOwner struct {
@@ -1009,6 +1013,9 @@ type ServerInterface interface {
 	// ExplainMetric How a metric is computed for a window, and what that costs
 	// (POST /api/operational/v1/metrics/explain)
 	ExplainMetric(ctx echo.Context) error
+	// ListModels The fitted models that metrics and claims rest on, with the life of each fit
+	// (GET /api/operational/v1/models)
+	ListModels(ctx echo.Context) error
 	// DisclosePerson Everything that is held of one person, for the person who asks for it
 	// (POST /api/operational/v1/persons/disclosure)
 	DisclosePerson(ctx echo.Context) error
@@ -1364,6 +1371,15 @@ func (w *ServerInterfaceWrapper) ExplainMetric(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ExplainMetric(ctx)
+	return err
+}
+
+// ListModels converts echo context to params.
+func (w *ServerInterfaceWrapper) ListModels(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListModels(ctx)
 	return err
 }
 
@@ -1791,6 +1807,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/operational/v1/measurements", wrapper.ListMeasurements, options.OperationMiddlewares["listMeasurements"]...)
 	router.POST(options.BaseURL+"/api/operational/v1/metrics/explain", wrapper.ExplainMetric, options.OperationMiddlewares["explainMetric"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/insights", wrapper.ListInsights, options.OperationMiddlewares["listInsights"]...)
+	router.GET(options.BaseURL+"/api/operational/v1/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
 	router.GET(options.BaseURL+"/api/operational/v1/insights/:insight", wrapper.GetInsight, options.OperationMiddlewares["getInsight"]...)
 
 }
@@ -2402,6 +2419,46 @@ type ExplainMetricdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExplainMetricdefaultApplicationProblemPlusJSONResponse) VisitExplainMetricResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListModelsRequestObject struct {
+}
+
+type ListModelsResponseObject interface {
+	VisitListModelsResponse(w http.ResponseWriter) error
+}
+
+type ListModels200JSONResponse struct {
+	Items []ModelLine `json:"items"`
+}
+
+func (response ListModels200JSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListModelsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListModelsdefaultApplicationProblemPlusJSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3342,6 +3399,9 @@ type StrictServerInterface interface {
 	// ExplainMetric How a metric is computed for a window, and what that costs
 	// (POST /api/operational/v1/metrics/explain)
 	ExplainMetric(ctx context.Context, request ExplainMetricRequestObject) (ExplainMetricResponseObject, error)
+	// ListModels The fitted models that metrics and claims rest on, with the life of each fit
+	// (GET /api/operational/v1/models)
+	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
 	// DisclosePerson Everything that is held of one person, for the person who asks for it
 	// (POST /api/operational/v1/persons/disclosure)
 	DisclosePerson(ctx context.Context, request DisclosePersonRequestObject) (DisclosePersonResponseObject, error)
@@ -3902,6 +3962,29 @@ func (sh *strictHandler) ExplainMetric(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ExplainMetricResponseObject); ok {
 		return validResponse.VisitExplainMetricResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListModels operation middleware
+func (sh *strictHandler) ListModels(ctx echo.Context) error {
+	var request ListModelsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListModels(ctx.Request().Context(), request.(ListModelsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListModels")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListModelsResponseObject); ok {
+		return validResponse.VisitListModelsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -4670,130 +4753,135 @@ func (sh *strictHandler) Track(ctx echo.Context) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7D3/btw2mq9C6BZIi8jjcZJmtzbuDzdJt0bbTS7porhrfQFH+mbEWkOqJOXx1DBwT3MPdk9y4EdSokbU",
-	"jMaeJEWwf7SxLYmkvt+/dZtkYlkJDlyr5PQ2qaikS9Ag8bdz9Xpu/s1BZZJVmgmenCbnJKfrlKg6KwhV",
-	"5OTrr/92NH1+9HQ6SdKEmTt+r0GukzThdAnJaULNMmki4feaSciTUy1rSBOVFbCkdletQZon//uX6dHX",
-	"l7fP7o7sD0/aH/6SpIleV2ZBpSXji+TuLk1e1FIJ2T/kTwUQDjeaiDnRBZCKLoDMYC4kDB0zs0uFB1vS",
-	"mx+AL3SRnJ5Mp9PYAS5yWFZCA8/W38PaPIRrF0BzkO3iwW1H5r5wl8ii8x+pzor4a736iS6ILqgmK6qI",
-	"BJo3b9TbdX5kF9q+3Q90BmV/s2+FJFlRS/6eai3ZrNagTh00HZnYcyi6VsQglQhJ5rRUYMC+KkAXIAkl",
-	"Wa20WIIkJcz1EPhLPMQQWdCjPy7N/6ZHX7+/vJ2mz58OEMQPbMl0g4bNPfDiBobZsl4mp18Z9C4Zt7+d",
-	"NEszrmEBEtd+IyFnmYHO94znzSYV1UW7x5W5tI3agZsdfknkfJmkyTUta0jShJbs2vyLADerwY1+X9Uy",
-	"K6gyf1ewWCKXpomq5TW7pgZYmSiExD9uIiq5jEHnbc0vhg4ua7713AEzPH8WW/ydqGUGg+srvDxaEFhk",
-	"H13enqTPpgPI/hngSkUklOGDUzIXkiB4U/LVE8LmhM4UcJ0SynO82IFxSp48b28aotIV7hieeS7kkurk",
-	"NMlFPSvN+zU09eR5nKZ4vZwhSd1ZYIDS34icAb7KhYal+TcTXANHUqZVVbKMmrc7/k2ZV7wNDvAXCfPk",
-	"NPm341aUH9ur6hgXa/ZpgW7/oirBld31hShLyDTkB9v6nKuV0SO4exc/PxuhMYOMLlFQAM0KwjQsJ4lh",
-	"Mip1uf5TnOeMUE1KoEoTwQHFLRfmL5owbg8rxazciq/K3vF4v8P6dSOHPSduSZKLrF4irTbMdzBoueUi",
-	"+xsVZFnZ8IjVOEhCRi91N9hkWFzN7YD2BaIEGV+KCqR2LJCJHCLPm5NoysropSUoRRdO+vSuKk11rULp",
-	"S7MMKkNfaZLXFkqGd3+vqaRcM45XuNDvHYPi74xf05LlcdnactgvwWmavdtnxOw3yLQ5lqfJHgQkqLq0",
-	"JpkhRDWOuM2Sbg8qJV3jm9dZBioiJF9dg1wjmSNhW6LGd14ZNe5tpVNel2Wz7EyIEijvva/fJW1OHnvd",
-	"b2hJuSXS7uu2GAgFKuP6+bOkr4nTBCphraMR9xaihPGA/E6UEANjKZQeuaHRKmNvFfqCfysc4454oKJS",
-	"M4vA28jlkHrHLShhKa5H3620kONvrqtKglKjH6g5zTJRcz3yiQ0atEQRwsjhojl3+7rbmD44dwdDjgi6",
-	"5/T0FSP3F4LnDbI2hXjmLxItAZwdDUbnqcZeVhNyoQlThJalsVrWhjGNBhJzIoxtrVLzF0rmDMqcrJgu",
-	"COXEcBbVQpIv4PeUcEjJQpv/ICWlNv9BShhPCdwwpdWXaA5R4g3R7mukyc3RQhy5PxrVImmmJ+2rBTcc",
-	"sWUlpHaGXJGcJgumi3o2ycTyWGlJNT3KpP/xWBVUQn7s17TunDFI5DX1UOuKiQaz4/nZi5wIS2+QWxdB",
-	"U6P6aVkSzZagzgzwdcH4goDxbgxKSA5zyNBQ3JdSuwQUvFWMil7CnPFBMlqClix7pMxp3G2p8coZR0dt",
-	"XnP0V2hJzt9cjMVusOVh0fuSqawUqpYRHVBAiXiguaUsWr7pXG/QHb/BuhI96G0ivQu/l86CUgZkuoA1",
-	"oRKIlRYpma1JZs1QJvgZqUAqhCTLgWs2ZyAVUdpwj4X20qxyBWvISUFVASolWohJEjmWXaJRf51DXQTL",
-	"o1goGb9SZElzQDPUnmOym8yCTVIL3ih9SVFVkDtYrmPWWM1HKzT0km53WEd4V+oWjp3plaRxIsmhBMev",
-	"Q3Qy4pRDRGCDKiCBuH1QvM4lQN7EkRD4G7QRRbFhIVVAfq77KP65AE6YDeDMRc1zuzUXVsYw1URKWu+S",
-	"ajgywqjvCBtyilq9H4bKGp/Vv9u4MzYPfbOOAUR4CCtN5/NJbAVjSEMnglJzbq6lSS447LbKmTfHfRTC",
-	"v0T3dGmXczzNRQn1piop42/t08NkiUGxTcJ7xTA+Zl6aIYFRJ84tQijJmTQEdg1GwMyNEUKoujIkI53i",
-	"b6W+gdgGr9D1QPDWg3rFeC5W+OQ9I7DmlUL1tE0VB1rlLk0WkrKIRvuZ6ULU2jCHOWEDgUfqjCwF1wUG",
-	"bjZf3BOEeeUUYzRJmuDtzrrTGBVdA5URKjHOowH7/WKOxqMVFex6+9Zi2qRKc+hB2uI0rvkxZGEgtAQU",
-	"lUaAdUjIgslimGh6haS8Tfvb5ybhrvdX/tYERTY4NoJDmh8clM37o5vVk+50D3Eyl2I5UtxrcR93AjfA",
-	"h1NzsBiGLlqYdDmPLZw06B+blfCPuJJsVUZwsXG4NxXKOCgtaVWZH7foy94zvdc0TtRbsYpnI6QhL0OM",
-	"TJEVNSYthlVHmcVpIsVqrNKWNY+HdprAV0xhyL201AYJ2Ih4E7ducJd6DLewCZAX7jtMNS8lnW8lnS6o",
-	"3313fvTkq+decpujROQ2PZpf3j5/FhdTIekFsfynLvHRJLoOREbd83+HZAIkK5mRVBJo3rzIGVGFWHHr",
-	"vzoTQMPSReGX9Cbc6asgDdfCdJCOmuj7NBqiaGhn38xDJ/g1TCBR/HPFFoWOBgVKypaEzowGbIIAFi5M",
-	"K5/MMD+iUL2mpf1tbmyEa5A5y4wvw3OyMiyJgWwJSitiHJil4LA2psSScSFJzZlWY11Cf+jD+oMX3PhP",
-	"MVBw8vbbF+Tp06dfE8eqAck+m6aJtQLomqwKoYDMYMHQGPSer1HBlK8fKfKHMWeZMprSUFQ3oNnSq8+7",
-	"9HBCy9I4dk0SM6eakqqk2hCbIgqMA6gn5EIrYnx5hU5kVkB2ZfwGDsZZEBxs3qlJLmAQAcO2YLNRTCso",
-	"0fINMfCbscLf0tWPNqJsTvpjq/LjMhnpJGINoKHiwj3WMkgtcfGUgJTGqvy9piXTa7zJEMjDqCY86WEp",
-	"543PQL9e8VgKQfg/9/Dc5K4HVAasqMx3+7DtMqnbrH04xvVv0J8y0iHf6SZ0X6UNN9xDcl+5RHWXSGoF",
-	"8pRQYv69yJ0vUUm4ZqJWF/kZoVzw9VLU6pRQ3v52kYfWtnnaGEf+6m4HzOXGgzeKgqpJsw/YvZQsRQ4l",
-	"0VCWCum8LAN5qcUCKw8m5JwspKirR0ZCLmoJljWNACCrwvj5DO0WLQRRSwyyWj4xPyPnZqIuczIDshIS",
-	"ubnWxBiGhuF7DheNlsu8cfllRejcVkwwZQWXOQDmE4Uwa1Md9XqzWl5Df9nXc+LrAGxNBnKJAUagOApB",
-	"Cnptd5mJelFoQheUcbIGjTGMnK4VUYxnYNZgksyZVJr4nDj54ntq3AHyaz2dPnlOfgQGkpx8/dXfvuy/",
-	"frNvPDexhJxRxKiBP50ZB8AG7Xpuq4rn1Tey52lSsEURv3Vzi96jpbVn936y77upxK7mjhMj6EowvpHM",
-	"+wDvPP4de3dyof8T9Kib4wBwC+yExGY4VoKu5VC2agAVAU2tqM4KyF868PU1YSm4scNcQIWvZyJfY9TN",
-	"PdkNsY175ZbOg/N3z9JQewwGKJK2UUOHke4BlStbhxaJclj+uwe7oHC557Pa5UM34o+cYOjMSNZcpWih",
-	"+BqnyU6T+wpL6EJM2BO6lxxDel4zDoKpJ28x3GKObJUJEdcgu6onbi3FiWwn3FDHRfIkosxf13oH2Wxk",
-	"s1BFSFvCYrRdybQuwZqyWhCzps0v1noyFDJnCz4EL2PkqVFB+WEZ1EPYyhd37S2T7Fm79NGcMkYbEXy/",
-	"aLSoj9MzrdGen+yT+UiTa5Cqm7DfnhXx95tTpQ229z312PgLaGOKiTjBu+rCU2MpIPFjALYJQYSWQhrY",
-	"IMbscNYG49bhsU+ioRExHFwR47BEpBgD7p/xm7Vd2dkwZ6FpZ8h8Dit3ErTs/J9ylhuTCGv8/IbbjZIP",
-	"onW3CNXtBO5l3Z7K1sI5SqRbbbdN/WeX6bKXw9CYY9Rcs3JAXVOlHa34mKIRsr1i890Kwm7SFsjGDmaE",
-	"cxQaqy1lpfexGJzb4+rguddS7gSNReBF/uV277pq3KPJu3q5pFieetBAfbuDK3tuihy35d43M7WDpXoM",
-	"oz7DMVtXqRcJ5DNdwpaYdUzC9rD+FjIh82hmrEm3YV19BuwacivYfhMzlybNqMSyOaMqbUTHXLeBnDZS",
-	"VzClBSJmGyabDSfuUAfGY7O+rf2GBVMaJORtrWgXZ204dExpaJqsJNPwfdTaHAqRNo/EGNIlGape3ce4",
-	"MmcMA2+PAp/sTPtIlKm46cARA3Z4eNnq0IljtXcbjDGUtMAXcHen9lADb6KGC3Br57A+oMoiUhEhlU8k",
-	"jXjeKIPxdwdJqjF1lBaHA16jNW1OptOOhbCNAAOy6Gm8zbyih0L7hmEayYE+OGIMee+sp/TCl+aM9gT+",
-	"UZflqTGCbO8OJxq4jXqVJZnVeuNS1Izc7YGK+TaD2roi1HZijSGkQhob7qBFP9+sSVN3l5JCrMic2lKM",
-	"UiywCeAaS4KYIpngmjJugwUbmNgSGhBG1/ujx3GozxXL4WEVVxKoEntmRjclhl1iW0HWkMbwB7wdXZNU",
-	"Ug3cFaT3Lg46UWI+d+TcsONQ3rqxM4dTALLRhPsVMF0z78mNktdDmYQ00bIeqA9YUQ1ySeXVLonzc3Nj",
-	"tMrJOZObmYkGkg3j+cME77cBoGF6GMhht0ThMwUZLUuXH3X9axi/wcjQ5WA921452S5l9VxZSkpj2FmW",
-	"sAxv7ieUW04nS7omVEp2DYG3URjJ+OxvxRladq4uySCjBLuXkQ85ZCWVVjwE2Zkn03SYwDv37c7iRMj/",
-	"PoVKS3pzYZ/3m7pfT7ZwT79Qzxq7WIZmi7SopmeENsXGm3DovZ+Hr/GnjKxVtAQ1nJkNOGlPuDV8lsOc",
-	"1qVh2JpfcbHiQRrrGiSbM4zh+ovjKglH81iUg3yNA6q1snw9T05/2WHlWo/gLu3pC1ovCv3PKl43tG9z",
-	"jW9yGmml7dEYs2+3Cxf6bdN9Ne4RRMb49oCNNHJEi4SW4oNNwXt16IiVegs04rG+5hkQj/tTV7ZOHpMG",
-	"4eQxCfYjj0kIUPKYOEyTx6TtebF3OTyRx8Tgd6Sd9oDuoO6LGdcEbTBJzYmyPYOaqlYVZA/2XzbMV9uv",
-	"QQQuCC4aQCWQK6j0KfkDpHhPl+au1HUIZLR8b7AXLQ/XQtMyFurEJX5k3E41GHHOrJYSeDbCCw/XDp6L",
-	"iacVZdpVfEVwY4NzNrVWUEXWoIkWWGZ6n36YhsSDTq2tTZlvIz2ZIxq3/EulrcRsEBGQTSNFtjphl3dp",
-	"8nNorW3a8NZK+Gc82mm7L4HKkoF0JoiB5AyAO8hCPiHn2IxO2LzpDVjRrsUxznatgOdRdL50S2EkiwuN",
-	"qKwoSoLZ2p2k4waP23CrC+xPcxnzpxRktWR6/c7IU1dbKK6g7V1G9QZUotJ1zxdaV5sRqb5fj1fJFaxd",
-	"uw/WvxCjxs/QBVaEErsywS0nvtEft6SKZZs73qG+nIuIu2u7Q5StxGsicYpQdWUL+A2F1BqUq9GydXsK",
-	"eK7Com5F6mpC0E6zzUmGHrQgx9cnruHPGbWPVPt+adP/JeTSxS2HytcKKuHMUKDc6HCreQ6SHNOKdaKL",
-	"wb5swSE/Ytw1izxSDmzklZRC2vNuNqsr8sXbb1+Qr5999dcvXcXnugJSS35qQ5mn7onTX+vp9GmWiRzw",
-	"J5QsLgKcvMNbUxIcjJR0jSTRJNySk8l0MkWroAJOK5acJk8n08lTWzhbIG1F3q+Nm+IdC1sZ0dxzkSen",
-	"yQ9M6ZftbWlncs6AHdfecmynlBhLbseNbr7N3eXGvIYn0+levf5VvJdunEVjg9MRa8a3Ou8wlnVcgkZn",
-	"G9AFFjG1KMA6JZZPXLOJNePjB24gFMxPMHLdJklc8ZgRoFRd+ZYupizhuErIVXcUBKZnNF0ozCu3+L40",
-	"C28nnePb5ue7QTL6O7RUlDwQxWNQGB/n0OYhDgDk1zxYsM2IYAYFeyW1r3sdAm2PmSLDZPIO1O45suZy",
-	"AIkg24qGQe5/5W+KH/egk4duxw6s6r3hJxQbvonzo8oNj7pDULLHsE0BllQbcxfD9wHlWtXnyFbEWjde",
-	"taq100RqY0euz3RVsKwwStjdw2SnzZgpNFPy1NtpuJxtGqVLUFisap/EwnLnC2KpKg704Gkzj8vWvEqo",
-	"jNzL0Q4BZaNhQuJOsMLBAxnlWDgKaNhzMqPZ1YT81KY7sQ0eE6WVPrMdhUJekYXAA5EZFAwZPiW0VMLV",
-	"S2FDApV6Qs7VlXkLrEhFKU/5OnjrzZbbBZpPWGZipLPb11gFXeZ0zoEnv31V88ZAN8tCfkbT+mASOawH",
-	"jw1o6jHuk4Nt3TBmXBs0gD0MBwGhDoVRrtkhgo9v3U9bdWiL6w+mQXcAzZ0S+cZyJBczka8PAcXvXHaK",
-	"cr8NuoqGb608EDzzpey5EQTINVKIec+E6UirnUoWArCOULEn/Yhsrz/tj/Oj/zq6fBxrqhrSxrYQYrsy",
-	"vnD3/EsX7wgdf0RV7PB2CA5w6N2qiD2ZDCtiw6fGEySy5s20AaNK5qy0bVHWk7bq0RZ2p21X4lCnKzm3",
-	"C9hGNLM2U8R3g9rGNKMnOaxsFxjjVtujJSzFyvrJTbxL9TXaO6MvHQo/jDYKe1JHaaPpgbceVEY1PwQB",
-	"fWOwYCct4Ha2Oc6gDYsfFsLYK85XidLUdtl0fCtrvlVDBdj7QHBsE0ojJhxi9FGK1SFg+1PYsYuA5Q7K",
-	"Q9y5lz1mR5bu0g4WA8eW7TYnGY/fpBUdXQx+i+s+mAV3hIi3solrlY3UNN7d3X0quuriXgljpxzEcOR5",
-	"S0bWyHFBb5SaTk57ABI2t+bPvVn32DeQP5RsIsmSuShLsbJ18MJOROZOL3SVS0epvANXWmqdHVQT2Lpn",
-	"uwgp+Wr61HYrlkJp55EZXYQroSrCLuMCh5aSZiBl40r6on4jBB8pYhvWmwiNrWTuqyLLAua9HsAGY/Oo",
-	"3ZoFO4F7S9HCXdrZ9+aI5/29N1OoQG5/TaRY/ZqckpOU/IqHM7/c/t///O/dHRaO8G5Wa8Y4DWt72/mm",
-	"H1NvBvWbuwW+IzHlWPQsTN5pX3i/EtL4Eh1T5OGs3BAyjmM3h0gJ1WRpqPYknU6nezEtHvs42xgTOKR1",
-	"O+MEPyAuOvtEsIGv/u9tht6Nodyaq9+ekkezJZgjaGewz9ZY2bSss8I2uBxGu88xNtSYDRhL9lTl6iRL",
-	"scAQTlNUaYcduJGcDX65nYoxjF6cMrHD1/M3jXL23NChh86V/7wyOn6ax8f1Bx3eDpjQ8aRAqLIiDLOj",
-	"ddV6bUxG5qJo66kBzvXeM8Hj3+L41v203exvxqZ8OP/J4zJunblTHiqzw5oXunfqhgUwOXDiJsybb5Uh",
-	"P4Y3/kuO3FeOhPNdPqosCRF9CNIO6aEvTGZrP0cHRQhOztlTbLgaj2OwAyMR8INBKrcZawpBbIjX5l7s",
-	"cB9mP0WgRZmnhBs/gLc5pvaLK30D3k2s/NGT84eIJm1MxfzIhnE4wXBAKFasAmPWp34MJk6Owkkn3gFi",
-	"PIeb1OqLFVUEbuiScZ+Bw/pxwRcOQZiME+LqUNF+GpCAKxPKOxMd01CZUU0yobTakyRdLuA47w5ljlLl",
-	"Gz/7OKea+qnkOMTN1QLhYA1J3UBThCOheW4M2NQ4HW6+LXbXFKLMlRt76pN9Nn2YQ4YtCHZ1Y2baIrcu",
-	"Cbsp0vDGZ5X+FPm5wxFwMCV7yLNjihRQHsSGCtLTOlgaZ8zzNvvqi/1d7npViGYW7VCKaYjumu5idXx7",
-	"xXi+1YIKhkHtGznc+FzTCJ2KHzwbcZ/97tAYbY4ftTI3RpA4F/Ks94EtUiuX5UZBHw6lzvw3cRzQfTGA",
-	"+xbA0CeLqlpWwn5D6iGmy+UHpPg3YcN5j+L/ju3x6HACD8Zbmbdf4kdKDlQaNnKuWEjsLS3vQ/DHnQ5N",
-	"R/q7JC4HcGJTGvuZaEHgBpMZFYiq9IP9HLot3Zi7F+IaJKc8C+uyaFmKldpH6r7CvT4XdowxStMRt/vb",
-	"bZm6TtLkplQ3Fgy/16CjXUODc5sDMpbQjoCzpcG+QaoZz/KeclquFRvB5KO/rnZ4pr/m+YRWNCtg4mHS",
-	"EQG7I6hpbz1RAb9ZlvZRdSTmc5ZB8+UrVRkjRBUAellO8N/9t9Rwo48NRvd8MuKfSLEyGrJjfwefyHph",
-	"4Xb0kqlKqGZq+rYvZn0gyYbZCH/K1Ja+u/bMvWRbG7Pc6m//R3vbJ3RXm47rXQ0K411SbAtSZ62foEAT",
-	"ajYx0pRxm3vByeoH8g0wuNvZCR1UlxIzOqDp5x4bdvVz146bxvO4F/AtA2O5G4FlQ2gdX5N8YTSHVGkz",
-	"FOp9TtcqJRKugdeQ2mloqa3ceI8fkTV+tvnpy2aSSiut2w6rxvDpayWEv5uGcMDEbPDhpvsN9W+XiFPR",
-	"x/MmOqMiBvxhxPvBCJTydajegk9d+Q9c8U78ZJSgsfS9Par3zt3zKUVMMxznQAKm/dziIQPn52VJ2iZ/",
-	"v0EYNW8GEYRhBY+EsMZqs/jWLvrOD/z5UxbfhuMLRrHjyQE7MTamMG3Feds/EfR2ueox5cbmYw+L4Pf6",
-	"HueDCcm/TtOG5j4cSZi2vWxR6tnO48e39oetcYF37deE+6y+/U1aHj1AQqSZbBXlkb2Iv/l+MhaU1JH3",
-	"flFQvoD78pb7qPifhqk+Jqos5FozrRV+rnHBsxd+0m39EKo9zu0X1bb3Drp7PqGq2vzw2+F0lrECxFyD",
-	"G/6JLct2M1RhxmU9hBJrO/qDIJn7wjc2+M2FxP1Ea1U2I/ukFVNcaGzgPzQDj6UVQ3H71511JcWAIuaw",
-	"+h7H7PzpdBmH1Th9dgBDh9uSu2Y7y+74VQ5LAUqzssTGJZUSUeYgzVVFcmGI40GCoDPMaUiRtTMEPqAT",
-	"EE6LiqKoOeohgP7PimhBVgXYkuu2qt4XbH4AdRlPptIrUATmc8i0PQ9sZDusI821pwYXDy2pRVJsJoNN",
-	"fnFs1gsa4/ppKluw+qJ9509cNtz1T8NFPrWP+nHJ0yEmpM2mkhjnBhPqPzoU5/3rk2NaMvsN+7j0PcfL",
-	"PYzHT+tvYRBMMt3bVHrhgyT3h5CbvIHM107S+OXSMFhQ0EnXLrmwEp0mVfz+CG9D2wH82m+ltiCcoTU6",
-	"CMJv8PKhmKbZbFx9nMPCHsXHBnxcnw9UdBhXCOQjRbJSZFetaMRjNULojGRCSoyQYHbcbPXIfoF67KiX",
-	"DTa3r/0A9t6D5p5M/zqC3qjU5frj0SrwnNSojrDW2ML0zH2FK/oBrh1Ui7O6h6kWc5WfMeNbWw2BEIZ+",
-	"Z1AKvlAEv5a5DXxOXqyHIXjh7/icgShC4HX6VmJAq+gChgH2xlz93CkOC/8CmCm62gE0lUkAPgy2d/b6",
-	"5w44C4b9QKclza6GIfcTXv6cAYcZ03ZiFk6XiwNsc2U3qswtC/LaOzO1LJPT5BidFbdU75NIdshX9+uf",
-	"qXNP1pF4/SToP29PFSs6EDYYm/qSQVgTHFJqwyF1x19bu5ybtYiDPbwR3N/gW1aCSjH7PcO+0rSZEdY0",
-	"B9psnu1XsWVjQRdqWxzuOoAGKicGhzc15ZCsqdudRKYFDS7MFIGbylZXhd/Qa8s9Ma3VjC63qc8rxvMJ",
-	"ec3Lta/BaRv6GH51plOTY3CJfeLL4Gxh9mv4cCNK8nQBSwUljszyVax+LEWwnSvPG9hqo0d4w1PuJGKb",
-	"cn5MLt9d3v1/AAAA//8=",
+	"7D3/btw2mq9C6BZIi8jjcZJmtzbuDzdJt0abTS7porhrfQFH+jRirSFVkvJ4ahi4p7kHuyc58CMpUTPU",
+	"jMaeJEWxf7SxLYmkvt+/dZtkYlELDlyr5PQ2qamkC9Ag8bdz9aYw/+agMslqzQRPTpNzktNVSlSTlYQq",
+	"cvL11387mj4/ejqdJGnCzB2/NSBXSZpwuoDkNKFmmTSR8FvDJOTJqZYNpInKSlhQu6vWIM2T//3z9Ojr",
+	"y9tnd0f2hyfdD39J0kSvarOg0pLxeXJ3lyYvGqmE3DzkjyUQDjeaiILoEkhN50BmUAgJQ8fM7FLhwRb0",
+	"5gfgc10mpyfT6TR2gIscFrXQwLPV97AyD+HaJdAcZLd4cNuRuS/cJbJo8ZrqrIy/1qsf6ZzokmqypIpI",
+	"oHn7Rhu7Fkd2oe3b/UBnUG1u9q2QJCsbyT9QrSWbNRrUqYOmIxN7DkVXihikEiFJQSsFBuzLEnQJklCS",
+	"NUqLBUhSQaGHwF/hIYbIgh79fmn+Nz36+sPl7TR9/nSAIH5gC6ZbNKzvgRfXMMwWzSI5/cqgd8G4/e2k",
+	"XZpxDXOQuPZbCTnLDHS+ZzxvN6mpLrs9rsylbdQO3OzwcyKLRZIm17RqIEkTWrFr8y8C3KwGN/pD3cis",
+	"pMr8XcF8gVyaJqqR1+yaGmBlohQS/7iOqOQyBp13Db8YOrhs+NZzB8zw/Fls8feikRkMrq/w8mhBYJF9",
+	"dHl7kj6bDiD7J4ArFZFQhg9OSSEkQfCm5KsnhBWEzhRwnRLKc7zYg3FKnjzvbhqi0iXuGJ65EHJBdXKa",
+	"5KKZVeb9Wpp68jxOU7xZzJCk7iwwQOlvRM4AX+VCw8L8mwmugSMp07quWEbN2x3/qswr3gYH+IuEIjlN",
+	"/u24E+XH9qo6xsXafTqg27+oWnBld30hqgoyDfnBtj7namn0CO7ex89PRmjMIKMLFBRAs5IwDYtJYpiM",
+	"Sl2t/hDnOSNUkwqo0kRwQHHLhfmLJozbw0oxq7biq7Z3PN7vsH7dyGHPiVuS5CJrFkirLfMdDFpuucj+",
+	"RgVZVjY8YjUOkpDRS/0N1hkWV3M7oH2BKEHGl6IGqR0LZCKHyPPmJJqyKnppAUrRuZM+G1eVprpRofSl",
+	"WQa1oa80yRsLJcO7vzVUUq4Zxytc6A+OQfF3xq9pxfK4bO047OfgNO3e3TNi9itk2hzL0+QGBCSoprIm",
+	"mSFENY64zZJuDyolXeGbN1kGKiIkX12DXCGZI2FbosZ3Xho17m2lU95UVbvsTIgKKN94X79L2p489rrf",
+	"0IpyS6T91+0wEApUxvXzZ8mmJk4TqIW1jkbcW4oKxgPyO1FBDIyVUHrkhkarjL1V6Av+rXCMO+KBmkrN",
+	"LAJvI5dD6h23oISFuB59t9JCjr+5qWsJSo1+oOE0y0TD9cgn1mjQEkUII4eL9tzd625j+uDcPQw5Iuif",
+	"09NXjNxfCJ63yFoX4pm/SLQEcHY0GJ2nWntZTciFJkwRWlXGalkZxjQaSBREGNtapeYvlBQMqpwsmS4J",
+	"5cRwFtVCki/gt5RwSMlcm/8gJZU2/0FKGE8J3DCl1ZdoDlHiDdH+a6TJzdFcHLk/GtUiaaYn3asFNxyx",
+	"RS2kdoZcmZwmc6bLZjbJxOJYaUk1Pcqk//FYlVRCfuzXtO6cMUjkNfVQ64uJFrPj+dmLnAhLr5FbH0FT",
+	"o/ppVRHNFqDODPB1yficgPFuDEpIDgVkaCjuS6l9AgreKkZFL6FgfJCMFqAlyx4pcxp3W2q8csbRUSsa",
+	"jv4Krcj524ux2A22PCx6XzKVVUI1MqIDSqgQDzS3lEWrt73rLbrjN1hXYgN660jvw++ls6CUAZkuYUWo",
+	"BGKlRUpmK5JZM5QJfkZqkAohyXLgmhUMpCJKG+6x0F6YVa5gBTkpqSpBpUQLMUkix7JLtOqvd6iLYHkU",
+	"CxXjV4osaA5ohtpzTHaTWbBJasEbpS8p6hpyB8tVzBpr+GiFhl7S7Q7rCO9K3cKxM72SNE4kOVTg+HWI",
+	"TkaccogIbFAFJBC3D4rXQgLkbRwJgb9GG1EUGxZSJeTnehPFP5XACbMBnEI0PLdbc2FlDFNtpKTzLqmG",
+	"IyOMNh1hQ05Rq/fjUFnrs/p3G3fG9qFvVjGACA9hpWlRTGIrGEMaehGUhnNzLU1ywWG3Vc68Oe6jEP4l",
+	"+qdL+5zjaS5KqDd1RRl/Z58eJksMiq0T3iuG8THz0gwJjDpxbhFCSc6kIbBrMAKmMEYIoerKkIx0ir+T",
+	"+gZia7xCVwPBWw/qJeO5WOKT94zAmlcK1dM2VRxolbs0mUvKIhrtJ6ZL0WjDHOaELQQeqTOyEFyXGLhZ",
+	"f3FPEOaVU4zRJGmCtzvrTmNUdAVURqjEOI8G7PeLORqPVtSw6+07i2mdKs2hB2mL07jmx5CFgdACUFQa",
+	"AdYjIQsmi2Gi6RWS8jbtb5+bhLveX/lbExTZ4NgIDml+cFA2749u1oZ0p3uIk0KKxUhxr8V93AncAB9O",
+	"zcFiGLroYNLnPDZ30mDz2KyCf8SVZKcygoutw72uUMZBaUHr2vy4RV9uPLPxmsaJeieW8WyENORliJEp",
+	"sqTGpMWw6iizOE2kWI5V2rLh8dBOG/iKKQy5l5ZaIwEbEW/j1i3uUo/hDjYB8sJ9h6nmpaTFVtLpg/r9",
+	"d+dHT7567iW3OUpEbtOj4vL2+bO4mApJL4jlP3WJjzbRdSAy6p//OyQTIFnFjKSSQPP2Rc6IKsWSW//V",
+	"mQAaFi4Kv6A34U5fBWm4DqaDdNRG36fREEVLO/tmHnrBr2ECieKfKzYvdTQoUFG2IHRmNGAbBLBwYVr5",
+	"ZIb5EYXqNa3sb4WxEa5B5iwzvgzPydKwJAayJSitiHFgFoLDypgSC8aFJA1nWo11Cf2hD+sPXnDjP8VA",
+	"wcm7b1+Qp0+ffk0cqwYk+2yaJtYKoCuyLIUCMoM5Q2PQe75GBVO+eqTI78acZcpoSkNR/YBmR68+77KB",
+	"E1pVxrFrk5g51ZTUFdWG2BRRYBxAPSEXWhHjyyt0IrMSsivjN3AwzoLgYPNObXIBgwgYtgWbjWJaQYWW",
+	"b4iBX40V/o4uX9uIsjnp607lx2Uy0knEGkBDxYV7rGWQWuLiKQEpjVX5W0Mrpld4kyGQh1FNeNLDUs5r",
+	"kUP1A+MQQVlVkcJwhSgQ+gtzq/lFiQV0bJU6eUTZwnlAhlOIcOTTSIkmlceb+WNFlfYmlfEUS5aVGH2z",
+	"npyWDMX/NtAUTGvG55N3kAmZH9rCcqvbZLXP0b9Z8liSRfg/b3BCm90fUKqwpDLf7eV3y6Rus+7hmFx8",
+	"ix6nkZ/5Tkeq/ypdQOYeuu3KpfL7RNQokKeEEvPvRe68rVrCNRONusjPCOWCrxaiUaeE8u63izz0R8zT",
+	"xnz0V3e7qK56IHijKKjaQoQBz4A6qtdQVcgIRoh1GkWLOdZmTMg5mUvR1I+MDpk3EqzwMiKSLEuQYBwx",
+	"Zh4QRC0wDG0lifkZuSsTTZWTGZClkCjvGk2M6WxE4oZLSqMFRW9dBl4RWtiaEqasaDcHwIyrEGZtqqNx",
+	"gayR1xE58KYgvlLCVq2gHDHACFRrKUhJr+0uM9HMS03onDJOVqAxypPTlSKK8QzMGkySgkmlia8aIF98",
+	"T43DRH5pptMnz8lrYCDJyddf/e3Lzddv941nbxaQM4oYNfCnM+Mi2bDmhmOv4pUHa/UFaVKyeRm/dX2L",
+	"jUcra/Hv/eSmd6sSu5o7Toyga8H4WrrzI7zz+HfcuJML/Z+gR90cB4BbYCck1gPWEnQjh/J5A6gIaGpJ",
+	"dVZC/tKBb9NWqAQ3lqoLOfHVTOQr1GbuyX4Qctwrd3QenL9/lpbaYzBAkbSNGnqMdA+oXNlKvUgcyPLf",
+	"PdgFhcs9n9UuY7wWoeUEg4tGsuYqRRvOV4FNdjolV1hkGGLCntC95BjS8z5GVLS62BMPyqysZVkZX6R1",
+	"5dCs9F4r6qTUptBmKyuTa3QF3Q2dYKaV4LApQffhbbi2RY0HlANrMA5Y2e8Xg6u3MAbJLQ5cg3qrlIm4",
+	"BtlX4XG7PM6sO+kP8bLJZQUb8C/skwZp1vnUqTMWnDUtii5wq1qzmunJUIFG/qbRO7h8LT2LGl3amixj",
+	"nFRM6wqsb6YFMWvahHkzsGsOis35EFqM16JGZZmGiWqDDpa+WnFvFWLP2mfn9pQxkouQ1YuWt3ziiWmN",
+	"Dupkn1RekIbZyGlJTFQYmqhY4UzHU2N2GYfpC2NirUCTEgxujJGlNKmodi71lymhNtkhJFkCvQLjzk/I",
+	"OdZjopRZujgjF1aURK3Ba5CqXyCzPQvp7zdA64hxX6COjXeCNoa9iLO9q+Y99cLRJjzakF9od6aBRWuM",
+	"WGe7Mm4DDPZJNFsjZqgrGh7WrxYRm2f8ZmVXdhbxWegoGC4sYOlOgn6C/1POcmNgY02t33C7iftRbLgt",
+	"Kno7/3nNuafpZuEc5aGtnsC6NWWX6XO/w9CYYzRcs2rA+KNKO1rxMXyjajaaO3abG3aTriA9djCjoqLQ",
+	"WG4p476P/emcaNd3wr3N407Q2pde8V1uD9nUrbM9ed8sFhTLwQ8atul2cG0GbVHxtlqX9cqIwdJYhlHW",
+	"4RyJq4yNJM6YrmBLjigmYTew7iJdsUx0m97GPpYM2DXkVrD9KmYuKJdRiWWqRpN3kTgbOO0i4yVTWiBi",
+	"tmGy3fAjhd/a9W2vBcyZ0iAh72qz+zjr0g9jSrHTZCmZhu+jvstQSqJ9JMaQLqlXb9RZjWsrwLTL9qzL",
+	"yc40q0SZipsOHDFgh4eXiQ+dOFbrusYYQ0lCfAF3d2oPNfAmarjgvXHhjwdUNUUqkKTyidsRzxtlMP7u",
+	"ICk8pm7Z4nAgBmFNm5PptGchbCPAgCw2NN56Ht9DoXvDMG3rQB8cMYa899bvfuFL4UY7Kv9oqurUGEG2",
+	"V44TDdzGUKuKzBq9dilqRu6OZ4him71vPSVqOx/HEFIpjQ130CK7b1akrXNNSSmWpKC29KkSc2y6ucYS",
+	"PKZIJrimjNvQ0xomtgSahNH1/uhxHOpzxXJ4WIWjBKrEnpUI6xLDLrGtAHJIY/gD3o6uATQOFncNIBsX",
+	"B308URSOnFt2HKoTae3M4YSSbDXhfgWD18x7cqPk9VBeKk20bAbqcZbG/1xQebVL4vzU3hitKnTO5Hqe",
+	"q4Vky3j+MMH7rQFomB4GakY6ovB5p4xWlatHcP2iGA3EOOPlYP3oXjUQfcracGUpwTigZQnL8OZ+Qrnl",
+	"dLKgK0KlZNcQeBulkYzP/laeoWXn6gANMiqwexn5kENWUWnFQ5DrezJNhwm8d9/unGCE/O9TGLigNxf2",
+	"eb+p+/VkC/dsFsZaYxfLPm1RJNX0jNC2uH8dDhvv5+FbulCrohWo4UqIgJP2hFvLZzkUtKkMwzb8iosl",
+	"D5Ki1yBZYTPl/uK4yt3RPBblIF9ThGqtqt4UyenPO6xc6xHcpRv6gjbzUv+zjtfp7dvM5psKR1ppezSi",
+	"7dtdxoV+13Y7jnsEkTG+HWetKCGiRUJL8cGm4L064sRSvQMa8Vjf8AyIx/2paxMhj0mLcPKYBPuRxyQE",
+	"KHlMHKbJY9L1mNm7HJ7IY2LwO9JOe0A3Xv/FjGuCNpik5kTZnkFN1agasgf7L2vmq+2PIgIXBBcNoBLI",
+	"FdT6lPwOUnygC3NX6jpyMlp9MNiLtmNooWkVC3XiEq8Zt1NERpzTlgZlI7zwcO3guZh4WlKmXYVlBDc2",
+	"OGcTtSVVGEbXAsu679N/1pJ40Bm5tQn6XaQHekSjpH+ptJOYLSICsmmlyFYn7PIuTX4KrbV1G95aCf+M",
+	"RztttzNQWTGQzgQxkJwBcAdZyNtkAyvaXpwl7Vsc42zXGngeRedLtxRGsnxGpKYoCWYrd5KeGzxuw60u",
+	"sD/NZcyfUpA1kunVeyNPXS2vuIJuVgCqN6ASla57vtS6Xo9Ibfr1eJVcwcq112E1FTFq/AxdYEUosSsT",
+	"3HLiB2vgllSxbH3HO9SXhYi4u7YbS9kkUZB+pOrKNswYCmk0KFcTaetkFfBchU0UijT1hKCdZpsBDT1o",
+	"QY6vT1yDrTNqH6nu/dK231LIhYtbDpWLllTCmaFAudZR2vAcJDmmNetFF4N92ZxDfsS4a856pBzYyCsp",
+	"hbTnXR8OocgX7759Qb5+9tVfv3Rp+VUNpJH81IYyT90Tp7800+nTLBM54E8oWVwEOHmPt6YkOBip6ApJ",
+	"ok24JSeT6WSKVkENnNYsOU2eTqaTp7ZQvUTairxfFzfFO+a2zqa95yJPTpMfmNIvu9vS3qSqATuuu+XY",
+	"TgUyltyOG908qbvLtfkoT6bTvWZr1PHe1XEWjQ1OR6wZP1pgh7Gs4xI0OkuEzqGfr8eqN5ZPXHOXNePj",
+	"B24hFMwrMXLdJklcKaIRoFRd+RZKpizhuMrjZX/0CqZnNJ0rTHt3+L40C28nnePb9ue7QTL6O3RUlDwQ",
+	"xWNQGB+f0uUhDgDkNzxYsMuIYAYFe5O1rzMfAu0GM0WGN+U9qN1zRNTlABJBdgUXg9z/yt8UP+5BJ33d",
+	"jh0Qt/GGn1Fs+KbpTyo3POoOQckew6krttfG3MXwfUC5VvU5shWxVqlXnWrtNW3b2JHr68bafaOE3T1M",
+	"9tr6mUIzJU+9nYbL2SZtugCFpc/2SWzkcL4gFj7jAB2etvPvbAW1hNrIvRztEFA2GiYk7gRLHPSRUY5l",
+	"yICGPSczml1NyI9duhPHTmCitNZntoNXyCsyF3ggMoOSIcOnhFZKuKoxrL+iUk/Iuboyb4GlNyjlKV8F",
+	"b73e4j5H8wnLTIx0dvsaq6DPnM458OS3r2peG6BoWcjPRFsdTCKH3QWxgWgbjPvkYFu3jBnXBi1gD8NB",
+	"QKhDYZRrdojg41v301Yd2uH6o2nQHUBzp0S+sRzJxUzkq0NA8TuXnaLcb4OuouFbKw8Ez3xjRG4EAXKN",
+	"FKLYMGF60mqnkoUArCNU7MlmRHajH/T386P/Orp8HGtiHNLGthBiuzK+cPf8SxfvCB1/QlXs8HYIDnDo",
+	"3aqIPZkMK2LDp8YTJLLh7XQPo0oKVtlicetJW/Vo2wTSrnR8qLOcnNsFbOOnWZsp4ruvbSOo0ZMclrZ7",
+	"j3HXqWcsYSmW1k9u411qU6O9N/rSofDjaKOwB3yUNpoeeOtBZdTwQxDQNwYLdrIJbmebUQ3asPhhLoy9",
+	"4nyVKE1tl03Ht7LhWzVUgL2PBMcuoTRioihGH6VYHgK2P4Yd8ghY7qA8xJ172WN2RPAu7WAxcGzZbn1y",
+	"+PhNOtHRx+C3uO6DWXBHiHgrm7jW9EhN493d3eeiqz7ulTB2ykEMR553ZGSNHBf0Rqnp5LQHIGGFNX/u",
+	"zbrHfmDDQ8kmkiwpRFWJpa2DF3YCOXd6oa9cekrlPbjSUuvsoJrARlDbk0rJV9Ontve1Eko7j8zoIlwJ",
+	"VRF29ZfU9if4AbCtK+mL+o0QfKSIHRDRRmhsJfOmKrIsYN7rAWwwNo/ar1mwE++3FC3cpb19b454vrn3",
+	"egoVyO0viRTLX5JTcpKSX/Bw5pfb//uf/727w8IR3s9qzRinYW1vN0/4U+rNoH5zt8B3JKYci56Fybtu",
+	"koCQxpfomSIPZ+WWkPHzB+YQKaGaLAzVnqTT6XQvpsVjH2drYzmHtG5vfOdHxEVvnwg28NX/vcvQu7Gv",
+	"W3P121PyaLYEczvtNw9mK6xsWjRZaRtcDqPdC4wNtWYDxpI9Vbk6yUrMMYTTFlXa4SJuBG6LX26n0Ayj",
+	"F6e67PD1/E2jnD035Ouh33H4c2V0/PScT+sPOrwdMKHjSYFQZUUYZkebuvPamIzMIdLWU7N9oHsmePxb",
+	"HN+6n7ab/e2Yoo/nP3lcxq0zd8pDZXZY+0L3Tt2wACYHTtyEefOtMuR1eOO/5Mh95Ug4T+mTypIQ0Ycg",
+	"7ZAeNoXJbOXnVqEIwYFLe4oNV+NxDHZAKwJ+MEjlNmNtIYgN8drcix1twOynP7So8pRw4wfwLsfUfeFo",
+	"04B3E2Jfe3L+GNGktSm0n9gwDieGDgjFmtVgzPrUj53FSW04N8c7QIzncJNafbGkisANXTDuM3BYPy74",
+	"3CEIk3FCXB0q2k8DEnBlQnlvgmoaKjOqSSaUVvuSpMihCsXkOrMVTPvwJeOubT7F6UuSIUkSbJR1PfPY",
+	"MmQgl2NlDsIRH2wUkGXJKhgccMY0Dkg4I8sSOKYyC1pVOBgAbmqGU6AwIGDdZ3+CTeJG0W5f63NKxXYW",
+	"3K5CuD1EX1X5/O4B7Sfb7IZjFyw1WLyEBWkOXw5VQTgcRyr4rxMVexfKuEzUcd4fwR+ViW/9pHtDWv4b",
+	"FDinxVWi4ZAgSd34auRiQvPcuE+pcXndNHPs7TKUptyQa59qtsnrHDJsgLGrGycnRmPumwHw1uc0/xDZ",
+	"4cOJz+CbCENxBaZwaMZBAn1dcYQOlvazEn3u37eauMqJZSnayeNDCc4humt729Xx7RXj+Vb7PRhst2/c",
+	"eu3jfCMsOvy85Yj77FfmxtiS+AlDc2MEiYWQZxufUzTC2jIHmhnhJwgy/wU0B3RfiuK+/DL0gbq6kbWw",
+	"Xwx8iOF8+REp/m047mCD4v+OwxlQ+AIPJ0JxIzQlHKwwceSMxJDYO1reh+CPe/3BUeW/KXE5gBOb0nhv",
+	"RAujm4XUpAZRV36Mq0O3pRtz91xcg+SUZ2FVIK0qsVT7SN1XuNefhR1jjNL2Y+7+UmemrpM0uanUjQXD",
+	"bw3oaM/a4JT+gIwldOMsbWG6b89rhwN9oJxWK8VGMPnob2kenumveT6hNc1KmHiY9ETA7vh9urGeqIHf",
+	"LCr7qDoSRcEyaL9zaIfFqRJAL6oJ/rv/lhpu9LHB6J5PRrxjKZZGQ/a8v+CDiC8s3I5eMlUL1X4jY9v3",
+	"ET+SZEOb0Z8ytY0Xrjl4L9nWRcy3Rnv+o7vtM7oFbb//4bwCbEpTZ52XqkATajZxvhdm/vA7GgfyTDG1",
+	"0NsJ3RGXkDU6oJ0mMDbo72dIHrdjD+JewLcMjOVuBJYN4PYiHeQLozmkStuRZB9yulIpkXANvIHUTiRM",
+	"bd3QB/xkeEXtT1+2c3w6ad3197WGz6ZWQvi7WRwHLAsIPtN3v0+4dEvEqejTeRO9QSUD0RjE+8EIlPJV",
+	"qN6CDxv6zxnyXvRulKCx9L09pvze3fM5RUw7mulAAqb7uO4h0zbnVUW6ERN+gzBn047BCINaHglhhd96",
+	"6bdd9L0fN/WHLP0Oh2eMYseTA/YBrc0A24rzrnsn6Cx0tYvKfSQFO6gEv9fXlx9MSP512iZI95lgwrTt",
+	"pIxSz3YeP761P2yNC7zvvh2/yerb36Tj0QOk49q5alEe2Yv426/lYzlTE3nvFyXlc7gvbxWvqc7KPw5T",
+	"fUpUWch1Zlon/FzbjGcv/IDn6iFUe5zb72du71x193xGVbX+mc/D6SxjBYhCgxs9iw3zdjNUYcZlPYQS",
+	"6+ZJBEEyBVynrr20EBL3E51V2Q6MlFZMcaFxfMShGXgsrRiK27/qsS8pBhQxh+X3OOTpD6fLOCzH6bMD",
+	"GDouY9VuZ9kdv8FkKUBpVlXYNqdSIqocpLmqSC4McTxIEPRGiQ0psm6CxUd0AsJZZVEUtUc9BND/WRMt",
+	"bCpRd+h3mdQK9MdQl/FUPr0CRaAoINP2PLCW7bCONNeeGlw8tKIWSbGJIDb5xbFVNGjL3ExT2XLpF907",
+	"f+ai9b5/Gi7yuX3UT0ueDjEhbbZ17Di1mlD/ibk471+fHNOKURVGSvq4P8fLGxiPn9bfwiCYo7u3qfTC",
+	"B0nuDyE39wWZr5vj8vOlYbCgnJiuXHJhKXot0vgtJd6FtgP4dV/G7kA4Q2t0EITf4OVDMU272bjqTIeF",
+	"PUrfDfi4Ph+oJzKuEMhHimSVyK460YjHaoXQGcmElBghwey42eoRkqIaO2hojc3taz+AvfeguSfTv46g",
+	"Nyp1tfp0tAo8Jw2qI6x0tzA9c99cjH5ucQfV4qT4YarFXOWfmPGtrYZACEO/M6gEnyuC30beBj4nL1bD",
+	"ELzwd/yZgShC4PW6pmJAq+kchgH21lz9s1Mclp0GMFN0uQNoKpMAfBhs7+31PzvgLBj2A52WNLsahtyP",
+	"ePnPDDjMmHbz2nC2YRxg6yu7QXluWZDX3plpZJWcJsforLilNj7vZkfM9b/1nDr3ZBWJ10+C6QfdqWJF",
+	"B8IGY1NfsAorgiNybTik6flrK5dzsxZxsIc3gjc3+JZVoFLMfs+wqzltJ9S1rak2m2e7pWzZWNAD3bUm",
+	"uP6zgcqJwdFhbTEua6vGJ5FZVYMLM0XgprbVVeH3QLtiY0xrtYPzberzivF8Qt7wauVrcLp2UobfPOrV",
+	"5Bhc4pSCRXC2MPs1fLgRJXm6hIWCCge2+RpqPxQl2M6V5w1stdahvuYp9xKxbTMJJpfvLu/+PwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -5,6 +5,7 @@ import (
 
 	"github.com/strata-crm/strata/operational/internal/directive"
 	"github.com/strata-crm/strata/operational/internal/egress"
+	"github.com/strata-crm/strata/operational/internal/fitting"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/httpx"
@@ -32,6 +33,12 @@ type Claimed interface {
 	List(ctx context.Context, m contract.MetricID, after contract.InsightID, limit int) ([]contract.Insight, error)
 }
 
+// Fitted reads the fits of models.
+type Fitted interface {
+	// Lines returns all of them, by id.
+	Lines(ctx context.Context) ([]fitting.Record, error)
+}
+
 // Directing serves what was asked of this layer and what it sent up. Nothing in it tells of a customer. All fields are
 // required.
 type Directing struct {
@@ -40,13 +47,14 @@ type Directing struct {
 	Records      Records
 	Measurements Published
 	Insights     Claimed
+	Models       Fitted
 	InForce      InForce
 	Explainer    Explainer
 }
 
 // Check returns fault.Invalid when a field is missing.
 func (d *Directing) Check() error {
-	if !d.Tenant.Valid() || d.Gate == nil || d.Records == nil || d.Measurements == nil || d.Insights == nil || d.InForce == nil || d.Explainer == nil {
+	if !d.Tenant.Valid() || d.Gate == nil || d.Records == nil || d.Measurements == nil || d.Insights == nil || d.Models == nil || d.InForce == nil || d.Explainer == nil {
 		return fault.New(fault.Invalid, fault.BadDefinition, "httpapi.Directing needs all its fields")
 	}
 	return nil
@@ -141,6 +149,15 @@ func (d *Directing) GetInsight(ctx context.Context, r GetInsightRequestObject) (
 	}
 	i, err := d.Insights.Get(ctx, contract.InsightID(r.Insight))
 	return GetInsight200JSONResponse(i), err
+}
+
+// ListModels implements StrictServerInterface.
+func (d *Directing) ListModels(ctx context.Context, _ ListModelsRequestObject) (ListModelsResponseObject, error) {
+	if err := may(ctx, d.Tenant, d.Gate, actionRead); err != nil {
+		return nil, err
+	}
+	items, err := d.Models.Lines(ctx)
+	return ListModels200JSONResponse{Items: append([]fitting.Record{}, items...)}, err
 }
 
 // page cuts what was found, one more than wanted if there is more, to the limit, and returns the cursor to go on with.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/strata-crm/strata/operational/internal/predict"
 	"github.com/strata-crm/strata/operational/internal/prediction"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/export"
@@ -113,13 +114,27 @@ func table(s *prediction.Set, purpose contract.Purpose) export.Table {
 	m := &s.Summary.Model
 	notes := []string{
 		fmt.Sprintf("as of %s, %d customers", s.Summary.AsOf, s.Summary.N),
-		fmt.Sprintf("model %s %s, fitted on %d customers", m.Name, m.Version, m.N),
+		fmt.Sprintf("model %s %s, fitted on %d customers", m.Name, m.Version, m.N) + life(m),
 		"exported for " + string(purpose),
+	}
+	if i := s.Summary.Interval; i != nil {
+		notes = append(notes, fmt.Sprintf("mean %.6g, %g %% interval %.6g to %.6g", *s.Summary.Mean, 100*i.Level, i.Low, i.High))
 	}
 	if m.HoldOut.Customers > 0 {
 		notes = append(notes, fmt.Sprintf("hold-out of %d customers (%s): %v", m.HoldOut.Customers, m.HoldOut.Design, m.HoldOut.Measures))
 	}
 	return export.Table{Title: string(s.Summary.Kind), Columns: s.Columns, Notes: notes}
+}
+
+// life says where in its life a model is.
+func life(m *predict.Model) string {
+	switch {
+	case m.State == "":
+		return ""
+	case m.Fit == 0:
+		return ", " + string(m.State)
+	}
+	return fmt.Sprintf(", fit %d, %s", m.Fit, m.State)
 }
 
 func rows(all [][]any) export.Rows {

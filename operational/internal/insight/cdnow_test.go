@@ -1,9 +1,14 @@
 package insight
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"testing"
+	"time"
 
+	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
@@ -53,6 +58,34 @@ func TestCDNOWStory(t *testing.T) {
 	r.until("1998-02-01")
 	if i = r.insight(id); i.Verdicts.Velocity != contract.Fails || i.Republished != 0 {
 		t.Errorf("after another month velocity is %s, republished %d times: what failed stays so", i.Verdicts.Velocity, i.Republished)
+	}
+	if i.Model.Fit != 1 || i.Model.State != contract.ModelExpired || i.Model.HoldOut == nil || i.Model.Version != btyd.Version {
+		t.Errorf("the claim rests on %+v", i.Model)
+	}
+	r.lived(t)
+}
+
+// lived checks the life of the model of the story: in use from the first window with enough data, weakening and expired with
+// its claim, replaced at the same window by a fit on newer data.
+func (r *rig) lived(t *testing.T) {
+	t.Helper()
+	var got []string
+	line := r.fits[model.Subject{Model: "bg_nbd"}.ID()].Line
+	for _, f := range line {
+		for _, tr := range f.Trials {
+			t.Logf("fit %d of data until %s, held out on %g weeks to %s: %.0f foretold, %.0f came", f.Number, tr.Fitted.Format(time.DateOnly),
+				tr.HoldOut.Weeks, tr.AsOf.Format(time.DateOnly), tr.HoldOut.Predicted, tr.HoldOut.Actual)
+		}
+		for _, c := range f.History {
+			got = append(got, fmt.Sprintf("%d %s %s", f.Number, c.AsOf.Format("2006-01"), c.To))
+		}
+	}
+	want := []string{"1 1997-05 active", "1 1997-12 weakening", "1 1998-01 expired", "1 1998-01 retired", "2 1998-01 active"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the model lived %v, want %v", got, want)
+	}
+	if f, ok := line.AsOf(contract.Day("1997-12-15").Start(time.UTC)).Current(); !ok || f.Number != 1 || f.State != contract.ModelWeakening {
+		t.Errorf("by the data until mid December it was %+v", f)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/strata-crm/strata/operational/internal/fact"
 	"github.com/strata-crm/strata/operational/internal/metric"
+	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/operational/internal/validity"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -125,6 +126,11 @@ func (c *claim) levelled(base float64) {
 		}
 		c.base, c.tolerance = &base, validity.Tolerance{Size: size * math.Abs(base), Absolute: true}
 	}
+}
+
+// subject is what the fits of a forecast's model are about.
+func (c *claim) subject() model.Subject {
+	return model.Subject{Model: c.order.Metric.Model.Name, Scope: c.order.Scope}
 }
 
 func unsupported(what string) *contract.Reason {

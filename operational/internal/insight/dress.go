@@ -1,7 +1,9 @@
 package insight
 
 import (
+	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/operational/internal/metric"
+	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
@@ -22,7 +24,7 @@ func undecided() contract.Verdicts {
 }
 
 // dress tells what a look found.
-func (l *look) dress(c *claim, at metric.Span) contract.Insight {
+func (l *look) dress(c *claim, at metric.Span, line model.Line) contract.Insight {
 	i := named(c.directive, c.order)
 	i.Tolerance, i.Absolute = c.tolerance.Size, c.tolerance.Absolute
 	i.AsOf = at.Until.Start(c.zone).UTC()
@@ -65,7 +67,7 @@ func (l *look) dress(c *claim, at metric.Span) contract.Insight {
 		}
 	}
 	if i.Model != nil {
-		i.Model.State = lifeOf(s.Verdicts)
+		restsOn(i.Model, line.AsOf(i.AsOf), l.st.Fit)
 	}
 	return i
 }
@@ -81,13 +83,12 @@ func over(c *claim, l *look, at metric.Span) *metric.Span {
 	return nil
 }
 
-// lifeOf is where a model is, by the verdicts on what it said.
-func lifeOf(v contract.Verdicts) contract.ModelState {
-	switch {
-	case v.Any(contract.Fails):
-		return contract.ModelExpired
-	case v.Any(contract.Weakening):
-		return contract.ModelWeakening
+// restsOn says which fit a claim rests on, and what its claims have made of it; of one that was replaced since, what they had.
+func restsOn(m *contract.ModelFit, line model.Line, fit int) {
+	m.Version, m.State = btyd.Version, contract.ModelShadow
+	for i := range line {
+		if f := &line[i]; f.Number == fit {
+			m.Fit, m.State, m.HoldOut = f.Number, f.Stood(), f.Latest().HoldOut
+		}
 	}
-	return contract.ModelActive
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/operational/internal/egress"
 	"github.com/strata-crm/strata/operational/internal/metric"
+	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
@@ -39,6 +40,18 @@ type Sink interface {
 	PutInsight(ctx context.Context, i contract.Insight, smallest int64, k egress.Kept) error
 }
 
+// Models keeps the fits that forecasts rest on.
+type Models interface {
+	// Round brings the fits up to the windows that are closed.
+	Round(ctx context.Context) error
+	// Line returns the fits of a model of some customers.
+	Line(ctx context.Context, s model.Subject) (model.Line, error)
+	// Judge takes what a claim has come to to the fit that it rests on, and returns the fits.
+	Judge(ctx context.Context, s model.Subject, said model.Said) (model.Line, error)
+	// Forget says that a claim is over.
+	Forget(ctx context.Context, s model.Subject, claim contract.InsightID) error
+}
+
 // Options are what an Engine needs; all are required.
 type Options struct {
 	Zone      *time.Location
@@ -49,6 +62,7 @@ type Options struct {
 	Customers Customers
 	Records   Records
 	Sink      Sink
+	Models    Models
 	// Ended reports whether a directive is known and not carried out any more. Of one that is not known, as after the
 	// database was emptied, nothing is ended.
 	Ended func(ctx context.Context, id contract.DirectiveID) (bool, error)
@@ -71,9 +85,9 @@ type Engine struct {
 
 // New returns an engine, or an error naming what is missing.
 func New(o Options) (*Engine, error) {
-	if o.Zone == nil || o.Orders == nil || o.Complete == nil || o.Positions == nil || o.Customers == nil || o.Records == nil || o.Sink == nil ||
+	if o.Zone == nil || o.Orders == nil || o.Complete == nil || o.Positions == nil || o.Customers == nil || o.Records == nil || o.Sink == nil || o.Models == nil ||
 		o.Ended == nil || o.Unparsed == nil || o.Measured == nil || o.Cadence <= 0 || o.Now == nil || o.Logger == nil {
-		return nil, errors.New("insight engine: zone, orders, complete, positions, customers, records, sink, ended, unparsed, measured, cadence, now and logger are required")
+		return nil, errors.New("insight engine: zone, orders, complete, positions, customers, records, sink, models, ended, unparsed, measured, cadence, now and logger are required")
 	}
 	return &Engine{o: o, wake: make(chan struct{}, 1)}, nil
 }

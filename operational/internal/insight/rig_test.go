@@ -20,6 +20,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/operational/internal/egress"
 	"github.com/strata-crm/strata/operational/internal/fact"
+	"github.com/strata-crm/strata/operational/internal/fitting"
 	"github.com/strata-crm/strata/operational/internal/identity"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/profile"
@@ -32,6 +33,7 @@ import (
 type rig struct {
 	t         testing.TB
 	engine    *Engine
+	fits      map[string]fitting.Record
 	customers map[identity.Key]*Customer
 	orders    []contract.OperationalDirective
 	complete  contract.Day
@@ -55,6 +57,7 @@ func newRig(t testing.TB) *rig {
 	}
 	r := &rig{t: t, customers: map[identity.Key]*Customer{}, touched: map[contract.Day]int64{}, records: map[contract.InsightID]Record{},
 		now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), key: key, smallest: map[contract.InsightID]int64{}}
+	r.fits = map[string]fitting.Record{}
 	r.engine = r.open()
 	return r
 }
@@ -62,16 +65,57 @@ func newRig(t testing.TB) *rig {
 // open makes an engine, as after a restart.
 func (r *rig) open() *Engine {
 	r.t.Helper()
+	now := func() time.Time { r.now = r.now.Add(time.Microsecond); return r.now }
+	fits, err := fitting.New(fitting.Options{Zone: time.UTC, Calendar: metric.Calendar{WeekStart: time.Monday}, Orders: r, Complete: r, Positions: r, Histories: r,
+		Store: r, Gates: btyd.DefaultGates(), Now: now, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		r.t.Fatal(err)
+	}
 	e, err := New(Options{Zone: time.UTC, Calendar: metric.Calendar{WeekStart: time.Monday}, Orders: r, Complete: r, Positions: r, Customers: r,
-		Records: r, Sink: r, Ended: func(context.Context, contract.DirectiveID) (bool, error) { return !r.unknown, nil }, Unparsed: func(context.Context) (float64, error) { return r.unparsed, nil },
+		Records: r, Sink: r, Models: fits, Ended: func(context.Context, contract.DirectiveID) (bool, error) { return !r.unknown, nil }, Unparsed: func(context.Context) (float64, error) { return r.unparsed, nil },
 		Measured: func(context.Context, *contract.OperationalDirective, *contract.InsightOrder, contract.Day) (*float64, error) {
 			return r.measured, nil
 		}, Gates: btyd.DefaultGates(),
-		Cadence: time.Nanosecond, Now: func() time.Time { r.now = r.now.Add(time.Microsecond); return r.now }, Logger: slog.New(slog.DiscardHandler)})
+		Cadence: time.Nanosecond, Now: now, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return e
+}
+
+// Line, PutLine and Lines implement fitting.Store.
+func (r *rig) Line(_ context.Context, id string) (fitting.Record, error) { return r.fits[id], nil }
+
+func (r *rig) PutLine(_ context.Context, f fitting.Record) error {
+	if r.fits[f.Subject.ID()].Version != f.Version {
+		return fault.New(fault.Conflict, fault.RevisionConflict, "moved")
+	}
+	f.Version++
+	r.fits[f.Subject.ID()] = f
+	return nil
+}
+
+func (r *rig) Lines(context.Context) ([]fitting.Record, error) { return nil, nil }
+
+// Divided implements fitting.Histories; all customers are in every scope.
+func (r *rig) Divided(_ context.Context, cut, end contract.Day, _ *contract.Condition) (out []btyd.Tested, err error) {
+	number := func(d contract.Day) int { return d.Sub("1970-01-01") }
+	for _, c := range r.customers {
+		var days []btyd.Bought
+		for _, f := range c.Facts {
+			days = append(days, btyd.Bought{Day: number(f.Day), Revenue: float64(*f.Amount)})
+		}
+		slices.SortFunc(days, func(a, b btyd.Bought) int { return a.Day - b.Day })
+		t, customer, err := btyd.Divide(days, number(cut)-1, number(end)-1)
+		if err != nil {
+			return nil, err
+		}
+		if customer {
+			t.Spend = max(0, t.Spend)
+			out = append(out, t)
+		}
+	}
+	return out, nil
 }
 
 func (r *rig) Orders() []contract.OperationalDirective { return r.orders }

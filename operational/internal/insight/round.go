@@ -13,6 +13,7 @@ import (
 
 	"github.com/strata-crm/strata/operational/internal/egress"
 	"github.com/strata-crm/strata/operational/internal/metric"
+	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/operational/internal/validity"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -34,6 +35,7 @@ type task struct {
 	at  metric.Span
 	x   examiner
 
+	line  model.Line // of the model that a forecast rests on
 	found *look
 	anew  string // why it was published anew
 	read  int64  // customers that the publication rests on
@@ -49,6 +51,7 @@ type round struct {
 	touched  map[contract.Day]map[int]int64
 	first    contract.Day
 	records  map[contract.InsightID]Record
+	unfitted error // why nothing is known of the models' fits
 }
 
 // mostWindowsAtOnce bounds how many windows of a claim one round catches up with.
@@ -65,16 +68,20 @@ func (e *Engine) Round(ctx context.Context) error {
 		return err
 	}
 	for range mostWindowsAtOnce {
+		// A claim that fell at the last window may have another fit to rest on at the next.
+		if r.unfitted = r.o.Models.Round(ctx); r.unfitted != nil {
+			r.unfitted = fmt.Errorf("fits of models: %w", r.unfitted)
+		}
 		tasks, err := r.due(ctx, orders)
 		if err != nil || len(tasks) == 0 {
-			return err
+			return errors.Join(err, r.unfitted)
 		}
 		if err := r.look(ctx, tasks); err != nil {
-			return err
+			return errors.Join(err, r.unfitted)
 		}
 		r.again = false
 	}
-	return nil
+	return r.unfitted
 }
 
 func (e *Engine) round(ctx context.Context) (*round, error) {
@@ -132,6 +139,11 @@ func (r *round) expire(ctx context.Context, orders []contract.OperationalDirecti
 			continue
 		}
 		i := rec.Insight
+		if i.Model != nil {
+			if err := r.o.Models.Forget(ctx, model.Subject{Model: i.Model.Name, Scope: i.Scope}, id); err != nil {
+				return err
+			}
+		}
 		over := contract.Insight{ID: i.ID, Directive: i.Directive, Strategic: i.Strategic, Goal: i.Goal, Metric: i.Metric, Version: i.Version,
 			State: contract.InsightExpired, Unit: i.Unit, Tolerance: i.Tolerance, Absolute: i.Absolute, Kind: i.Kind, Grain: i.Grain, Scope: i.Scope,
 			Against: i.Against, AsOf: i.AsOf, Verdicts: i.Verdicts, Republished: i.Republished, PublishedAt: i.PublishedAt}
@@ -218,7 +230,16 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 		return nil, nil
 	}
 	t.at = at
-	t.c.target, err = r.target(ctx, t.c)
+	if t.c.target, err = r.target(ctx, t.c); err != nil {
+		return nil, err
+	}
+	if o.Kind != contract.ForecastInsight {
+		return t, nil
+	}
+	if r.unfitted != nil {
+		return nil, nil // said at the end of the round
+	}
+	t.line, err = r.o.Models.Line(ctx, t.c.subject())
 	return t, err
 }
 
@@ -331,9 +352,18 @@ func (r *round) conclude(ctx context.Context, tasks []*task, unparsed float64) e
 		if t.err == nil {
 			t.found, t.err = t.x.conclude(r.now, unparsed)
 		}
+		if t.err == nil && t.found.fresh {
+			t.found.st.Fit = 0
+			if f, ok := t.line.AsOf(t.end()).Current(); ok {
+				t.found.st.Fit = f.Number
+			}
+		}
 	}
 	return nil
 }
+
+// end is the end of the window of a task.
+func (t *task) end() time.Time { return t.at.Until.Start(t.c.zone).UTC() }
 
 func (r *round) walk(ctx context.Context, tasks []*task) error {
 	w, err := r.o.Customers.Begin(ctx)
@@ -445,12 +475,27 @@ func (r Record) smallest() int64 {
 	return st.Smallest
 }
 
+// judge takes the verdicts on a forecast to the fit that it rests on.
+func (r *round) judge(ctx context.Context, t *task, l *look) (err error) {
+	switch {
+	case t.c.order.Kind != contract.ForecastInsight:
+	case l.st.Standing == nil:
+		return r.o.Models.Forget(ctx, t.c.subject(), t.c.order.ID)
+	case l.st.Fit > 0:
+		t.line, err = r.o.Models.Judge(ctx, t.c.subject(), model.Said{Claim: t.c.order.ID, Fit: l.st.Fit, AsOf: t.end(), Verdicts: l.st.Standing.Verdicts})
+	}
+	return err
+}
+
 func (r *round) publish(ctx context.Context, t *task, l *look, alarm bool) error {
 	if why := cmp.Or(l.anew, t.anew); why != "" {
 		r.o.Logger.InfoContext(ctx, "a claim that fell is made anew", "insight", t.c.order.ID, "metric", t.c.order.Metric.ID, "fell", why,
 			"republished", l.st.Standing.Republished)
 	}
-	i := l.dress(t.c, t.at)
+	if err := r.judge(ctx, t, l); err != nil {
+		return fmt.Errorf("fit of the model: %w", err)
+	}
+	i := l.dress(t.c, t.at, t.line)
 	if l.silent {
 		i, l.smallest = t.rec.Insight, t.st.Smallest
 	}

@@ -14,6 +14,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
@@ -39,13 +40,29 @@ type Positions interface {
 	Touched(ctx context.Context) (map[contract.Day]map[int]int64, error)
 }
 
+// Basis is what a measurement was made from.
+type Basis struct {
+	Contains map[int]int64 // by partition, the position of ingest that it contains
+	Revision int64         // of the directive
+	Model    string        // stamp of the line of fits that it rests on, as of its window; empty where there is none
+}
+
 // Sink takes measurements up.
 type Sink interface {
-	// Put publishes a measurement if it says something new. contains are the positions that it was computed at, smallest
-	Put(ctx context.Context, m contract.Measurement, contains map[int]int64, smallest int64) error
-	// Known returns the positions that the measurement contains and the directive's revision that it was made for; false
-	// if it was never measured, or was measured while its window was open.
-	Known(ctx context.Context, id contract.MeasurementID) (contains map[int]int64, revision int64, ok bool, err error)
+	// Put publishes a measurement if it says something new. smallest is the number of customers in the smallest group that
+	// can be read from it.
+	Put(ctx context.Context, m contract.Measurement, made Basis, smallest int64) error
+	// Known returns what the measurement was made from; false if it was never measured, or was measured while its window
+	// was open.
+	Known(ctx context.Context, id contract.MeasurementID) (made Basis, ok bool, err error)
+}
+
+// Models keeps the fits that measurements of models rest on.
+type Models interface {
+	// Round brings the fits up to the windows that are closed.
+	Round(ctx context.Context) error
+	// Line returns the fits of a model of some customers.
+	Line(ctx context.Context, s model.Subject) (model.Line, error)
 }
 
 // Options are what an Engine needs.
@@ -58,6 +75,7 @@ type Options struct {
 	Positions Positions
 	Warehouse Warehouse
 	Sink      Sink
+	Models    Models
 	Gates     btyd.Gates
 	Cadence   time.Duration // an open window is measured at most so often, and only after a group of customers did something
 	Now       func() time.Time
@@ -80,8 +98,8 @@ type Engine struct {
 
 // NewEngine returns an engine, or an error naming what is missing.
 func NewEngine(o Options) (*Engine, error) {
-	if o.Tenant == "" || o.Zone == nil || o.Orders == nil || o.Complete == nil || o.Positions == nil || o.Warehouse == nil || o.Sink == nil || o.Now == nil || o.Logger == nil || o.Cadence <= 0 {
-		return nil, errors.New("metric engine: tenant, zone, orders, complete, positions, warehouse, sink, cadence, now and logger are required")
+	if o.Tenant == "" || o.Zone == nil || o.Orders == nil || o.Complete == nil || o.Positions == nil || o.Warehouse == nil || o.Sink == nil || o.Models == nil || o.Now == nil || o.Logger == nil || o.Cadence <= 0 {
+		return nil, errors.New("metric engine: tenant, zone, orders, complete, positions, warehouse, sink, models, cadence, now and logger are required")
 	}
 	if o.Tracer == nil {
 		o.Tracer = tracenoop.NewTracerProvider()
@@ -167,6 +185,7 @@ func (e *Engine) Round(ctx context.Context) error {
 		return err
 	}
 	r.open = e.opens(r.now)
+	r.unfitted = e.o.Models.Round(ctx)
 	err = r.all(ctx, orders)
 	if r.open {
 		e.lastOpen, e.dueSince = r.now, time.Time{}
@@ -212,6 +231,7 @@ type round struct {
 	latest   map[int]int64 // by partition, when any day last changed
 	open     bool          // whether open windows are measured
 	asked    *remembering
+	unfitted error // why nothing is known of the models' fits
 }
 
 func (e *Engine) round(ctx context.Context) (*round, error) {
@@ -257,42 +277,59 @@ func (r *round) compute(ctx context.Context, o *contract.OperationalDirective, c
 	if !offered {
 		return nil // the directive's answer says so, too
 	}
+	line, err := r.line(ctx, c)
+	if err != nil {
+		return err
+	}
 	first := max(r.first, c.From)
 	last := min(c.Until, max(r.last, contract.DayOf(complete, r.o.Zone)))
 	for _, w := range r.o.Calendar.Spans(c.Grain, first, last) {
 		if w.From > c.Until {
 			break
 		}
-		if err := r.window(ctx, p, o, w, complete); err != nil {
+		if err := r.window(ctx, p, o, w, complete, line); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *round) window(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, complete time.Time) error {
+// line returns the fits that a computation rests on; none where it is of no model.
+func (r *round) line(ctx context.Context, c *contract.Computation) (model.Line, error) {
+	m := c.Metric.Model
+	switch {
+	case m == nil:
+		return nil, nil
+	case r.unfitted != nil:
+		return nil, fmt.Errorf("fits of models: %w", r.unfitted)
+	}
+	return r.o.Models.Line(ctx, model.Subject{Model: m.Name, Scope: c.Scope})
+}
+
+func (r *round) window(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, complete time.Time, line model.Line) error {
 	closed := !complete.IsZero() && !p.Complete(w).Start(r.o.Zone).After(complete)
 	if !closed && (!r.open || p.c.Metric.Model != nil || w.From > r.last) {
 		return nil // a model of a half-filled window would only tell how full it is
 	}
 	id := contract.MeasurementIdentity(r.o.Tenant, o.ID, p.c.Metric.ID, p.c.Metric.Major(), p.c.Scope, p.c.Grain, w.From.Start(r.o.Zone).UTC())
-	contains, revision, known, err := r.o.Sink.Known(ctx, id)
+	made, known, err := r.o.Sink.Known(ctx, id)
 	if err != nil {
 		return err
 	}
-	changed := r.changedSince(p.Reads(w), contains)
-	if closed && known && revision == o.Revision && changed == 0 {
+	fits := line.AsOf(w.Until.Start(r.o.Zone))
+	changed := r.changedSince(p.Reads(w), made.Contains)
+	if closed && known && made.Revision == o.Revision && made.Model == fits.Stamp() && changed == 0 {
 		return nil
 	}
 	if changed == 0 && !closed {
 		return nil
 	}
-	if !closed && revision == o.Revision {
-		if ok, err := r.stirred(ctx, p.Reads(w), contains, groupOf(o)); err != nil || !ok {
+	if !closed && made.Revision == o.Revision {
+		if ok, err := r.stirred(ctx, p.Reads(w), made.Contains, groupOf(o)); err != nil || !ok {
 			return err
 		}
 	}
-	return r.traced(ctx, p, o, w, func(ctx context.Context) error { return r.measure(ctx, p, o, w, closed, complete) })
+	return r.traced(ctx, p, o, w, func(ctx context.Context) error { return r.measure(ctx, p, o, w, closed, complete, fits) })
 }
 
 // stirred reports whether so many customers as a group must have did something new since a measurement of an open window
@@ -342,11 +379,12 @@ func later(a, b map[int]int64) bool {
 	return false
 }
 
-func (r *round) measure(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, closed bool, complete time.Time) error {
+func (r *round) measure(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, closed bool, complete time.Time, fits model.Line) error {
 	result, err := p.Measure(ctx, r.asked, w, r.o.Gates, groupOf(o))
 	if err != nil {
 		return err
 	}
+	result = result.restingOn(fits, p.c.Metric.ID)
 	q, err := r.asked.Quality(ctx, w)
 	if err != nil {
 		return err
@@ -356,5 +394,5 @@ func (r *round) measure(ctx context.Context, p *Program, o *contract.Operational
 	if !closed {
 		m.AsOf = r.last.End(r.o.Zone).UTC()
 	}
-	return r.o.Sink.Put(ctx, m, r.position, result.Smallest)
+	return r.o.Sink.Put(ctx, m, Basis{r.position, o.Revision, fits.Stamp()}, result.Smallest)
 }

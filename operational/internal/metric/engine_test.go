@@ -2,9 +2,11 @@ package metric
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +18,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
 )
 
 // world is everything an engine is given, in memory.
@@ -32,6 +36,8 @@ type world struct {
 	failing  contract.Entity
 	stirred  int64 // customers who did something new
 	spans    *tracetest.InMemoryExporter
+	line     model.Line
+	unfitted error
 	mu       sync.Mutex // guards what follows
 	puts     []put
 	known    map[contract.MeasurementID]put
@@ -46,6 +52,7 @@ type put struct {
 	m        contract.Measurement
 	contains map[int]int64
 	smallest int64
+	model    string
 }
 
 func (w *world) Orders() []contract.OperationalDirective { return w.orders }
@@ -62,9 +69,9 @@ func (w *world) Position(context.Context) (map[int]int64, error) { return w.posi
 func (w *world) Touched(context.Context) (map[contract.Day]map[int]int64, error) {
 	return w.touched, nil
 }
-func (w *world) Put(ctx context.Context, m contract.Measurement, contains map[int]int64, smallest int64) error {
-	p := put{trace.SpanContextFromContext(ctx), m, map[int]int64{}, smallest}
-	for part, pos := range contains {
+func (w *world) Put(ctx context.Context, m contract.Measurement, made Basis, smallest int64) error {
+	p := put{trace.SpanContextFromContext(ctx), m, map[int]int64{}, smallest, made.Model}
+	for part, pos := range made.Contains {
 		p.contains[part] = pos
 	}
 	w.mu.Lock()
@@ -73,12 +80,13 @@ func (w *world) Put(ctx context.Context, m contract.Measurement, contains map[in
 	w.known[m.ID] = p
 	return nil
 }
-func (w *world) Known(_ context.Context, id contract.MeasurementID) (map[int]int64, int64, bool, error) {
+func (w *world) Known(_ context.Context, id contract.MeasurementID) (Basis, bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p, ok := w.known[id]
-	return p.contains, p.m.DirectiveRevision, ok && p.m.Closed, nil
+	return Basis{p.contains, p.m.DirectiveRevision, p.model}, ok && p.m.Closed, nil
 }
+func (w *world) Line(context.Context, model.Subject) (model.Line, error) { return w.line, nil }
 func (w *world) Stirred(_ context.Context, _ []Span, _ map[int]int64, enough int64) (int64, error) {
 	return min(w.stirred, enough), nil
 }
@@ -92,6 +100,11 @@ func (w *world) FirstDay(context.Context) (contract.Day, error) {
 	}
 	return first, nil
 }
+
+// fitted is the world's models.
+type fitted struct{ *world }
+
+func (f fitted) Round(context.Context) error { return f.unfitted }
 
 var errBroken = errors.New("broken")
 
@@ -131,7 +144,7 @@ func newWorld(t *testing.T, metrics ...contract.MetricID) *world {
 	w.orders = []contract.OperationalDirective{d}
 	var err error
 	w.engine, err = NewEngine(Options{Tenant: "main", Zone: time.UTC, Calendar: Calendar{time.Monday}, Orders: w, Complete: w, Positions: w, Warehouse: w,
-		Sink: w, Gates: btyd.DefaultGates(), Cadence: time.Minute, Now: func() time.Time { return w.now }, Logger: slog.New(slog.DiscardHandler),
+		Sink: w, Models: fitted{w}, Gates: btyd.DefaultGates(), Cadence: time.Minute, Now: func() time.Time { return w.now }, Logger: slog.New(slog.DiscardHandler),
 		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSyncer(w.spans))})
 	if err != nil {
 		t.Fatal(err)
@@ -194,6 +207,65 @@ func TestHistoryIsRead(t *testing.T) {
 	w.round("1997-01 closed", "1997-02 closed")
 	w.touched["1997-01-20"], w.position = map[int]int64{1: 1}, map[int]int64{0: 10, 1: 1}
 	w.round("1997-01 closed", "1997-02 closed")
+}
+
+// TestModelsLife: a value names the fit that it rests on, is made again when that changes, and is none while the fit has
+// expired.
+func TestModelsLife(t *testing.T) {
+	t.Parallel()
+	held := &contract.HoldOut{Weeks: 4, Customers: 900, Predicted: 90, Actual: 100, MAE: .5}
+	at := model.Turn{AsOf: time.Date(1997, 2, 1, 0, 0, 0, 0, time.UTC)}
+	line, err := model.Line(nil).Add(at.AsOf.AddDate(0, 0, -28), map[string]float64{"r": .2}, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err = line.Try(*held, nil, at); err != nil {
+		t.Fatal(err)
+	}
+	value := 31337.5
+	fit := Result{Value: &value, Low: &value, N: 900, Smallest: 300, Parts: []contract.Part{{Key: "repeat", N: 900, Value: value}}, Median: &value,
+		Model: &contract.ModelFit{Name: "mbg_nbd", Parameters: map[string]float64{"r": value}, LogLikelihood: value, Customers: 900, Repeaters: 300, Weeks: 30}}
+	if r := fit.restingOn(nil, "share_alive"); r.Value == nil || r.Model.State != contract.ModelShadow || r.Model.Fit != 0 || r.Model.Version != btyd.Version {
+		t.Errorf("before any trial it rests on %+v", r.Model)
+	}
+	if r := fit.restingOn(line, "share_alive"); r.Value == nil || r.Model.State != contract.ModelActive || r.Model.Fit != 1 || r.Model.HoldOut.Actual != 100 {
+		t.Errorf("in use: %+v", r.Model)
+	}
+	fallen, _, err := line.Judge(contract.Verdicts{Velocity: contract.Fails}, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := fit.restingOn(fallen, "share_alive")
+	if r.Value != nil || r.Reason == nil || r.Reason.Code != fault.Validity || r.Reason.Item != "share_alive" || r.N != 900 || r.Smallest != 300 {
+		t.Errorf("expired: %+v", r)
+	}
+	if raw, err := json.Marshal(r); err != nil || strings.Contains(string(raw), "31337") || r.Model.State != contract.ModelExpired {
+		t.Errorf("something of the value stayed: %s, %v", raw, err)
+	}
+	if fit.Model.State != "" {
+		t.Error("the result that was handed out has changed")
+	}
+
+	w := newWorld(t, "predicted_value_52w")
+	w.complete = time.Date(1997, 3, 1, 0, 0, 0, 0, time.UTC)
+	w.round("1997-01 closed", "1997-02 closed")
+	w.round()
+	w.line = line
+	w.round("1997-01 closed", "1997-02 closed")
+	if w.puts[0].model == "" {
+		t.Error("what it was made from does not name the fit")
+	}
+	w.round()
+	later := at
+	later.AsOf = at.AsOf.AddDate(0, 1, 0)
+	if w.line, _, err = line.Judge(contract.Verdicts{Velocity: contract.Weakening}, later); err != nil {
+		t.Fatal(err)
+	}
+	w.round("1997-02 closed") // January says what was known in January
+	w.unfitted = errBroken
+	if err := w.engine.Round(t.Context()); !errors.Is(err, errBroken) {
+		t.Errorf("without fits nothing is known of a model, got %v", err)
+	}
 }
 
 func TestOpenAtCadence(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -76,6 +77,25 @@ func coarse(repeaters, n, group int64) int64 {
 		return 0
 	}
 	return repeaters
+}
+
+// restingOn says which fit the value rests on, and takes the value away where that has expired.
+func (r Result) restingOn(fits model.Line, id contract.MetricID) Result {
+	if r.Model == nil {
+		return r
+	}
+	m := *r.Model
+	m.Version, m.State = btyd.Version, contract.ModelShadow
+	f, ok := fits.Current()
+	if ok {
+		m.Fit, m.State, m.HoldOut = f.Number, f.State, f.Latest().HoldOut
+	}
+	if m.State != contract.ModelExpired {
+		r.Model = &m
+		return r
+	}
+	m.Parameters, m.LogLikelihood = map[string]float64{}, 0 // from which the value could be made all the same
+	return Result{N: r.N, Smallest: r.Smallest, Model: &m, Reason: &contract.Reason{Code: fault.Validity, Item: string(id)}}
 }
 
 func (r *Result) alive(p *btyd.Population, gates btyd.Gates) error {

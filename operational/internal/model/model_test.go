@@ -134,7 +134,7 @@ func TestLife(t *testing.T) {
 	if !l.NeedsFit() {
 		t.Error("an empty line asks for no fit")
 	}
-	next, err := l.Add(day(0), Turn{Now: day(1)})
+	next, err := l.Add(day(0), nil, Turn{Now: day(1)})
 	step("add", next, err)
 	if _, used := l.InUse(); used || l.NeedsFit() {
 		t.Error("the shadow is used, or another is asked for")
@@ -149,7 +149,7 @@ func TestLife(t *testing.T) {
 	if _, used := l.InUse(); used {
 		t.Error("what has expired is used")
 	}
-	next, err = l.Add(day(28), Turn{Now: day(29)})
+	next, err = l.Add(day(28), nil, Turn{Now: day(29)})
 	step("refit", next, err)
 	was := held(.8)
 	next, err = l.Try(held(.9), &was, Turn{Now: day(29)})
@@ -157,9 +157,9 @@ func TestLife(t *testing.T) {
 	if l[0].State != contract.ModelExpired || l[1].State != contract.ModelRetired || !l.NeedsFit() {
 		t.Errorf("after a worse one: %+v", l)
 	}
-	next, err = l.Add(day(56), Turn{Now: day(57)})
+	next, err = l.Add(day(56), nil, Turn{Now: day(57)})
 	step("refit", next, err)
-	next, err = l.Add(day(84), Turn{Now: day(85)})
+	next, err = l.Add(day(84), nil, Turn{Now: day(85)})
 	step("a newer one before the trial", next, err)
 	next, err = l.Try(held(.81), &was, Turn{Now: day(85)})
 	step("no worse", next, err)
@@ -191,7 +191,7 @@ func TestLife(t *testing.T) {
 
 func TestLineRefuses(t *testing.T) {
 	t.Parallel()
-	l, err := Line(nil).Add(day(0), Turn{})
+	l, err := Line(nil).Add(day(0), nil, Turn{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestLineRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	both, err := active.Add(day(1), Turn{})
+	both, err := active.Add(day(1), nil, Turn{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestLineRefuses(t *testing.T) {
 		call func() (Line, error)
 		code fault.Code
 	}{
-		"older data":             {func() (Line, error) { return l.Add(day(0), Turn{}) }, fault.InvalidItem},
+		"older data":             {func() (Line, error) { return l.Add(day(0), nil, Turn{}) }, fault.InvalidItem},
 		"no shadow":              {func() (Line, error) { return active.Try(held(.7), nil, Turn{}) }, fault.IllegalTransition},
 		"nobody held out":        {func() (Line, error) { return l.Try(contract.HoldOut{}, nil, Turn{}) }, fault.InvalidItem},
 		"nothing to compare":     {func() (Line, error) { return both.Try(held(.7), nil, Turn{}) }, fault.MissingField},
@@ -232,17 +232,19 @@ func TestLineProperties(t *testing.T) {
 		for i := range rapid.IntRange(1, 40).Draw(t, "steps") {
 			before := slices.Clone(l)
 			frozen := cmp.Diff(Line(nil), before)
-			turn := Turn{Now: day(i), By: "someone"}
+			turn := Turn{AsOf: day(i), Now: day(i), By: "someone"}
 			var next Line
-			switch rapid.IntRange(0, 3).Draw(t, "what") {
+			switch rapid.IntRange(0, 4).Draw(t, "what") {
 			case 0:
-				next, _ = l.Add(day(i), turn)
+				next, _ = l.Add(day(i), nil, turn)
 			case 1:
 				v := rapid.SampledFrom([]contract.Verdict{contract.Holds, contract.Weakening, contract.Fails, contract.NotEnoughData})
 				next, _, _ = l.Judge(verdicts(v.Draw(t, "all"), v.Draw(t, "velocity")), turn)
 			case 2:
 				was := held(.8)
 				next, _ = l.Try(held(rapid.Float64Range(.7, .9).Draw(t, "mae")), &was, turn)
+			case 4:
+				next, _ = l.Renew(day(i), nil, held(.8), turn)
 			case 3:
 				next, _ = l.Withdraw(rapid.IntRange(1, len(l)+1).Draw(t, "number"), turn)
 			}
@@ -274,4 +276,78 @@ func TestLineProperties(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A line tells how it stood by the data until a day, whatever was decided by later data.
+func TestAsOf(t *testing.T) {
+	t.Parallel()
+	at := func(n int) Turn { return Turn{AsOf: day(n), Now: day(1000)} }
+	must := func(l Line, err error) Line {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	l := must(Line(nil).Add(day(0), map[string]float64{"r": .25}, at(28)))
+	l = must(l.Try(held(.8), nil, at(28)))
+	l = must(l.Renew(day(28), map[string]float64{"r": .24}, held(.7), at(56)))
+	l, _, _ = l.Judge(verdicts(contract.Holds, contract.Weakening), at(84))
+	l = must(l.Renew(day(100), nil, held(.9), at(130))) // before it was known that it had fallen
+	l, refit, err := l.Judge(verdicts(contract.Holds, contract.Fails), at(112))
+	if err != nil || !refit {
+		t.Fatalf("%v, refit %v", err, refit)
+	}
+	was := held(.8)
+	l = must(must(l.Add(day(84), nil, at(112))).Try(held(.79), &was, at(112)))
+	for n, want := range map[int]string{
+		27:  "",
+		28:  "1 active " + day(28).Format(time.RFC3339),
+		60:  "1 active " + day(56).Format(time.RFC3339),
+		90:  "1 weakening " + day(56).Format(time.RFC3339),
+		112: "2 active " + day(112).Format(time.RFC3339),
+		200: "2 active " + day(112).Format(time.RFC3339),
+	} {
+		if got := l.AsOf(day(n)).Stamp(); got != want {
+			t.Errorf("by the data until day %d: %q, want %q", n, got, want)
+		}
+	}
+	if f := &l[0]; f.State != contract.ModelRetired || f.Stood() != contract.ModelExpired || len(f.Trials) != 3 || f.Latest().AsOf != day(112) {
+		t.Errorf("the first fit ended as %s, stood as %s, after %d trials", f.State, f.Stood(), len(f.Trials))
+	}
+	// What is known by earlier data than was decided by changes nothing any more.
+	same, _, err := l.Judge(verdicts(contract.Holds, contract.Fails), at(111))
+	if err != nil || same.Stamp() != l.Stamp() {
+		t.Errorf("%v: %s, want %s", err, same.Stamp(), l.Stamp())
+	}
+	if _, err := l.Renew(day(84), nil, held(.8), at(112)); fault.CodeOf(err) != fault.InvalidItem {
+		t.Errorf("renewed on the same data: %v", err)
+	}
+	if _, err := Line(nil).Renew(day(84), nil, held(.8), at(140)); fault.CodeOf(err) != fault.IllegalTransition {
+		t.Errorf("renewed without a fit: %v", err)
+	}
+}
+
+func TestGravest(t *testing.T) {
+	t.Parallel()
+	const h, w, f, n = contract.Holds, contract.Weakening, contract.Fails, contract.NotEnoughData
+	a, b := Said{Claim: "a", Verdicts: verdicts(h, w)}, Said{Claim: "b", Verdicts: verdicts(n, h)}
+	if got, want := Gravest([]Said{a, b}), verdicts(n, w); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := Gravest(append([]Said{a}, Said{Verdicts: verdicts(h, f)})); got.Velocity != f || got.Volume != h {
+		t.Errorf("a fall beside a weakening: %+v", got)
+	}
+	if got := Gravest(nil); !got.All(n) {
+		t.Errorf("without a claim: %+v", got)
+	}
+}
+
+func TestSubject(t *testing.T) {
+	t.Parallel()
+	all := Subject{Model: "mbg_nbd"}
+	scoped := Subject{Model: "mbg_nbd", Scope: &contract.Condition{Field: "orders", Op: contract.Gte, Value: 2}}
+	if all.ID() == scoped.ID() || all.ID() == (Subject{Model: "bg_nbd"}).ID() || all.ID() != (Subject{Model: "mbg_nbd"}).ID() {
+		t.Error("subjects are told apart by model and scope, and by nothing else")
+	}
 }

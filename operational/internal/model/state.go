@@ -2,7 +2,8 @@
 // no worse on what came later, weakens and expires with its validity verdicts, and is retired when it is replaced.
 //
 // Everything here decides and is pure: when a model is fitted, on what it is held out, and where its life is kept is for
-// the caller. [Transitions] is the whole life cycle as a table; [Line] applies it to all fits of one model.
+// package fitting. [Transitions] is the whole life cycle as a table; [Line] applies it to all fits of one model of some
+// customers ([Subject]), and tells how it stood by the data until any day ([Line.AsOf]).
 package model
 
 import (

@@ -34,6 +34,7 @@ type measurementDoc struct {
 	Contains    map[string]int64     `bson:"contains"` // partition → position
 	Directive   int64                `bson:"directiveRevision"`
 	Closed      bool                 `bson:"closed"`
+	Model       string               `bson:"model,omitempty"` // stamp of the fits that it rests on
 	Measurement contract.Measurement `bson:"measurement"`
 }
 
@@ -67,7 +68,7 @@ func (s *Measurements) Replace(ctx context.Context, m contract.MeasurementID, b 
 			return err
 		}
 		news = change(&d.Measurement)
-		d.ID, d.V, d.Tenant, d.Directive, d.Closed = id(s.tenant, string(m)), version, s.tenant, b.Revision, b.Closed
+		d.ID, d.V, d.Tenant, d.Directive, d.Closed, d.Model = id(s.tenant, string(m)), version, s.tenant, b.Revision, b.Closed, b.Model
 		d.Contains = map[string]int64{}
 		for p, at := range b.Contains {
 			d.Contains[strconv.Itoa(p)] = at
@@ -101,7 +102,7 @@ func (s *Measurements) read(ctx context.Context, m contract.MeasurementID) (meas
 
 // basis returns what the measurement was made from.
 func (d *measurementDoc) basis() (egress.Basis, error) {
-	b := egress.Basis{Contains: make(map[int]int64, len(d.Contains)), Revision: d.Directive, Closed: d.Closed}
+	b := egress.Basis{Contains: make(map[int]int64, len(d.Contains)), Revision: d.Directive, Model: d.Model, Closed: d.Closed}
 	for p, at := range d.Contains {
 		n, err := strconv.Atoi(p)
 		if err != nil {
@@ -113,13 +114,13 @@ func (d *measurementDoc) basis() (egress.Basis, error) {
 }
 
 // Known implements egress.Store.
-func (s *Measurements) Known(ctx context.Context, m contract.MeasurementID) (map[int]int64, int64, bool, error) {
+func (s *Measurements) Known(ctx context.Context, m contract.MeasurementID) (egress.Basis, bool, error) {
 	d, ok, err := s.read(ctx, m)
 	if err != nil || !ok {
-		return nil, 0, false, err
+		return egress.Basis{}, false, err
 	}
 	b, err := d.basis()
-	return b.Contains, b.Revision, b.Closed, err
+	return b, true, err
 }
 
 // Value returns what a measurement was last published as; nil where it was not, or has no value.

@@ -51,7 +51,7 @@ func (c compiler) question(q metric.Question) (collection string, stages []stage
 		stages, err = c.ordered(*q.Order)
 		return collectionOf(q.Order.Entity), stages, asItLies(q.Order.Query), err
 	}
-	stages, err = c.summaries(*q.Summaries)
+	stages, err = c.summaries(*q.Summaries, q.Summaries.Window.Until)
 	return collectionOf(contract.CustomerDay), stages, true, err
 }
 

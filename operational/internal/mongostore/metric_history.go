@@ -110,14 +110,22 @@ func judged(f metric.Frame, n int, needed fieldSet) (set doc) {
 	return set
 }
 
-// summaries compiles the purchase summaries of the customers in a scope: a row is a purchase day.
-func (c compiler) summaries(q metric.Query) ([]stage, error) {
+// summaries compiles the purchase summaries, as of the window's end, of the customers in a scope who had bought by then: a
+// row is a purchase day. Where rows up to a later day are read, all counts the days of both parts.
+func (c compiler) summaries(q metric.Query, upTo contract.Day) ([]stage, error) {
 	first := op("$top", doc{{Key: "sortBy", Value: op("day", 1)}, {Key: "output", Value: "$revenueMinor"}})
 	needed := fieldSet{"purchase_days": true, "revenue": true, firstDay: true, lastDay: true}
 	needed.named(q.Scope)
-	stages := c.histories([]metric.Frame{{Window: q.Window}}, []fieldSet{needed}, q.Window.Until, bson.E{Key: "firstRevenue", Value: first})
-	chosen, err := c.chosen(q)
-	return append(append(stages, chosen...), op("$project", doc{
+	more, shown := []bson.E{{Key: "firstRevenue", Value: first}}, doc{
 		{Key: "_id", Value: 0}, {Key: "days", Value: 1}, {Key: "first", Value: 1}, {Key: "last", Value: 1}, {Key: "revenue", Value: 1}, {Key: "firstRevenue", Value: 1},
-	})), err
+	}
+	if upTo > q.Window.Until {
+		more, shown = append(more, bson.E{Key: "all", Value: op("$sum", 1)}), append(shown, bson.E{Key: "all", Value: 1})
+	}
+	stages := c.histories([]metric.Frame{{Window: q.Window}}, []fieldSet{needed}, upTo, more...)
+	if upTo > q.Window.Until {
+		stages = append(stages, op("$match", doc{{Key: "days", Value: op("$gt", 0)}}))
+	}
+	chosen, err := c.chosen(q)
+	return append(append(stages, chosen...), op("$project", shown)), err
 }

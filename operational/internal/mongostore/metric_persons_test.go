@@ -132,7 +132,7 @@ func pipelineText(t *testing.T, c compiler, p *metric.Program) string {
 	case q.Order != nil:
 		stages, err = c.ordered(*q.Order)
 	default:
-		stages, err = c.summaries(*q.Summaries)
+		stages, err = c.summaries(*q.Summaries, q.Summaries.Window.Until)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/operational/internal/fitting"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/mongodb"
@@ -26,7 +27,10 @@ type Metrics struct {
 	kept   *kept
 }
 
-var _ metric.Warehouse = (*Metrics)(nil)
+var (
+	_ metric.Warehouse  = (*Metrics)(nil)
+	_ fitting.Histories = (*Metrics)(nil)
+)
 
 // NewMetrics returns the warehouse of the database as the metric engine asks it.
 func NewMetrics(t contract.TenantID, db *mongodb.DB) *Metrics {
@@ -228,24 +232,50 @@ func (s *Metrics) scanned(ctx context.Context, w metric.Span, scope *contract.Co
 	if err != nil {
 		return nil, err
 	}
-	stages, err := c.summaries(metric.Query{Entity: contract.Customer, Window: w, Scope: scope})
+	stages, err := c.summaries(metric.Query{Entity: contract.Customer, Window: w, Scope: scope}, w.Until)
 	if err != nil {
 		return nil, err
 	}
+	var out []btyd.Summary
+	err = s.summed(ctx, stages, w.Until, func(sum btyd.Summary, _ bson.Raw) { out = append(out, sum) })
+	return out, err
+}
+
+// Divided implements fitting.Histories.
+func (s *Metrics) Divided(ctx context.Context, cut, end contract.Day, scope *contract.Condition) ([]btyd.Tested, error) {
+	ctx, cancel := context.WithTimeout(ctx, scanWithin)
+	defer cancel()
+	c, err := s.compiler(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stages, err := c.summaries(metric.Query{Entity: contract.Customer, Window: metric.Span{Until: cut}, Scope: scope}, end)
+	if err != nil {
+		return nil, err
+	}
+	var out []btyd.Tested
+	err = s.summed(ctx, stages, cut, func(sum btyd.Summary, raw bson.Raw) {
+		all, before := raw.Lookup("all").AsInt64(), raw.Lookup("days").AsInt64()
+		out = append(out, btyd.Tested{Summary: sum, Later: float64(all - before)})
+	})
+	return out, err
+}
+
+// summed gives the summaries before a day, one after the other.
+func (s *Metrics) summed(ctx context.Context, stages []stage, until contract.Day, take func(btyd.Summary, bson.Raw)) error {
 	cur, err := s.db.Collection(rowsCollection).Aggregate(ctx, stages, options.Aggregate().SetBatchSize(summaryBatch).SetHint(wholeScan))
 	if err != nil {
-		return nil, fmt.Errorf("summaries: %w", mongodb.Fault(err))
+		return fmt.Errorf("summaries: %w", mongodb.Fault(err))
 	}
 	defer cur.Close(ctx)
-	var out []btyd.Summary
 	for cur.Next(ctx) {
-		sum, err := summary(cur.Current, w.Until)
+		sum, err := summary(cur.Current, until)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, sum)
+		take(sum, cur.Current)
 	}
-	return out, mongodb.Fault(cur.Err())
+	return mongodb.Fault(cur.Err())
 }
 
 // summaryBatch is how many customers come in one answer of the database; each takes some 80 bytes.

@@ -221,18 +221,18 @@ func (s states) replace(ctx context.Context, value float64, b egress.Basis) erro
 func TestMeasurementStored(t *testing.T) {
 	t.Parallel()
 	s := openStates(t)
-	if _, _, ok, err := s.measurements.Known(t.Context(), "m-1"); ok || err != nil {
+	if _, ok, err := s.measurements.Known(t.Context(), "m-1"); ok || err != nil {
 		t.Errorf("unknown: %v, %v", ok, err)
 	}
 	if err := s.replace(t.Context(), .5, egress.Basis{Contains: map[int]int64{0: 7, 23: 9}, Revision: 2}); err != nil {
 		t.Fatal(err)
 	}
-	if contains, revision, closed, err := s.measurements.Known(t.Context(), "m-1"); err != nil || closed || revision != 2 || contains[23] != 9 {
-		t.Errorf("known is %v of %d, closed %v, %v", contains, revision, closed, err)
+	if b, ok, err := s.measurements.Known(t.Context(), "m-1"); err != nil || !ok || b.Closed || b.Revision != 2 || b.Contains[23] != 9 || b.Model != "" {
+		t.Errorf("known is %+v, %v", b, err)
 	}
-	err := s.measurements.Replace(t.Context(), "m-1", egress.Basis{Contains: map[int]int64{0: 8, 23: 9}, Revision: 2, Closed: true}, func(*contract.Measurement) bool { return false })
-	if contains, _, closed, _ := s.measurements.Known(t.Context(), "m-1"); err != nil || !closed || contains[0] != 8 {
-		t.Errorf("unchanged it is closed %v, containing %v, %v; want its basis kept", closed, contains, err)
+	err := s.measurements.Replace(t.Context(), "m-1", egress.Basis{Contains: map[int]int64{0: 8, 23: 9}, Revision: 2, Model: "1 active", Closed: true}, func(*contract.Measurement) bool { return false })
+	if b, _, _ := s.measurements.Known(t.Context(), "m-1"); err != nil || !b.Closed || b.Contains[0] != 8 || b.Model != "1 active" {
+		t.Errorf("unchanged it is made from %+v, %v; want its basis kept", b, err)
 	}
 	for name, older := range map[string]egress.Basis{
 		"fewer events":      {Contains: map[int]int64{0: 8, 23: 8}, Revision: 2},

@@ -1,6 +1,6 @@
 // Package predict owns what every prediction about a customer states beside its value: which model made it, from how
-// many customers, and how that model did on data it had not seen. It does not own any model, nor where in its life a
-// model is.
+// many customers, how that model did on data it had not seen, and where in its life it is. It owns no model, and decides
+// nothing about its life.
 package predict
 
 import (
@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"slices"
 
+	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 )
 
@@ -17,6 +18,10 @@ type Model struct {
 	Version string  `json:"version"` // of the model's own code, major.minor.patch: a new one starts a new series
 	N       int     `json:"n"`       // customers it was fitted on
 	HoldOut HoldOut `json:"holdOut"`
+	// State is where the model is in its life; none of what is no model, such as scores. Fit is the number of its fit where
+	// claims of directives rest on it.
+	State contract.ModelState `json:"state,omitempty"`
+	Fit   int                 `json:"fit,omitempty"`
 }
 
 // Design is how the data of a hold-out were kept from the fit.

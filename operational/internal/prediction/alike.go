@@ -49,7 +49,7 @@ func (s *Service) segments(all []purchase.History, asOf purchase.Day, _ float64)
 			groups[i].Text = found.Groups[i].Text
 		}
 	}
-	set.Summary = Summary{Mean: &mean, Unit: contract.Money, Groups: groups, Model: found.Model}
+	set.Summary = Summary{Mean: &mean, Interval: t.interval(), Unit: contract.Money, Groups: groups, Model: found.Model}
 	return set, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
+	"github.com/strata-crm/strata/operational/internal/fitting"
 	"github.com/strata-crm/strata/operational/internal/predict"
 	"github.com/strata-crm/strata/operational/internal/purchase"
 	"github.com/strata-crm/strata/shared/contract"
@@ -13,11 +14,10 @@ import (
 
 // The models, and the version of what is made of them here.
 const (
-	valueName   = "bg_nbd_gamma_gamma"
-	aliveName   = "mbg_nbd"
-	version     = "1.0.0"
-	level       = .8 // of a customer's own interval
-	holdOutSpan = 26 // weeks that the latest part of the data is held out for, where there is enough before it
+	valueName = "bg_nbd_gamma_gamma"
+	aliveName = "mbg_nbd"
+	version   = "1.0.0"
+	level     = .8 // of a customer's own interval
 )
 
 // summaries returns the customers as the models see them, in the order given.
@@ -64,7 +64,7 @@ func (s *Service) value(all []purchase.History, asOf purchase.Day, weeks float64
 	if err != nil {
 		return Set{}, err
 	}
-	model := predict.Model{Name: valueName, Version: version, N: len(all), HoldOut: held(s, all, asOf, btyd.FitBGNBD)}
+	model := predict.Model{Name: valueName, Version: btyd.Version, N: len(all), HoldOut: held(s, all, asOf, btyd.FitBGNBD)}
 	set := Set{Columns: []export.Column{
 		customerColumn,
 		{Name: "expected_purchases", Type: export.Number, Note: fmt.Sprintf("days with a purchase in the next %g weeks, mean", weeks)},
@@ -83,8 +83,12 @@ func (s *Service) value(all []purchase.History, asOf purchase.Day, weeks float64
 		t.add(buyerKind(c), value)
 		sum += value
 	}
+	whole, err := btyd.Value(p, fit, spend, weeks)
+	if err != nil {
+		return Set{}, err
+	}
 	mean := sum / float64(len(all))
-	set.Summary = Summary{Weeks: weeks, Mean: &mean, Unit: contract.Money, Groups: t.groups(int64(len(all)), s.smallest, true), Model: model}
+	set.Summary = Summary{Weeks: weeks, Mean: &mean, Interval: around(mean, whole.StdErr*s.minor), Unit: contract.Money, Groups: t.groups(int64(len(all)), s.smallest, true), Model: model}
 	return set, nil
 }
 
@@ -109,7 +113,7 @@ func (s *Service) alive(all []purchase.History, asOf purchase.Day, _ float64) (S
 	if err != nil {
 		return Set{}, err
 	}
-	model := predict.Model{Name: aliveName, Version: version, N: len(all), HoldOut: held(s, all, asOf, btyd.FitMBGNBD)}
+	model := predict.Model{Name: aliveName, Version: btyd.Version, N: len(all), HoldOut: held(s, all, asOf, btyd.FitMBGNBD)}
 	set := Set{Columns: []export.Column{
 		customerColumn,
 		{Name: "alive", Type: export.Number, Note: "probability that this is still a customer"},
@@ -121,8 +125,12 @@ func (s *Service) alive(all []purchase.History, asOf purchase.Day, _ float64) (S
 		t.add(likelihood(alive), alive)
 		sum += alive
 	}
+	whole, err := btyd.Alive(p, fit)
+	if err != nil {
+		return Set{}, err
+	}
 	mean := sum / float64(len(all))
-	set.Summary = Summary{Mean: &mean, Unit: contract.Ratio, Groups: t.groups(int64(len(all)), s.smallest, true), Model: model}
+	set.Summary = Summary{Mean: &mean, Interval: around(mean, whole.StdErr), Unit: contract.Ratio, Groups: t.groups(int64(len(all)), s.smallest, true), Model: model}
 	return set, nil
 }
 
@@ -136,28 +144,39 @@ func likelihood(alive float64) string {
 	return "likely_alive"
 }
 
-// held is how the model does when the latest half year, which it does not see, is compared with its forecast. Its measures
-// are predicted and actual, purchases of all customers, and mae, rmse and correlation over customers. It has 0 customers where
-// the history is too short for a fit before it.
+// held is how the model does when the latest part of the data, which it does not see, is compared with its forecast: the
+// longest of fitting.Spans that leaves enough to fit on. Its measures are predicted and actual, purchases of all customers,
+// bias, the one against the other, and mae, rmse and correlation over customers. It has 0 customers where the history is too
+// short for any.
 func held[M btyd.Frequency](s *Service, all []purchase.History, asOf purchase.Day, fit func(*btyd.Population, btyd.Gates) (*btyd.Fit[M], error)) predict.HoldOut {
-	none := predict.HoldOut{Design: predict.LaterTime, Measures: map[string]float64{}}
-	from := int(asOf) - holdOutSpan*7
+	for _, weeks := range fitting.Spans {
+		if e, ok := heldOut(s, all, asOf, weeks, fit); ok {
+			out := predict.HoldOut{Design: predict.LaterTime, Customers: e.Customers, Weeks: e.Weeks, Measures: map[string]float64{
+				"predicted": e.Predicted, "actual": e.Actual, "mae": e.MAE, "rmse": e.RMSE, "correlation": e.Correlation,
+			}}
+			if e.Actual > 0 {
+				out.Measures["bias"] = e.Predicted/e.Actual - 1
+			}
+			return out
+		}
+	}
+	return predict.HoldOut{Design: predict.LaterTime, Measures: map[string]float64{}}
+}
+
+// heldOut holds the last weeks out; false where that leaves too little to fit on.
+func heldOut[M btyd.Frequency](s *Service, all []purchase.History, asOf purchase.Day, weeks int, fit func(*btyd.Population, btyd.Gates) (*btyd.Fit[M], error)) (btyd.HoldOut, bool) {
+	from := int(asOf) - weeks*7
 	var tested []btyd.Tested
 	for _, h := range all {
 		t, customer, err := btyd.Divide(s.bought(h), from, int(asOf))
 		if err != nil {
-			return none
+			return btyd.HoldOut{}, false
 		}
 		if customer {
 			t.Spend = max(0, t.Spend)
 			tested = append(tested, t)
 		}
 	}
-	_, e, err := btyd.FitHoldOut(tested, holdOutSpan, fit, btyd.DefaultGates())
-	if err != nil || math.IsNaN(e.MAE) {
-		return none
-	}
-	return predict.HoldOut{Design: predict.LaterTime, Customers: e.Customers, Weeks: e.Weeks, Measures: map[string]float64{
-		"predicted": e.Predicted, "actual": e.Actual, "mae": e.MAE, "rmse": e.RMSE, "correlation": e.Correlation,
-	}}
+	_, e, err := btyd.FitHoldOut(tested, float64(weeks), fit, btyd.DefaultGates())
+	return e, err == nil && !math.IsNaN(e.MAE)
 }

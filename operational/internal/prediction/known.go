@@ -217,7 +217,7 @@ func (s *Service) leaving(m *churn.Logistic, e encoding, known []Known) (Set, er
 		sum += p.Probability
 	}
 	mean := sum / float64(len(set.Rows))
-	set.Summary = Summary{Mean: &mean, Unit: contract.Ratio, Groups: t.groups(int64(len(set.Rows)), s.smallest, true), Model: m.Model}
+	set.Summary = Summary{Mean: &mean, Interval: t.interval(), Unit: contract.Ratio, Groups: t.groups(int64(len(set.Rows)), s.smallest, true), Model: m.Model}
 	return set, nil
 }
 

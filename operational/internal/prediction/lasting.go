@@ -14,8 +14,9 @@ import (
 
 // What is computed here, and the version of how.
 const (
-	returnsName = "kaplan_meier_second_purchase"
-	gridName    = "cohort_retention"
+	newcomersSpan = 26 // weeks that newcomers are held out for
+	returnsName   = "kaplan_meier_second_purchase"
+	gridName      = "cohort_retention"
 )
 
 // Curve is how many days pass until the second purchase: the share of customers who have not made it yet, by days since the
@@ -143,7 +144,7 @@ func (s *Service) points(c survival.Curve) []CurvePoint {
 // customers who came back within the time that each was watched. It has 0 customers where there are too few to tell of.
 func (s *Service) newcomers(all []purchase.History, asOf purchase.Day) predict.HoldOut {
 	none := predict.HoldOut{Design: predict.LaterTime, Measures: map[string]float64{}}
-	from := asOf - holdOutSpan*7
+	from := asOf - newcomersSpan*7
 	before, err := purchase.AsOf(all, from)
 	if err != nil || int64(len(before)) < s.smallest {
 		return none
@@ -169,7 +170,7 @@ func (s *Service) newcomers(all []purchase.History, asOf purchase.Day) predict.H
 	if back := int64(actual); few(back, s.smallest) || few(int64(customers)-back, s.smallest) || int64(customers) < s.smallest {
 		return none
 	}
-	return predict.HoldOut{Design: predict.LaterTime, Customers: customers, Weeks: holdOutSpan, Measures: map[string]float64{
+	return predict.HoldOut{Design: predict.LaterTime, Customers: customers, Weeks: newcomersSpan, Measures: map[string]float64{
 		"predicted": predicted, "actual": actual,
 	}}
 }

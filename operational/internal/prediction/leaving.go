@@ -37,6 +37,6 @@ func (s *Service) churn(all []purchase.History, asOf purchase.Day, _ float64) (S
 		set.Rows = append(set.Rows, row)
 	}
 	mean := sum / float64(len(judged))
-	set.Summary = Summary{Mean: &mean, Unit: contract.Ratio, Groups: t.groups(int64(len(judged)), s.smallest, true), Model: judged[0].Model}
+	set.Summary = Summary{Mean: &mean, Interval: t.interval(), Unit: contract.Ratio, Groups: t.groups(int64(len(judged)), s.smallest, true), Model: judged[0].Model}
 	return set, nil
 }

@@ -9,9 +9,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
+	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/operational/internal/predict"
 	"github.com/strata-crm/strata/operational/internal/purchase"
 	"github.com/strata-crm/strata/shared/contract"
@@ -67,14 +69,17 @@ type Group struct {
 
 // Summary is what a set tells without telling of anybody.
 type Summary struct {
-	Kind   Kind          `json:"kind"`
-	AsOf   contract.Day  `json:"asOf"`
-	Weeks  float64       `json:"weeks,omitempty"` // ahead
-	N      int64         `json:"n"`               // customers
-	Mean   *float64      `json:"mean"`            // of the main figure; nil for scores
-	Unit   contract.Unit `json:"unit"`            // of the main figure; money in minor units
-	Groups []Group       `json:"groups"`
-	Model  predict.Model `json:"model"`
+	Kind  Kind         `json:"kind"`
+	AsOf  contract.Day `json:"asOf"`
+	Weeks float64      `json:"weeks,omitempty"` // ahead
+	N     int64        `json:"n"`               // customers
+	Mean  *float64     `json:"mean"`            // of the main figure; nil for scores
+	// Interval is that of the mean, at 95 %: for value and alive with the error of the model's parameters, else by the spread of
+	// the customers' figures alone.
+	Interval *predict.Interval `json:"interval,omitempty"`
+	Unit     contract.Unit     `json:"unit"` // of the main figure; money in minor units
+	Groups   []Group           `json:"groups"`
+	Model    predict.Model     `json:"model"`
 
 	Curve     *Curve     `json:"curve,omitempty"`     // of survival
 	Retention *Retention `json:"retention,omitempty"` // of cohorts
@@ -94,9 +99,16 @@ type Histories interface {
 	Histories(ctx context.Context, until contract.Day) ([]purchase.History, error)
 }
 
+// Models keeps the fits that a forecast rests on.
+type Models interface {
+	// Line returns the fits of a model of some customers; none where no directive asks for it.
+	Line(ctx context.Context, s model.Subject) (model.Line, error)
+}
+
 // Options are what sets are made from. All are required.
 type Options struct {
 	Histories Histories
+	Models    Models
 	Profiles  Profiles
 	Collected Collected
 	Zone      *time.Location // the organisation's: in which a day is one
@@ -114,8 +126,8 @@ type Service struct {
 
 // New returns a service, or an error naming what is missing.
 func New(o Options) (*Service, error) {
-	if o.Histories == nil || o.Profiles == nil || o.Collected == nil || o.Zone == nil || o.Currency == "" || !(o.Minor >= 1) {
-		return nil, errors.New("prediction: histories, profiles, what is collected, the zone, the currency and its minor units are required")
+	if o.Histories == nil || o.Models == nil || o.Profiles == nil || o.Collected == nil || o.Zone == nil || o.Currency == "" || !(o.Minor >= 1) {
+		return nil, errors.New("prediction: histories, models, profiles, what is collected, the zone, the currency and its minor units are required")
 	}
 	return &Service{o, o.Minor, int64(max(o.Smallest, leastGroup))}, nil
 }
@@ -135,7 +147,8 @@ var makers = map[Kind]func(*Service, []purchase.History, purchase.Day, float64) 
 
 // Make returns the set. It fails with fault.Invalid on a kind, day, horizon, label or purpose that cannot be; with
 // fault.Conflict, code no_data_yet, without customers; code no_source, where what is needed is not collected; and code
-// model_not_identified or low_sample, where the data cannot carry the model.
+// model_not_identified or low_sample, where the data cannot carry the model; code validity, where the fit that it would rest
+// on has expired.
 func (s *Service) Make(ctx context.Context, r Request) (Set, error) {
 	if r.Weeks == 0 {
 		r.Weeks = map[Kind]float64{NextPurchase: nextWeeks}[r.Kind]
@@ -144,6 +157,10 @@ func (s *Service) Make(ctx context.Context, r Request) (Set, error) {
 		r.Weeks = defaultWeeks
 	}
 	asOf, err := r.check()
+	if err != nil {
+		return Set{}, err
+	}
+	fits, err := s.fits(ctx, r)
 	if err != nil {
 		return Set{}, err
 	}
@@ -157,6 +174,7 @@ func (s *Service) Make(ctx context.Context, r Request) (Set, error) {
 		return Set{}, fmt.Errorf("%s as of %s: %w", r.Kind, r.AsOf, err)
 	}
 	set.Summary.Kind, set.Summary.AsOf = r.Kind, r.AsOf
+	rest(&set.Summary.Model, fits)
 	if r.Kind.OfPeople() {
 		set.Summary.N = int64(len(set.Rows))
 	}
@@ -207,6 +225,10 @@ type tally struct {
 	keys []string
 	n    map[string]int64
 	sum  map[string]float64
+
+	all     float64 // figures
+	total   float64
+	squares float64
 }
 
 func newTally(keys ...string) *tally {
@@ -219,6 +241,24 @@ func (t *tally) add(key string, figure float64) {
 	}
 	t.n[key]++
 	t.sum[key] += figure
+	t.all++
+	t.total += figure
+	t.squares += figure * figure
+}
+
+// interval is the 95 % interval of the mean of the figures by their spread; nil of fewer than two.
+func (t *tally) interval() *predict.Interval {
+	if t.all < 2 {
+		return nil
+	}
+	mean := t.total / t.all
+	return around(mean, math.Sqrt(max(0, t.squares/t.all-mean*mean)/(t.all-1)))
+}
+
+// around is the 95 % interval of a mean with a standard error.
+func around(mean, stdErr float64) *predict.Interval {
+	const z = 1.959963984540054 // the normal distribution's .975 quantile
+	return &predict.Interval{Low: mean - z*stdErr, High: mean + z*stdErr, Level: .95}
 }
 
 // groups returns what may be told: no group of 1 to smallest-1, and then not the next smallest either, since whoever knows the

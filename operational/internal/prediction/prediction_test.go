@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/strata-crm/strata/operational/internal/datatest"
+	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/operational/internal/prediction"
 	"github.com/strata-crm/strata/operational/internal/purchase"
 	"github.com/strata-crm/strata/shared/contract"
@@ -34,13 +35,18 @@ func service(t *testing.T, h prediction.Histories) *prediction.Service {
 func knowing(t *testing.T, h prediction.Histories, p prediction.Profiles, collected []contract.Parameter) *prediction.Service {
 	t.Helper()
 	s, err := prediction.New(prediction.Options{
-		Histories: h, Profiles: p, Collected: func() []contract.Parameter { return collected }, Zone: time.UTC, Currency: "USD", Minor: 100,
+		Histories: h, Models: unasked{}, Profiles: p, Collected: func() []contract.Parameter { return collected }, Zone: time.UTC, Currency: "USD", Minor: 100,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
+
+// unasked is the fits of models that no directive asks for.
+type unasked struct{}
+
+func (unasked) Line(context.Context, model.Subject) (model.Line, error) { return nil, nil }
 
 type nobody struct{}
 

@@ -43,6 +43,6 @@ func (s *Service) next(all []purchase.History, asOf purchase.Day, weeks float64)
 		sum += p.Returns
 	}
 	mean := sum / float64(len(all))
-	set.Summary = Summary{Weeks: weeks, Mean: &mean, Unit: contract.Ratio, Groups: t.groups(int64(len(all)), s.smallest, true), Model: f.Model}
+	set.Summary = Summary{Weeks: weeks, Mean: &mean, Interval: t.interval(), Unit: contract.Ratio, Groups: t.groups(int64(len(all)), s.smallest, true), Model: f.Model}
 	return set, nil
 }

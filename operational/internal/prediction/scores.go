@@ -49,7 +49,7 @@ func (s *Service) scores(all []purchase.History, asOf purchase.Day, _ float64) (
 	}
 	mean := sum / float64(len(scored))
 	set.Summary = Summary{
-		Mean: &mean, Unit: contract.Money, Groups: t.groups(int64(len(scored)), s.smallest, true),
+		Mean: &mean, Interval: t.interval(), Unit: contract.Money, Groups: t.groups(int64(len(scored)), s.smallest, true),
 		Model: predict.Model{Name: rfmName, Version: rfmVersion, N: len(scored)},
 	}
 	return set, nil

@@ -64,6 +64,7 @@ type GoalView struct {
 	BackTest                                        bool
 	Value, Decided, Baseline, Target, Projection    Figure
 	Deadline, Proof, ProofShort, ProofClass         string
+	Model                                           string // that the value rests on; empty where it is of none
 	Why, Moved                                      string
 	Ask, AskOf                                      string
 	Chart                                           *Chart
@@ -155,6 +156,7 @@ func goalView(r *directive.Record, c board.Card, in input) GoalView {
 		g.Ask, g.AskOf = "Nothing: this is a look back.", ""
 	}
 	g.Proof, g.ProofClass = proof(s)
+	g.Model = s.ModelLine
 	g.ProofShort, _, _ = strings.Cut(g.Proof, ":")
 	n := numbers{r, s, u, in.zone}
 	g.Notes = notes(r.Information, in.zone)

@@ -120,6 +120,9 @@ func (p *paper) goal(g page.GoalView) {
 	}
 	p.MultiCell(0, lineHeight, status, "", "L", false)
 	p.line("", body, classes[g.ProofClass], g.Proof)
+	if g.Model != "" {
+		p.line("", body, classes["none"], g.Model)
+	}
 	for _, f := range g.Figures() {
 		p.figure(f)
 	}

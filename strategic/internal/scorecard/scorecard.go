@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/wording"
 )
 
 // Status of a goal.
@@ -140,6 +141,7 @@ type State struct {
 	Why        string               `json:"why"`      // in words: the reason for the status, and in a history for its change
 	ProofWhy   string               `json:"proofWhy"` // in words: what the proof rests on or fails by
 	Insight    *Resting             `json:"insight,omitempty"`
+	ModelLine  string               `json:"modelLine,omitempty"` // in words: the model that the latest value rests on, and how that did on later data
 }
 
 // Judge returns how the goal stands as of in.AsOf.
@@ -151,6 +153,9 @@ func Judge(in Input) State {
 	}
 	s.Insight = in.resting()
 	s.Why, s.ProofWhy = why(s), proofWhy(s)
+	if s.Point != nil {
+		s.ModelLine = wording.Model(s.Point.Model)
+	}
 	return s
 }
 
