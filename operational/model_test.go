@@ -19,13 +19,13 @@ var worth = contract.Definition{ID: "predicted_value_26w", Version: "1.0.0", Typ
 	Model:      &contract.ModelSpec{Name: "bg_nbd_gamma_gamma", Output: "residual_value", Horizon: 26},
 	Parameters: []contract.ParameterName{contract.ParamCustomerID, contract.ParamOrderTime, contract.ParamOrderAmount}}
 
-// booming are the orders of 900 customers over 1997, who buy three times as often from October on.
+// booming are the orders of 1,200 customers over 1997, who buy three times as often from October on.
 func booming() []map[string]any {
 	rng := rand.New(rand.NewPCG(97, 11))
 	year, boom := time.Date(1997, 1, 1, 10, 0, 0, 0, time.UTC), 273.
 	var rows []map[string]any
-	for c := range 900 {
-		rate := .02 + rng.ExpFloat64()*.03 // a day
+	for c := range 1200 {
+		rate, leaves := .01+rng.ExpFloat64()*.05, rng.Float64()*.2 // a day; after a purchase
 		level := 20 * math.Exp(rng.NormFloat64()*.4)
 		for day := rng.Float64() * 50; day < 365; {
 			rows = append(rows, map[string]any{"row": len(rows) + 1, "item": map[string]any{"type": "track", "event": "Order Completed", "userId": fmt.Sprintf("u%d", c),
@@ -34,6 +34,8 @@ func booming() []map[string]any {
 			times := 1.
 			if day >= boom {
 				times = 3
+			} else if rng.Float64() < leaves {
+				break
 			}
 			day += rng.ExpFloat64() / (rate * times)
 		}

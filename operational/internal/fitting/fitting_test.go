@@ -82,15 +82,18 @@ func opens(t *testing.T, customers int) *world {
 	return w
 }
 
-// trade adds customers.
+// trade adds customers, who buy at rates of their own until they leave.
 func (w *world) trade(customers int) {
 	rng := rand.New(rand.NewPCG(uint64(customers), 3))
 	for c := range customers {
-		rate := .01 + rng.ExpFloat64()*.03
-		for day := rng.Float64() * 60; day < 365; day += rng.ExpFloat64() / rate {
+		rate, leaves := rng.ExpFloat64()*.08, rng.Float64()*.4
+		for day := rng.Float64() * 40; day < 365; day += rng.ExpFloat64() / rate {
 			k := fmt.Sprint(customers, "-", c)
 			if n := len(w.bought[k]); n == 0 || w.bought[k][n-1].Day < number("2025-01-01")+int(day) {
 				w.bought[k] = append(w.bought[k], btyd.Bought{Day: number("2025-01-01") + int(day), Revenue: 10})
+			}
+			if rng.Float64() < leaves {
+				break
 			}
 		}
 	}
@@ -143,7 +146,7 @@ func lived(l model.Line) (out []string) {
 
 func TestAFitIsTriedOnceAndHeldOutAgain(t *testing.T) {
 	t.Parallel()
-	w := opens(t, 1500)
+	w := opens(t, 2500)
 	if l := w.until("2025-04-01"); len(l) != 0 || w.record().Tried != "2025-04-01" || w.record().Why == nil {
 		t.Fatalf("a quarter leaves nothing to hold out: %+v", w.record())
 	}
@@ -174,7 +177,7 @@ func TestAFitIsTriedOnceAndHeldOutAgain(t *testing.T) {
 
 func TestAFallAsksForAnotherFit(t *testing.T) {
 	t.Parallel()
-	w := opens(t, 1500)
+	w := opens(t, 2500)
 	w.until("2025-08-01")
 	w.says("a", 1, "2025-08-01", contract.Holds)
 	w.says("b", 1, "2025-08-01", contract.Weakening)
@@ -212,7 +215,7 @@ func TestAFallAsksForAnotherFit(t *testing.T) {
 // line lives the same life.
 func TestTheLifeIsThatOfTheData(t *testing.T) {
 	t.Parallel()
-	one, all := opens(t, 1500), opens(t, 1500)
+	one, all := opens(t, 2500), opens(t, 2500)
 	for _, day := range []contract.Day{"2025-04-01", "2025-05-01", "2025-06-01", "2025-07-01", "2025-08-01", "2025-09-01"} {
 		one.until(day)
 	}
@@ -235,7 +238,7 @@ func TestFactsThatCameLate(t *testing.T) {
 	if l := w.until("2025-12-01"); len(l) != 0 {
 		t.Fatalf("fitted on 100 customers: %+v", l)
 	}
-	w.trade(1500)
+	w.trade(2500)
 	reads := w.reads
 	if w.until("2025-12-01"); w.reads != reads {
 		t.Error("nothing arrived, and it was tried again")
