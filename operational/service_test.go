@@ -26,12 +26,6 @@ type suite struct {
 	run      func() // starts the service, on the same bus and database
 }
 
-// restart stops the service and starts it again.
-func (s *suite) restart() {
-	s.stop()
-	s.run()
-}
-
 // whole runs the service on a bus and a database in memory.
 func whole(t *testing.T) *suite {
 	t.Helper()
