@@ -103,6 +103,9 @@ func (r *rig) Divided(_ context.Context, cut, end contract.Day, _ *contract.Cond
 	for _, c := range r.customers {
 		var days []btyd.Bought
 		for _, f := range c.Facts {
+			if f.Amount == nil {
+				continue // nothing that was bought
+			}
 			days = append(days, btyd.Bought{Day: number(f.Day), Revenue: float64(*f.Amount)})
 		}
 		slices.SortFunc(days, func(a, b btyd.Bought) int { return a.Day - b.Day })

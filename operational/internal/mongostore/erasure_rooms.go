@@ -74,7 +74,7 @@ var impersonal = map[string]string{
 	importFilesCollection: "files", importBlocks: "counts of rows", importRows: "numbers of rows", importProgress: "counts of rows",
 	settingsCollection: "the company's", directivesCollection: "orders", measurementsCollection: "groups", insightsCollection: "groups",
 	erasuresCollection: "keyed hashes until an erasure is finished, then counts", suppressedCollection: "keyed hashes of those who were erased",
-	keptCollection: "positions", rollupsCollection: "sums of days",
+	keptCollection: "positions", fitsCollection: "parameters of models, errors over all customers", rollupsCollection: "sums of days",
 	"strata_outbox": "acknowledgements, measurements and insights: groups", "strata_decisions": "who of the staff was allowed what",
 	"strata_aside": "messages of other layers, which know no customers", "strata_once": "marks of this service", "strata_setup": "migrations",
 	"strata_idempotency": "hashes of requests and answers without customers, for a day",
