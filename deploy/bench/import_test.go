@@ -46,8 +46,15 @@ func TestBenchImport(t *testing.T) {
 	whole := time.Since(begun)
 	documents := r.collected()
 	r.stop() // what it measures now is no part of the driver's work
-	bare, n := write(t, documents)
-	t.Logf("import, end to end: %.0f %% of the bare driver's speed (aim ≥ %.0f %%); %d orders in %.2f s, the %d documents that came of them in %.2f s",
+	var times []time.Duration
+	n := 0
+	for range 3 { // they vary more than the import does
+		d, written := write(t, documents)
+		times, n = append(times, d), written
+	}
+	slices.Sort(times)
+	bare := times[1]
+	t.Logf("import, end to end: %.0f %% of the bare driver's speed (aim ≥ %.0f %%); %d orders in %.2f s, the %d documents that came of them in %.2f s, the median of three",
 		100*bare.Seconds()/whole.Seconds(), 100*aim, len(f.Rows), whole.Seconds(), n, bare.Seconds())
 }
 
