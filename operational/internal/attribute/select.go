@@ -3,6 +3,7 @@ package attribute
 import (
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -22,6 +23,36 @@ func (x *Index) Count(c *contract.Condition) (int64, error) {
 		return 0, err
 	}
 	return int64(b.GetCardinality()), nil
+}
+
+// Unknown returns the fields of a condition, nil having none, that nobody has: they may be misspelt. Each comes once, by
+// name.
+func (x *Index) Unknown(c *contract.Condition) []string {
+	x.lock.RLock()
+	defer x.lock.RUnlock()
+	var names []string
+	for _, name := range fields(c) {
+		if col := x.columns[name]; col == nil || col.known.IsEmpty() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// fields returns what a condition compares, by name.
+func fields(c *contract.Condition) (names []string) {
+	if c == nil {
+		return nil
+	}
+	if c.Field != "" {
+		names = append(names, c.Field)
+	}
+	for _, part := range slices.Concat(c.All, c.Any) {
+		names = append(names, fields(&part)...)
+	}
+	names = append(names, fields(c.Not)...)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Select yields the customers that a condition selects, in no order that means anything. It fails as Count does. Changes

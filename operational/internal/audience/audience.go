@@ -146,14 +146,22 @@ func contained(a, b map[int]int64) bool {
 	return true
 }
 
-// Count returns how many of all customers a condition selects, and which part of the log that contains. It fails with
-// fault.Transient until the bitmaps have been made, and as attribute.Index.Count does.
-func (k *Keeper) Count(_ context.Context, c *contract.Condition) (n, of int64, through map[int]int64, err error) {
+// Counted is what a condition selects of the customers.
+type Counted struct {
+	Customers int64
+	Of        int64         // customers there are
+	Through   map[int]int64 // by partition, how much of the log is contained
+	Unknown   []string      // fields of the condition that no customer has
+}
+
+// Count counts the customers that a condition selects. It fails with fault.Transient until the bitmaps have been made, and
+// as attribute.Index.Count does.
+func (k *Keeper) Count(_ context.Context, c *contract.Condition) (Counted, error) {
 	x := k.index.Load()
 	if x == nil {
-		return 0, 0, nil, fault.New(fault.Transient, fault.Unavailable, "customers are still being counted: ask again in a moment")
+		return Counted{}, fault.New(fault.Transient, fault.Unavailable, "customers are still being counted: ask again in a moment")
 	}
-	through = x.Position()
-	n, err = x.Count(c)
-	return n, x.Customers(), through, err
+	through := x.Position()
+	n, err := x.Count(c)
+	return Counted{n, x.Customers(), through, x.Unknown(c)}, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -48,7 +49,7 @@ func TestItFollowsOnlyWhatIsNew(t *testing.T) {
 		t.Fatal(err)
 	}
 	two := &contract.Condition{Field: "orders", Op: contract.Eq, Value: 2.0}
-	if _, _, _, err := k.Count(t.Context(), two); !fault.Is(err, fault.Transient) {
+	if _, err := k.Count(t.Context(), two); !fault.Is(err, fault.Transient) {
 		t.Errorf("before anything was read: %v", err)
 	}
 	round := func() {
@@ -59,19 +60,23 @@ func TestItFollowsOnlyWhatIsNew(t *testing.T) {
 	}
 	round()
 	round() // nothing new
-	if n, of, through, err := k.Count(t.Context(), two); err != nil || n != 0 || of != 1 || through[0] != 5 || len(r.asked) != 0 {
-		t.Errorf("%d of %d through %v, asked %v (%v)", n, of, through, r.asked, err)
+	if c, err := k.Count(t.Context(), two); err != nil || c.Customers != 0 || c.Of != 1 || c.Through[0] != 5 || len(r.asked) != 0 {
+		t.Errorf("%+v, asked %v (%v)", c, r.asked, err)
 	}
 	r.at, r.since = map[int]int64{0: 5, 1: 3}, one(2)
 	round()
-	if n, _, through, err := k.Count(t.Context(), two); err != nil || n != 1 || through[1] != 3 || len(r.asked) != 1 || r.asked[0][0] != 5 || r.allAsked != 1 {
-		t.Errorf("%d through %v, asked %v and all %d times (%v)", n, through, r.asked, r.allAsked, err)
+	if c, err := k.Count(t.Context(), two); err != nil || c.Customers != 1 || c.Through[1] != 3 || len(r.asked) != 1 || r.asked[0][0] != 5 || r.allAsked != 1 {
+		t.Errorf("%+v, asked %v and all %d times (%v)", c, r.asked, r.allAsked, err)
 	}
 	r.fails = errors.New("away")
 	if err := k.Round(t.Context()); !errors.Is(err, r.fails) {
 		t.Errorf("the store is away: %v", err)
 	}
-	if n, _, _, err := k.Count(t.Context(), two); err != nil || n != 1 {
-		t.Errorf("and it still counts %d (%v)", n, err)
+	if c, err := k.Count(t.Context(), two); err != nil || c.Customers != 1 {
+		t.Errorf("and it still counts %+v (%v)", c, err)
+	}
+	odd := &contract.Condition{All: []contract.Condition{*two, {Not: &contract.Condition{Field: "ordres", Op: contract.Eq, Value: 2.0}}, {Field: "colour", Op: contract.Exists, Value: true}}}
+	if c, err := k.Count(t.Context(), odd); err != nil || !slices.Equal(c.Unknown, []string{"colour", "ordres"}) {
+		t.Errorf("of %+v the fields %v are unknown (%v)", odd, c.Unknown, err)
 	}
 }

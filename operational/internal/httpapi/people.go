@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/strata-crm/strata/operational/internal/audience"
 	"github.com/strata-crm/strata/operational/internal/predict"
 	"github.com/strata-crm/strata/operational/internal/prediction"
 	"github.com/strata-crm/strata/shared/contract"
@@ -22,8 +23,8 @@ type Predictions interface {
 
 // Segments counts customers.
 type Segments interface {
-	// Count returns how many of all customers a condition selects, and how far the log is contained by partition.
-	Count(ctx context.Context, c *contract.Condition) (n, of int64, through map[int]int64, err error)
+	// Count counts the customers that a condition selects.
+	Count(ctx context.Context, c *contract.Condition) (audience.Counted, error)
 }
 
 // Purposes decides whether types of data may be used for a purpose; a denial is fault.Denied with the reasons.
@@ -164,15 +165,18 @@ func (p *People) CountSegment(ctx context.Context, r CountSegmentRequestObject) 
 	if err := may(ctx, p.Tenant, p.Gate, actionRead); err != nil {
 		return nil, err
 	}
-	n, of, through, err := p.Segments.Count(ctx, &r.Body.Condition)
+	counted, err := p.Segments.Count(ctx, &r.Body.Condition)
 	if err != nil {
 		return nil, err
 	}
-	out := CountSegment200JSONResponse{Of: of, Through: map[string]int64{}}
-	if tellable(n, of) {
-		out.Customers = &n
+	out := CountSegment200JSONResponse{Of: counted.Of, Through: map[string]int64{}}
+	if tellable(counted.Customers, counted.Of) {
+		out.Customers = &counted.Customers
 	}
-	for partition, at := range through {
+	if len(counted.Unknown) > 0 {
+		out.Unknown = &counted.Unknown
+	}
+	for partition, at := range counted.Through {
 		if partition < 0 { // no partition of the log
 			continue
 		}
