@@ -9,13 +9,15 @@ import (
 
 // Prediction is what a model tells of all customers together.
 type Prediction struct {
-	Kind   string            `json:"kind"`
-	AsOf   contract.Day      `json:"asOf"`
-	Weeks  float64           `json:"weeks"`
-	N      int64             `json:"n"`
-	Mean   *float64          `json:"mean"`
-	Unit   contract.Unit     `json:"unit"`
-	Groups []PredictionGroup `json:"groups"`
+	Kind  string        `json:"kind"`
+	AsOf  contract.Day  `json:"asOf"`
+	Weeks float64       `json:"weeks"`
+	N     int64         `json:"n"`
+	Mean  *float64      `json:"mean"`
+	Unit  contract.Unit `json:"unit"`
+	// Currency is that of money, ISO 4217.
+	Currency string            `json:"currency"`
+	Groups   []PredictionGroup `json:"groups"`
 	// Interval is that of the mean.
 	Interval *struct {
 		Low   float64 `json:"low"`

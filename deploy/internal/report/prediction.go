@@ -8,26 +8,26 @@ import (
 	"strings"
 
 	"github.com/strata-crm/strata/deploy/internal/client"
-	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/wording"
 )
 
 // Prediction writes what a model tells of all customers together: the whole, its groups, the curve or the grid, and which
 // model says so with what it was held against.
 func Prediction(out io.Writer, p client.Prediction) {
+	u := wording.Unit{Unit: p.Unit, Currency: p.Currency}
 	head := Plain(p.Kind) + " as of " + wording.Day(p.AsOf) + ": " + wording.Count(p.N) + " customers"
 	if p.Weeks > 0 {
 		head += fmt.Sprintf(", %g weeks ahead", p.Weeks)
 	}
 	if p.Mean != nil {
-		head += ", on average " + figure(p.Unit, *p.Mean)
+		head += ", on average " + u.Value(*p.Mean)
 		if i := p.Interval; i != nil {
-			head += fmt.Sprintf(" (%g %% interval %s to %s)", 100*i.Level, figure(p.Unit, i.Low), figure(p.Unit, i.High))
+			head += fmt.Sprintf(" (%g %% interval %s to %s)", 100*i.Level, u.Value(i.Low), u.Value(i.High))
 		}
 	}
 	Say(out, "", Sentence(head))
 	for _, g := range p.Groups {
-		Say(out, "  "+pad(Plain(g.Key)), groupLine(p.Unit, g))
+		Say(out, "  "+pad(Plain(g.Key)), groupLine(u, g))
 	}
 	if c := p.Curve; c != nil {
 		Say(out, "  "+pad("median"), medianLine(p))
@@ -48,18 +48,7 @@ const labelWidth = 18
 
 func pad(label string) string { return fmt.Sprintf("%-*s ", labelWidth, label) }
 
-// figure writes the main figure; money comes in minor units, without a currency.
-func figure(u contract.Unit, v float64) string {
-	switch u {
-	case contract.Ratio:
-		return wording.Percent(v)
-	case contract.Money:
-		return wording.Decimal(v, 0, 0) + " minor units"
-	}
-	return wording.Decimal(v, 0, 2)
-}
-
-func groupLine(u contract.Unit, g client.PredictionGroup) string {
+func groupLine(u wording.Unit, g client.PredictionGroup) string {
 	if g.Customers == nil {
 		return "too few to tell"
 	}
@@ -68,7 +57,7 @@ func groupLine(u contract.Unit, g client.PredictionGroup) string {
 		line += ", " + wording.Percent(*g.Share)
 	}
 	if g.Mean != nil {
-		line += ", on average " + figure(u, *g.Mean)
+		line += ", on average " + u.Value(*g.Mean)
 	}
 	if g.Text != "" {
 		line += ": " + g.Text

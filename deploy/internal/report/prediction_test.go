@@ -20,9 +20,9 @@ func TestPrediction(t *testing.T) {
   model              next_purchase 1.0.0, on 23,570 customers; held out (later time) 23,570 customers: below
                      median 0.5, coverage 0.8123
 `,
-		`{"kind":"segments","asOf":"1998-06-30","n":90,"mean":10608.04,"unit":"money","groups":[{"key":"group_1","text":"buys often","customers":90,"share":1,"mean":10608.04}],
-		"model":{"name":"m","version":"1.0.0","n":90,"holdOut":{"customers":0}}}`: `Segments as of 30 June 1998: 90 customers, on average 10,608 minor units.
-  group 1            90 customers, 100.0 %, on average 10,608 minor units: buys often
+		`{"kind":"segments","asOf":"1998-06-30","n":90,"mean":10608.04,"unit":"money","currency":"USD","groups":[{"key":"group_1","text":"buys often","customers":90,"share":1,"mean":10608.04}],
+		"model":{"name":"m","version":"1.0.0","n":90,"holdOut":{"customers":0}}}`: `Segments as of 30 June 1998: 90 customers, on average USD 106.08.
+  group 1            90 customers, 100.0 %, on average USD 106.08: buys often
   model              m 1.0.0, on 90 customers; nothing could be held out
 `,
 		`{"kind":"survival","asOf":"1998-06-30","n":90,"mean":null,"unit":"ratio","groups":[],"curve":{"watchedDays":545,"median":{"days":60,"low":50,"high":null},"points":[{"days":7,"notYet":0.9,"low":0.85,"high":0.94}]},

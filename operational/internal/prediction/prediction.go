@@ -78,6 +78,7 @@ type Summary struct {
 	// the customers' figures alone.
 	Interval *predict.Interval `json:"interval,omitempty"`
 	Unit     contract.Unit     `json:"unit"` // of the main figure; money in minor units
+	Currency string            `json:"currency,omitempty"` // of money, ISO 4217
 	Groups   []Group           `json:"groups"`
 	Model    predict.Model     `json:"model"`
 
@@ -174,6 +175,9 @@ func (s *Service) Make(ctx context.Context, r Request) (Set, error) {
 		return Set{}, fmt.Errorf("%s as of %s: %w", r.Kind, r.AsOf, err)
 	}
 	set.Summary.Kind, set.Summary.AsOf = r.Kind, r.AsOf
+	if set.Summary.Unit == contract.Money {
+		set.Summary.Currency = s.o.Currency
+	}
 	rest(&set.Summary.Model, fits)
 	if r.Kind.OfPeople() {
 		set.Summary.N = int64(len(set.Rows))
