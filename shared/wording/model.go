@@ -3,7 +3,6 @@ package wording
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/strata-crm/strata/shared/contract"
 )
@@ -14,7 +13,7 @@ func Model(m *contract.ModelInUse) string {
 	if m == nil {
 		return ""
 	}
-	name := "the model " + strings.ReplaceAll(m.Name, "_", " ")
+	name := "the model " + Item(m.Name)
 	if m.Version != "" {
 		name += " " + m.Version
 	}
