@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -128,8 +129,12 @@ func (f *File) Oddities() []Oddity {
 		}
 		all[at].Rows++
 	}
-	ids := map[string]int{}
+	ids, long := map[string]int{}, f.middle().AddDate(-stray, 0, 0)
 	for i, r := range f.Rows {
+		if !r.Time.IsZero() && r.Time.Before(long) {
+			note(i, "stray", fmt.Sprintf("the date %s lies more than %d years before most others: every month from it on would be measured, "+
+				"so correct it if it is wrong", r.Time.Format(time.DateOnly), stray), false)
+		}
 		switch {
 		case r.Bad != "":
 			note(i, kind(r), r.Bad, true)
@@ -147,6 +152,24 @@ func (f *File) Oddities() []Oddity {
 		}
 	}
 	return all
+}
+
+// stray is how many years before the middle of a file a date is told as strange.
+const stray = 10
+
+// middle is the time that half of the rows with a time are not after; zero if none has one.
+func (f *File) middle() time.Time {
+	var all []time.Time
+	for _, r := range f.Rows {
+		if !r.Time.IsZero() {
+			all = append(all, r.Time)
+		}
+	}
+	if len(all) == 0 {
+		return time.Time{}
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	return all[(len(all)-1)/2]
 }
 
 // kind tells reasons apart by the column that they are about, as their words name the row's own values.

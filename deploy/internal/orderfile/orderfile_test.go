@@ -216,6 +216,16 @@ func TestRowsThatAreNoOrders(t *testing.T) {
 	}
 }
 
+// A year that was mistyped would have decades measured month by month, and is told.
+func TestStrayDates(t *testing.T) {
+	t.Parallel()
+	f := read(t, "c1,2024-01-05,1,1\nc2,1950-01-05,1,1\nc3,2015-01-05,1,1\nc4,1924-01-05,1,-1\nc5,2024-01-05,1,1\nc6,2024-02-05,1,1\nc7,soon,1,1\n", Mapping{})
+	odd := f.Oddities()
+	if len(odd) != 3 || odd[0].First != 2 || odd[0].Rows != 2 || odd[0].Bad || !strings.Contains(odd[0].What, "1950-01-05") {
+		t.Errorf("%+v, want two stray rows from row 2, an amount below zero, and no date", odd)
+	}
+}
+
 // An id that comes again with other content would lose a row, and is told.
 func TestIDsThatComeAgain(t *testing.T) {
 	t.Parallel()
