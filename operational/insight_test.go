@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/strata-crm/strata/operational/internal/fitting"
+	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/operational/internal/mongostore"
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
@@ -99,6 +102,7 @@ func TestCDNOWStory(t *testing.T) {
 	if i.Model.State != contract.ModelExpired || !i.Alarm {
 		t.Errorf("the refuted model is %+v, alarm %v", i.Model, i.Alarm)
 	}
+	s.fittedAnew("bg_nbd")
 	b := s.claimed("the repeat rate", back, func(i contract.Insight) bool { return i.State == contract.InsightPublished })
 	t.Logf("repeat rate %.4f ± %.4f after %d of %d customers", b.Value, b.HalfWidth, b.N, b.Of)
 	if b.N > b.Of || b.N == 0 || b.Verdicts.Volume == "" {
@@ -114,6 +118,22 @@ func TestCDNOWStory(t *testing.T) {
 	}
 	s.claimsRead(i)
 	s.claimsEnd(d)
+}
+
+// fittedAnew waits until a fit that fell has been replaced by one that stood its trial, which the API shows with its history.
+func (s *suite) fittedAnew(name string) {
+	s.t.Helper()
+	s.until("another fit of "+name+" is in use", func() bool {
+		var page struct{ Items []fitting.Record }
+		s.do("GET", api+"/models", "", nil, 200, &page)
+		i := slices.IndexFunc(page.Items, func(r fitting.Record) bool { return r.Subject.Model == name })
+		if i < 0 || len(page.Items[i].Line) != 2 {
+			return false
+		}
+		fell, next := page.Items[i].Line[0], page.Items[i].Line[1]
+		expired := slices.ContainsFunc(fell.History, func(c model.Change) bool { return c.To == contract.ModelExpired })
+		return fell.State == contract.ModelRetired && expired && next.State == contract.ModelActive && next.Latest().HoldOut != nil
+	})
 }
 
 var median = contract.Definition{ID: "median_orders", Version: "1.0.0", Type: contract.Simple, Unit: contract.Count,

@@ -77,7 +77,7 @@ type Summary struct {
 	// Interval is that of the mean, at 95 %: for value and alive with the error of the model's parameters, else by the spread of
 	// the customers' figures alone.
 	Interval *predict.Interval `json:"interval,omitempty"`
-	Unit     contract.Unit     `json:"unit"` // of the main figure; money in minor units
+	Unit     contract.Unit     `json:"unit"`               // of the main figure; money in minor units
 	Currency string            `json:"currency,omitempty"` // of money, ISO 4217
 	Groups   []Group           `json:"groups"`
 	Model    predict.Model     `json:"model"`
