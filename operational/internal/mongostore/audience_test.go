@@ -118,20 +118,20 @@ func TestBitmapsCountWhatTheRowsSay(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, c := range asked {
-			n, of, through, err := following.Count(t.Context(), &c)
+			got, err := following.Count(t.Context(), &c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, all, _, err := anew.Count(t.Context(), &c)
-			if err != nil || n != m || of != all {
-				t.Fatalf("seed %d, step %d, %+v: following counts %d of %d, the rows say %d of %d (%v)", seed, step, c, n, of, m, all, err)
+			want, err := anew.Count(t.Context(), &c)
+			if err != nil || got.Customers != want.Customers || got.Of != want.Of {
+				t.Fatalf("seed %d, step %d, %+v: following counts %+v, the rows say %+v (%v)", seed, step, c, got, want, err)
 			}
-			if by := w.count(c); n != by {
-				t.Fatalf("seed %d, step %d, %+v: counted %d, the test knows %d", seed, step, c, n, by)
+			if by := w.count(c); got.Customers != by {
+				t.Fatalf("seed %d, step %d, %+v: counted %d, the test knows %d", seed, step, c, got.Customers, by)
 			}
 			for part, at := range w.at {
-				if through[part] != at {
-					t.Fatalf("step %d: it contains partition %d through %d, want %d", step, part, through[part], at)
+				if got.Through[part] != at {
+					t.Fatalf("step %d: it contains partition %d through %d, want %d", step, part, got.Through[part], at)
 				}
 			}
 		}
