@@ -168,7 +168,7 @@ func (c *demoCommand) expectations(f *orderfile.File, text []byte) (func() oracl
 // itself; of another form it gets what was read from each row, so that it checks what is computed of the rows, and not how they
 // were read.
 func naive(f *orderfile.File, text []byte) (orders []oracle.Order, invalid int64, err error) {
-	if orders, err := oracle.Read(bytes.NewReader(text)); err == nil && len(orders) == len(f.Rows) && f.Plain() {
+	if orders, err := oracle.Read(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))); err == nil && len(orders) == len(f.Rows) && f.Plain() {
 		return orders, 0, nil
 	}
 	for _, r := range f.Rows {

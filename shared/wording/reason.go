@@ -2,6 +2,7 @@ package wording
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -72,11 +73,11 @@ func have(r contract.Reason) string {
 	if r.Code == fault.LowCoverage {
 		return Percent(*r.Have) + ", " + Percent(*r.Need) + " required"
 	}
-	unit := ""
+	unit, has := "", *r.Have
 	if r.Code == fault.ModelNotIdentified && r.Item != contract.RepeatCustomers {
-		unit = " weeks"
+		unit, has = " weeks", math.Floor(has) // never as many as are required
 	}
-	return Decimal(*r.Have, 0, 0) + unit + ", " + Decimal(*r.Need, 0, 0) + " required"
+	return Decimal(has, 0, 0) + unit + ", " + Decimal(*r.Need, 0, 0) + " required"
 }
 
 // Fix says what would heal a reason, with the remedy that was named for it, if any; empty if nothing simple would.

@@ -1,7 +1,6 @@
 package orderfile
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -273,11 +272,8 @@ func (f *File) Item(r Row) map[string]any {
 	}
 	item := map[string]any{"type": "track", "event": f.Mapping.Event, "userId": r.Customer, "properties": properties}
 	item["timestamp"] = r.Time.UTC().Format(time.RFC3339)
-	switch {
-	case r.Torn:
-		item["timestamp"] = "unknown" // what stands in the date's place may be anything, and look like a date
-	case r.Time.IsZero():
-		item["timestamp"] = cmp.Or(r.Date, "no date") // never nothing, which would be taken as now
+	if r.Bad != "" || r.Time.IsZero() {
+		item["timestamp"] = "unknown" // nothing of such a row may be taken: not a price as a total, nor the time of the call as its time
 	}
 	if r.ID != "" {
 		item["messageId"] = r.ID

@@ -69,11 +69,9 @@ func guess(first []string) (places [roles]string, ok bool) {
 		}
 		places[role] = strconv.Itoa(i + 1)
 	}
-	if len(first) == roles && unnamed > 0 {
+	if len(first) == roles && unnamed == len(first) { // places serve only where no name is known
 		for i := range first {
-			if roleOf(first[i]) < 0 && places[i] == "" {
-				places[i] = strconv.Itoa(i + 1)
-			}
+			places[i] = strconv.Itoa(i + 1)
 		}
 	}
 	needed := places[roleCustomer] != "" && places[roleDate] != "" && places[roleAmount] != ""

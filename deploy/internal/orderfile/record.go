@@ -71,7 +71,7 @@ func (s splitter) open(record string) bool {
 		case r == '"' && start:
 			quoted = true
 		default:
-			start = r == s.comma || start && r == ' '
+			start = r == s.comma || start && r == ' ' && s.comma != '\t'
 		}
 		start = start && !quoted
 	}

@@ -5,6 +5,7 @@ package informer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -84,20 +85,22 @@ func (i *Informer) Run(ctx context.Context) error {
 	}
 }
 
-// Round informs on every directive that is due.
+// Round informs on every directive that is due; one that fails does not keep the others waiting. The error joins theirs.
 func (i *Informer) Round(ctx context.Context) error {
 	due, err := i.store.Due(ctx)
 	if err != nil {
 		return fmt.Errorf("look for measurements to tell of: %w", err)
 	}
+	var failed []error
 	for _, d := range due {
 		// A directive that is gone has nobody to inform; what came after Due was read is due again.
-		if err := i.store.Inform(ctx, d); err != nil && !fault.Is(err, fault.NotFound) {
-			return fmt.Errorf("inform on directive %s: %w", d.Directive, err)
+		err := i.store.Inform(ctx, d)
+		if err == nil || fault.Is(err, fault.NotFound) {
+			err = i.store.Informed(ctx, d)
 		}
-		if err := i.store.Informed(ctx, d); err != nil {
-			return fmt.Errorf("inform on directive %s: %w", d.Directive, err)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("inform on directive %s: %w", d.Directive, err))
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }

@@ -17,6 +17,7 @@ type memory struct {
 	changes, told map[contract.DirectiveID]int64
 	rebuilt       map[contract.DirectiveID]int
 	fail          error
+	broken        contract.DirectiveID
 	during        func() // runs while information is made
 }
 
@@ -44,6 +45,9 @@ func (m *memory) Inform(_ context.Context, d Due) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rebuilt[d.Directive]++
+	if d.Directive == m.broken {
+		return errors.New("it cannot be read")
+	}
 	return m.fail
 }
 
@@ -118,6 +122,23 @@ func TestWhatComesMeanwhileIsDueAgain(t *testing.T) {
 	}
 	if m.rebuilt["sd-1"] != 2 || m.told["sd-1"] != 2 {
 		t.Errorf("rebuilt %d times, told of %d measurements; want 2 and 2", m.rebuilt["sd-1"], m.told["sd-1"])
+	}
+}
+
+// One that cannot be informed on keeps nobody else waiting.
+func TestOneFailsAlone(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	m.broken = "sd-1"
+	i, err := New(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []contract.DirectiveID{"sd-1", "sd-2", "sd-3"} {
+		m.measured(id)
+	}
+	if err := i.Round(t.Context()); err == nil || m.told["sd-1"] != 0 || m.told["sd-2"] != 1 || m.told["sd-3"] != 1 {
+		t.Errorf("%v; told of %v, want all but sd-1", err, m.told)
 	}
 }
 

@@ -81,7 +81,9 @@ func (j *judge) item(raw json.RawMessage, as, rowID string, row *contract.Import
 		if err != nil {
 			return refused(v.ID, err)
 		}
-		if p = newPlan(p.of(granted)); len(p.Asked) == 0 {
+		p = newPlan(p.of(granted))
+		v.Dropped = p.dropped(it)
+		if len(p.Asked) == 0 {
 			return v.not(fault.NotRequested, "it is asked for with the customer's consent only, and /context/consent/categoryPreferences does not say so: nothing of it was kept")
 		}
 	}
@@ -201,7 +203,10 @@ func (j *judge) event(it *item, p *plan, id string, at time.Time, values map[con
 		e.CustomerKey = string(j.keys.Customer(identity.Anonymous, it.AnonymousID))
 	}
 	if p.names[propertyUser] { // identifiers are kept only where a directive asks for the customer's
-		e.UserID, e.AnonymousID, e.PreviousID = it.UserID, it.AnonymousID, it.PreviousID
+		e.UserID, e.AnonymousID = it.UserID, it.AnonymousID
+		if it.UserID != "" { // without one it links nobody, and would lie under a customer who is another
+			e.PreviousID = it.PreviousID
+		}
 	}
 	return e
 }

@@ -86,8 +86,9 @@ func (k *Keeper) change(ctx context.Context, s model.Subject, apply func(*Record
 // is not current any more changes nothing.
 func (k *Keeper) Judge(ctx context.Context, s model.Subject, said model.Said) (model.Line, error) {
 	return k.judge(ctx, s, said.AsOf, func(r *Record) bool {
-		f, ok := r.Line.AsOf(said.AsOf).Current()
-		return ok && f.Number == said.Fit && r.heard(said)
+		then, ok := r.Line.AsOf(said.AsOf).Current()
+		now, still := r.Line.Current()
+		return ok && still && then.Number == said.Fit && now.Number == said.Fit && r.heard(said)
 	})
 }
 
@@ -108,7 +109,7 @@ func (k *Keeper) judge(ctx context.Context, s model.Subject, asOf time.Time, hea
 		var err error
 		r.Line, _, err = r.Line.Judge(model.Gravest(r.Claims), model.Turn{AsOf: asOf, Now: k.now()})
 		is, _ = r.Line.Current()
-		if is.State == contract.ModelExpired { // what came of it since does not count
+		if is.State == contract.ModelExpired && was.State != is.State { // what came of it since does not count
 			r.Renewed = min(r.Renewed, contract.DayOf(asOf, k.o.Zone))
 		}
 		return true, err

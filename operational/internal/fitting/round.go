@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -45,6 +46,7 @@ func (k *Keeper) Round(ctx context.Context) error {
 	if d.position, err = k.o.Positions.Position(ctx); err != nil {
 		return fmt.Errorf("position of ingest: %w", err)
 	}
+	d.position = metric.Covering(d.position, touched)
 	var failed []error
 	for _, a := range all {
 		if err := k.advance(ctx, a, d); err != nil {

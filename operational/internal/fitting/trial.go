@@ -3,6 +3,7 @@ package fitting
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
@@ -66,14 +67,22 @@ func fitted(name string, tested []btyd.Tested, weeks float64, g btyd.Gates) (map
 			return nil, contract.HoldOut{}, err
 		}
 		m := fit.Model
-		return parameters(m.R, m.Alpha, m.A, m.B), heldOut(h), nil
+		return parameters(m.R, m.Alpha, m.A, m.B), heldOut(h), foretold(h)
 	}
 	fit, h, err := btyd.FitHoldOut(tested, weeks, btyd.FitBGNBD, g)
 	if err != nil {
 		return nil, contract.HoldOut{}, err
 	}
 	m := fit.Model
-	return parameters(m.R, m.Alpha, m.A, m.B), heldOut(h), nil
+	return parameters(m.R, m.Alpha, m.A, m.B), heldOut(h), foretold(h)
+}
+
+// foretold refuses a hold-out of which a fit could not foretell every customer.
+func foretold(h btyd.HoldOut) error {
+	if math.IsNaN(h.MAE) || math.IsInf(h.MAE, 0) {
+		return fault.New(fault.Conflict, fault.ModelNotIdentified, "the fit foretells no number for some customers: wait for more data")
+	}
+	return nil
 }
 
 // again holds an earlier fit against the customers and weeks of a trial.

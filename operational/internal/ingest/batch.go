@@ -221,13 +221,27 @@ func (s *Sink) sift(ctx context.Context, t *tally, records []record) ([]lake.Eve
 	return fresh, nil
 }
 
-// erased reports of each record whether it names a customer who is on the suppression list. Of what cannot be read nothing is
-// known.
+// asFarAsRead is what a record tells of its customer though it cannot be taken in: it is set aside whole, so it must name nobody
+// who was erased. Its key in the log is the customer's.
+func asFarAsRead(r *record) *contract.CustomerEvent {
+	var e contract.CustomerEvent
+	_ = json.Unmarshal(r.message.Value, &e) // what cannot be read names nobody
+	if e.CustomerKey == "" {
+		e.CustomerKey = r.message.Key
+	}
+	return &e
+}
+
+// erased reports of each record whether it names a customer who is on the suppression list.
 func (s *Sink) erased(ctx context.Context, records []record) ([]bool, error) {
 	named := make([][]identity.Key, len(records))
 	var customers []identity.Key
 	for i := range records {
-		if e := &records[i].event.CustomerEvent; e.CustomerKey != "" {
+		e := &records[i].event.CustomerEvent
+		if records[i].poison != nil && e.CustomerKey == "" {
+			e = asFarAsRead(&records[i])
+		}
+		if e.CustomerKey != "" {
 			named[i] = identity.Named(s.o.Keys, e)
 			customers = append(customers, named[i]...)
 		}

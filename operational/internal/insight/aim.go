@@ -50,10 +50,10 @@ func lastWithin(cal metric.Calendar, g contract.Grain, day contract.Day) metric.
 }
 
 // toTarget is how far the target lies from the value: relative to it, or in its unit where the tolerance is absolute. It is
-// NaN where there is none, where it is not comparable, and while the value's interval does not lie wholly on one side: then nothing is
+// NaN where there is none, where it is not comparable (a rank, or a value that is capped as the goal's is not), and while the value's interval does not lie wholly on one side: then nothing is
 // decided that leaving something out could change.
 func (g *gather) toTarget(now validity.Estimate) float64 {
-	if g.c.target == nil || g.c.ranked() {
+	if g.c.target == nil || g.c.ranked() || g.st.Cap != nil {
 		return math.NaN()
 	}
 	far := *g.c.target - now.Value

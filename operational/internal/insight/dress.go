@@ -43,9 +43,9 @@ func (l *look) dress(c *claim, at metric.Span, line model.Line) contract.Insight
 	i.Published, i.Value, i.HalfWidth, i.Republished, i.Verdicts = s.Published, finite(l.now.Value), finite(l.half), s.Republished, s.Verdicts
 	i.PublishedAt, i.Group, i.Findings, i.Looks, i.Windows = l.st.PublishedAt, l.st.Group, l.findings, l.looks, l.st.Windows
 	i.Formats, i.Tail, i.Unknown, i.AboveCap, i.Model = l.formats, l.tail, l.unknown, l.aboveCap, l.model
-	i.Base, i.Target, i.LeftOut = l.st.Base, c.target, l.leftOut
-	if c.target != nil {
-		i.Direction = c.order.Aim.Direction
+	i.Base, i.LeftOut = l.st.Base, l.leftOut
+	if c.target != nil && l.st.Cap == nil { // a capped value is not what the goal wants to be there
+		i.Target, i.Direction = c.target, c.order.Aim.Direction
 	}
 	if i.LeftOut == contract.ByFormat {
 		i.LeftOut = ""

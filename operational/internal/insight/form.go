@@ -186,10 +186,11 @@ func (f form) effect(m *validity.Moments, of int64, bounded, absolute bool) (val
 	at := means(m)
 	all, part := f.value(at[:w]), f.value(at[w:])
 	ofAll, ofPart := f.influence(at[:w]), f.influence(at[w:])
-	e := validity.Estimate{Value: part/all - 1, N: m.N(), Of: of, Bounded: bounded}
+	sign := math.Copysign(1, all) // relative to the size of the value: less of a loss is more
+	e := validity.Estimate{Value: sign * (part/all - 1), N: m.N(), Of: of, Bounded: bounded}
 	coef := make([]float64, 2*w)
 	for i := range w {
-		coef[i], coef[w+i] = -ofAll[i]*part/(all*all), ofPart[i]/all
+		coef[i], coef[w+i] = -sign*ofAll[i]*part/(all*all), sign*ofPart[i]/all
 		if absolute {
 			coef[i], coef[w+i] = -ofAll[i], ofPart[i]
 		}

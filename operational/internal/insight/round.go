@@ -94,6 +94,7 @@ func (e *Engine) round(ctx context.Context) (*round, error) {
 	if r.touched, err = e.o.Positions.Touched(ctx); err != nil {
 		return nil, fmt.Errorf("touched days: %w", err)
 	}
+	r.position = metric.Covering(r.position, r.touched)
 	for day := range r.touched {
 		if r.first == "" || day < r.first {
 			r.first = day
@@ -352,14 +353,25 @@ func (r *round) conclude(ctx context.Context, tasks []*task, unparsed float64) e
 		if t.err == nil {
 			t.found, t.err = t.x.conclude(r.now, unparsed)
 		}
-		if t.err == nil && t.found.fresh {
-			t.found.st.Fit = 0
-			if f, ok := t.line.AsOf(t.end()).Current(); ok {
-				t.found.st.Fit = f.Number
-			}
+		if t.err == nil {
+			t.bind()
 		}
 	}
 	return nil
+}
+
+// bind notes on which fit a statement rests: the one in use when it was made, or the first one after that.
+func (t *task) bind() {
+	st := &t.found.st
+	f, used := t.line.AsOf(t.end()).InUse()
+	switch {
+	case t.found.fresh:
+		if st.Fit = 0; used {
+			st.Fit = f.Number
+		}
+	case used && st.Fit == 0 && st.Standing != nil && !st.fallen():
+		st.Fit = f.Number
+	}
 }
 
 // end is the end of the window of a task.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -258,10 +257,7 @@ func (e *Engine) round(ctx context.Context) (*round, error) {
 			r.latest[part] = max(r.latest[part], pos)
 		}
 	}
-	if at, ok := r.latest[LinksPartition]; ok {
-		r.position = maps.Clone(r.position)
-		r.position[LinksPartition] = at
-	}
+	r.position = Covering(r.position, r.touched)
 	return r, nil
 }
 

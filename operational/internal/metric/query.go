@@ -3,6 +3,7 @@ package metric
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
@@ -116,6 +117,21 @@ type Quality struct {
 // LinksPartition is the partition under which days are touched that changed because identities were linked or parted.
 // Its positions count such changes.
 const LinksPartition = -1
+
+// Covering returns the position of ingest with that of [LinksPartition], which ingest knows nothing of: whoever has read
+// everything touched contains that, too.
+func Covering(position map[int]int64, touched map[contract.Day]map[int]int64) map[int]int64 {
+	all := maps.Clone(position)
+	for _, parts := range touched {
+		if at, ok := parts[LinksPartition]; ok {
+			if all == nil {
+				all = map[int]int64{}
+			}
+			all[LinksPartition] = max(all[LinksPartition], at)
+		}
+	}
+	return all
+}
 
 // Warehouse answers queries, each from one snapshot. Days are in the tenant's zone.
 type Warehouse interface {

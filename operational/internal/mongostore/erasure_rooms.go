@@ -269,14 +269,14 @@ func parted(ctx context.Context, s *Erasures, task erasure.Task, _ []found) erro
 }
 
 // gone notes when the profiles were deleted, for caches that hold them.
-func gone(ctx context.Context, s *Erasures, task erasure.Task, docs []found) error {
+func gone(ctx context.Context, s *Erasures, task erasure.Task, _ []found) error {
 	at, err := touch(ctx, s.db, task.Tenant, nil)
 	if err != nil {
 		return err
 	}
-	ids := make([]string, len(docs))
-	for i, d := range docs {
-		ids[i] = d.ID
+	ids := make([]string, len(task.Keys)) // all of them: linked identities are known under one that may have had no profile
+	for i, key := range task.Keys {
+		ids[i] = id(task.Tenant, string(key))
 	}
 	_, err = s.suppressed.UpdateMany(ctx, in("_id", ids), set(bson.D{{Key: "gone", Value: at}}))
 	return mongodb.Fault(err)

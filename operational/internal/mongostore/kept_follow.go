@@ -50,6 +50,15 @@ func (k *kept) follow(ctx context.Context, st *keptStateDoc, position map[int]in
 			return err
 		}
 	}
+	now, err := k.position(ctx) // ingest went on, and forgot old notes as it did
+	if err != nil {
+		return err
+	}
+	for part := range position {
+		if now[part]-st.Contains[strconv.Itoa(part)] > keptPositions {
+			return errForgotten
+		}
+	}
 	if err := k.patch(ctx, st.Generation, &t); err != nil {
 		return err
 	}

@@ -53,10 +53,10 @@ func (k *kept) makeAlone(ctx context.Context, position map[int]int64) (generatio
 	if err != nil {
 		return 0, false, fmt.Errorf("state of what is kept: %w", mongodb.Fault(err))
 	}
-	if ok = res.MatchedCount == 1; !ok {
-		generation = old.Generation
+	if ok = res.MatchedCount == 1; !ok { // which one is current now is not known here: the next make clears what is left of this one
+		return 0, false, nil
 	}
-	return generation, ok, k.clear(ctx, generation)
+	return generation, true, k.clear(ctx, generation)
 }
 
 // clear removes all generations but one.

@@ -69,6 +69,9 @@ func newKept(t contract.TenantID, db *mongodb.DB) *kept {
 // errMadeAnew says that the generation that is read or followed is not the current one any more.
 var errMadeAnew = errors.New("what is kept beside the rows was made anew meanwhile")
 
+// errForgotten says that notes may have been forgotten while they were read.
+var errForgotten = errors.New("notes that are needed may have been forgotten meanwhile")
+
 // current returns the generation to read, brought up to where ingest is; false if there is none now, since another process
 // is making it: then the rows have to be read.
 func (k *kept) current(ctx context.Context) (generation int64, ok bool, err error) {
@@ -91,7 +94,11 @@ func (k *kept) current(ctx context.Context) (generation int64, ok bool, err erro
 	case st == nil || k.tooFar(st, position):
 		return k.make(ctx, st, position)
 	case k.behind(st, position):
-		if err := k.follow(ctx, st, position); err != nil {
+		err := k.follow(ctx, st, position)
+		if errors.Is(err, errForgotten) {
+			return k.make(ctx, st, position)
+		}
+		if err != nil {
 			return 0, false, ignore(err, errMadeAnew)
 		}
 	}

@@ -123,6 +123,10 @@ func QuantileShift(below, atOrBelow Estimate, p float64) Estimate {
 	if below.Value > p {
 		return below
 	}
+	if nearer(below.Value, atOrBelow.Value, p) {
+		below.Value = p
+		return below
+	}
 	if atOrBelow.Value >= p {
 		atOrBelow.Value = p
 	}

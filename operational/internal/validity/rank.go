@@ -17,11 +17,17 @@ func RankValue(p, below, at, all float64) (rank float64, slope [3]float64) {
 	if all == 0 {
 		return math.NaN(), slope
 	}
-	if b := below / all; b > p {
-		return b, [3]float64{1 / all, 0, -b / all}
+	b, upTo := below/all, (below+at)/all
+	if b > p || nearer(b, upTo, p) {
+		return max(b, p), [3]float64{1 / all, 0, -b / all}
 	}
-	upTo := (below + at) / all
 	return min(upTo, p), [3]float64{1 / all, 1 / all, -upTo / all}
+}
+
+// nearer reports whether p lies in the tie from below to upTo and would leave it at its lower end first. An end at which
+// nothing lies beyond cannot be left.
+func nearer(below, upTo, p float64) bool {
+	return below > 0 && below <= p && p <= upTo && (p-below < upTo-p || upTo == 1)
 }
 
 // QuantileOf is the number at rank ⌈p n⌉ of n, p cut to what has a rank. It fails (Invalid, no_data_yet) without numbers.

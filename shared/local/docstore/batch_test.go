@@ -57,6 +57,30 @@ func TestBatchesDoWhatTheirStatementsDo(t *testing.T) {
 	}
 }
 
+// A statement that is no update fails alone, in a small batch and in one that is worked out on all processors, and leaves
+// nothing open behind it.
+func TestAFaultyUpdateAmongOthers(t *testing.T) {
+	t.Parallel()
+	_, client := open(t, docstore.Options{InMemory: true})
+	c := client.Database("db").Collection("faulty")
+	for round, n := range []int{2, 300} {
+		for _, ordered := range []bool{true, false} {
+			models := make([]mongo.WriteModel, n)
+			for i := range models {
+				models[i] = mongo.NewUpdateOneModel().SetFilter(doc("_id", i)).SetUpdate(doc("$inc", doc("n", 1))).SetUpsert(true)
+			}
+			models[n-1] = mongo.NewUpdateOneModel().SetFilter(doc("_id", 0)).SetUpdate(doc("$foo", doc("n", 1)))
+			_, err := c.BulkWrite(t.Context(), models, options.BulkWrite().SetOrdered(ordered))
+			if got := codesOf(t, err); len(got) != 1 || got[n-1] != 9 {
+				t.Errorf("%d statements, ordered %v: codes %v, want 9 for the last", n, ordered, got)
+			}
+			if _, err := c.Indexes().CreateOne(t.Context(), mongo.IndexModel{Keys: doc(fmt.Sprintf("n%d%v", round, ordered), 1)}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // randomWrite is about few ids and values.
 func randomWrite(rng *rand.Rand, kind int) mongo.WriteModel {
 	id := doc("_id", rng.IntN(900))

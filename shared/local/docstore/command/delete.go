@@ -27,6 +27,7 @@ func deleteCommand(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer w.abandon()
 	out, err := w.deleteAll(ctx, statements)
 	if ferr := w.finish(); err == nil {
 		err = ferr

@@ -38,6 +38,7 @@ func insert(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer w.abandon()
 	n, failed, err := w.insertAll(ctx, docs)
 	if ferr := w.finish(); err == nil {
 		err = ferr

@@ -27,6 +27,7 @@ func findAndModify(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer w.abandon()
 	reply, done := w.before(0)
 	if !done {
 		if reply, err = w.findAndModify(ctx); err == nil {

@@ -30,6 +30,7 @@ func updateCommand(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer w.abandon()
 	out, err := w.updateAll(ctx, statements)
 	if ferr := w.finish(); err == nil {
 		err = ferr
@@ -135,7 +136,7 @@ func (w *writer) lookAhead(changes []change) error {
 	named := make([]*change, 0, len(changes))
 	ids := make([][]byte, 0, len(changes))
 	for i := range changes {
-		if c := &changes[i]; c.id != nil && !c.multi {
+		if c := &changes[i]; c.update != nil && c.id != nil && !c.multi { // a faulty statement has no update
 			named, ids = append(named, c), append(ids, c.id)
 		}
 	}

@@ -188,6 +188,14 @@ func (w *writer) finish() error {
 	return errors.Join(err, w.r.engine.WaitDurable(context.Background(), w.seen))
 }
 
+// abandon ends what a panic left open, so that nobody waits for it; after finish there is nothing.
+func (w *writer) abandon() {
+	if w.r.tx == nil && w.tx != nil {
+		w.tx.Abort()
+		w.tx = nil
+	}
+}
+
 // writeErrors collects the failures of single statements.
 type writeErrors struct {
 	list  *bsonx.ArrayBuilder
