@@ -58,6 +58,13 @@ func (m *memory) Informed(_ context.Context, d Due) error {
 	return nil
 }
 
+// toldOf returns how many measurements of a directive were told, and how often its information was made.
+func (m *memory) toldOf(id contract.DirectiveID) (told int64, rebuilt int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.told[id], m.rebuilt[id]
+}
+
 func newMemory() *memory {
 	return &memory{changes: map[contract.DirectiveID]int64{}, told: map[contract.DirectiveID]int64{}, rebuilt: map[contract.DirectiveID]int{}}
 }
@@ -80,16 +87,20 @@ func TestManyMeasurementsAreToldOnce(t *testing.T) {
 		}
 		m.measured("sd-2") // of another replica: nobody wakes this one for it
 		synctest.Wait()
-		for m.told["sd-1"] < 1000 || m.told["sd-2"] < 1 {
-			tick(t)
+		until := func(id contract.DirectiveID, want int64) (rebuilt int) {
+			for {
+				told, rebuilt := m.toldOf(id)
+				if told >= want {
+					return rebuilt
+				}
+				tick(t)
+			}
 		}
-		if m.rebuilt["sd-1"] > 3 || m.rebuilt["sd-2"] != 1 {
-			t.Errorf("rebuilt %v times for 1000 and 1 measurements", m.rebuilt)
+		if one, other := until("sd-1", 1000), until("sd-2", 1); one > 3 || other != 1 {
+			t.Errorf("rebuilt %d and %d times for 1000 and 1 measurements", one, other)
 		}
 		m.measured("sd-2")
-		for m.told["sd-2"] < 2 {
-			tick(t)
-		}
+		until("sd-2", 2)
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
