@@ -69,9 +69,12 @@ func guess(first []string) (places [roles]string, ok bool) {
 		}
 		places[role] = strconv.Itoa(i + 1)
 	}
-	if len(first) == roles && unnamed == len(first) { // places serve only where no name is known
-		for i := range first {
-			places[i] = strconv.Itoa(i + 1)
+	if len(first) == roles && unnamed > 0 && (unnamed == len(first) || places[roleCustomer] != "") {
+		for i, name := range first {
+			price := i == roleAmount && strings.Contains(strings.ToLower(name), "price") // of one item, perhaps
+			if roleOf(name) < 0 && places[i] == "" && !price {
+				places[i] = strconv.Itoa(i + 1)
+			}
 		}
 	}
 	needed := places[roleCustomer] != "" && places[roleDate] != "" && places[roleAmount] != ""
