@@ -138,8 +138,8 @@ func (db *DB) commit(ctx context.Context, session *mongo.Session) error {
 				return unknownCommit(err)
 			}
 			pause = min(2*pause, maxPause)
-		case ctx.Err() != nil && !hasLabel(err, labelTransient):
-			return unknownCommit(err)
+		case (ctx.Err() != nil || mongo.IsTimeout(err)) && !hasLabel(err, labelTransient):
+			return unknownCommit(err) // the driver gives up a moment before ctx does when no answer could come in time
 		case hasCode(err, codeNoSuchTransaction):
 			return errors.Join(errSwallowed, err)
 		default:
