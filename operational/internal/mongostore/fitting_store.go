@@ -77,7 +77,7 @@ func (s *Fits) PutLine(ctx context.Context, r fitting.Record) error {
 	moved := fault.New(fault.Conflict, fault.RevisionConflict, "the fits of %s changed meanwhile", r.Subject.ID())
 	if r.Version == 0 {
 		_, err := s.c.InsertOne(ctx, d)
-		if mongo.IsDuplicateKeyError(err) {
+		if fault.Is(mongodb.Fault(err), fault.Conflict) {
 			return moved
 		}
 		return mongodb.Fault(err)
