@@ -111,15 +111,8 @@ func TestCDNOW(t *testing.T) {
 		t.Error(w)
 	}
 	cohorts(t, all, want)
-	for goal, i := range map[contract.GoalID]int{retention.ID: 0, value.ID: 1} {
-		history, err := r.executive.History(t.Context(), goal)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, w := range verify.Course(history, want.Goals[i], want) {
-			t.Error(w)
-		}
-	}
+	r.course(t, retention.ID, want.Goals[0], want)
+	r.course(t, value.ID, want.Goals[1], want)
 	r.measured(t, easier.ID, "1998-01-01")
 	eventually(t, answerWithin, "the low bar's proof", func() error {
 		c, err := r.executive.Card(t.Context(), easy.ID)

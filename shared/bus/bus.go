@@ -88,7 +88,8 @@ type Gap struct {
 	From, To  int64
 }
 
-// Subscription is one group's handling of one topic. All fields are required.
+// Subscription is one group's handling of one topic. All fields are required. Subscriptions of a group to different
+// topics do not know of one another.
 type Subscription struct {
 	Topic, Group string
 	Handle       Handler

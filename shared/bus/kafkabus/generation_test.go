@@ -2,6 +2,8 @@ package kafkabus_test
 
 import (
 	"context"
+	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,7 +45,7 @@ type member struct{ group *kafka.ConsumerGroup }
 func join(t *testing.T, s *server) member {
 	t.Helper()
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: "g", Brokers: s.now.Load().Brokers(), Topics: []string{"t"}, Dialer: &kafka.Dialer{DialFunc: s.dial},
+		ID: "g.t", Brokers: s.now.Load().Brokers(), Topics: []string{"t"}, Dialer: &kafka.Dialer{DialFunc: s.dial},
 		HeartbeatInterval: 100 * time.Millisecond, SessionTimeout: 6 * time.Second, JoinGroupBackoff: 100 * time.Millisecond,
 	})
 	if err != nil {
@@ -62,4 +64,83 @@ func (m member) generation(t *testing.T) *kafka.Generation {
 		}
 		t.Log(err)
 	}
+}
+
+// TestTopicsDoNotDisturbOneAnother: one who follows another topic for the same group comes and goes without ending the
+// work of those who are there. (In one group of the broker it would: a member joins when all the others have joined anew.)
+func TestTopicsDoNotDisturbOneAnother(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, t.TempDir())
+	seen := &assignments{}
+	client := logging(t, s, slog.New(seen))
+	if err := client.EnsureTopics(t.Context(), bus.TopicSpec{Name: "a", Partitions: 1}, bus.TopicSpec{Name: "b", Partitions: 1}); err != nil {
+		t.Fatal(err)
+	}
+	handled := make(chan string, 10)
+	follow := func(ctx context.Context, topic string) <-chan error {
+		ended := make(chan error, 1)
+		go func() {
+			ended <- client.Subscribe(ctx, bus.Subscription{
+				Topic: topic, Group: "g",
+				Handle:     func(_ context.Context, m bus.Message) error { handled <- m.Topic; return nil },
+				Quarantine: func(context.Context, bus.Message, error) error { return nil },
+				OnGap:      func(context.Context, bus.Gap) error { return nil },
+			})
+		}()
+		return ended
+	}
+	passes := func(topic string) {
+		t.Helper()
+		if err := client.Publish(t.Context(), bus.Message{Topic: topic, Key: "k", Value: []byte("v")}); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-handled; got != topic {
+			t.Fatalf("handled a message of %s, want one of %s", got, topic)
+		}
+	}
+	staying, stop := context.WithCancel(t.Context())
+	stayed := follow(staying, "a")
+	passes("a")
+	visiting, leave := context.WithCancel(t.Context())
+	left := follow(visiting, "b")
+	passes("b")
+	leave()
+	<-left
+	passes("a")
+	stop()
+	<-stayed
+	if n := seen.of("a"); n != 1 {
+		t.Errorf("the follower of a began %d times, want once", n)
+	}
+}
+
+// assignments counts by topic how often partitions were assigned, as the log tells.
+type assignments struct {
+	mu    sync.Mutex
+	times map[string]int
+}
+
+func (a *assignments) Handle(_ context.Context, r slog.Record) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r.Attrs(func(at slog.Attr) bool {
+		if at.Key == "topic" && r.Message == "partitions assigned" {
+			if a.times == nil {
+				a.times = map[string]int{}
+			}
+			a.times[at.Value.String()]++
+		}
+		return true
+	})
+	return nil
+}
+
+func (a *assignments) Enabled(context.Context, slog.Level) bool { return true }
+func (a *assignments) WithAttrs([]slog.Attr) slog.Handler       { return a }
+func (a *assignments) WithGroup(string) slog.Handler            { return a }
+
+func (a *assignments) of(topic string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.times[topic]
 }

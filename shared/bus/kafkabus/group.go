@@ -39,7 +39,7 @@ type work func(ctx context.Context, g *generation, a kafka.PartitionAssignment)
 
 // join is a member of the group until ctx ends, through every failure of the broker.
 func (b *Bus) join(ctx context.Context, topic, name string, do work) error {
-	group, err := kafka.NewConsumerGroup(b.groupConfig(topic, name))
+	group, err := kafka.NewConsumerGroup(b.groupConfig(topic, groupOf(name, topic)))
 	if err != nil {
 		return err
 	}
@@ -60,6 +60,11 @@ func (b *Bus) join(ctx context.Context, topic, name string, do work) error {
 	}
 	return nil
 }
+
+// groupOf names the broker's group of those who follow one topic for a group of the bus. Members that follow different
+// topics would share nothing but rebalances: each that comes or goes would end the work of all others until every one had
+// joined anew, or until the rebalance timed out.
+func groupOf(name, topic string) string { return name + "." + topic }
 
 func (b *Bus) groupConfig(topic, name string) kafka.ConsumerGroupConfig {
 	return kafka.ConsumerGroupConfig{

@@ -65,7 +65,17 @@ func open(t testing.TB, s *server, dial bustest.Dial) *kafkabus.Bus {
 
 func connect(t testing.TB, brokers []string, dial bustest.Dial) *kafkabus.Bus {
 	t.Helper()
-	b, err := kafkabus.New(kafkabus.Options{Brokers: brokers, ClientID: "test", Dial: dial, Logger: quiet})
+	return start(t, kafkabus.Options{Brokers: brokers, ClientID: "test", Dial: dial, Logger: quiet})
+}
+
+func logging(t testing.TB, s *server, log *slog.Logger) *kafkabus.Bus {
+	t.Helper()
+	return start(t, kafkabus.Options{Brokers: s.now.Load().Brokers(), ClientID: "test", Dial: s.dial, Logger: log})
+}
+
+func start(t testing.TB, o kafkabus.Options) *kafkabus.Bus {
+	t.Helper()
+	b, err := kafkabus.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

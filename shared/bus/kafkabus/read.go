@@ -153,7 +153,7 @@ func (b *Bus) Committed(ctx context.Context, topic, group string) (map[int]int64
 	for _, p := range info.Partitions {
 		partitions = append(partitions, p.Partition)
 	}
-	answer, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: partitions}})
+	answer, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: groupOf(group, topic), Topics: map[string][]int{topic: partitions}})
 	if err == nil {
 		err = answer.Error
 	}
