@@ -1,6 +1,10 @@
 package contract
 
-import "github.com/strata-crm/strata/shared/fault"
+import (
+	"math"
+
+	"github.com/strata-crm/strata/shared/fault"
+)
 
 // Variable is what the company wants more of.
 type Variable string
@@ -83,13 +87,14 @@ type Target struct {
 	Delta    *float64 `json:"delta,omitempty"`
 }
 
-// Of returns the target's value for a baseline.
+// Of returns the target's value for a baseline. A relative change is one of the baseline's size, so that +10 % is upwards
+// from a baseline below zero, too: −40 becomes −36.
 func (t Target) Of(baseline float64) float64 {
 	switch {
 	case t.Value != nil:
 		return *t.Value
 	case t.Relative != nil:
-		return baseline * (1 + *t.Relative)
+		return baseline + math.Abs(baseline)**t.Relative
 	case t.Delta != nil:
 		return baseline + *t.Delta
 	}

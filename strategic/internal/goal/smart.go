@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -168,12 +169,22 @@ func (p Proposal) achievable(s *smart) {
 		s.need(sign**t.Delta > 0, "/target/delta", "achievable: a change in the other direction than %s is no improvement", p.Direction)
 	}
 	if p.Unit == contract.Ratio {
-		base := 0.0
-		if p.Baseline.Value != nil {
-			base = *p.Baseline.Value
-		}
-		v := p.Target.Of(base)
-		s.need(v >= 0 && v <= 1 && base >= 0 && base <= 1, "/target", "achievable: ratios lie between 0 and 1")
+		p.withinShares(s)
+	}
+}
+
+// withinShares checks a ratio: what is known of baseline and target lies between 0 and 1, and a change by less than 1.
+func (p Proposal) withinShares(s *smart) {
+	share := func(v float64) bool { return v >= 0 && v <= 1 }
+	const why = "achievable: ratios lie between 0 and 1"
+	switch b, t := p.Baseline.Value, p.Target; {
+	case b != nil:
+		s.need(share(*b), "/baseline/value", why)
+		s.need(share(t.Of(*b)), "/target", why)
+	case t.Value != nil:
+		s.need(share(*t.Value), "/target", why)
+	case t.Delta != nil:
+		s.need(share(math.Abs(*t.Delta)), "/target", why)
 	}
 }
 
