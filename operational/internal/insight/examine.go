@@ -61,15 +61,18 @@ func (l *look) judge(g *gather, found []validity.Finding) {
 	}
 }
 
-// most is what stands for a number that has no end: JSON knows none.
-const most = 1e9
+// endless is what stands for a number that has no end, of which JSON knows none: more than 64 bits can count.
+const endless = 1e19
 
-// finite keeps a number within what a message can hold; one that is none is 0.
+// finite makes of a number one that a message can hold: it is itself unless it has no end; one that is none is 0.
 func finite(x float64) float64 {
-	if math.IsNaN(x) {
+	switch {
+	case math.IsNaN(x):
 		return 0
+	case math.IsInf(x, 0):
+		return math.Copysign(endless, x)
 	}
-	return max(-most, min(most, x))
+	return x
 }
 
 // tailOf takes away the top contributors.
