@@ -353,15 +353,15 @@ func (k *kept) forget(ctx context.Context, who []identity.Key) error {
 	if err := k.states.FindOneAndUpdate(ctx, byID(string(k.tenant)), gone, options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After)).Decode(&st); err != nil {
 		return fmt.Errorf("state of what is kept: %w", mongodb.Fault(err))
 	}
-	if st.Generation == 0 {
-		return nil
-	}
 	by := map[string]map[identity.Key]bool{}
 	for _, c := range who {
 		if by[bucketOf(c)] == nil {
 			by[bucketOf(c)] = map[identity.Key]bool{}
 		}
 		by[bucketOf(c)][c] = true
+	}
+	if err := k.forgetUnfinished(ctx, st.Generation, sorted(by)); err != nil || st.Generation == 0 {
+		return err
 	}
 	before, err := k.bucketsOf(ctx, st.Generation, sorted(by))
 	if err != nil {
@@ -377,6 +377,30 @@ func (k *kept) forget(ctx context.Context, who []identity.Key) error {
 		writes = append(writes, k.bucketWrite(st.Generation, name, after))
 	}
 	return k.write(ctx, st.Generation, writes, moved)
+}
+
+// forgetUnfinished removes buckets from all generations that do not count: they are being made and thrown away, or what a
+// process that was killed has left.
+func (k *kept) forgetUnfinished(ctx context.Context, but int64, names []string) error {
+	all, err := k.generations(ctx)
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for _, g := range all {
+		for _, name := range names {
+			if g != but {
+				ids = append(ids, k.of(g, name))
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	if _, err := k.buckets.DeleteMany(ctx, in("_id", ids)); err != nil {
+		return fmt.Errorf("buckets: %w", mongodb.Fault(err))
+	}
+	return nil
 }
 
 // without returns a bucket without some of its identities.

@@ -2,7 +2,11 @@ package mongostore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -19,9 +23,13 @@ import (
 // makeWithin is how long that may take, a second or so for every hundred thousand rows.
 const makeWithin = time.Hour
 
+// errSuperseded says that what was being made will never count: somebody began to make another one, or rows were erased.
+var errSuperseded = errors.New("what was being made beside the rows is of no use any more")
+
 // make makes a new generation and lets it take the place of the one that there was. position is how far ingest had come
-// before. It does nothing and returns false where another process is at it already, or rows were erased meanwhile.
-func (k *kept) make(ctx context.Context, st *keptStateDoc, position map[int]int64) (generation int64, ok bool, err error) {
+// before. It does nothing and returns false where another process is at it already, and false where one has begun meanwhile,
+// or rows were erased.
+func (k *kept) make(ctx context.Context, position map[int]int64) (generation int64, ok bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, makeWithin)
 	defer cancel()
 	_, err = k.db.Alone(ctx, "kept|"+string(k.tenant), func(ctx context.Context) error {
@@ -31,45 +39,154 @@ func (k *kept) make(ctx context.Context, st *keptStateDoc, position map[int]int6
 	return generation, ok, err
 }
 
+// makeAlone makes a generation. That nobody else makes one is only likely: a lease may be lost, and be had by another, before
+// its holder knows. So each making has a number of its own, under which it writes, and whatever it writes fails once it is
+// not the last one that began.
 func (k *kept) makeAlone(ctx context.Context, position map[int]int64) (generation int64, ok bool, err error) {
-	old := keptStateDoc{ID: string(k.tenant), V: version, Tenant: k.tenant}
-	found := k.states.FindOneAndUpdate(ctx, byID(old.ID), bson.D{{Key: "$setOnInsert", Value: old}}, options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After))
-	if err := found.Decode(&old); err != nil {
-		return 0, false, fmt.Errorf("state of what is kept: %w", mongodb.Fault(err))
-	}
-	generation = old.Generation + 1
-	if err := k.clear(ctx, old.Generation); err != nil { // what was left of an attempt that did not come through
-		return 0, false, err
-	}
-	b := k.builder(generation)
-	if err := k.everyRow(ctx, b.add); err != nil {
-		return 0, false, err
-	}
-	if err := b.finish(ctx); err != nil {
-		return 0, false, err
-	}
-	res, err := k.states.UpdateOne(ctx, bson.D{{Key: "_id", Value: old.ID}, {Key: "generation", Value: old.Generation}, {Key: "erasures", Value: old.Erasures}},
-		set(bson.D{{Key: "v", Value: version}, {Key: "generation", Value: generation}, {Key: "contains", Value: containing(position)}}))
+	m, err := k.begin(ctx)
 	if err != nil {
-		return 0, false, fmt.Errorf("state of what is kept: %w", mongodb.Fault(err))
+		return 0, false, err
 	}
-	if ok = res.MatchedCount == 1; !ok { // which one is current now is not known here: the next make clears what is left of this one
-		return 0, false, nil
+	if err = m.run(ctx, position); err == nil {
+		return m.generation, true, k.clear(ctx, m.generation, m.generation)
 	}
-	return generation, true, k.clear(ctx, generation)
+	if gone := m.drop(ctx); gone != nil && errors.Is(err, errSuperseded) {
+		err = gone
+	}
+	return 0, false, ignore(err, errSuperseded)
 }
 
-// clear removes all generations but one.
-func (k *kept) clear(ctx context.Context, but int64) error {
-	first, last := id(k.tenant, ""), id(k.tenant, "~")
-	for _, c := range []*mongo.Collection{k.buckets, k.sums} {
-		for _, others := range []doc{between(first, k.of(but, "")), between(k.of(but, "~"), last)} {
-			if _, err := c.DeleteMany(ctx, bson.D{{Key: "_id", Value: others}}); err != nil {
-				return fmt.Errorf("remove what was kept before: %w", mongodb.Fault(err))
-			}
+// dropWithin is how long it may take to remove what came to nothing.
+const dropWithin = time.Minute
+
+// making is a generation that is being made.
+type making struct {
+	k          *kept
+	generation int64 // its number: no other making has or had it
+	instead    int64 // the generation whose place it takes
+	erasures   int64 // as there were when it began
+}
+
+// begin makes a making the last one that began.
+func (k *kept) begin(ctx context.Context) (m *making, err error) {
+	err = k.db.Tx(ctx, func(ctx context.Context) error {
+		st := keptStateDoc{ID: string(k.tenant), V: version, Tenant: k.tenant}
+		err := k.states.FindOneAndUpdate(ctx, byID(st.ID), bson.D{{Key: "$setOnInsert", Value: st}},
+			options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After)).Decode(&st)
+		if err != nil {
+			return mongodb.Fault(err)
+		}
+		m = &making{k, max(st.Making, st.Generation) + 1, st.Generation, st.Erasures}
+		_, err = k.states.UpdateOne(ctx, byID(st.ID), set(bson.D{{Key: "making", Value: m.generation}}))
+		return mongodb.Fault(err)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("state of what is kept: %w", err)
+	}
+	return m, nil
+}
+
+// run makes the generation and makes it the current one.
+func (m *making) run(ctx context.Context, position map[int]int64) error {
+	if err := m.k.clear(ctx, m.generation, m.instead); err != nil { // what was left of makings that did not come through
+		return err
+	}
+	b := m.builder()
+	if err := m.k.everyRow(ctx, b.add); err != nil {
+		return err
+	}
+	return b.finish(ctx, position)
+}
+
+// write runs f in a transaction that changes the state, more of it where more is given: it does not come about unless this
+// is the last making that began and nothing was erased since.
+func (m *making) write(ctx context.Context, more bson.D, f func(ctx context.Context) error) error {
+	mine := bson.D{{Key: "_id", Value: string(m.k.tenant)}, {Key: "making", Value: m.generation}, {Key: "generation", Value: m.instead}, {Key: "erasures", Value: m.erasures}}
+	update := bson.D{{Key: "$inc", Value: bson.D{{Key: "steps", Value: 1}}}}
+	if len(more) > 0 {
+		update = append(update, bson.E{Key: "$set", Value: more})
+	}
+	return m.k.db.Tx(ctx, func(ctx context.Context) error {
+		res, err := m.k.states.UpdateOne(ctx, mine, update)
+		if err != nil {
+			return fmt.Errorf("state of what is kept: %w", mongodb.Fault(err))
+		}
+		if res.MatchedCount == 0 {
+			return errSuperseded
+		}
+		return f(ctx)
+	})
+}
+
+// drop removes what was made, also where ctx is over, unless it counts: that the last write failed is not always certain.
+// What of it a later making finds, and what a killed process leaves, the later making removes.
+func (m *making) drop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropWithin)
+	defer cancel()
+	res, err := m.k.states.UpdateOne(ctx, bson.D{{Key: "_id", Value: string(m.k.tenant)}, {Key: "making", Value: m.generation}, {Key: "generation", Value: m.instead}},
+		bson.D{{Key: "$inc", Value: bson.D{{Key: "making", Value: 1}}}})
+	if err != nil {
+		return fmt.Errorf("state of what is kept: %w", mongodb.Fault(err))
+	}
+	if res.MatchedCount == 0 {
+		return nil
+	}
+	return m.k.remove(ctx, m.generation)
+}
+
+// clear removes all generations before one but those that count: of a later one, which somebody may be making, nothing.
+func (k *kept) clear(ctx context.Context, before, but int64) error {
+	all, err := k.generations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, g := range all {
+		if g == but || g >= before {
+			continue
+		}
+		if err := k.remove(ctx, g); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// remove removes what is kept of a generation.
+func (k *kept) remove(ctx context.Context, generation int64) error {
+	for _, c := range []*mongo.Collection{k.buckets, k.sums} {
+		if _, err := c.DeleteMany(ctx, k.within(generation)); err != nil {
+			return fmt.Errorf("remove generation %d of what is kept: %w", generation, mongodb.Fault(err))
+		}
+	}
+	return nil
+}
+
+// generations returns the numbers of those of which anything is kept, in no order.
+func (k *kept) generations(ctx context.Context) (all []int64, err error) {
+	for _, c := range []*mongo.Collection{k.buckets, k.sums} {
+		for after := id(k.tenant, ""); ; {
+			var d struct {
+				ID string `bson:"_id"`
+			}
+			err := c.FindOne(ctx, bson.D{{Key: "_id", Value: between(after, id(k.tenant, "~"))}},
+				options.FindOne().SetSort(bson.D{{Key: "_id", Value: 1}}).SetProjection(bson.D{{Key: "_id", Value: 1}})).Decode(&d)
+			if errors.Is(err, mongo.ErrNoDocuments) {
+				break
+			}
+			if err != nil {
+				return nil, fmt.Errorf("generations of what is kept: %w", mongodb.Fault(err))
+			}
+			number, _, _ := strings.Cut(d.ID[len(id(k.tenant, "")):], "|")
+			g, err := strconv.ParseInt(number, 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("generation of %s: %w", d.ID, err)
+			}
+			if after = k.of(g, "~"); !slices.Contains(all, g) {
+				all = append(all, g)
+			}
+		}
+	}
+	return all, nil
 }
 
 // everyRow calls f with every row, in the order of customers and days.
@@ -94,18 +211,15 @@ func (k *kept) everyRow(ctx context.Context, f func(context.Context, identity.Ke
 
 // builder makes a generation of rows that come in the order of customers and days.
 type builder struct {
-	k          *kept
-	generation int64
-	customer   keptCustomer
-	bucket     string
-	segments   []segment // of the bucket
-	ready      []any     // buckets
-	sums       rollups
+	m        *making
+	customer keptCustomer
+	bucket   string
+	segments []segment // of the bucket
+	ready    []any     // buckets
+	sums     rollups
 }
 
-func (k *kept) builder(generation int64) *builder {
-	return &builder{k: k, generation: generation, sums: rollups{}}
-}
+func (m *making) builder() *builder { return &builder{m: m, sums: rollups{}} }
 
 func (b *builder) add(ctx context.Context, who identity.Key, day contract.Day, c *counts) error {
 	if who != b.customer.key {
@@ -139,7 +253,7 @@ func (b *builder) closeCustomer(ctx context.Context, next identity.Key) error {
 
 func (b *builder) closeBucket(ctx context.Context) error {
 	if len(b.segments) > 0 {
-		b.ready = append(b.ready, bucketDoc{b.k.of(b.generation, b.bucket), joined(b.segments)})
+		b.ready = append(b.ready, bucketDoc{b.m.k.of(b.m.generation, b.bucket), joined(b.segments)})
 		b.segments = b.segments[:0]
 	}
 	if len(b.ready) < bucketBatch {
@@ -152,21 +266,25 @@ func (b *builder) flush(ctx context.Context) error {
 	if len(b.ready) == 0 {
 		return nil
 	}
-	_, err := b.k.buckets.InsertMany(ctx, b.ready, options.InsertMany().SetOrdered(false))
+	err := b.m.write(ctx, nil, func(ctx context.Context) error {
+		_, err := b.m.k.buckets.InsertMany(ctx, b.ready, options.InsertMany().SetOrdered(false))
+		return mongodb.Fault(err)
+	})
 	b.ready = b.ready[:0]
 	if err != nil {
-		return fmt.Errorf("buckets: %w", mongodb.Fault(err))
+		return fmt.Errorf("buckets: %w", err)
 	}
 	return nil
 }
 
-// finish writes the rest.
-func (b *builder) finish(ctx context.Context) error {
+// finish writes the rest, and that all is there that was at a position.
+func (b *builder) finish(ctx context.Context, position map[int]int64) error {
 	if err := b.closeCustomer(ctx, ""); err != nil {
 		return err
 	}
 	if err := b.flush(ctx); err != nil {
 		return err
 	}
-	return b.k.write(ctx, b.generation, nil, b.sums)
+	all := bson.D{{Key: "v", Value: version}, {Key: "generation", Value: b.m.generation}, {Key: "contains", Value: containing(position)}}
+	return b.m.write(ctx, all, func(ctx context.Context) error { return b.m.k.write(ctx, b.m.generation, nil, b.sums) })
 }

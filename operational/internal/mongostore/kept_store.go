@@ -41,6 +41,7 @@ type keptStateDoc struct {
 	Tenant     contract.TenantID `bson:"tenant"`
 	Generation int64             `bson:"generation"` // which buckets and rollups count
 	Contains   map[string]int64  `bson:"contains"`   // partition → position
+	Making     int64             `bson:"making"`     // the last generation that somebody began to make; from 1
 	Steps      int64             `bson:"steps"`      // every change raises it, so that of two at once one is done again
 	Erasures   int64             `bson:"erasures"`   // changes from outside the log; what is being made meanwhile lacks them
 }
@@ -92,11 +93,11 @@ func (k *kept) current(ctx context.Context) (generation int64, ok bool, err erro
 	}
 	switch {
 	case st == nil || k.tooFar(st, position):
-		return k.make(ctx, st, position)
+		return k.make(ctx, position)
 	case k.behind(st, position):
 		err := k.follow(ctx, st, position)
 		if errors.Is(err, errForgotten) {
-			return k.make(ctx, st, position)
+			return k.make(ctx, position)
 		}
 		if err != nil {
 			return 0, false, ignore(err, errMadeAnew)

@@ -3,6 +3,7 @@ package mongostore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -233,11 +234,9 @@ func TestKeptIsWhatRowsSay(t *testing.T) {
 		must(t, r.agrees(t.Context(), "2025-05-01"))
 		followed, err := r.content(t.Context())
 		must(t, err)
-		st, err := r.s.kept.state(t.Context())
-		must(t, err)
 		position, err := r.s.kept.position(t.Context())
 		must(t, err)
-		if _, ok, err := r.s.kept.make(t.Context(), st, position); err != nil || !ok {
+		if _, ok, err := r.s.kept.make(t.Context(), position); err != nil || !ok {
 			t.Fatalf("not made anew: %v, %v", ok, err)
 		}
 		anew, err := r.content(t.Context())
@@ -303,4 +302,96 @@ func TestKeptByManyAtOnce(t *testing.T) {
 	close(done)
 	wg.Wait()
 	must(t, r.agrees(t.Context(), "2025-04-01"))
+}
+
+// documents returns the ids of everything that is kept of a generation.
+func (r *keptRig) documents(t *testing.T, generation int64) (ids []string) {
+	t.Helper()
+	for _, c := range []string{bucketsCollection, rollupsCollection} {
+		var docs []bson.Raw
+		must(t, all(t.Context(), r.db.Collection(c), r.s.kept.within(generation), &docs))
+		for _, d := range docs {
+			ids = append(ids, c+"/"+d.Lookup("_id").StringValue())
+		}
+	}
+	return ids
+}
+
+// halfMade begins to make what is kept and stops in the middle, with the buckets of some customers written.
+func (r *keptRig) halfMade(t *testing.T) *builder {
+	t.Helper()
+	m, err := r.s.kept.begin(t.Context())
+	must(t, err)
+	b := m.builder()
+	must(t, r.s.kept.everyRow(t.Context(), b.add))
+	must(t, b.closeCustomer(t.Context(), ""))
+	must(t, b.flush(t.Context()))
+	if len(r.documents(t, m.generation)) == 0 {
+		t.Fatal("nothing was written")
+	}
+	return b
+}
+
+// TestKeptIsMadeByTheLastThatBegan: who lost the lease without knowing goes on writing while another one makes what is kept.
+// Nothing of the former comes into what the latter makes, takes its place, or stays.
+func TestKeptIsMadeByTheLastThatBegan(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{"before the second is through", "after it"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			r := newKeptRig(mongotest.Open(t, CollectIndexes()...), tenant, 0)
+			must(t, r.arrive(t.Context(), 0, 3, r.order("aaaa1", "2025-03-02", 100, false), r.order("bbbb1", "2025-03-03", 200, false), r.order("cccc1", "2025-03-03", 50, true)))
+			lost := r.halfMade(t)
+			late := func() {
+				lost.ready = []any{bucketDoc{lost.m.k.of(lost.m.generation, "dddd"), nil}}
+				if err := lost.flush(t.Context()); !errors.Is(err, errSuperseded) {
+					t.Errorf("a making that is over could write: %v", err)
+				}
+				if err := lost.finish(t.Context(), nil); !errors.Is(err, errSuperseded) {
+					t.Errorf("a making that is over came through: %v", err)
+				}
+			}
+			if when == "after it" {
+				must(t, r.agrees(t.Context(), "2025-05-01"))
+				late()
+			} else {
+				second := r.halfMade(t)
+				must(t, second.m.k.clear(t.Context(), second.m.generation, second.m.instead))
+				late()
+				must(t, lost.m.drop(t.Context()))
+				if len(r.documents(t, second.m.generation)) == 0 {
+					t.Error("what the second one had written is gone")
+				}
+			}
+			if left := r.documents(t, lost.m.generation); len(left) > 0 {
+				t.Errorf("left of the first: %v", left)
+			}
+			must(t, r.agrees(t.Context(), "2025-05-01"))
+			if _, err := r.content(t.Context()); err != nil { // looks that there is no other generation
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestErasedWhileKeptIsMade: what was written of a person before they were erased is gone with them, also where the process
+// that made it was killed, and cannot come through.
+func TestErasedWhileKeptIsMade(t *testing.T) {
+	t.Parallel()
+	r := newKeptRig(mongotest.Open(t, CollectIndexes()...), tenant, 0)
+	must(t, r.arrive(t.Context(), 0, 2, r.order("aaaa1", "2025-03-02", 100, false), r.order("bbbb1", "2025-03-03", 200, false)))
+	killed := r.halfMade(t)
+	must(t, r.erase(t.Context(), "aaaa1"))
+	left := r.documents(t, killed.m.generation)
+	if want := []string{bucketsCollection + "/" + killed.m.k.of(killed.m.generation, "bbbb")}; !slices.Equal(left, want) {
+		t.Errorf("left of what was being made: %v, want %v", left, want)
+	}
+	if err := killed.finish(t.Context(), nil); !errors.Is(err, errSuperseded) {
+		t.Errorf("what was made before the erasure came through: %v", err)
+	}
+	must(t, killed.m.drop(t.Context()))
+	if left := r.documents(t, killed.m.generation); len(left) > 0 {
+		t.Errorf("left of what came to nothing: %v", left)
+	}
+	must(t, r.agrees(t.Context(), "2025-05-01"))
 }

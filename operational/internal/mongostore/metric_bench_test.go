@@ -251,7 +251,11 @@ func (y *year) recompute(ctx context.Context) error {
 	}
 	defer cur.Close(ctx)
 	k := newKept(tenant, y.again)
-	b := k.builder(1)
+	making, err := k.begin(ctx)
+	if err != nil {
+		return err
+	}
+	b := making.builder()
 	var orders []fact.Fact
 	var docs []any
 	flush := func(least int) error {
@@ -290,11 +294,7 @@ func (y *year) recompute(ctx context.Context) error {
 	if err := flush(0); err != nil {
 		return err
 	}
-	if err := b.finish(ctx); err != nil {
-		return err
-	}
-	_, err = k.states.InsertOne(ctx, keptStateDoc{ID: string(tenant), V: version, Tenant: tenant, Generation: 1, Contains: map[string]int64{}})
-	return err
+	return b.finish(ctx, nil)
 }
 
 // sameDocuments compares two collections document for document, and returns how many there are.
