@@ -100,19 +100,51 @@ func (r room) empty(ctx context.Context, s *Erasures, task erasure.Task, keys []
 			return err
 		}
 		for some := range slices.Chunk(docs, someDocs) {
-			err := s.db.Tx(ctx, func(ctx context.Context) error {
-				if r.with != nil {
-					if err := r.with(ctx, s, task, some); err != nil {
-						return err
-					}
-				}
-				return r.delete(ctx, s, task, keys, some)
-			})
-			if err != nil {
+			if err := r.take(ctx, s, task, keys, some); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// take deletes some documents of what a room holds of identities. What stays of a document that is about others, too, is made
+// of what it is in the transaction: meanwhile they may have been erased as well.
+func (r room) take(ctx context.Context, s *Erasures, task erasure.Task, keys []identity.Key, docs []found) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		now := docs
+		if r.without != nil {
+			var err error
+			if now, err = r.again(ctx, s, task.Tenant, keys, docs); err != nil || len(now) == 0 {
+				return err
+			}
+		}
+		if r.with != nil {
+			if err := r.with(ctx, s, task, now); err != nil {
+				return err
+			}
+		}
+		return r.delete(ctx, s, task, keys, now)
+	})
+}
+
+// again returns those documents that still hold something of the identities, as they are now.
+func (r room) again(ctx context.Context, s *Erasures, t contract.TenantID, keys []identity.Key, docs []found) (now []found, err error) {
+	ids := make([]string, len(docs))
+	for i := range docs {
+		ids[i] = docs[i].ID
+	}
+	for _, filter := range r.where(t, keys) {
+		err = each(ctx, s.db.Collection(r.collection), bson.D{{Key: "$and", Value: bson.A{in("_id", ids), filter}}}, options.Find().SetProjection(shown), func(d found) error {
+			if !slices.ContainsFunc(now, func(o found) bool { return o.ID == d.ID }) {
+				now = append(now, d)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return now, nil
 }
 
 // delete deletes documents, or what of them is the person's. It counts what is deleted: another worker that was faster at it

@@ -414,6 +414,38 @@ func TestErasureAmidIngest(t *testing.T) {
 	s.balanced(60-removed, removed)
 }
 
+// TestErasuresAtOnce: two workers erase two people whom one note of ingest names. The later writer does not bring back whom the
+// earlier one has taken out since it looked.
+func TestErasuresAtOnce(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.take(s.message(buys("1", "ada-lovelace", "", 1)), s.message(buys("2", "charles", "", 1)), s.message(buys("3", "mary", "", 1)))
+	ada, charles, mary := s.keys.Customer(identity.User, "ada-lovelace"), s.keys.Customer(identity.User, "charles"), s.keys.Customer(identity.User, "mary")
+	notes := rooms[slices.IndexFunc(rooms, func(r room) bool { return r.collection == stirredCollection })]
+	seen, err := notes.find(t.Context(), s.store, tenant, []identity.Key{ada})
+	if err != nil || len(seen) != 1 {
+		t.Fatalf("%d notes, %v", len(seen), err)
+	}
+	task := func(e erasure.Erasure, key identity.Key) erasure.Task {
+		return erasure.Task{Erasure: e, Keys: []identity.Key{key}}
+	}
+	first, second := task(s.erase(identity.User, "ada-lovelace"), ada), task(s.erase(identity.User, "charles"), charles)
+	if err := notes.empty(t.Context(), s.store, second, second.Keys); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // again, it finds nothing to do
+		if err := notes.take(t.Context(), s.store, first, first.Keys, seen); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := s.everything()[stirredCollection]; strings.Contains(text, string(ada)) || strings.Contains(text, string(charles)) || !strings.Contains(text, string(mary)) {
+		t.Errorf("the note is %s", text)
+	}
+	if n := s.proof(first.ID).Deleted[stirredCollection]; n != 1 {
+		t.Errorf("%d notes were counted", n)
+	}
+}
+
 // TestEveryCollectionIsKnown: whoever adds a collection has to say whether something of a person is in it.
 func TestEveryCollectionIsKnown(t *testing.T) {
 	t.Parallel()
