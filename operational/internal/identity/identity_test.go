@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -88,6 +89,33 @@ func TestLinks(t *testing.T) {
 	for _, other := range []identity.Link{earlier, tie} {
 		if links[0].Earlier(other) != other || other.Earlier(links[0]) != other {
 			t.Errorf("of %+v and %+v the second must count, whichever came first", links[0], other)
+		}
+	}
+}
+
+// TestMentioned: whoever is named whole in a record that cannot be read is among those it may be about.
+func TestMentioned(t *testing.T) {
+	t.Parallel()
+	k := keys(t, 1)
+	for raw, want := range map[string][]string{
+		`{"userId":"ada"}`:                    {"userId", "ada"},
+		`{"userId":"ada","traits":["b c",{"x`: {"ada", "b c", "x"},
+		`{"userId":12,"anonymousId":null}`:    {"12"},
+		`rId":"ada","previousId":"bob"}`:      {"ada", "bob"}, // cut in front: quotes do not pair
+		`{"userId":"\u0061d\"a","x":"\q","y"`: {`ad"a`, `\q`, "y"},
+		`"`:                                   nil,
+		"":                                    nil,
+	} {
+		got := identity.Mentioned(k, []byte(raw))
+		for _, text := range want {
+			for _, key := range []identity.Key{identity.Key(text), k.Customer(identity.User, text), k.Customer(identity.Anonymous, text)} {
+				if !slices.Contains(got, key) {
+					t.Errorf("%s: %q is not mentioned", raw, text)
+				}
+			}
+		}
+		if want == nil && got != nil {
+			t.Errorf("%q mentions %v", raw, got)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +42,8 @@ func Of(k *Keys, e *contract.CustomerEvent) []Link {
 	return links
 }
 
-// Named returns the keys of every identifier that an event names: of its customer, and of those that it links with them.
+// Named returns the keys of every identifier that an event names: of its customer, and of those that it links with them. The
+// event's customer key is right, as the gateway sets it; of what may not be, see Mentioned.
 func Named(k *Keys, e *contract.CustomerEvent) []Key {
 	keys := []Key{Key(e.CustomerKey)}
 	add := func(kind Kind, identifier string) {
@@ -57,6 +60,60 @@ func Named(k *Keys, e *contract.CustomerEvent) []Key {
 	add(User, e.PreviousID)
 	add(Anonymous, e.PreviousID)
 	return keys
+}
+
+// longestIdentifier is how long a text may be that is looked at as an identifier, in bytes.
+const longestIdentifier = 1024
+
+// Mentioned returns the keys of whomever a record may name that cannot be read as an event: each text and number in it is taken
+// for an identifier of either kind, and for a key. So it returns many that are nobody's, and misses nobody who is named whole.
+func Mentioned(k *Keys, raw []byte) []Key {
+	seen := map[string]bool{}
+	var keys []Key
+	texts(raw, func(text string) {
+		if text == "" || len(text) > longestIdentifier || seen[text] {
+			return
+		}
+		seen[text] = true
+		keys = append(keys, Key(text), k.Customer(User, text), k.Customer(Anonymous, text))
+	})
+	return keys
+}
+
+// texts calls f with what lies between quotes, and with what lies between the other marks of JSON. Where the record is cut so
+// that quotes do not pair, the two change places.
+func texts(raw []byte, f func(string)) {
+	for len(raw) > 0 {
+		n := bytes.IndexAny(raw, "\" \t\r\n,:[]{}")
+		if n < 0 {
+			f(string(raw))
+			return
+		}
+		f(string(raw[:n]))
+		if raw, n = raw[n:], 1; raw[0] == '"' {
+			var text string
+			text, n = quoted(raw)
+			f(text)
+		}
+		raw = raw[n:]
+	}
+}
+
+// quoted returns the text that begins with a quote, and how long it is in the record; up to the end if it is not closed.
+func quoted(raw []byte) (text string, n int) {
+	for n = 1; n < len(raw) && raw[n] != '"'; n++ {
+		if raw[n] == '\\' {
+			n++
+		}
+	}
+	if n >= len(raw) {
+		return string(raw[1:]), len(raw)
+	}
+	n++
+	if json.Unmarshal(raw[:n], &text) != nil { // an escape that is none
+		return string(raw[1 : n-1]), n
+	}
+	return text, n
 }
 
 func newLink(a, b Key, e *contract.CustomerEvent) Link {

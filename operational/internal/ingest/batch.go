@@ -221,15 +221,13 @@ func (s *Sink) sift(ctx context.Context, t *tally, records []record) ([]lake.Eve
 	return fresh, nil
 }
 
-// asFarAsRead is what a record tells of its customer though it cannot be taken in: it is set aside whole, so it must name nobody
-// who was erased. Its key in the log is the customer's.
-func asFarAsRead(r *record) *contract.CustomerEvent {
-	var e contract.CustomerEvent
-	_ = json.Unmarshal(r.message.Value, &e) // what cannot be read names nobody
-	if e.CustomerKey == "" {
-		e.CustomerKey = r.message.Key
+// about returns the keys of whomever a record names. What cannot be taken in is set aside whole, so it must name nobody who was
+// erased; its key in the log is the customer's.
+func (s *Sink) about(r *record) []identity.Key {
+	if r.poison == nil {
+		return identity.Named(s.o.Keys, &r.event.CustomerEvent)
 	}
-	return &e
+	return append(identity.Mentioned(s.o.Keys, r.message.Value), identity.Key(r.message.Key))
 }
 
 // erased reports of each record whether it names a customer who is on the suppression list.
@@ -237,14 +235,8 @@ func (s *Sink) erased(ctx context.Context, records []record) ([]bool, error) {
 	named := make([][]identity.Key, len(records))
 	var customers []identity.Key
 	for i := range records {
-		e := &records[i].event.CustomerEvent
-		if records[i].poison != nil && e.CustomerKey == "" {
-			e = asFarAsRead(&records[i])
-		}
-		if e.CustomerKey != "" {
-			named[i] = identity.Named(s.o.Keys, e)
-			customers = append(customers, named[i]...)
-		}
+		named[i] = s.about(&records[i])
+		customers = append(customers, named[i]...)
 	}
 	out := make([]bool, len(records))
 	if len(customers) == 0 {
@@ -321,7 +313,7 @@ func (s *Sink) poisoned(r *record) lake.Quarantined {
 	s.mu.Unlock()
 	return lake.Quarantined{
 		ID:     fmt.Sprintf("%s|%d/%d/%d", fault.Poison, place.Epoch, place.Partition, place.Offset),
-		Tenant: s.o.Tenant, Reason: fault.Poison, At: s.now(), Raw: r.message.Value, Place: &place,
+		Tenant: s.o.Tenant, Reason: fault.Poison, At: s.now(), Customer: identity.Key(r.message.Key), Raw: r.message.Value, Place: &place,
 	}
 }
 

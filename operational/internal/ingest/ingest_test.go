@@ -246,6 +246,27 @@ func TestWhatIsNotKept(t *testing.T) {
 	}
 }
 
+// TestUnreadableOfTheErased: a record that cannot be read is not set aside if anything in it, or its key in the log, names a
+// customer who was erased.
+func TestUnreadableOfTheErased(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	erased := keys.Customer(identity.User, "erased")
+	forget := erasure.Erasure{Tenant: tenant, ID: "e-1", RequestedAt: begin}
+	if _, err := mongostore.NewErasures(s.db, keys, s.options.Now).Begin(context.Background(), forget, erased); err != nil {
+		t.Fatal(err)
+	}
+	batch := messages(t, 0, 0, order("1", "ada", begin, 1), order("2", "ada", begin, 1), order("3", "ada", begin, 1), order("4", "ada", begin, 1))
+	batch[0].Value = []byte(`{"userId":"erased","customerKey":"` + batch[0].Key + `"}`)
+	batch[1].Value = []byte(`{"userId":"erased","time":`)
+	batch[2].Value, batch[2].Key = []byte(`{}`), string(erased)
+	batch[3].Value = []byte(`{"userId":"somebody"`)
+	s.apply(t, s.sink(t, s.options, 0), 0, batch)
+	if b := s.balance(t); b.Counts.Suppressed != 3 || b.Counts.Quarantined != 1 || s.count(t, "quarantine") != 1 {
+		t.Errorf("the account is %+v, want 3 suppressed and 1 set aside", b)
+	}
+}
+
 // TestRowsCountOnce publishes rows of a file twice, as a repeated request does: every row has one outcome.
 func TestRowsCountOnce(t *testing.T) {
 	t.Parallel()

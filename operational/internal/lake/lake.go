@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/strata-crm/strata/operational/internal/identity"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -65,7 +66,9 @@ type Quarantined struct {
 	Source contract.SourceID
 	Event  *contract.CustomerEvent // nil for a record that could not be read
 	Raw    []byte                  // what could not be read
-	Place  *Place                  // set by ingest
+	// Customer is what a record that could not be read had as its key in the log: whose it says to be.
+	Customer identity.Key
+	Place    *Place // set by ingest
 }
 
 // Quarantine keeps what was set aside.

@@ -1,9 +1,7 @@
 package mongostore
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -284,14 +282,14 @@ func unstirred(d found, keys []identity.Key) bson.D {
 
 // names reports whether something that was set aside names one of the identities: by an identifier, or by its key.
 func (s *Erasures) names(d found, keys []identity.Key) bool {
-	var e contract.CustomerEvent
-	if d.Event != nil {
-		e.CustomerKey, e.UserID, e.AnonymousID, e.PreviousID = d.Event.Customer, d.Event.User, d.Event.Anonymous, d.Event.Previous
+	named := []identity.Key{d.Customer}
+	if d.Event == nil {
+		named = append(named, identity.Mentioned(s.keys, d.Raw)...)
 	} else {
-		_ = json.Unmarshal(d.Raw, &e) // as far as it goes
+		e := contract.CustomerEvent{CustomerKey: d.Event.Customer, UserID: d.Event.User, AnonymousID: d.Event.Anonymous, PreviousID: d.Event.Previous}
+		named = append(named, identity.Named(s.keys, &e)...)
 	}
-	named := identity.Named(s.keys, &e)
-	return slices.ContainsFunc(keys, func(k identity.Key) bool { return slices.Contains(named, k) || bytes.Contains(d.Raw, []byte(k)) })
+	return slices.ContainsFunc(keys, func(k identity.Key) bool { return slices.Contains(named, k) })
 }
 
 // parted tells whoever works out just now whom links connect that they have changed.

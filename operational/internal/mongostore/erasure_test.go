@@ -446,6 +446,37 @@ func TestErasuresAtOnce(t *testing.T) {
 	}
 }
 
+// TestErasureOfWhatCannotBeRead: a record that was set aside since it cannot be read is found by whatever in it names the person.
+func TestErasureOfWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	ada, charles := s.keys.Customer(identity.User, "ada-lovelace"), s.keys.Customer(identity.User, "charles")
+	var records []lake.Quarantined
+	for i, raw := range []string{
+		`{"userId":"ada-lovelace","customerKey":7}`, `{"customerKey":"` + string(charles) + `","userId":"ada-lovelace"}`, `{"anonymousId": "browser-of-ada", "customerKey":`,
+		`{"event":"x","traits":{"id":"ada\u002dlovelace"}}`, `e":"x","userId":"ada-lovelace","time":"`, `{"event":"x","userId":"ada-lovelace`, string(ada),
+	} {
+		records = append(records, lake.Quarantined{ID: fmt.Sprint("poison|", i), Tenant: tenant, Reason: fault.Poison, At: wallNoon, Raw: []byte(raw)})
+	}
+	records = append(records, lake.Quarantined{ID: "poison|key", Tenant: tenant, Reason: fault.Poison, At: wallNoon, Raw: []byte("{}"), Customer: ada},
+		lake.Quarantined{ID: "poison|other", Tenant: tenant, Reason: fault.Poison, At: wallNoon, Raw: []byte(`{"userId":"charles","customerKey":7}`), Customer: charles})
+	if err := NewLake(s.db).SetAside(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	s.take(s.message(says("1", "ada-lovelace", "browser-of-ada", "")))
+	e := s.erase(identity.User, "ada-lovelace")
+	if err := s.worker.Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var left []found
+	if err := all(t.Context(), s.db.Collection(quarantineCollection), bson.D{}, &left); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.proof(e.ID).Deleted[quarantineCollection]; n != int64(len(records)-1) || len(left) != 1 || left[0].Customer != charles {
+		t.Errorf("%d of %d were deleted, left is %+v", n, len(records), left)
+	}
+}
+
 // TestEveryCollectionIsKnown: whoever adds a collection has to say whether something of a person is in it.
 func TestEveryCollectionIsKnown(t *testing.T) {
 	t.Parallel()

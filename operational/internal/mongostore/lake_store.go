@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -198,19 +199,24 @@ func (s *Lake) Stored(ctx context.Context) (map[[2]int64]int64, error) {
 	return out, nil
 }
 
+// manyKeys is how many customers are looked up in one query; a batch of ingest has no more, unless it cannot be read.
+const manyKeys = 10_000
+
 // Among implements ingest.Suppression.
 func (s *Lake) Among(ctx context.Context, t contract.TenantID, customers []identity.Key) (map[identity.Key]bool, error) {
-	ids := make([]string, len(customers))
-	for i, c := range customers {
-		ids[i] = id(t, string(c))
-	}
-	var docs []suppressedDoc
-	if err := all(ctx, s.suppressed, in("_id", ids), &docs); err != nil {
-		return nil, fmt.Errorf("suppression list: %w", err)
-	}
 	found := map[identity.Key]bool{}
-	for _, d := range docs {
-		found[d.Customer] = true
+	for some := range slices.Chunk(customers, manyKeys) {
+		ids := make([]string, len(some))
+		for i, c := range some {
+			ids[i] = id(t, string(c))
+		}
+		var docs []suppressedDoc
+		if err := all(ctx, s.suppressed, in("_id", ids), &docs); err != nil {
+			return nil, fmt.Errorf("suppression list: %w", err)
+		}
+		for _, d := range docs {
+			found[d.Customer] = true
+		}
 	}
 	return found, nil
 }
@@ -227,6 +233,7 @@ type quarantineDoc struct {
 	Source    contract.SourceID `bson:"source,omitempty"`
 	Event     *eventDoc         `bson:"event,omitempty"`
 	Raw       []byte            `bson:"raw,omitempty"`
+	Customer  identity.Key      `bson:"customer,omitempty"`
 	Epoch     *int64            `bson:"epoch,omitempty"`
 	Partition *int              `bson:"partition,omitempty"`
 	Offset    *int64            `bson:"offset,omitempty"`
@@ -252,7 +259,7 @@ func newQuarantineDoc(q *lake.Quarantined) (*quarantineDoc, error) {
 	if q.ID == "" {
 		return nil, errNoKey
 	}
-	doc := &quarantineDoc{ID: id(q.Tenant, q.ID), V: version, Tenant: q.Tenant, Reason: string(q.Reason), At: q.At, Source: q.Source, Raw: q.Raw}
+	doc := &quarantineDoc{ID: id(q.Tenant, q.ID), V: version, Tenant: q.Tenant, Reason: string(q.Reason), At: q.At, Source: q.Source, Raw: q.Raw, Customer: q.Customer}
 	if q.Event != nil {
 		event, err := newEventDoc(&lake.Event{Tenant: q.Tenant, CustomerEvent: *q.Event})
 		if err != nil {
