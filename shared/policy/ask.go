@@ -2,6 +2,8 @@ package policy
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,7 +34,8 @@ func (a answer) outcome() string {
 	}
 }
 
-// ask evaluates a rule. allowed is true only when the input is the rule's own, and the rule said exactly true in time.
+// ask answers for a rule. allowed is true only when the input is the rule's own, and the rule said exactly true in time: now,
+// or where the bundle remembers answers, to the same input before.
 func (e *Engine) ask(ctx context.Context, b *bundle, rule string, input any) answer {
 	start := e.o.Now()
 	ctx, cancel := context.WithTimeout(ctx, e.o.Timeout)
@@ -41,9 +44,39 @@ func (e *Engine) ask(ctx context.Context, b *bundle, rule string, input any) ans
 	if !ok {
 		return answer{err: errors.New("no such rule"), reasons: []string{"the policy has no rule for this"}}
 	}
-	value, kept, err := e.o.Inputs[rule].root.read(input)
+	raw, err := json.Marshal(input)
 	if err != nil {
-		return answer{err: err, reasons: []string{"the policy was asked about something it does not know"}}
+		return misfit(errors.New("input: cannot be written as JSON"))
+	}
+	a := p.answer(ctx, e.o.Inputs[rule], raw)
+	a.took = e.o.Now().Sub(start)
+	return a
+}
+
+// misfit is the answer to what is no input of the rule.
+func misfit(err error) answer {
+	return answer{err: err, reasons: []string{"the policy was asked about something it does not know"}}
+}
+
+// answer returns what the rule answers to an input in JSON, remembered or evaluated.
+func (p prepared) answer(ctx context.Context, in Input, raw []byte) answer {
+	if p.memo == nil {
+		return p.evaluate(ctx, in, raw)
+	}
+	hash := sha256.Sum256(raw)
+	a, ok := p.memo.get(hash)
+	if !ok {
+		a = p.evaluate(ctx, in, raw)
+		p.memo.put(hash, a)
+	}
+	return a
+}
+
+// evaluate asks the rule about an input in JSON.
+func (p prepared) evaluate(ctx context.Context, in Input, raw []byte) answer {
+	value, kept, err := in.root.read(raw)
+	if err != nil {
+		return misfit(err)
 	}
 	a := answer{masked: kept}
 	a.allowed, a.err = allows(ctx, p.allow, value)
@@ -53,7 +86,6 @@ func (e *Engine) ask(ctx context.Context, b *bundle, rule string, input any) ans
 	if a.err != nil {
 		a.allowed, a.reasons = false, append(a.reasons, "the policy could not decide")
 	}
-	a.took = e.o.Now().Sub(start)
 	return a
 }
 

@@ -40,8 +40,9 @@ func InputOf[T any]() Input {
 	return Input{root: root, err: err}
 }
 
-// PerEvent returns the input of a rule that is asked once per collected event: its decisions are counted by rule, and of
-// the denials one a second is recorded.
+// PerEvent returns the input of a rule that is asked very often, as once per collected event or per call that only reads:
+// its decisions are counted by rule, and of the denials one a second is recorded. What it answered to an input is remembered
+// for as long as the rules and their data are the same.
 func (i Input) PerEvent() Input {
 	i.perEvent = true
 	return i
@@ -173,13 +174,9 @@ func (n *node) schema() map[string]any {
 	}
 }
 
-// read checks an input against the fields and returns it as OPA has it, and as records have it. The error names every
-// wrong place and never a value.
-func (n *node) read(input any) (ast.Value, map[string]any, error) {
-	raw, err := json.Marshal(input)
-	if err != nil {
-		return nil, nil, errors.New("input: cannot be written as JSON")
-	}
+// read checks an input in JSON against the fields and returns it as OPA has it, and as records have it. The error names
+// every wrong place and never a value.
+func (n *node) read(raw []byte) (ast.Value, map[string]any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	var v any

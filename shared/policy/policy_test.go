@@ -396,20 +396,24 @@ func outcomes(t *testing.T, reader metric.Reader) map[string]int64 {
 }
 
 func BenchmarkDecide(b *testing.B) {
-	o := policy.Options{
-		Layer: "strategic", Files: shipped(), Inputs: map[string]policy.Input{"issue": policy.InputOf[issue]().PerEvent()},
-		Data: governance{Ceiling: 10, Purposes: []string{"service"}}, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
-		Record:   func(context.Context, policy.Record) error { return nil },
-		Canaries: []policy.Canary{{Rule: "issue", Input: fine(), Allow: true}, {Rule: "issue", Input: func() issue { i := fine(); i.Role = ""; return i }()}},
-	}
-	e, err := policy.New(b.Context(), o)
-	if err != nil {
-		b.Fatal(err)
-	}
-	in := fine()
-	for b.Loop() {
-		if d, err := e.Decide(b.Context(), "issue", in); err != nil || !d.Allowed {
-			b.Fatal(d, err)
-		}
+	for name, in := range map[string]policy.Input{"recorded": policy.InputOf[issue](), "remembered": policy.InputOf[issue]().PerEvent()} {
+		b.Run(name, func(b *testing.B) {
+			o := policy.Options{
+				Layer: "strategic", Files: shipped(), Inputs: map[string]policy.Input{"issue": in},
+				Data: governance{Ceiling: 10, Purposes: []string{"service"}}, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+				Record:   func(context.Context, policy.Record) error { return nil },
+				Canaries: []policy.Canary{{Rule: "issue", Input: fine(), Allow: true}, {Rule: "issue", Input: func() issue { i := fine(); i.Role = ""; return i }()}},
+			}
+			e, err := policy.New(b.Context(), o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			in := fine()
+			for b.Loop() {
+				if d, err := e.Decide(b.Context(), "issue", in); err != nil || !d.Allowed {
+					b.Fatal(d, err)
+				}
+			}
+		})
 	}
 }

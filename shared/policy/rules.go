@@ -197,6 +197,7 @@ type bundle struct {
 
 type prepared struct {
 	allow, reasons rego.PreparedEvalQuery
+	memo           *memo // nil: every decision is evaluated
 }
 
 // prepare makes the data known to the rules and evaluates them as far as they do not depend on the input.
@@ -210,6 +211,9 @@ func (s *sources) prepare(ctx context.Context, revision int64, data any) (*bundl
 		p, err := s.prepareRule(ctx, rule, document)
 		if err != nil {
 			return nil, fmt.Errorf("policy: rule %s.%s with data of revision %d: %w", s.layer, rule, revision, err)
+		}
+		if s.inputs[rule].perEvent {
+			p.memo = newMemo()
 		}
 		b.rules[rule] = p
 	}

@@ -149,7 +149,7 @@ func (i *Issuer) Redeem(code string) (token string, err error) {
 
 // Verifier returns the check of this issuer's tokens.
 func (i *Issuer) Verifier() Verifier {
-	return &localVerifier{public: i.key.Public().(ed25519.PublicKey), kid: i.kid, now: i.o.Now}
+	return &localVerifier{public: i.key.Public().(ed25519.PublicKey), kid: i.kid, now: i.o.Now, known: newMemo()}
 }
 
 // JWKS serves the public key as a JSON Web Key Set (RFC 7517, RFC 8037), for services in other processes.
