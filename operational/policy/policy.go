@@ -19,6 +19,7 @@ const (
 	Egress    = "egress"    // may a number go up
 	Insight   = "insight"   // may an insight go up
 	Action    = "action"    // may somebody do something over the API
+	Read      = "read"      // may somebody see what tells of nobody
 )
 
 // UseInput is what the rule use reads.
@@ -62,11 +63,18 @@ type ActionInput struct {
 	Action  string   `json:"action"`
 }
 
+// ReadInput is what the rule read reads.
+type ReadInput struct {
+	Subject string   `json:"subject"`
+	Roles   []string `json:"roles"`
+}
+
 // Inputs returns the closed input of every rule.
 func Inputs() map[string]policy.Input {
 	return map[string]policy.Input{
 		Use: policy.InputOf[UseInput](), Directive: policy.InputOf[DirectiveInput](),
 		Egress: policy.InputOf[EgressInput]().PerEvent(), Insight: policy.InputOf[InsightInput]().PerEvent(), Action: policy.InputOf[ActionInput](),
+		Read: policy.InputOf[ReadInput]().PerEvent(),
 	}
 }
 
@@ -97,5 +105,7 @@ func Canaries() []policy.Canary {
 		{Rule: Action, Input: ActionInput{"canary", []string{"steward"}, "register_source"}, Allow: true},
 		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "register_source"}, Allow: false},
 		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "erase_person"}, Allow: false},
+		{Rule: Read, Input: ReadInput{"canary", []string{"manager"}}, Allow: true},
+		{Rule: Read, Input: ReadInput{"canary", []string{"collector"}}, Allow: false},
 	}
 }

@@ -20,6 +20,7 @@ import (
 const (
 	answerWithin = 60 * time.Second
 	maxAnswer    = 64 << 20
+	connections  = 64 // that wait for the next call; Go keeps 2, and makes a new one for each call of a third caller
 )
 
 // Client is one person's, or program's, way to a suite. It is safe for concurrent use.
@@ -35,7 +36,9 @@ func New(base, token string) (*Client, error) {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("%q is not the address of a suite: give one such as http://127.0.0.1:7070", base)
 	}
-	return &Client{strings.TrimSuffix(base, "/"), token, &http.Client{Timeout: answerWithin}}, nil
+	own := http.DefaultTransport.(*http.Transport).Clone()
+	own.MaxIdleConnsPerHost = connections
+	return &Client{strings.TrimSuffix(base, "/"), token, &http.Client{Timeout: answerWithin, Transport: own}}, nil
 }
 
 // As returns a client with another token.

@@ -123,13 +123,20 @@ func (p Policy) Insight(ctx context.Context, i *contract.Insight, inForce bool, 
 	return d.Allowed, nil
 }
 
+// Reading is the action of whoever changes nothing and is told of nobody.
+const Reading = "read"
+
 // Gate decides on calls of the API; a denial is a Denied fault.
 func (p Policy) Gate(ctx context.Context, who signin.Identity, action string) error {
-	in := rules.ActionInput{Subject: who.Subject, Roles: []string{}, Action: action}
+	roles := []string{}
 	for _, r := range who.Roles {
-		in.Roles = append(in.Roles, string(r))
+		roles = append(roles, string(r))
 	}
-	d, err := p.Engine.Decide(ctx, rules.Action, in)
+	rule, in := rules.Action, any(rules.ActionInput{Subject: who.Subject, Roles: roles, Action: action})
+	if action == Reading {
+		rule, in = rules.Read, rules.ReadInput{Subject: who.Subject, Roles: roles}
+	}
+	d, err := p.Engine.Decide(ctx, rule, in)
 	if err != nil {
 		return fmt.Errorf("decide on %s: %w", action, err)
 	}

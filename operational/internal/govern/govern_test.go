@@ -164,4 +164,14 @@ func TestGate(t *testing.T) {
 	if fault.KindOf(err) != fault.Denied || fault.CodeOf(err) != fault.PolicyDenied {
 		t.Errorf("a collector registers: %v, want policy_denied", err)
 	}
+	for _, role := range []signin.Role{signin.Executive, signin.Manager, signin.Steward, signin.Machine} {
+		if err := gate(t.Context(), signin.Identity{Subject: "x", Roles: []signin.Role{role}}, Reading); err != nil {
+			t.Errorf("a %s reads: %v", role, err)
+		}
+	}
+	for _, who := range []signin.Identity{{}, {Subject: "c", Roles: []signin.Role{signin.Collector}}} {
+		if err := gate(t.Context(), who, Reading); fault.CodeOf(err) != fault.PolicyDenied {
+			t.Errorf("%v reads: %v, want policy_denied", who, err)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/strata-crm/strata/operational/internal/govern"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/httpx"
@@ -52,9 +53,9 @@ func (s Server) Register(e *echo.Echo) error {
 // Gate decides by policy whether somebody may do something; a denial is fault.Denied with the reasons.
 type Gate func(ctx context.Context, who signin.Identity, action string) error
 
-// Actions, as the policy names them. Nobody reads items back: they are personal data.
+// Actions, as the policy names them. Whoever reads is told of nobody: items are personal data, and come back as actions only.
 const (
-	actionRead     = "read"
+	actionRead     = govern.Reading
 	actionRegister = "register_source"
 	actionImport   = "import"
 	actionDeclare  = "declare_complete"

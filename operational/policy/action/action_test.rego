@@ -8,9 +8,9 @@ test_collector_imports_allowed if action.allow with input as {"subject": "c", "r
 
 test_manager_registers_denied if not action.allow with input as {"subject": "mia", "roles": ["manager"], "action": "register_source"}
 
-test_collector_reads_denied if not action.allow with input as {"subject": "c", "roles": ["collector"], "action": "read"}
+test_collector_registers_denied if not action.allow with input as {"subject": "c", "roles": ["collector"], "action": "register_source"}
 
-test_nobody_denied if not action.allow with input as {"subject": "", "roles": [], "action": "read"}
+test_nobody_denied if not action.allow with input as {"subject": "", "roles": [], "action": "import"}
 
 test_manager_exports_people_allowed if action.allow with input as {"subject": "mia", "roles": ["manager"], "action": "export_people"}
 
