@@ -181,6 +181,9 @@ func (s *Service) Make(ctx context.Context, r Request) (Set, error) {
 	rest(&set.Summary.Model, fits)
 	if r.Kind.OfPeople() {
 		set.Summary.N = int64(len(set.Rows))
+		if few(set.Summary.N, s.smallest) { // the mean of so few tells of each
+			set.Summary.Mean, set.Summary.Interval = nil, nil
+		}
 	}
 	return set, nil
 }
@@ -265,22 +268,10 @@ func around(mean, stdErr float64) *predict.Interval {
 	return &predict.Interval{Low: mean - z*stdErr, High: mean + z*stdErr, Level: .95}
 }
 
-// groups returns what may be told: no group of 1 to smallest-1, and then not the next smallest either, since whoever knows the
-// whole could work it out.
+// groups returns what may be told: no group of 1 to smallest-1, and then none of the next smallest either until those that are
+// hidden hold smallest customers together, since whoever knows the whole can work out what all of them together are.
 func (t *tally) groups(of int64, smallest int64, means bool) []Group {
-	hidden := map[string]bool{}
-	few := 0
-	for _, k := range t.keys {
-		if n := t.n[k]; n > 0 && n < smallest {
-			hidden[k] = true
-			few++
-		}
-	}
-	if few == 1 {
-		if next := t.smallestOf(hidden); next != "" {
-			hidden[next] = true
-		}
-	}
+	hidden := t.hidden(smallest)
 	var out []Group
 	for _, k := range t.keys {
 		g := Group{Key: k}
@@ -297,6 +288,27 @@ func (t *tally) groups(of int64, smallest int64, means bool) []Group {
 	return out
 }
 
+// hidden are the groups that are not told.
+func (t *tally) hidden(smallest int64) map[string]bool {
+	hidden, together := map[string]bool{}, int64(0)
+	for _, k := range t.keys {
+		if n := t.n[k]; few(n, smallest) {
+			hidden[k] = true
+			together += n
+		}
+	}
+	for few(together, smallest) {
+		next := t.smallestOf(hidden)
+		if next == "" {
+			break
+		}
+		hidden[next] = true
+		together += t.n[next]
+	}
+	return hidden
+}
+
+// smallestOf is the smallest group that is not hidden yet; empty where none is left.
 func (t *tally) smallestOf(hidden map[string]bool) string {
 	best := ""
 	for _, k := range t.keys {
