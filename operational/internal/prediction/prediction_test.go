@@ -144,6 +144,37 @@ func TestAGroupOfFewIsNotTold(t *testing.T) {
 	}
 }
 
+// TestChurnWithoutAModel checks that a company too small for a model of its customers is told by their gaps who has left.
+func TestChurnWithoutAModel(t *testing.T) {
+	t.Parallel()
+	var all kept // 60 who come every week, of whom 20 stopped in autumn, and 20 who came once
+	for i := range 80 {
+		h := purchase.History{Customer: fmt.Sprintf("%03d", i), Visits: []purchase.Visit{{Day: 0, Minor: 100}}}
+		until := purchase.Day(360)
+		if i < 20 {
+			until = 270
+		}
+		for d := purchase.Day(7); i < 60 && d < until; d += 7 {
+			h.Visits = append(h.Visits, purchase.Visit{Day: d, Minor: 500})
+		}
+		all = append(all, h)
+	}
+	set, err := service(t, all).Make(t.Context(), prediction.Request{Kind: prediction.Churn, AsOf: "1970-12-31"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := set.Summary
+	if sum.Mean != nil || sum.Interval != nil || sum.N != 80 || len(sum.Groups) != 2 || *sum.Groups[0].Customers != 40 || *sum.Groups[1].Customers != 40 || sum.Groups[0].Mean != nil {
+		t.Errorf("%+v", sum)
+	}
+	for _, r := range set.Rows {
+		if r[2] != nil || r[5] != "own_gaps" && r[5] != "repeaters_gap" {
+			t.Errorf("%v: want no chance, and gaps as the basis", r)
+		}
+	}
+	typed(t, set)
+}
+
 func TestWhatCannotBeAsked(t *testing.T) {
 	t.Parallel()
 	few := kept{{Customer: "a", Visits: []purchase.Visit{{Day: 1, Minor: 1}}}}
