@@ -48,22 +48,17 @@ var seasons = map[contract.Grain]int{
 	contract.GrainDay: 7, contract.GrainWeek: 52, contract.GrainMonth: 12, contract.GrainQuarter: 4, contract.GrainYear: 1,
 }
 
-// boundsOf returns what values of a unit lie between. A share lies within 0 and 1, and nothing else has ever been below 0
-// unless it was seen to: money after refunds may, and so may a difference that is written as a ratio.
+// boundsOf returns what values of a unit lie between, as contract.Unit has it, where a forecast wants it.
 func boundsOf(u contract.Unit, values []float64) forecast.Bounds {
-	low, high := math.Inf(1), math.Inf(-1)
-	for _, v := range values {
-		if !math.IsNaN(v) {
-			low, high = min(low, v), max(high, v)
-		}
+	var b forecast.Bounds
+	low, high := u.Limits(values...)
+	if !math.IsInf(low, 0) {
+		b.Low = &low
 	}
-	switch {
-	case low < 0:
-		return forecast.Bounds{}
-	case u == contract.Ratio && high <= 1:
-		return forecast.Ratio()
+	if !math.IsInf(high, 0) {
+		b.High = &high
 	}
-	return forecast.Positive()
+	return b
 }
 
 // expected returns the projection to the deadline by the method that did best on the series so far; nil where the series
@@ -87,9 +82,5 @@ func (in Input) expected(own []contract.Measurement, zone *time.Location) *contr
 		return nil // too little, too many gaps, or too far: the line stays
 	}
 	p := f.Points[steps-1]
-	share := func(v float64) float64 { return v }
-	if own[len(own)-1].Unit == contract.Ratio {
-		share = func(v float64) float64 { return min(1, max(0, v)) }
-	}
-	return &contract.Projection{At: g.Deadline, Value: share(p.Mean), Low: share(p.Low95), High: share(p.High95), How: string(f.Method)}
+	return &contract.Projection{At: g.Deadline, Value: p.Mean, Low: p.Low95, High: p.High95, How: string(f.Method)}
 }

@@ -118,8 +118,9 @@ func supporting(in Input) []contract.Supporting {
 
 // project fits a line by least squares through the last closed windows, and reads it off at the window that ends with
 // the deadline, with the 95 % prediction interval of a new window (Student's t, n−2 degrees of freedom; Draper & Smith,
-// Applied Regression Analysis, section 1.4). Values of a ratio stay within 0 and 1.
+// Applied Regression Analysis, section 1.4). What is projected stays within what values of the unit can be.
 func project(closed []contract.Measurement, g *contract.Goal, zone *time.Location, unit contract.Unit) (*contract.Trend, *contract.Projection) {
+	low, high := limits(closed, unit)
 	if len(closed) > trendWindows {
 		closed = closed[len(closed)-trendWindows:]
 	}
@@ -137,11 +138,17 @@ func project(closed []contract.Measurement, g *contract.Goal, zone *time.Locatio
 	v := l.meanY + l.slope*x
 	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(n - 2)}.Quantile(0.975) *
 		l.sigma * math.Sqrt(1+1/float64(n)+x*x/l.sxx)
-	clamp := func(v float64) float64 { return v }
-	if unit == contract.Ratio {
-		clamp = func(v float64) float64 { return min(1, max(0, v)) }
-	}
+	clamp := func(v float64) float64 { return min(high, max(low, v)) }
 	return t, &contract.Projection{At: g.Deadline, Value: clamp(v), Low: clamp(v - half), High: clamp(v + half), How: "linear_trend"}
+}
+
+// limits are those of the unit by every window that has a value, however long ago.
+func limits(closed []contract.Measurement, unit contract.Unit) (low, high float64) {
+	seen := make([]float64, len(closed))
+	for i := range closed {
+		seen[i] = *closed[i].Value
+	}
+	return unit.Limits(seen...)
 }
 
 type line struct{ meanX, meanY, slope, sxx, sigma float64 }

@@ -120,6 +120,24 @@ func TestBuildForecastsWhereThereIsEnough(t *testing.T) {
 	}
 }
 
+func TestProjectionsOfRatiosThatAreNoShares(t *testing.T) {
+	t.Parallel()
+	flat := func(value float64, n int) (ms []contract.Measurement) {
+		for i := range n {
+			ms = append(ms, month(1996+i/12, time.Month(1+i%12), value+.001*math.Cos(7*float64(i)), 100))
+		}
+		return ms
+	}
+	for name, value := range map[string]float64{"revenue against a year ago": 1.12, "growth": -.05} {
+		for how, n := range map[string]int{"a line": 6, "a forecast": 24} {
+			info, _ := Build(Input{Directive: directive(map[int]contract.Day{6: "1996-09-30", 24: "1998-04-30"}[n]), Own: flat(value, n)})
+			if p := info.Projection; p == nil || math.Abs(p.Value-value) > .01 || p.Low >= p.Value || p.High <= p.Value {
+				t.Errorf("%s by %s: %+v, want about %v", name, how, p, value)
+			}
+		}
+	}
+}
+
 func TestSeriesOfLeavesGapsOpen(t *testing.T) {
 	t.Parallel()
 	none, open := month(1997, 4, 0, 0), month(1997, 6, .9, 50)

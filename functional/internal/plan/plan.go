@@ -74,8 +74,12 @@ func Draft(id contract.PlanID, d *contract.StrategicDirective, l Library, now ti
 		Constraints: narrowed(d.Constraints, book),
 	}
 	uses, own := usesFor(book, d.Goal.Metric)
-	if _, ok := l.Metric(own.Metric); !ok {
+	def, ok := l.Metric(own.Metric)
+	if !ok {
 		return Plan{}, []contract.Reason{{Code: fault.UnknownMetric, Item: string(d.Goal.Metric)}}
+	}
+	if def.Share() && !withinShare(&d.Goal) {
+		return Plan{}, []contract.Reason{{Code: fault.NotSMART, Item: string(d.Goal.Metric)}}
 	}
 	for _, u := range book.Units {
 		part, missing := draftPart(u, uses, book, d.Goal.Metric, l)
@@ -89,6 +93,20 @@ func Draft(id contract.PlanID, d *contract.StrategicDirective, l Library, now ti
 	}
 	p.Customers = CustomersNeeded(own.Spread, p.Constraints.Tolerance)
 	return p, nil
+}
+
+// withinShare reports whether the goal's baseline and target, as far as they are known, can be values of a share.
+func withinShare(g *contract.Goal) bool {
+	share := func(v float64) bool { return v >= 0 && v <= 1 }
+	switch b, t := g.Baseline.Value, g.Target; {
+	case b != nil:
+		return share(*b) && share(t.Of(*b))
+	case t.Value != nil:
+		return share(*t.Value)
+	case t.Delta != nil:
+		return share(math.Abs(*t.Delta))
+	}
+	return true
 }
 
 func reasons[T ~string](code fault.Code, items []T) []contract.Reason {

@@ -38,6 +38,35 @@ func directive(v contract.Variable, m contract.MetricID, purposes ...contract.Pu
 	}
 }
 
+func TestDraftRefusesATargetThatAShareCannotHave(t *testing.T) {
+	t.Parallel()
+	number := func(v float64) *float64 { return &v }
+	for name, c := range map[string]struct {
+		metric   contract.MetricID
+		baseline *float64
+		target   contract.Target
+		refused  bool
+	}{
+		"a share of 15":                       {"month_on_month_retention", nil, contract.Target{Value: number(15)}, true},
+		"nine tenths and half more":           {"month_on_month_retention", number(.9), contract.Target{Relative: number(.5)}, true},
+		"a change by more than all":           {"month_on_month_retention", nil, contract.Target{Delta: number(1.5)}, true},
+		"a share that is to fall":             {"month_on_month_retention", nil, contract.Target{Delta: number(-.05)}, false},
+		"a tenth and half more":               {"month_on_month_retention", number(.1), contract.Target{Relative: number(.5)}, false},
+		"revenue above that of a year ago":    {"revenue_on_year", number(1.12), contract.Target{Value: number(1.2)}, false},
+		"a fall that is to become less steep": {"revenue_growth_month", number(-.05), contract.Target{Value: number(-.01)}, false},
+	} {
+		d := directive(contract.Retention, c.metric, "retention_analysis")
+		d.Goal.Target = c.target
+		if c.baseline != nil {
+			d.Goal.Baseline = contract.Baseline{Value: c.baseline}
+		}
+		_, why := Draft("p1", d, library(t), now)
+		if refused := len(why) > 0 && why[0].Code == fault.NotSMART; refused != c.refused || !refused && why != nil {
+			t.Errorf("%s: %v", name, why)
+		}
+	}
+}
+
 func TestDraftRequiresOnlyTheGoalsOwnData(t *testing.T) {
 	t.Parallel()
 	p, why := Draft("p1", directive(contract.LifetimeValue, "predicted_value_52w", "value_analysis"), library(t), now)

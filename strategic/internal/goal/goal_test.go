@@ -92,17 +92,18 @@ func TestSMART(t *testing.T) {
 			p.Baseline, p.Target, p.Start = contract.Baseline{Value: number(.3)}, contract.Target{Value: number(.2)}, "1997-10-01"
 		}, []string{"/target"}},
 		{"relative to zero", func(p *Proposal) { p.Baseline, p.Start = contract.Baseline{Value: number(0)}, "1997-10-01" }, []string{"/target/relative"}},
-		{"more than all", func(p *Proposal) { p.Target = contract.Target{Value: number(1.2)} }, []string{"/target"}},
-		{"less than none", func(p *Proposal) {
-			p.Baseline, p.Target, p.Start = contract.Baseline{Value: number(-.1)}, contract.Target{Value: number(.2)}, "1997-10-01"
-		}, []string{"/baseline/value"}},
-		{"a change by more than all", func(p *Proposal) { p.Target = contract.Target{Delta: number(1.5)} }, []string{"/target"}},
 		{"a share that is to fall", func(p *Proposal) { p.Direction, p.Target = contract.Down, contract.Target{Delta: number(-.05)} }, nil},
 		{"worse than a baseline below zero", func(p *Proposal) {
 			p.Unit, p.Baseline, p.Target, p.Start = contract.Points, contract.Baseline{Value: number(-35.9)}, contract.Target{Relative: number(-.1)}, "1997-10-01"
 		}, []string{"/target"}},
 		{"better than a baseline below zero", func(p *Proposal) {
 			p.Unit, p.Baseline, p.Target, p.Start = contract.Points, contract.Baseline{Value: number(-35.9)}, contract.Target{Relative: number(.1)}, "1997-10-01"
+		}, nil},
+		{"more than a year ago", func(p *Proposal) {
+			p.Metric, p.Baseline, p.Target, p.Start = "revenue_on_year", contract.Baseline{Value: number(1.12)}, contract.Target{Value: number(1.2)}, "1997-10-01"
+		}, nil},
+		{"a fall that becomes less steep", func(p *Proposal) {
+			p.Metric, p.Baseline, p.Target, p.Start = "revenue_growth_month", contract.Baseline{Value: number(-.05)}, contract.Target{Value: number(-.01)}, "1997-10-01"
 		}, nil},
 		{"no owner", func(p *Proposal) { p.Owner = "" }, []string{"/owner"}},
 		{"no relevance", func(p *Proposal) { p.Relevance = "" }, []string{"/relevance"}},

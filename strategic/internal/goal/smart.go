@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -148,7 +147,8 @@ func (p Proposal) measurable(s *smart) {
 	s.need(p.Target.Forms() == 1, "/target", "measurable: give the target as exactly one of value, relative (0.15 is +15 %%) and delta")
 }
 
-// achievable checks that the target lies on the better side of the baseline and within what its unit can be.
+// achievable checks that the target lies on the better side of the baseline. Whether it lies within what the metric can be is
+// for the functional layer to say, which has the metric's definition: a ratio need not be a share.
 func (p Proposal) achievable(s *smart) {
 	if p.Target.Forms() != 1 || p.Direction != contract.Up && p.Direction != contract.Down {
 		return
@@ -167,24 +167,6 @@ func (p Proposal) achievable(s *smart) {
 		s.need(sign**t.Relative > 0, "/target/relative", "achievable: a change in the other direction than %s is no improvement", p.Direction)
 	case t.Delta != nil:
 		s.need(sign**t.Delta > 0, "/target/delta", "achievable: a change in the other direction than %s is no improvement", p.Direction)
-	}
-	if p.Unit == contract.Ratio {
-		p.withinShares(s)
-	}
-}
-
-// withinShares checks a ratio: what is known of baseline and target lies between 0 and 1, and a change by less than 1.
-func (p Proposal) withinShares(s *smart) {
-	share := func(v float64) bool { return v >= 0 && v <= 1 }
-	const why = "achievable: ratios lie between 0 and 1"
-	switch b, t := p.Baseline.Value, p.Target; {
-	case b != nil:
-		s.need(share(*b), "/baseline/value", why)
-		s.need(share(t.Of(*b)), "/target", why)
-	case t.Value != nil:
-		s.need(share(*t.Value), "/target", why)
-	case t.Delta != nil:
-		s.need(share(math.Abs(*t.Delta)), "/target", why)
 	}
 }
 

@@ -38,8 +38,8 @@ func closedIn(series []contract.Point) (n int) {
 
 // project reads a least-squares line through the last windows off at the deadline's window, with the 95 % prediction
 // interval of a new window (Student's t with n−2 degrees of freedom; Draper & Smith, Applied Regression Analysis,
-// section 1.4): the same rule by which the functional layer projects while it has too few windows for a forecast. A ratio
-// stays within 0 and 1. It is nil at and after the deadline, and where there are too few windows.
+// section 1.4): the same rule by which the functional layer projects while it has too few windows for a forecast. It stays
+// within what values of the unit can be, by those seen. It is nil at and after the deadline, and where there are too few windows.
 func project(seen []contract.Point, g contract.Goal, zone *time.Location) *contract.Projection {
 	var ys []float64
 	var last time.Time
@@ -48,18 +48,14 @@ func project(seen []contract.Point, g contract.Goal, zone *time.Location) *contr
 			ys, last = append(ys, *p.Value), p.Window.End
 		}
 	}
+	low, high := g.Unit.Limits(ys...)
 	ys = ys[max(0, len(ys)-projectOn):]
 	deadline := g.Deadline.End(zone)
 	if len(ys) < projectBy || !last.Before(deadline) {
 		return nil
 	}
 	value, half := predict(ys, ahead(last, deadline, g.Grain, zone))
-	bound := func(v float64) float64 {
-		if g.Unit == contract.Ratio {
-			return min(1, max(0, v))
-		}
-		return v
-	}
+	bound := func(v float64) float64 { return min(high, max(low, v)) }
 	return &contract.Projection{At: g.Deadline, Value: bound(value), Low: bound(value - half), High: bound(value + half), How: "linear_trend"}
 }
 

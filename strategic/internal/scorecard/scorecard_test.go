@@ -374,10 +374,23 @@ func TestProjection(t *testing.T) {
 		t.Error("two windows make no line with an error")
 	}
 	for i := range in.Series {
-		in.Series[i].Value = number(.5 + .1*float64(i%2)*float64(i))
+		in.Series[i].Value = number(.95 - .9*float64(i%2))
 	}
-	if p := asOf(in, "1998-05-31").Projection; p.High > 1 || p.Low < 0 {
-		t.Errorf("a ratio stays within 0 and 1: %+v", p)
+	if p := asOf(in, "1998-05-31").Projection; p.High != 1 || p.Low != 0 {
+		t.Errorf("a share stays within 0 and 1: %+v", p)
+	}
+}
+
+func TestProjectionOfARatioThatIsNoShare(t *testing.T) {
+	t.Parallel()
+	for _, level := range []float64{1.12, -.05} {
+		in := g1(t)
+		for i := range in.Series {
+			in.Series[i].Value = number(level + .001*float64(i%3))
+		}
+		if p := asOf(in, "1998-05-31").Projection; p == nil || math.Abs(p.Value-level) > .01 || p.Low >= p.Value || p.High <= p.Value {
+			t.Errorf("of %v: %+v", level, p)
+		}
 	}
 }
 
