@@ -18,9 +18,10 @@ import (
 	"github.com/strata-crm/strata/shared/contract"
 )
 
-// The demo without data of its own tells the story of a simulated shop, and every step comes true.
+// The demo without data of its own tells the story of a simulated shop, and every step comes true. The shop lies west of
+// UTC, where windows begin and end hours after UTC's midnights.
 func TestTheDemoOfASimulatedShop(t *testing.T) {
-	cmd := exec.Command(filepath.Join(bin, "strata"), "demo", "--once", "--listen", "127.0.0.1:0", "--customers", "1500", "--seed", "2")
+	cmd := exec.Command(filepath.Join(bin, "strata"), "demo", "--once", "--listen", "127.0.0.1:0", "--customers", "1500", "--seed", "2", "--file-zone", "America/New_York")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -113,7 +113,7 @@ func (c *demoCommand) orders() (*orderfile.File, string, []byte, error) {
 		if err := simulate.Write(&text, shop.Orders()); err != nil {
 			return nil, "", nil, err
 		}
-		f, err := orderfile.Read("simulated-shop.csv", text.Bytes(), orderfile.Mapping{})
+		f, err := orderfile.Read("simulated-shop.csv", text.Bytes(), orderfile.Mapping{Zone: c.FileZone})
 		return f, "A simulated shop whose truth is known. " + shop.How(), text.Bytes(), err
 	}
 	m, err := c.mapping()

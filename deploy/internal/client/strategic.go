@@ -85,7 +85,14 @@ func (s Standing) Month() string {
 	if s.AsOf == nil {
 		return ""
 	}
-	return s.AsOf.Add(-time.Nanosecond).Format("2006-01")
+	return Day(*s.AsOf).AddDate(0, 0, -1).Format("2006-01")
+}
+
+// Day returns the calendar day that begins at a midnight of the company's zone, which answers do not name: windows begin
+// and end there. One instant can be a midnight of two days, east and west of the date line; it is taken for that of the
+// zones from UTC−10:00 to UTC+13:45, where nearly all people live.
+func Day(midnight time.Time) time.Time {
+	return midnight.UTC().Add(13*time.Hour + 45*time.Minute).Truncate(24 * time.Hour)
 }
 
 // Card is a goal on the scorecard.

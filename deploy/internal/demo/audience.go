@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/strata-crm/strata/deploy/internal/client"
 	"github.com/strata-crm/strata/deploy/internal/report"
@@ -51,7 +50,7 @@ func (s *story) cohort(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, n := range wording.Notes(i.Notes, time.UTC) {
+		for _, n := range wording.Notes(i.Notes, s.calendar.Last.Location()) {
 			if !slices.Contains(notes, n) {
 				notes = append(notes, n)
 			}

@@ -1,8 +1,7 @@
 package report
 
 import (
-	"time"
-
+	"github.com/strata-crm/strata/deploy/internal/client"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/wording"
 )
@@ -41,7 +40,7 @@ func Point(p *contract.Point, u wording.Unit) string {
 
 // Window names a window: a whole month by its name, any other by its first and last day.
 func Window(w contract.Window) string {
-	first, end := day(w.Start), day(w.End)
+	first, end := client.Day(w.Start), client.Day(w.End)
 	if first.Day() == 1 && first.AddDate(0, 1, 0).Equal(end) {
 		return first.Format("January 2006")
 	}
@@ -50,10 +49,4 @@ func Window(w contract.Window) string {
 		return first.Format("2 January 2006")
 	}
 	return first.Format("2 January 2006") + " to " + last.Format("2 January 2006")
-}
-
-// day returns the calendar day that begins at a midnight of the company's zone, which answers do not name: it is the one
-// that begins at the nearest midnight of UTC, in all zones that are less than twelve hours away.
-func day(midnight time.Time) time.Time {
-	return midnight.UTC().Add(12 * time.Hour).Truncate(24 * time.Hour)
 }

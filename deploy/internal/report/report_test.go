@@ -79,7 +79,7 @@ func TestPoint(t *testing.T) {
 // Windows begin at midnights of the company's zone, wherever that is.
 func TestWindow(t *testing.T) {
 	t.Parallel()
-	for name, hours := range map[string]int{"UTC": 0, "Vienna": 1, "New York": -5, "Tokyo": 9, "Honolulu": -10} {
+	for name, hours := range map[string]int{"UTC": 0, "Vienna": 1, "New York": -5, "Tokyo": 9, "Honolulu": -10, "Auckland": 13} {
 		zone := time.FixedZone(name, hours*3600)
 		at := func(m time.Month, d int) time.Time { return time.Date(2024, m, d, 0, 0, 0, 0, zone).UTC() }
 		for want, w := range map[string]contract.Window{

@@ -3,9 +3,9 @@ package verify
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/strata-crm/strata/deploy/e2e/oracle"
+	"github.com/strata-crm/strata/deploy/internal/client"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
@@ -26,7 +26,7 @@ func Months(measured []contract.Measurement, e oracle.Expectation) []string {
 		if by[m.Metric] == nil {
 			by[m.Metric] = map[string]contract.Measurement{}
 		}
-		by[m.Metric][m.Window.End.Add(-time.Nanosecond).Format("2006-01")] = m
+		by[m.Metric][client.Day(m.Window.End).AddDate(0, 0, -1).Format("2006-01")] = m
 	}
 	var wrong []string
 	for _, want := range e.Months {
