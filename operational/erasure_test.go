@@ -1,10 +1,15 @@
 package operational
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/shared/bus"
@@ -38,6 +43,7 @@ func TestErasure(t *testing.T) {
 	var receipt, again, proof httpapi.Erasure
 	s.do("POST", api+"/erasures", "", named, 202, &receipt)
 	s.do("POST", api+"/erasures", "", named, 202, &again)
+	s.unguessable("/erasures", `{"kind":"user","identifier":"u7"}`)
 	if receipt.Id == "" || receipt.Id != again.Id || receipt.RequestedBy != "tester" {
 		t.Errorf("the receipts are %+v and %+v", receipt, again)
 	}
@@ -82,6 +88,29 @@ func TestErasure(t *testing.T) {
 	}
 	if c := s.conserved(); c.Unaccounted != 0 {
 		t.Errorf("the account is %+v", c)
+	}
+}
+
+// unguessable sends a request once more under an Idempotency-Key, and looks that what is kept of it does not tell whoever tries
+// bodies which one it was.
+func (s *suite) unguessable(path, body string) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.server.URL+api+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header = http.Header{"Authorization": {"Bearer " + s.token}, "Content-Type": {"application/json"}, "Idempotency-Key": {"once"}}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	res.Body.Close()
+	var kept struct{ Hash []byte }
+	if err := s.db.Collection("strata_idempotency").FindOne(s.t.Context(), bson.D{}).Decode(&kept); err != nil || res.StatusCode != http.StatusAccepted {
+		s.t.Fatalf("status %d, %v", res.StatusCode, err)
+	}
+	if plain := sha256.Sum256([]byte(api + path + "\x00application/json\x00" + body)); len(kept.Hash) == 0 || bytes.Equal(kept.Hash, plain[:]) {
+		s.t.Errorf("what is kept of the request is %x: a hash that anybody can make", kept.Hash)
 	}
 }
 

@@ -38,6 +38,7 @@ type Options struct {
 	Timeout     time.Duration        // of a request; 0 = 30 s; Stream lifts it
 	Long        []string             // paths without timeout (uploads); with an Idempotency-Key they get 4 min
 	Idempotency IdempotencyStore     // nil = Idempotency-Key is refused with a clear error
+	RequestKey  []byte               // keys the hashes of requests that the store keeps; required where a body names a person, the same in all replicas
 	Secret      []string             // paths whose answers hold a secret: they are not stored, and a repeated request is answered without the body
 	Public      []string             // paths without sign-in
 	CookieName  string               // "" = "strata_session"

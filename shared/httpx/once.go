@@ -3,6 +3,7 @@ package httpx
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -39,7 +40,7 @@ func (s *server) once(next echo.HandlerFunc) echo.HandlerFunc {
 		if s.o.Idempotency == nil || !idempotencyKey.MatchString(key) {
 			return badKey(s.o.Idempotency == nil)
 		}
-		hash, err := hashRequest(r)
+		hash, err := s.hashRequest(r)
 		if err != nil {
 			return err
 		}
@@ -63,14 +64,18 @@ func badKey(noStore bool) error {
 	return &fault.Error{Kind: fault.Invalid, Code: fault.BadRequest, At: headerKey, Text: text}
 }
 
-// hashRequest reads the body, within the limit that is already on it, and leaves it to be read again.
-func hashRequest(r *http.Request) ([]byte, error) {
+// hashRequest reads the body, within the limit that is already on it, and leaves it to be read again. The hash is kept for as
+// long as the answer is, so it may not let anybody try which identifier a body named: it is keyed.
+func (s *server) hashRequest(r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, fault.BadRequest, "the request's body cannot be read: send it again (%w)", err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	h := sha256.New()
+	if len(s.o.RequestKey) > 0 {
+		h = hmac.New(sha256.New, s.o.RequestKey)
+	}
 	fmt.Fprintf(h, "%s\x00%s\x00", r.URL.RequestURI(), r.Header.Get(echo.HeaderContentType))
 	h.Write(body)
 	return h.Sum(nil), nil

@@ -1,6 +1,7 @@
 package httpx_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http/httptest"
@@ -182,4 +183,38 @@ func TestNoKeyOutlivesItsClaim(t *testing.T) {
 			t.Errorf("got %d after %s", w.Code, lasted)
 		}
 	})
+}
+
+// hashes is a store that remembers the hashes it is given.
+type hashes struct {
+	httpx.IdempotencyStore
+	seen []string
+}
+
+func (h *hashes) Begin(ctx context.Context, key, scope string, hash []byte) (*httpx.StoredResponse, error) {
+	h.seen = append(h.seen, string(hash))
+	return h.IdempotencyStore.Begin(ctx, key, scope, hash)
+}
+
+// TestHashesOfRequestsAreKeyed: whoever reads the store and does not know the key cannot try which body a hash is of; under one
+// key a repetition is one.
+func TestHashesOfRequestsAreKeyed(t *testing.T) {
+	t.Parallel()
+	of := func(key string) string {
+		h := &hashes{IdempotencyStore: httpxtest.NewMemory(time.Now)}
+		f := open(t, func(o *httpx.Options) { o.Idempotency, o.RequestKey = h, []byte(key) })
+		f.e.POST("/goals", func(c echo.Context) error { return c.NoContent(204) })
+		f.do("POST", "/goals", `{"a":1}`, "Idempotency-Key", "k1")
+		if again := f.do("POST", "/goals", `{"a":1}`, "Idempotency-Key", "k1"); again.Header().Get("Idempotency-Replayed") != "true" {
+			t.Error("the repetition was not one")
+		}
+		if len(h.seen) != 2 || h.seen[0] != h.seen[1] {
+			t.Fatalf("the hashes are %x", h.seen)
+		}
+		return h.seen[0]
+	}
+	plain, one, other := of(""), of("one"), of("other")
+	if plain == one || one == other || one != of("one") {
+		t.Error("the hashes do not depend on the key")
+	}
 }

@@ -34,6 +34,7 @@ const KeyBytes = 32
 type Keys struct {
 	customer, content keyed
 	check, sample     []byte
+	requests          []byte
 }
 
 // keyed is an HMAC under one key. It is used for every event, so what it works with is used again.
@@ -60,7 +61,7 @@ func NewKeys(tenantKey []byte) (*Keys, error) {
 			"the tenant's key has %d bytes and needs %d: make one with `openssl rand -base64 32` and keep it safe", len(tenantKey), KeyBytes)
 	}
 	derive := func(label string) []byte { return mac(tenantKey, "strata/operational/"+label) }
-	return &Keys{customer: newKeyed(derive("customer")), content: newKeyed(derive("content")), check: derive("check"), sample: derive("sample")}, nil
+	return &Keys{customer: newKeyed(derive("customer")), content: newKeyed(derive("content")), check: derive("check"), sample: derive("sample"), requests: derive("requests")}, nil
 }
 
 // Customer returns the key of an identifier.
@@ -76,6 +77,9 @@ func (k *Keys) Content(canonical []byte) string {
 // Sample returns the secret that the random order of customers is drawn with, so that nobody can choose an identifier that
 // lands in a sample.
 func (k *Keys) Sample() []byte { return append([]byte(nil), k.sample...) }
+
+// Requests returns the secret that hashes of requests are keyed with, since some name a person.
+func (k *Keys) Requests() []byte { return append([]byte(nil), k.requests...) }
 
 // Fingerprint tells whether two Keys come from the same tenant key, without giving it away.
 func (k *Keys) Fingerprint() string { return hex.EncodeToString(k.check[:8]) }

@@ -75,7 +75,7 @@ var impersonal = map[string]string{
 	keptCollection: "positions", fitsCollection: "parameters of models, errors over all customers", rollupsCollection: "sums of days",
 	"strata_outbox": "acknowledgements, measurements and insights: groups", "strata_decisions": "who of the staff was allowed what",
 	"strata_aside": "messages of other layers, which know no customers", "strata_once": "marks of this service", "strata_setup": "migrations",
-	"strata_idempotency": "hashes of requests and answers without customers, for a day",
+	"strata_idempotency": "keyed hashes of requests and answers without customers, for a day",
 }
 
 // Delete implements erasure.Store.
