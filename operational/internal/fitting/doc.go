@@ -46,6 +46,9 @@ type Store interface {
 
 // Histories reads what customers bought.
 type Histories interface {
+	// Settle brings the persons that linked identities belong to up to date: who is linked counts as one customer in what is
+	// read from now on, and the days on which they did anything are touched.
+	Settle(ctx context.Context) error
 	// Divided returns the customers in the scope who bought anything before the day cut, as they were then, with the days
 	// from cut to before end on which they bought.
 	Divided(ctx context.Context, cut, end contract.Day, scope *contract.Condition) ([]btyd.Tested, error)

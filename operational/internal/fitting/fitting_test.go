@@ -2,6 +2,7 @@ package fitting
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -29,6 +30,8 @@ type world struct {
 	orders   []contract.OperationalDirective
 	records  map[string]Record
 	reads    int
+	settled  int   // how often identities were settled
+	broken   error // of histories within a scope
 	fell     int
 }
 
@@ -55,7 +58,25 @@ func (w *world) PutLine(_ context.Context, r Record) error {
 
 func number(d contract.Day) int { return d.Sub("1970-01-01") }
 
-func (w *world) Divided(_ context.Context, cut, end contract.Day, _ *contract.Condition) (out []btyd.Tested, err error) {
+func (w *world) Settle(context.Context) error {
+	w.settled++
+	w.touched[linked.day] = linked.touch // as it does where somebody was linked
+	return nil
+}
+
+// linked is a day that is touched by settling alone.
+var linked = struct {
+	day   contract.Day
+	touch map[int]int64
+}{"2025-01-02", map[int]int64{metric.LinksPartition: 1}}
+
+func (w *world) Divided(_ context.Context, cut, end contract.Day, scope *contract.Condition) (out []btyd.Tested, err error) {
+	if w.settled == 0 {
+		w.t.Error("histories are read before linked identities are settled")
+	}
+	if w.broken != nil && scope != nil {
+		return nil, w.broken
+	}
 	w.reads++
 	for _, days := range w.bought {
 		t, customer, err := btyd.Divide(days, number(cut)-1, number(end)-1)
@@ -115,7 +136,11 @@ func (w *world) again() *Keeper {
 func (w *world) until(day contract.Day) model.Line {
 	w.t.Helper()
 	w.complete = day
-	if err := w.keeper.Round(w.t.Context()); err != nil {
+	failed, err := w.keeper.Round(w.t.Context())
+	if err == nil {
+		err = failed.Err()
+	}
+	if err != nil {
 		w.t.Fatal(err)
 	}
 	return w.record().Line
@@ -246,6 +271,24 @@ func TestFactsThatCameLate(t *testing.T) {
 	w.touched["2025-02-01"], w.position = map[int]int64{0: 2}, 2
 	if l := w.until("2025-12-01"); len(l) != 1 || l[0].History[0].AsOf.Format("01-02") != "05-01" {
 		t.Errorf("after the rest of the file: %v", lived(l))
+	}
+}
+
+// TestABadLine: a line that fails is named, and holds up no other; what linking touched is known at once.
+func TestABadLine(t *testing.T) {
+	t.Parallel()
+	w := opens(t, 2500)
+	bad := w.orders[0].Compute[1]
+	bad.Scope = &contract.Condition{Field: "orders", Op: contract.Gte, Value: 1}
+	w.orders[0].Compute = append([]contract.Computation{bad}, w.orders[0].Compute...)
+	w.broken, w.complete = errors.New("broken"), "2025-06-01"
+	failed, err := w.keeper.Round(t.Context())
+	named := model.Subject{Model: bad.Metric.Model.Name, Scope: bad.Scope}.ID()
+	if err != nil || len(failed) != 1 || !errors.Is(failed[named], w.broken) || !errors.Is(failed.Err(), w.broken) {
+		t.Errorf("failed: %v, %v", failed, err)
+	}
+	if r := w.record(); len(r.Line) != 1 || r.Contains[metric.LinksPartition] != 1 {
+		t.Errorf("the other line is %+v", r)
 	}
 }
 

@@ -3,7 +3,6 @@ package fitting
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,18 +19,21 @@ type asked struct {
 	ends    []contract.Day
 }
 
-// Round brings every line up to the windows that are closed, in their order. The error joins those of every line that
-// failed. Where no directive asks for a model it reads nothing.
-func (k *Keeper) Round(ctx context.Context) error {
+// Round brings every line up to the windows that are closed, in their order, and returns those that failed. With an error
+// nothing is known of any. Where no directive asks for a model it reads nothing.
+func (k *Keeper) Round(ctx context.Context) (model.Failures, error) {
 	k.round.Lock()
 	defer k.round.Unlock()
 	orders := k.o.Orders.Orders()
 	if !slices.ContainsFunc(orders, modelled) {
-		return nil
+		return nil, nil
+	}
+	if err := k.o.Histories.Settle(ctx); err != nil { // before touches: it touches days itself
+		return nil, fmt.Errorf("linked identities: %w", err)
 	}
 	touched, err := k.o.Positions.Touched(ctx)
 	if err != nil {
-		return fmt.Errorf("touched days: %w", err)
+		return nil, fmt.Errorf("touched days: %w", err)
 	}
 	d := days{touched: touched}
 	for day := range touched {
@@ -41,19 +43,19 @@ func (k *Keeper) Round(ctx context.Context) error {
 	}
 	all, err := k.asked(ctx, orders, d.first)
 	if err != nil || len(all) == 0 {
-		return err
+		return nil, err
 	}
 	if d.position, err = k.o.Positions.Position(ctx); err != nil {
-		return fmt.Errorf("position of ingest: %w", err)
+		return nil, fmt.Errorf("position of ingest: %w", err)
 	}
 	d.position = metric.Covering(d.position, touched)
-	var failed []error
+	failed := model.Failures{}
 	for _, a := range all {
 		if err := k.advance(ctx, a, d); err != nil {
-			failed = append(failed, fmt.Errorf("fit %s: %w", a.subject.ID(), err))
+			failed[a.subject.ID()] = err
 		}
 	}
-	return errors.Join(failed...)
+	return failed, ctx.Err()
 }
 
 func modelled(o contract.OperationalDirective) bool {

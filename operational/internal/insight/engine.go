@@ -42,8 +42,9 @@ type Sink interface {
 
 // Models keeps the fits that forecasts rest on.
 type Models interface {
-	// Round brings the fits up to the windows that are closed.
-	Round(ctx context.Context) error
+	// Round brings the fits up to the windows that are closed, and returns of which subjects it could not. With an error nothing
+	// is known of any.
+	Round(ctx context.Context) (model.Failures, error)
 	// Line returns the fits of a model of some customers.
 	Line(ctx context.Context, s model.Subject) (model.Line, error)
 	// Judge takes what a claim has come to to the fit that it rests on, and returns the fits.

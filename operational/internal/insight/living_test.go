@@ -1,6 +1,7 @@
 package insight
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -156,6 +157,27 @@ func TestUnverifiedSource(t *testing.T) {
 		if i.Verdicts.Veracity != c.want || i.Unknown == nil || i.Unknown.Tipping == nil {
 			t.Errorf("%s: %s, %+v; want %s", name, show(i), i.Unknown, c.want)
 		}
+	}
+}
+
+// TestABadLineHoldsUpNoOther: a forecast whose fits cannot be made waits, and the round says so; another goes on.
+func TestABadLineHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	living(r, 2000)
+	good := r.want(contract.InsightOrder{Kind: contract.ForecastInsight, Metric: shipped(t, "share_alive"), Tolerance: 20, Absolute: true})
+	bad := r.want(contract.InsightOrder{Kind: contract.ForecastInsight, Metric: shipped(t, "share_alive"), Tolerance: 20, Absolute: true, Scope: &contract.Condition{Field: "orders", Op: contract.Gte, Value: 1}})
+	r.broken, r.complete = errors.New("broken"), months[0]
+	if err := r.engine.Round(t.Context()); !errors.Is(err, r.broken) {
+		t.Errorf("the round says %v", err)
+	}
+	if _, told := r.records[bad]; told || r.insight(good).State != contract.InsightPublished {
+		t.Errorf("told of the bad one: %v; the good one is %s", told, show(r.insight(good)))
+	}
+	r.broken = nil
+	r.until(months[0])
+	if r.insight(bad).State != contract.InsightPublished {
+		t.Errorf("mended, it is %s", show(r.insight(bad)))
 	}
 }
 

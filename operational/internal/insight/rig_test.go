@@ -43,6 +43,7 @@ type rig struct {
 	read      int // customers, by the longest walk of the last round
 	now       time.Time
 	unparsed  float64
+	broken    error // of histories within a scope
 	measured  *float64
 	unknown   bool // directives that are not in force are not known
 	key       *validity.Key
@@ -97,8 +98,14 @@ func (r *rig) PutLine(_ context.Context, f fitting.Record) error {
 
 func (r *rig) Lines(context.Context) ([]fitting.Record, error) { return nil, nil }
 
+// Settle implements fitting.Histories.
+func (r *rig) Settle(context.Context) error { return nil }
+
 // Divided implements fitting.Histories; all customers are in every scope.
-func (r *rig) Divided(_ context.Context, cut, end contract.Day, _ *contract.Condition) (out []btyd.Tested, err error) {
+func (r *rig) Divided(_ context.Context, cut, end contract.Day, scope *contract.Condition) (out []btyd.Tested, err error) {
+	if r.broken != nil && scope != nil {
+		return nil, r.broken
+	}
 	number := func(d contract.Day) int { return d.Sub("1970-01-01") }
 	for _, c := range r.customers {
 		var days []btyd.Bought

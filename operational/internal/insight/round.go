@@ -1,6 +1,7 @@
 package insight
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -49,7 +50,8 @@ type round struct {
 	touched  map[contract.Day]map[int]int64
 	first    contract.Day
 	records  map[contract.InsightID]Record
-	unfitted error // why nothing is known of the models' fits
+	failed   model.Failures // of which models no fits are known
+	unfitted error          // why some, or all, are not
 }
 
 // mostWindowsAtOnce bounds how many windows of a claim one round catches up with.
@@ -67,9 +69,7 @@ func (e *Engine) Round(ctx context.Context) error {
 	}
 	for range mostWindowsAtOnce {
 		// A claim that fell at the last window may have another fit to rest on at the next.
-		if r.unfitted = r.o.Models.Round(ctx); r.unfitted != nil {
-			r.unfitted = fmt.Errorf("fits of models: %w", r.unfitted)
-		}
+		r.fit(ctx)
 		tasks, err := r.due(ctx, orders)
 		if err != nil || len(tasks) == 0 {
 			return errors.Join(err, r.unfitted)
@@ -80,6 +80,17 @@ func (e *Engine) Round(ctx context.Context) error {
 		r.again = false
 	}
 	return r.unfitted
+}
+
+// fit brings the fits of models up to date. Where that fails, forecasts that rest on them wait; others do not.
+func (r *round) fit(ctx context.Context) {
+	failed, err := r.o.Models.Round(ctx)
+	if r.failed = failed; err != nil {
+		r.failed = nil
+	}
+	if r.unfitted = cmp.Or(err, failed.Err()); r.unfitted != nil {
+		r.unfitted = fmt.Errorf("fits of models: %w", r.unfitted)
+	}
 }
 
 func (e *Engine) round(ctx context.Context) (*round, error) {
@@ -235,7 +246,7 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 	if o.Kind != contract.ForecastInsight {
 		return t, nil
 	}
-	if r.unfitted != nil {
+	if r.unfitted != nil && (r.failed == nil || r.failed[t.c.subject().ID()] != nil) {
 		return nil, nil // said at the end of the round
 	}
 	t.line, err = r.o.Models.Line(ctx, t.c.subject())

@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,8 +59,9 @@ type Sink interface {
 
 // Models keeps the fits that measurements of models rest on.
 type Models interface {
-	// Round brings the fits up to the windows that are closed.
-	Round(ctx context.Context) error
+	// Round brings the fits up to the windows that are closed, and returns of which subjects it could not. With an error nothing
+	// is known of any.
+	Round(ctx context.Context) (model.Failures, error)
 	// Line returns the fits of a model of some customers.
 	Line(ctx context.Context, s model.Subject) (model.Line, error)
 }
@@ -184,7 +186,7 @@ func (e *Engine) Round(ctx context.Context) error {
 		return err
 	}
 	r.open = e.opens(r.now)
-	r.unfitted = e.o.Models.Round(ctx)
+	r.failed, r.unfitted = e.o.Models.Round(ctx)
 	err = r.all(ctx, orders)
 	if r.open {
 		e.lastOpen, e.dueSince = r.now, time.Time{}
@@ -230,7 +232,8 @@ type round struct {
 	latest   map[int]int64 // by partition, when any day last changed
 	open     bool          // whether open windows are measured
 	asked    *remembering
-	unfitted error // why nothing is known of the models' fits
+	failed   model.Failures // of which models no fits are known
+	unfitted error          // why none are known at all
 }
 
 func (e *Engine) round(ctx context.Context) (*round, error) {
@@ -292,14 +295,14 @@ func (r *round) compute(ctx context.Context, o *contract.OperationalDirective, c
 
 // line returns the fits that a computation rests on; none where it is of no model.
 func (r *round) line(ctx context.Context, c *contract.Computation) (model.Line, error) {
-	m := c.Metric.Model
-	switch {
-	case m == nil:
+	if c.Metric.Model == nil {
 		return nil, nil
-	case r.unfitted != nil:
-		return nil, fmt.Errorf("fits of models: %w", r.unfitted)
 	}
-	return r.o.Models.Line(ctx, model.Subject{Model: m.Name, Scope: c.Scope})
+	s := model.Subject{Model: c.Metric.Model.Name, Scope: c.Scope}
+	if err := cmp.Or(r.unfitted, r.failed[s.ID()]); err != nil {
+		return nil, fmt.Errorf("fits of models: %w", err)
+	}
+	return r.o.Models.Line(ctx, s)
 }
 
 func (r *round) window(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, complete time.Time, line model.Line) error {

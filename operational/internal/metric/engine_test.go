@@ -38,6 +38,7 @@ type world struct {
 	spans    *tracetest.InMemoryExporter
 	line     model.Line
 	unfitted error
+	failed   model.Failures
 	mu       sync.Mutex // guards what follows
 	puts     []put
 	known    map[contract.MeasurementID]put
@@ -104,7 +105,7 @@ func (w *world) FirstDay(context.Context) (contract.Day, error) {
 // fitted is the world's models.
 type fitted struct{ *world }
 
-func (f fitted) Round(context.Context) error { return f.unfitted }
+func (f fitted) Round(context.Context) (model.Failures, error) { return f.failed, f.unfitted }
 
 var errBroken = errors.New("broken")
 
@@ -262,7 +263,14 @@ func TestModelsLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.round("1997-02 closed") // January says what was known in January
-	w.unfitted = errBroken
+	w.failed = model.Failures{"another": errBroken}
+	w.round()
+	own := model.Subject{Model: w.orders[0].Compute[0].Metric.Model.Name}
+	w.failed = model.Failures{own.ID(): errBroken}
+	if err := w.engine.Round(t.Context()); !errors.Is(err, errBroken) {
+		t.Errorf("its own fits could not be made, got %v", err)
+	}
+	w.failed, w.unfitted = nil, errBroken
 	if err := w.engine.Round(t.Context()); !errors.Is(err, errBroken) {
 		t.Errorf("without fits nothing is known of a model, got %v", err)
 	}

@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,6 +25,19 @@ func (s Subject) ID() string {
 	raw, _ := json.Marshal(s.Scope)
 	sum := sha256.Sum256(raw)
 	return s.Model + "-" + hex.EncodeToString(sum[:8])
+}
+
+// Failures are the lines that could not be brought up to date, by the id of their subject, and why. What rests on other lines
+// goes on without them.
+type Failures map[string]error
+
+// Err joins them; nil if there are none.
+func (f Failures) Err() error {
+	var all []error
+	for _, id := range slices.Sorted(maps.Keys(f)) {
+		all = append(all, fmt.Errorf("fit %s: %w", id, f[id]))
+	}
+	return errors.Join(all...)
 }
 
 // Said is what a claim that rests on a fit has come to.
