@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/strata-crm/strata/deploy/internal/client"
 	"github.com/strata-crm/strata/deploy/internal/report"
@@ -89,7 +88,7 @@ type insightWhyCommand struct {
 func (c *insightWhyCommand) Run(ctx context.Context, t terminal) error {
 	claim, err := c.insight(ctx, t, c.ID)
 	if err == nil {
-		report.Why(t.out, claim, time.UTC)
+		report.Why(t.out, claim, claim.Location())
 	}
 	return err
 }

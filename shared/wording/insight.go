@@ -303,22 +303,6 @@ func Cap(i *contract.Insight) string {
 	return text + "."
 }
 
-// Window names a window as people do.
-func Window(w contract.Window, g contract.Grain, zone *time.Location) string {
-	start, last := w.Start.In(zone), w.End.In(zone).AddDate(0, 0, -1)
-	switch g {
-	case contract.GrainMonth:
-		return start.Format("January 2006")
-	case contract.GrainQuarter:
-		return fmt.Sprintf("quarter %d of %d", (int(start.Month())+2)/3, start.Year())
-	case contract.GrainYear:
-		return start.Format("2006")
-	case contract.GrainDay:
-		return start.Format("2 January 2006")
-	}
-	return start.Format("2 January") + " to " + last.Format("2 January 2006")
-}
-
 // ShelfLife returns until about when an insight stays within its tolerance, were it to go on as it does; false where
 // nothing points to an end.
 func ShelfLife(i *contract.Insight) (time.Time, bool) {

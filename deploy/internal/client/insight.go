@@ -20,11 +20,22 @@ type Claim struct {
 	Tolerance string           `json:"tolerance"`
 	Note      string           `json:"note"`
 	Line      string           `json:"line"`
+	Zone      string           `json:"timeZone"` // of its windows; empty from a server that does not say
 	Lamps     []Lamp           `json:"lamps"`
 	Accepted  *Evidence        `json:"accepted"`
 	Confirmed *Evidence        `json:"confirmed"`
 	Expires   *time.Time       `json:"expires"`
 	History   []Entry          `json:"history"`
+}
+
+// Location is the zone in which windows begin and end: the organisation's, and UTC where the server did not say or names one that
+// is not known here.
+func (c *Claim) Location() *time.Location {
+	zone, err := time.LoadLocation(c.Zone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
 }
 
 // Lamp is the answer to one of the five questions.

@@ -31,3 +31,12 @@ func TestInsightsAreReadPageByPage(t *testing.T) {
 		t.Errorf("%v, %+v", err, one)
 	}
 }
+
+func TestWindowsHaveTheZoneOfTheOrganisation(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"Europe/Vienna": "Europe/Vienna", "": "UTC", "Mars/Olympus": "UTC"} {
+		if got := (&Claim{Zone: name}).Location().String(); got != want {
+			t.Errorf("%q: %s, want %s", name, got, want)
+		}
+	}
+}

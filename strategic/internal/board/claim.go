@@ -23,6 +23,7 @@ type Claim struct {
 	Tolerance string              `json:"tolerance"`
 	Note      string              `json:"note,omitempty"` // what else to know of the value
 	Line      string              `json:"line"`           // whether it is knowledge, in words
+	Zone      string              `json:"timeZone"`       // in which its windows begin and end
 	Lamps     []Lamp              `json:"lamps"`
 	Accepted  *knowledge.Evidence `json:"accepted,omitempty"`
 	Confirmed *knowledge.Evidence `json:"confirmed,omitempty"`
@@ -45,7 +46,7 @@ func ClaimOf(r *knowledge.Record, g *directive.Record, zone *time.Location) Clai
 	i := &r.Insight
 	c := Claim{
 		Insight: *i, State: r.State, Since: r.Since(), Own: knowledge.Own(g, i), Claim: wording.Claim(i), Value: wording.InsightValue(i), Sample: wording.Sample(i),
-		Tolerance: wording.Tolerance(i), Note: wording.Cap(i), Line: wording.Knowledge(r.Standing(), i, zone),
+		Tolerance: wording.Tolerance(i), Note: wording.Cap(i), Line: wording.Knowledge(r.Standing(), i, zone), Zone: zone.String(),
 		Accepted: r.Accepted, Confirmed: r.Confirmed, Expires: r.Expires, History: r.History,
 	}
 	if c.History == nil {
