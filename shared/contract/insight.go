@@ -201,7 +201,7 @@ type Left struct {
 	Format      string  `json:"format"` // a source or a cohort (1997, 1997-q1, 1997-01) where LeftOut says so; or "other", several small ones together
 	Effect      float64 `json:"effect"` // of leaving it out
 	Margin      float64 `json:"margin"`
-	Gap         float64 `json:"gap"`   // its own value against the whole's, relative
+	Gap         float64 `json:"gap"`   // its own value against the whole's, as Effect is
 	Share       float64 `json:"share"` // of the total that came in this way
 	Contradicts bool    `json:"contradicts,omitempty"`
 	Tips        bool    `json:"tips,omitempty"` // without it the value would lie on the other side of Target

@@ -272,11 +272,7 @@ func (s sentence) contradiction() string {
 		if !l.Contradicts {
 			continue
 		}
-		sign := "+"
-		if l.Gap < 0 {
-			sign = Minus
-		}
-		parts = append(parts, fmt.Sprintf(" %s disagree (%s%s) but weigh %s.", Name(LeftOut(s.i, l)), sign, Percent(math.Abs(l.Gap)), Percent(l.Share)))
+		parts = append(parts, fmt.Sprintf(" %s disagree (%s) but weigh %s.", Name(LeftOut(s.i, l)), Effect(s.i, l.Gap), Percent(l.Share)))
 	}
 	return strings.Join(parts, "")
 }

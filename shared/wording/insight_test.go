@@ -234,6 +234,18 @@ func TestEffectsHaveTheUnitOfTheTolerance(t *testing.T) {
 	}
 }
 
+// TestGapsOfScoresAreInPoints checks that how far a format lies from the rest of a score is told in its unit.
+func TestGapsOfScoresAreInPoints(t *testing.T) {
+	t.Parallel()
+	i := claim(contract.Variety, contract.Weakening, contract.Finding{Why: "format_contradicts", Effect: 1, Band: 5}, func(i *contract.Insight) {
+		i.Metric, i.Label, i.Unit, i.Absolute, i.Tolerance = "nps_month", "Net promoter score", contract.Points, true, 5
+		i.Formats = []contract.Left{{Format: "text", Effect: 1, Gap: 20, Share: .02, Contradicts: true}}
+	})
+	if got := Sentence(contract.Variety, i, time.UTC); !strings.Contains(got, "Texts disagree (+20.0 points) but weigh 2.0 %.") {
+		t.Error(got)
+	}
+}
+
 func TestClaim(t *testing.T) {
 	t.Parallel()
 	is := func(field string, op contract.Operator, v any) contract.Condition {

@@ -20,7 +20,7 @@ type Format struct {
 type FormatFinding struct {
 	Name string `json:"name"`
 	Finding
-	Gap         float64 `json:"gap"`         // of its own value, relative
+	Gap         float64 `json:"gap"`         // of its own value, in the unit of the tolerance
 	Tips        bool    `json:"tips"`        // without it the value would lie on the other side of the target
 	Contradicts bool    `json:"contradicts"` // its own value is proven to be more than three tolerances off, or beyond the target
 }

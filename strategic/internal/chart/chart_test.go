@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -306,5 +307,45 @@ func TestTheTargetIsDrawn(t *testing.T) {
 	}
 	if words := said(contract.Variety, func(i *contract.Insight) { i.LeftOut, i.Formats[0].Format = contract.ByCohort, "1997-q1" }); !strings.Contains(words, "without 1997 Q1") {
 		t.Errorf("a cohort is not named: %s", words)
+	}
+}
+
+// TestManyPartsShowThoseThatMatter checks that a part on which the decision hangs is drawn, whatever its name.
+func TestManyPartsShowThoseThatMatter(t *testing.T) {
+	t.Parallel()
+	i := insight(func(i *contract.Insight) {
+		i.LeftOut, i.Formats = contract.BySource, nil
+		for n := range 12 {
+			i.Formats = append(i.Formats, contract.Left{Format: fmt.Sprintf("shop-%02d", n), Effect: .001 * float64(n), Margin: .001, Share: .05})
+		}
+		i.Formats[0].Tips, i.Formats[1].Contradicts, i.Formats[1].Gap = true, true, 3
+		i.Formats[11].Effect = -.3
+	})
+	s := Of(contract.Variety, i, time.UTC)
+	var words []string
+	for _, m := range all[Text](s) {
+		words = append(words, m.Content)
+	}
+	text := strings.Join(words, "\n")
+	for _, want := range []string{"without shop-00", "without shop-01", "without shop-11", "without shop-06", "and 4 more"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "without shop-02") || strings.Index(text, "shop-00") > strings.Index(text, "shop-11") {
+		t.Errorf("want the eight that matter, in their order:\n%s", text)
+	}
+}
+
+// TestDisagreementOfScoresIsInPoints checks that a score's gap has its unit.
+func TestDisagreementOfScoresIsInPoints(t *testing.T) {
+	t.Parallel()
+	i := insight(func(i *contract.Insight) {
+		i.Unit, i.Absolute, i.Value, i.Tolerance, i.Findings = contract.Points, true, 30, 5, nil
+		i.Formats = []contract.Left{{Format: "call", Effect: 1, Margin: 1, Share: .8}, {Format: "text", Effect: -1, Margin: 1, Share: .2, Gap: 20, Contradicts: true}}
+	})
+	s := Of(contract.Variety, i, time.UTC)
+	if !slices.ContainsFunc(all[Text](s), func(m Text) bool { return strings.HasPrefix(m.Content, "disagrees: +20.0") }) {
+		t.Errorf("%+v", all[Text](s))
 	}
 }

@@ -1,7 +1,9 @@
 package chart
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/strata-crm/strata/shared/contract"
@@ -15,7 +17,7 @@ const (
 
 // variety shows by how much the value moves without each format, in the band that is allowed.
 func (d drawing) variety() bool {
-	fs := d.i.Formats[:min(len(d.i.Formats), mostRows)]
+	fs := telling(d.i.Formats)
 	if len(fs) == 0 {
 		return false
 	}
@@ -40,7 +42,39 @@ func (d drawing) variety() bool {
 	d.text(x.at(-band), end+20, Middle, Soft, d.effect(-band))
 	d.text(x.at(band), end+20, Middle, Soft, d.effect(band))
 	d.text(x.at(0), end+20, Middle, Soft, "as it is")
+	if more := len(d.i.Formats) - len(fs); more > 0 {
+		d.text(nameWidth-12, end+20, End, Soft, "and "+wording.Count(int64(more))+" more")
+	}
 	return true
+}
+
+// telling are the parts that are drawn, in the order in which they came: where there are too many, those on which the decision
+// hangs, those that disagree, and those that move the value most.
+func telling(all []contract.Left) []contract.Left {
+	if len(all) <= mostRows {
+		return all
+	}
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	weight := func(l contract.Left) float64 {
+		switch {
+		case l.Tips:
+			return math.Inf(1)
+		case l.Contradicts:
+			return math.MaxFloat64
+		}
+		return math.Abs(l.Effect) + l.Margin
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(weight(all[b]), weight(all[a])) })
+	order = order[:mostRows]
+	slices.Sort(order)
+	drawn := make([]contract.Left, len(order))
+	for i, at := range order {
+		drawn[i] = all[at]
+	}
+	return drawn
 }
 
 // target marks where the goal's target lies from the value, if that is within the chart.
@@ -79,6 +113,6 @@ func (d drawing) row(f contract.Left, x scale, y, band float64) {
 	if f.Tips {
 		d.add(Text{X: labels, Y: middle + 13, Size: fontSize, Tone: Warn, Bold: true, Content: "the decision hangs on it"})
 	} else if f.Contradicts {
-		d.add(Text{X: labels, Y: middle + 13, Size: fontSize, Tone: Warn, Bold: true, Content: "disagrees: " + wording.Signed(f.Gap)})
+		d.add(Text{X: labels, Y: middle + 13, Size: fontSize, Tone: Warn, Bold: true, Content: "disagrees: " + d.effect(f.Gap)})
 	}
 }
