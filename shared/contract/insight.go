@@ -177,7 +177,9 @@ type Finding struct {
 	Effect   float64  `json:"effect"`
 	Margin   float64  `json:"margin"` // half-width around Effect
 	Band     float64  `json:"band"`
-	LogE     float64  `json:"logE"` // natural log of the evidence against the claim
+	LogE     float64  `json:"logE"`              // natural log of the evidence against the claim
+	Windows  int      `json:"windows,omitempty"` // of velocity: how many windows had closed since publication; where it fails, by the one that proved it
+	Hidden   bool     `json:"hidden,omitempty"`  // the numbers rest on fewer customers than may be told of: Effect, Margin and LogE are 0
 }
 
 // Look is the value after so many customers.
@@ -187,7 +189,7 @@ type Look struct {
 	HalfWidth float64 `json:"halfWidth"`
 }
 
-// Shifted is a closed window against the baseline. Effect and Margin are relative, or in the value's unit where the tolerance is
+// Shifted is a closed window against the baseline; one in which fewer customers did anything than may be told of is left out. Effect and Margin are relative, or in the value's unit where the tolerance is
 // absolute.
 type Shifted struct {
 	Window Window  `json:"window"`

@@ -121,6 +121,9 @@ func (s sentence) lastWindow() string {
 }
 
 func (s sentence) velocity(v contract.Verdict) string {
+	if s.f.Hidden {
+		return s.untold(v)
+	}
 	found := s.lastWindow() + " was " + s.later(s.f.Effect)
 	switch {
 	case v == contract.Holds:
@@ -136,11 +139,23 @@ func (s sentence) velocity(v contract.Verdict) string {
 	return fmt.Sprintf("%s, give or take %s, so it may lie beyond the %s allowed.", Name(found), s.size(s.f.Margin), s.band())
 }
 
+// untold answers for velocity where too few customers did anything in the last window for its numbers to be told.
+func (s sentence) untold(v contract.Verdict) string {
+	const why = ": too few customers did anything in the last window for its numbers to be told"
+	switch v {
+	case contract.Holds:
+		return "Valid" + why + "; they lie within the " + s.band() + " allowed."
+	case contract.Fails:
+		return "Fails" + s.nth() + why + "."
+	}
+	return "It may lie beyond the " + s.band() + " allowed" + why + "."
+}
+
 var ordinals = []string{"", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"}
 
-// nth says how many windows have closed since publication.
+// nth says by which window since publication it was proven false.
 func (s sentence) nth() string {
-	n := len(s.i.Windows)
+	n := s.f.Windows
 	switch {
 	case n == 0:
 		return ""
@@ -286,6 +301,8 @@ func (s sentence) variability(v contract.Verdict) string {
 	switch {
 	case v == contract.Holds:
 		return s.tail() + s.spread()
+	case ofSpread && s.f.Hidden:
+		return "Customers may differ more than ×2 as much as they did: too few did anything in the last window for its numbers to be told." + s.tailToo()
 	case ofSpread && v == contract.Fails:
 		return fmt.Sprintf("Customers now differ %s as much as they did, when ×2 was allowed.%s", s.times(), s.tailToo())
 	case ofSpread:
@@ -357,6 +374,14 @@ func (s sentence) across() string {
 
 // notEnough says what is lacking to answer.
 func (s sentence) notEnough(q contract.Question) string {
+	if q == contract.VelocityOf && s.f.Windows > 0 {
+		switch s.f.Why {
+		case "too_few":
+			return "The last closed window has too few customers to tell."
+		case "undefined":
+			return "The last closed window has no value to compare."
+		}
+	}
 	switch s.f.Why {
 	case "too_few":
 		return "Too few customers to tell so far: " + Count(s.i.N) + "."

@@ -61,11 +61,7 @@ func (l *look) dress(c *claim, at metric.Span, line model.Line) contract.Insight
 		most := float64(*l.st.Cap) * c.scale
 		i.Cap = &most
 	}
-	if l.st.Later != nil {
-		if windows, ok := l.st.Later.Velocity.ShelfLife(); ok {
-			i.ShelfLife = &windows
-		}
-	}
+	i.ShelfLife = l.st.Later.shelfLife()
 	if i.Model != nil {
 		restsOn(i.Model, line.AsOf(i.AsOf), l.st.Fit)
 	}
@@ -78,7 +74,8 @@ func over(c *claim, l *look, at metric.Span) *metric.Span {
 	case c.pinned():
 		return &l.st.At
 	case !c.fitted() && c.windowed():
-		return &at
+		over := c.programs[0].Over(at)
+		return &over
 	}
 	return nil
 }

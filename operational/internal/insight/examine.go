@@ -56,7 +56,10 @@ func (l *look) judge(g *gather, found []validity.Finding) {
 	for i, q := range questions(standing.Verdicts) {
 		f := found[i]
 		l.findings = append(l.findings, contract.Finding{Question: q.question, Verdict: q.verdict, Why: string(f.Reason),
-			Effect: finite(f.Effect), Margin: finite(f.Margin), Band: f.Band, LogE: finite(f.LogE)})
+			Effect: finite(f.Effect), Margin: finite(f.Margin), Band: f.Band, LogE: finite(f.LogE), Windows: f.Windows, Hidden: f.Hidden})
+		if f.Hidden {
+			l.findings[i].LogE = 0
+		}
 		l.st.LogE = append(l.st.LogE, finite(f.LogE))
 	}
 }
@@ -139,19 +142,23 @@ func (g *gather) tailed(l *look, terms []validity.Term, j int) (validity.Finding
 	return found, nil
 }
 
-// aboveCap is the share of what customers add that lies above the cap.
+// aboveCap is the share of what customers add that lies above the cap; nil where too few add more than that to be told of.
 func (g *gather) aboveCap(limit *int64) *float64 {
 	if limit == nil {
 		return nil
 	}
 	var all, above float64
+	customers := int64(0)
 	for i := range g.rows {
 		if t := g.rows[i].whole.terms[0]; g.rows[i].counts && t.Num > 0 {
 			all += float64(t.Num)
 			above += float64(max(0, t.Num-*limit))
+			if t.Num > *limit {
+				customers++
+			}
 		}
 	}
-	if all == 0 {
+	if all == 0 || customers < g.c.tellable() {
 		return nil
 	}
 	share := above / all
@@ -186,28 +193,4 @@ func (g *gather) funnel(limit *int64) []contract.Look {
 		}
 	}
 	return out
-}
-
-// smallest is how many customers are in the smallest group that can be read from the value.
-func (g *gather) smallest() int64 {
-	least := g.raw.N()
-	for q := range g.spans {
-		var n, num, den int64
-		plain := !g.c.curved()
-		for i := range g.rows {
-			if r := &g.rows[i]; r.counts {
-				t := g.terms(r.whole, nil)[q]
-				if t.Den != 0 || t.Num != 0 {
-					n++
-				}
-				num, den = num+t.Num, den+t.Den
-				plain = plain && t.Den >= 0 && t.Den <= 1 && t.Num >= 0 && t.Num <= t.Den
-			}
-		}
-		least = min(least, n)
-		if plain && num != 0 && num != den {
-			least = min(least, num, den-num)
-		}
-	}
-	return least
 }

@@ -2,7 +2,9 @@ package insight
 
 import (
 	"math"
+	"slices"
 
+	"github.com/strata-crm/strata/operational/internal/fact"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/validity"
 	"github.com/strata-crm/strata/shared/contract"
@@ -41,30 +43,42 @@ func (p *prognosis) closeValue(l *look, f *fitted) error {
 		return nil
 	}
 	w := *l.st.Later
-	for closed := w.closed(p.g.c, p.g.at.Until); w.Fed < closed; w.Fed++ {
+	for closed := w.closed(p.g.c, p.g.at.Until); w.Fed < closed; {
 		at := w.windows(p.g.c, w.Fed, w.Fed+1)[0]
 		var shift validity.Shift
-		var own float64
 		var err error
+		own, told := w.Velocity.BaselineError, true
 		if p.again() {
 			shift, err = p.refitted(l, f, at)
-			own = w.Velocity.BaselineError
 		} else {
 			shift, own, err = p.came(f, w.Fed, at)
+			told = p.active(at) >= p.g.c.tellable()
 		}
-		if err == nil {
-			err = w.Velocity.CloseAgainst(shift, own)
-		}
-		switch {
-		case refused(err) || undefined(err) == nil && err != nil:
-		case err != nil:
+		judged, err := w.close(shift, own, told, err)
+		if err != nil {
 			return err
-		default:
+		}
+		if judged && told {
 			l.closed(at, shift, p.g.c)
 		}
 	}
 	l.st.Later = &w
 	return nil
+}
+
+// active is how many of those whom the forecast is of bought anything in a window; those who bought nothing are no group where
+// nobody did.
+func (p *prognosis) active(at metric.Span) int64 {
+	n := int64(0)
+	for i := range p.buyers {
+		if slices.ContainsFunc(p.buyers[i].days, func(d fact.CustomerDay) bool { return at.Has(d.Day) }) {
+			n++
+		}
+	}
+	if n == 0 {
+		return int64(len(p.buyers))
+	}
+	return n
 }
 
 // came is how far what came in a window lies from what was foretold for it, and the forecast's own relative standard error,
@@ -212,17 +226,9 @@ func (p *prognosis) closeSpread(l *look) error {
 		return undefined(err)
 	}
 	all, _ := p.everyone(w.Anchor)
-	for ; w.Fed < closed; w.Fed++ {
-		shift, err := b.Compare(p.scores(all, w.windows(p.g.c, w.Fed, w.Fed+1)[0]))
-		if err == nil {
-			err = w.Velocity.Close(shift)
-		}
-		if err := undefined(err); err != nil {
+	for w.Fed < closed {
+		if err := l.spreads(&w, b, p.scores(all, w.windows(p.g.c, w.Fed, w.Fed+1)[0]), p.g.c); err != nil {
 			return err
-		}
-		if err == nil {
-			times := math.Exp(shift.Effect)
-			l.st.Ratio = &times
 		}
 	}
 	l.st.Spread = &w

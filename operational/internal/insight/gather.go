@@ -229,7 +229,7 @@ func (g *gather) sum(terms []term) error {
 
 // fixCap takes the cap from the customers so far, and sums them again with it.
 func (g *gather) fixCap() error {
-	limit, err := validity.CapFrom(g.pool)
+	limit, err := capOf(g.pool, g.c.tellable())
 	if err != nil {
 		return err
 	}
@@ -408,15 +408,23 @@ func (g *gather) form() form {
 	return f
 }
 
-// formOf is the claim's for means over some customers of those read, whether they count or not.
-func (g *gather) formOf(customers int) form {
+// formOf is the claim's for means over some customers of those read, whether they count or not, of whom the first were there from
+// the start: a total is what all of those did, and what customers who came since did, whose number grows, is part of it.
+func (g *gather) formOf(customers, base int) form {
 	f := g.form()
-	if x, is := g.c.form.figure.(smooth); is {
-		x.customers *= float64(customers)
-		if !g.all && g.read > 0 {
-			x.customers *= float64(g.size) / float64(g.read)
-		}
+	times := 1.
+	if !g.all && g.read > 0 {
+		times = float64(g.size) / float64(g.read)
+	}
+	switch x := g.c.form.figure.(type) {
+	case smooth:
+		x.customers *= float64(customers) * times
 		f.figure = x
+	case quotient:
+		if g.c.total() {
+			x.scale *= float64(base) * times
+			f.figure = x
+		}
 	}
 	return f
 }

@@ -46,6 +46,9 @@ type watch struct {
 	Base     int               `json:"base"` // windows of the baseline; 0 against a statement
 	Fed      int               `json:"fed"`
 	Velocity validity.Velocity `json:"velocity"`
+	Quiet    int               `json:"quiet,omitempty"`  // number, from 1, of the last window that may not be told of
+	Fell     int               `json:"fell,omitempty"`   // number, from 1, of the window that proved it false
+	Missed   validity.Reason   `json:"missed,omitempty"` // why the last window could not be judged
 }
 
 const (

@@ -2,6 +2,7 @@ package insight
 
 import (
 	"math"
+	"slices"
 
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/validity"
@@ -22,7 +23,62 @@ func (w *watch) finding() validity.Finding {
 	if w == nil {
 		return validity.Finding{Verdict: contract.NotEnoughData, Reason: noBaseline}
 	}
-	return w.Velocity.Finding()
+	f := w.Velocity.Finding()
+	if f.Windows = w.Fed; w.Fell > 0 {
+		f.Windows = w.Fell
+	}
+	if w.Missed != "" && f.Verdict != contract.Fails {
+		return validity.Finding{Verdict: contract.NotEnoughData, Reason: w.Missed, Band: f.Band, LogE: f.LogE, Windows: f.Windows}
+	}
+	if f.Hidden = w.Fed > 0 && w.Quiet == w.Fed; f.Hidden {
+		f.Effect, f.Margin = 0, 0
+	}
+	return f
+}
+
+// close takes in how far the next window lies off, or why nobody knows. told says whether enough customers did anything in it to be
+// told of. It fails with what is no property of the data.
+func (w *watch) close(shift validity.Shift, own float64, told bool, err error) (judged bool, _ error) {
+	if err == nil {
+		err = w.Velocity.CloseAgainst(shift, own)
+	}
+	if err := undefined(err); err != nil {
+		return false, err
+	}
+	w.Fed++
+	if w.Missed = missed(err); w.Missed == "" && w.Fell == 0 && w.Velocity.Finding().Verdict == contract.Fails {
+		w.Fell = w.Fed
+	}
+	if !told {
+		w.Quiet = w.Fed
+	}
+	return err == nil, nil
+}
+
+// missed says why a window could not be judged.
+func missed(err error) validity.Reason {
+	switch {
+	case err == nil:
+		return ""
+	case fault.CodeOf(err) == fault.LowSample:
+		return validity.Reason(validity.TooFew)
+	case fault.CodeOf(err) == fault.ModelNotIdentified:
+		return validity.Reason(fault.ModelNotIdentified)
+	}
+	return validity.Reason(validity.Undefined)
+}
+
+// shelfLife is how many windows the claim is good for, were it to go on as it does; none where that would tell of a window that may
+// not be told of.
+func (w *watch) shelfLife() *float64 {
+	if w == nil || w.Missed != "" || w.Quiet > 0 && w.Fed-w.Quiet < len(w.Velocity.Recent) {
+		return nil
+	}
+	windows, ok := w.Velocity.ShelfLife()
+	if !ok {
+		return nil
+	}
+	return &windows
 }
 
 // watchOn begins what is not watched yet, and closes the windows that have ended since.
@@ -57,7 +113,7 @@ func (g *gather) begin(l *look) error {
 		if err != nil {
 			return undefined(err)
 		}
-		l.st.Later = &watch{frame: frame{Anchor: g.at.Until}, Velocity: *v}
+		l.st.Later = g.watch(l, frame{Anchor: g.at.Until}, 0, v)
 	}
 	for n := range g.needs {
 		f := g.needs[n]
@@ -80,7 +136,8 @@ func (g *gather) begin(l *look) error {
 
 // undefined lets a claim whose baseline has no value wait for another one.
 func undefined(err error) error {
-	if fault.CodeOf(err) == fault.ZeroDenominator || fault.CodeOf(err) == fault.InvalidItem || fault.CodeOf(err) == fault.LowSample {
+	switch fault.CodeOf(err) {
+	case fault.ZeroDenominator, fault.InvalidItem, fault.LowSample, fault.ModelNotIdentified, fault.NoData:
 		return nil
 	}
 	return err
@@ -120,8 +177,14 @@ func (g *gather) beginValue(l *look, n int) error {
 	if err != nil {
 		return undefined(err)
 	}
-	l.st.Later = &watch{frame: g.needs[n].frame, Base: -g.needs[n].first, Velocity: *v}
+	l.st.Later = g.watch(l, g.needs[n].frame, -g.needs[n].first, v)
 	return nil
+}
+
+// watch is one that begins now.
+func (g *gather) watch(l *look, f frame, base int, v *validity.Velocity) *watch {
+	v.Bounded = l.now.Bounded
+	return &watch{frame: f, Base: base, Velocity: *v}
 }
 
 // longer reports whether longer windows may still be chosen.
@@ -150,7 +213,7 @@ func (g *gather) beginSpread(l *look, n int) error {
 	if err != nil {
 		return undefined(err)
 	}
-	l.st.Spread = &watch{frame: g.needs[n].frame, Base: -g.needs[n].first, Velocity: *v}
+	l.st.Spread = g.watch(l, g.needs[n].frame, -g.needs[n].first, v)
 	return nil
 }
 
@@ -206,6 +269,7 @@ func (g *gather) total(terms []term, base bool) []term {
 	if !g.c.total() {
 		return terms
 	}
+	terms = slices.Clone(terms)
 	for q := range terms {
 		terms[q].Den = 0
 		if base {
@@ -240,7 +304,7 @@ func (g *gather) baseline(n int, anchor contract.Day, windows int) (based, error
 			}
 		}
 	}
-	f := g.formOf(s.base)
+	f := g.formOf(s.base, s.base)
 	value, coef := f.value(means(m)), f.influence(means(m))
 	middle := f.centre(coef, means(m))
 	if value == 0 && !g.c.tolerance.Absolute || math.IsNaN(value) {
@@ -267,16 +331,15 @@ func (g *gather) closeValue(l *look, w watch) (*watch, error) {
 	if err != nil {
 		return &w, undefined(err)
 	}
-	for ; w.Fed < closed; w.Fed++ {
-		shift, err := compare(w.Fed)
-		if err == nil {
-			err = w.Velocity.Close(shift)
-		}
-		if err := undefined(err); err != nil {
+	for w.Fed < closed {
+		k := w.Fed
+		shift, told, err := compare(k)
+		judged, err := w.close(shift, w.Velocity.BaselineError, told, err)
+		if err != nil {
 			return nil, err
 		}
-		if err == nil {
-			l.closed(w.frame.windows(g.c, w.Fed, w.Fed+1)[0], shift, g.c)
+		if judged && told {
+			l.closed(w.frame.windows(g.c, k, k+1)[0], shift, g.c)
 		}
 	}
 	return &w, nil
@@ -297,29 +360,33 @@ func (l *look) closed(at metric.Span, s validity.Shift, c *claim) {
 	l.st.Windows = l.st.Windows[max(0, len(l.st.Windows)-mostWindows):]
 }
 
-// comparison returns how far a closed window lies from what it is compared with.
-func (g *gather) comparison(l *look, w *watch, n, closed int) (func(k int) (validity.Shift, error), error) {
+// comparison returns how far a closed window lies from what it is compared with, and whether it may be told of.
+func (g *gather) comparison(l *look, w *watch, n, closed int) (func(k int) (validity.Shift, bool, error), error) {
 	s := g.series(n, w.Anchor, w.Fed, closed)
 	if w.Base == 0 {
 		if !g.c.pinned() {
 			s = g.series(n, w.Anchor, -1, closed)
 		}
-		return func(k int) (validity.Shift, error) { return g.againstStatement(l, s, k) }, nil
+		return func(k int) (validity.Shift, bool, error) {
+			shift, err := g.againstStatement(l, s, k)
+			return shift, g.told(s, k), err
+		}, nil
 	}
 	b, err := g.baseline(n, w.Anchor, w.Base)
 	if err != nil {
 		return nil, err
 	}
-	return func(k int) (validity.Shift, error) {
+	return func(k int) (validity.Shift, bool, error) {
 		value, psi, err := g.linear(s, k, nil)
 		if err != nil {
-			return validity.Shift{}, err
+			return validity.Shift{}, false, err
 		}
 		unit := g.unit(b.value)
 		for i := range psi {
 			psi[i] /= unit
 		}
-		return b.b.CompareLinear((value-b.value)/unit, psi)
+		shift, err := b.b.CompareLinear((value-b.value)/unit, psi)
+		return shift, g.told(s, k), err
 	}, nil
 }
 
@@ -340,7 +407,7 @@ func (g *gather) linear(s series, k int, fixed func(i int) term) (float64, []flo
 			return 0, nil, err
 		}
 	}
-	f := g.formOf(len(s.rows))
+	f := g.formOf(len(s.rows), s.base)
 	value, coef := f.value(means(m)), f.influence(means(m))
 	middle := f.centre(coef, means(m))
 	if math.IsNaN(value) || math.IsInf(value, 0) {
@@ -357,7 +424,7 @@ func (g *gather) linear(s series, k int, fixed func(i int) term) (float64, []flo
 func (g *gather) againstStatement(l *look, s series, k int) (validity.Shift, error) {
 	var fixed func(i int) term
 	if g.c.pinned() {
-		fixed = func(i int) term { return g.terms(s.rows[i].whole, g.st.Cap)[1] }
+		fixed = func(i int) term { return g.total(g.terms(s.rows[i].whole, g.st.Cap)[1:2], i < s.base)[0] }
 	}
 	value, psi, err := g.linear(s, k, fixed)
 	if err != nil {
@@ -366,7 +433,7 @@ func (g *gather) againstStatement(l *look, s series, k int) (validity.Shift, err
 	if g.c.pinned() { // of which the window that was stated is the value's own
 		s.at[-1] = make([][]term, len(s.rows))
 		for i, r := range s.rows {
-			s.at[-1][i] = g.terms(r.whole, g.st.Cap)[:1]
+			s.at[-1][i] = g.total(g.terms(r.whole, g.st.Cap)[:1], i < s.base)
 		}
 	}
 	_, before, err := g.linear(s, -1, fixed)
@@ -419,18 +486,28 @@ func (g *gather) closeSpread(l *look, w watch) (*watch, error) {
 		return &w, undefined(err)
 	}
 	s := g.series(n, w.Anchor, w.Fed, closed)
-	for ; w.Fed < closed; w.Fed++ {
-		shift, err := b.Compare(g.scores(s, w.Fed, len(s.rows)))
-		if err == nil {
-			err = w.Velocity.Close(shift)
-		}
-		if err := undefined(err); err != nil {
+	for w.Fed < closed {
+		if err := l.spreads(&w, b, g.scores(s, w.Fed, len(s.rows)), g.c); err != nil {
 			return nil, err
-		}
-		if err == nil {
-			times := math.Exp(shift.Effect)
-			l.st.Ratio = &times
 		}
 	}
 	return &w, nil
+}
+
+// spreads feeds the spread of the next window, given the scores in it.
+func (l *look) spreads(w *watch, b *validity.SpreadBaseline, scores []validity.Score, c *claim) error {
+	present := int64(0)
+	for _, s := range scores {
+		if s.Present {
+			present++
+		}
+	}
+	shift, err := b.Compare(scores)
+	told := present >= c.tellable()
+	judged, err := w.close(shift, w.Velocity.BaselineError, told, err)
+	if l.st.Ratio = nil; judged && told {
+		times := math.Exp(shift.Effect)
+		l.st.Ratio = &times
+	}
+	return err
 }

@@ -50,7 +50,7 @@ func NewBaseline(terms [][]Term) (*Baseline, error) {
 
 // NewLinearBaseline is a baseline of a value of any form: influence(w, i) is by how much customer i moved it in window w, in
 // the unit of the effects to come, linearised at the value over all windows and with mean 0 over customers and windows. It
-// fails (Invalid) on fewer than 13 windows, without a customer, and on influences beyond ±2^27.
+// fails (Invalid) on fewer than 13 windows, without a customer, and on influences that are not finite.
 func NewLinearBaseline(customers, windows int, influence func(w, i int) float64) (*Baseline, error) {
 	if err := checkWindows(windows, func(int) int { return customers }); err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (b *Baseline) CompareLinear(effect float64, influence []float64) (Shift, er
 
 // ShiftOf is how far a closed window lies from a statement: its effect, and by how much each customer moves the difference
 // of both, with mean 0. That the statement was itself only measured is left to the baseline error of [Velocity]. It fails
-// (Invalid) without a customer and on influences beyond ±2^27.
+// (Invalid) without a customer and on influences that are not finite.
 func ShiftOf(effect float64, influence []float64) (Shift, error) {
 	if len(influence) == 0 {
 		return Shift{}, fault.New(fault.Invalid, fault.NoData, "a window without customers has no value")
@@ -97,13 +97,14 @@ func checkWindows(windows int, customers func(w int) int) error {
 }
 
 // between returns each customer's mean over windows, and the mean over customers of the variance between a customer's
-// windows, divisor b-1. Standard deviations are rounded to 2^-20 before their squares are summed.
+// windows, divisor b-1. Standard deviations are rounded as in [FromInfluences] before their squares are summed.
 func between(customers, windows int, at func(w, i int) float64) (means []float64, noise float64, err error) {
 	means = make([]float64, customers)
 	sum, err := NewMoments(1)
 	if err != nil {
 		return nil, 0, err
 	}
+	deviations := make([]float64, customers)
 	for i := range customers {
 		for w := range windows {
 			means[i] += at(w, i) / float64(windows)
@@ -112,7 +113,11 @@ func between(customers, windows int, at func(w, i int) float64) (means []float64
 		for w := range windows {
 			squares += (at(w, i) - means[i]) * (at(w, i) - means[i])
 		}
-		units, err := Fixed(math.Sqrt(squares / float64(windows-1)))
+		deviations[i] = math.Sqrt(squares / float64(windows-1))
+	}
+	unit := unitOf(deviations)
+	for _, d := range deviations {
+		units, err := Fixed(d / unit)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -120,7 +125,7 @@ func between(customers, windows int, at func(w, i int) float64) (means []float64
 			return nil, 0, err
 		}
 	}
-	return means, sum.product(0, 0).float() / (fixedPoint * fixedPoint) / float64(customers), nil
+	return means, sum.product(0, 0).float() * (unit / fixedPoint) * (unit / fixedPoint) / float64(customers), nil
 }
 
 // StdErr is s0, the standard error of the baseline's window noise, relative to its value: the band of V2 is widened by

@@ -40,10 +40,12 @@ const (
 type Finding struct {
 	Verdict contract.Verdict `json:"verdict"`
 	Reason  Reason           `json:"reason,omitempty"`
-	Effect  float64          `json:"effect"` // how far the value moved, in Band's unit
-	Margin  float64          `json:"margin"` // half-width around Effect at 5 % (one-sided for closed windows)
-	Band    float64          `json:"band"`   // the tolerance
-	LogE    float64          `json:"logE"`   // natural log of the evidence against "Effect lies in the band"
+	Effect  float64          `json:"effect"`            // how far the value moved, in Band's unit
+	Margin  float64          `json:"margin"`            // half-width around Effect at 5 % (one-sided for closed windows)
+	Band    float64          `json:"band"`              // the tolerance
+	LogE    float64          `json:"logE"`              // natural log of the evidence against "Effect lies in the band"
+	Windows int              `json:"windows,omitempty"` // of closed windows: how many there were by then; where it fails, by the one that proved it
+	Hidden  bool             `json:"hidden,omitempty"`  // the numbers rest on fewer customers than may be told of: Effect and Margin are 0
 }
 
 // judge is the three-way decision for an estimate: its interval lies inside the band, proven outside, or astride.

@@ -1,6 +1,8 @@
 package validity
 
 import (
+	"math"
+
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/strata-crm/strata/shared/fault"
@@ -69,14 +71,16 @@ func solve(a [][]float64, b []float64) ([]float64, error) {
 }
 
 // FromInfluences is the estimate of a value whose customers' influences are given, such as a model total's. of and bounded
-// as in [Quotient.Of]. Influences are rounded to 2^-20 and summed exactly. It fails (Invalid) beyond ±2^27.
+// as in [Quotient.Of]. Influences are rounded to 2^-20, or to 2^-47 of the largest where that is beyond 2^27, and summed exactly. It fails
+// (Invalid) on one that is not finite.
 func FromInfluences(value float64, psi []float64, of int64, bounded bool) (Estimate, error) {
 	m, err := NewMoments(1)
 	if err != nil {
 		return Estimate{}, err
 	}
+	unit := unitOf(psi)
 	for _, p := range psi {
-		units, err := Fixed(p)
+		units, err := Fixed(p / unit)
 		if err != nil {
 			return Estimate{}, err
 		}
@@ -84,5 +88,19 @@ func FromInfluences(value float64, psi []float64, of int64, bounded bool) (Estim
 			return Estimate{}, err
 		}
 	}
-	return Estimate{Value: value, SD: m.SD(Linear{[]float64{1. / fixedPoint}}), N: m.n, Of: of, Peak: Peak(psi), Bounded: bounded}, nil
+	return Estimate{Value: value, SD: m.SD(Linear{[]float64{unit / fixedPoint}}), N: m.n, Of: of, Peak: Peak(psi), Bounded: bounded}, nil
+}
+
+// unitOf is the power of two in whose units numbers can be [Fixed]: 1 unless one is beyond ±2^27, as money in minor units times a
+// number of customers may be. It depends on the largest alone, so that sums stay the same in any order.
+func unitOf(numbers []float64) float64 {
+	largest := 0.0
+	for _, x := range numbers {
+		largest = math.Max(largest, math.Abs(x))
+	}
+	if largest < maxComponent/fixedPoint || math.IsInf(largest, 0) || math.IsNaN(largest) {
+		return 1
+	}
+	_, exponent := math.Frexp(largest * fixedPoint / maxComponent)
+	return math.Ldexp(1, exponent)
 }

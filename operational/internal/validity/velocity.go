@@ -16,7 +16,8 @@ type Velocity struct {
 	Proof         float64   `json:"proof"`         // log e-value at which it fails
 	Detector      Detector  `json:"detector"`
 	Last          Shift     `json:"last"`
-	Recent        []float64 `json:"recent"` // absolute effects of the last windows, oldest first, at most six
+	Recent        []float64 `json:"recent"`            // absolute effects of the last windows, oldest first, at most six
+	Bounded       bool      `json:"bounded,omitempty"` // one customer's contribution has fixed bounds: windows of 100 customers do
 }
 
 // NewVelocity starts watching a value: tolerance is relative (10 % by default elsewhere), baselineError the s0 of
@@ -40,13 +41,13 @@ func Complete(share float64) bool { return share >= leastWhole }
 
 // Close takes in the next closed and complete window, with the baseline error of v. Facts that come later restate
 // the window elsewhere but are not fed again. It fails (Invalid), and changes nothing, on a window below 400 customers,
-// which gives no verdict, and as [Detector.Observe] does.
+// (100 where v is bounded), which gives no verdict, and as [Detector.Observe] does.
 func (v *Velocity) Close(w Shift) error { return v.CloseAgainst(w, v.BaselineError) }
 
 // CloseAgainst is Close for a forecast whose own error grows with the horizon: baselineError is that of this window.
 func (v *Velocity) CloseAgainst(w Shift, baselineError float64) error {
-	if w.N < minSubjects {
-		return fault.New(fault.Invalid, fault.LowSample, "a window of %d customers: need %d", w.N, minSubjects)
+	if least := leastSubjects(v.Bounded); w.N < least {
+		return fault.New(fault.Invalid, fault.LowSample, "a window of %d customers: need %d", w.N, least)
 	}
 	if !(baselineError >= 0) {
 		return fault.New(fault.Invalid, fault.InvalidItem, "a baseline error of %g: need at least 0", baselineError)

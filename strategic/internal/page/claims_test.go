@@ -47,7 +47,9 @@ func insights() []knowledge.Record {
 	fell.Windows = []contract.Shifted{{Window: window(1), Effect: .056, Margin: .04}, {Window: window(2), Effect: .239, Margin: .05}, {Window: window(3), Effect: .252, Margin: .05}}
 	fell.Formats = []contract.Left{{Format: "file", Share: 1}}
 	fell.Tail, fell.Unknown = &contract.TailOf{Fall: .15, Margin: .024, Customers: 235, Spread: number(2.2)}, &contract.Unverified{Share: .2, Tipping: number(.5)}
-	fell.Findings = []contract.Finding{finding(contract.Volume, contract.Holds, "", .004, .049, .1), finding(contract.VelocityOf, contract.Fails, "beyond_tolerance", .252, .05, .1),
+	failed := finding(contract.VelocityOf, contract.Fails, "beyond_tolerance", .252, .05, .1)
+	failed.Windows = 3
+	fell.Findings = []contract.Finding{finding(contract.Volume, contract.Holds, "", .004, .049, .1), failed,
 		finding(contract.Variety, contract.NotEnoughData, "one_format", 0, 0, .1), finding(contract.Variability, contract.Weakening, "not_yet_inside", .15, .024, .15),
 		finding(contract.Veracity, contract.Weakening, "unverified_sources", .02, .01, .1)}
 	candidate := contract.Insight{
