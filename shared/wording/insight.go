@@ -196,6 +196,9 @@ func withheld(i *contract.Insight) string {
 	case strings.HasSuffix(w.Item, ".distinct"):
 		return "how many different values there are cannot be told from a part of the customers: those who were not read may bring new ones. It is " +
 			"measured in full instead"
+	case strings.HasSuffix(w.Item, ".to_date"):
+		return "what has come together since a period began, or ever, grows with every day, so it cannot be claimed to stand. It is measured as it is; " +
+			"claim what comes in a window instead"
 	case strings.HasSuffix(w.Item, ".percentile"):
 		return "a percentile is claimed by its rank, and the ranks of two groups have no difference"
 	case w.Code == fault.UnsupportedFeature:

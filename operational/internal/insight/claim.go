@@ -87,6 +87,8 @@ func (c *claim) check() *contract.Reason {
 		return checkForecast(c.order.Metric.Model)
 	case kind == contract.MoverInsight && (c.order.Metric.Dimension == "" || c.shape.Form != metric.Quotient):
 		return unsupported(what)
+	case c.grows():
+		return unsupported(string(kind) + ".to_date")
 	case c.shape.Form == metric.Distinct:
 		return unsupported(what) // of values that nobody read a sample says nothing
 	case c.shape.Form == metric.Percentile && kind != contract.LevelInsight:
@@ -222,7 +224,9 @@ func (c *claim) capped() bool {
 func (c *claim) windowed() bool {
 	d := &c.order.Metric
 	switch {
-	case d.Type == contract.Cumulative, c.entity == contract.Profile:
+	case d.Type == contract.Cumulative:
+		return d.Cumulative != nil && d.Cumulative.Days > 0
+	case c.entity == contract.Profile:
 		return false
 	case c.byRow(), d.Type == contract.RetentionOf, d.Type == contract.Conversion:
 		return true
@@ -233,6 +237,13 @@ func (c *claim) windowed() bool {
 		}
 	}
 	return asksPeriod(d.Filter)
+}
+
+// grows reports whether the value grows by itself as time goes on, so that every claim that it stands must fall: what is summed over
+// all history, or whatever is taken since a year or another period began.
+func (c *claim) grows() bool {
+	d := &c.order.Metric
+	return d.Cumulative != nil && d.Cumulative.ToDate != "" || c.shape.Form == metric.Total && !c.windowed()
 }
 
 // periodic reports whether a field of a customer's history is about the window.

@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/validity"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -108,13 +110,41 @@ func TestRefusedInWords(t *testing.T) {
 	}
 	kinked := curvedMetric(fmt.Sprintf("revenue / orders > %.1f ? 100 : 200", sum/float64(len(amounts))))
 	kink := r.want(contract.InsightOrder{Kind: contract.LevelInsight, Metric: kinked, Tolerance: .1})
+	year := r.want(contract.InsightOrder{Kind: contract.LevelInsight, Metric: shipped(t, "revenue_year_to_date"), Tolerance: .1})
+	all := shipped(t, "revenue_year_to_date")
+	all.ID, all.Cumulative = "revenue_ever", nil
+	ever := r.want(contract.InsightOrder{Kind: contract.LevelInsight, Metric: all, Tolerance: .1})
 	r.until("2026-01-01")
 	for id, want := range map[contract.InsightID]contract.Reason{
 		distinct: {Code: fault.UnsupportedFeature, Item: "insight.level.distinct"}, medians: {Code: fault.UnsupportedFeature, Item: "insight.difference.percentile"},
-		kink: {Code: fault.LowSample, Item: "curved"},
+		kink: {Code: fault.LowSample, Item: "curved"}, year: {Code: fault.UnsupportedFeature, Item: "insight.level.to_date"},
+		ever: {Code: fault.UnsupportedFeature, Item: "insight.level.to_date"},
 	} {
 		if i := r.insight(id); i.Withheld == nil || i.Withheld.Code != want.Code || i.Withheld.Item != want.Item {
 			t.Errorf("%s of %s is %s, want withheld: %+v", i.Kind, i.Metric, show(i), want)
+		}
+	}
+}
+
+// TestTrailingWindow: a total of the last 90 days is over 90 days, whatever the grain, and the chance of a false alarm is spent over its windows.
+func TestTrailingWindow(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	plain().trade(r, 3, 0, dayOf("2026-01-01"))
+	id := r.want(contract.InsightOrder{Kind: contract.LevelInsight, Metric: shipped(t, "revenue_90d"), Tolerance: .2})
+	r.until("2026-01-01")
+	i := r.insight(id)
+	if i.State != contract.InsightPublished || i.Window == nil || i.Window.End.Sub(i.Window.Start) != 90*24*time.Hour {
+		t.Fatalf("%s over %+v", show(i), i.Window)
+	}
+	c, why := prepare(&r.orders[0], &r.orders[0].Insights[0], metric.Calendar{WeekStart: time.Monday}, time.UTC)
+	if why != nil {
+		t.Fatal(why)
+	}
+	g := &gather{c: c, st: &State{At: metric.Span{From: "2025-12-01", Until: "2026-01-01"}}, at: metric.Span{From: "2026-02-01", Until: "2026-03-01"}}
+	for day, want := range map[contract.Day]int{"2026-01-01": 1, "2026-03-01": 1, "2026-04-01": 2} {
+		if got := g.windows(day); got != want {
+			t.Errorf("by %s it is window %d, want %d", day, got, want)
 		}
 	}
 }

@@ -304,9 +304,6 @@ func (g *gather) windows(at contract.Day) int {
 	if !g.c.windowed() || g.c.pinned() {
 		return 0
 	}
-	length := g.at.Days()
-	if r := g.c.order.Metric.Retention; r != nil && r.Days > length {
-		length = r.Days
-	}
+	length := max(g.at.Days(), g.c.programs[0].Over(g.at).Days())
 	return 1 + at.Sub(g.st.At.Until)/length
 }

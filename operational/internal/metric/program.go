@@ -89,6 +89,13 @@ func (p *Program) spans(w Span) (window, before Span) {
 	return w, p.calendar.Previous(p.c.Grain, w)
 }
 
+// Over returns the span that the value of a window is over: of a trailing metric its own days, whatever the window. An empty From means
+// all history.
+func (p *Program) Over(w Span) Span {
+	over, _ := p.spans(w)
+	return over
+}
+
 // trailing returns the last days of a window, however long it is, and as many before them.
 func trailing(w Span, days int) (window, before Span) {
 	from := w.Until.Add(-days)
