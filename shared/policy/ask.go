@@ -19,6 +19,7 @@ type answer struct {
 	allowed bool
 	reasons []string
 	err     error
+	late    bool // err is that time ran out
 	masked  map[string]any
 	took    time.Duration
 }
@@ -79,12 +80,14 @@ func (p prepared) evaluate(ctx context.Context, in Input, raw []byte) answer {
 		return misfit(err)
 	}
 	a := answer{masked: kept}
-	a.allowed, a.err = allows(ctx, p.allow, value)
+	if a.err = ctx.Err(); a.err == nil { // a short rule would not notice
+		a.allowed, a.err = allows(ctx, p.allow, value)
+	}
 	if a.err == nil && !a.allowed {
 		a.reasons, a.err = why(ctx, p.reasons, value)
 	}
 	if a.err != nil {
-		a.allowed, a.reasons = false, append(a.reasons, "the policy could not decide")
+		a.allowed, a.late, a.reasons = false, ctx.Err() != nil, append(a.reasons, "the policy could not decide")
 	}
 	return a
 }

@@ -13,6 +13,7 @@ import (
 type Decision struct {
 	ID      string // UUIDv7; what directives and records refer to
 	Allowed bool
+	Failed  bool // the rule broke on the way: a denial that says nothing about what was asked
 	Rule    string
 	Bundle  string   // what decided, as [Engine.Bundle]
 	Reasons []string // why not, for a person, in a fixed order; empty when allowed

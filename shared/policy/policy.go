@@ -186,7 +186,8 @@ func (e *Engine) SetData(ctx context.Context, revision int64, data any) error {
 // unknown rule, a wrong input, an undefined or non-boolean answer, an error and a timeout are denials, recorded with
 // their errors. Decisions of rules declared [Input.PerEvent] are counted; of their denials one a second is recorded.
 //
-// The error is not nil only when the decision could not be recorded; the decision is a denial then, too.
+// The error is not nil when the decision could not be recorded, or not be made in time: Transient then, as it says
+// nothing about what was asked, and asking again may. The decision is a denial in both cases.
 func (e *Engine) Decide(ctx context.Context, rule string, input any) (Decision, error) {
 	b := e.current.Load()
 	a := e.ask(ctx, b, rule, input)
@@ -194,21 +195,29 @@ func (e *Engine) Decide(ctx context.Context, rule string, input any) (Decision, 
 	if err != nil {
 		return Decision{Rule: rule, Bundle: b.name}, err
 	}
-	d := Decision{ID: id, Allowed: a.allowed, Rule: rule, Bundle: b.name, Reasons: a.reasons}
+	d := Decision{ID: id, Allowed: a.allowed, Failed: a.err != nil, Rule: rule, Bundle: b.name, Reasons: a.reasons}
 	e.counter.Add(ctx, 1, metric.WithAttributes(attribute.String("layer", e.o.Layer), attribute.String("rule", e.known(rule)),
 		attribute.String("outcome", a.outcome())))
 	if a.err != nil {
 		e.o.Logger.ErrorContext(ctx, "policy: a decision failed and denies", "rule", rule, "decision", d.ID, "error", a.err)
 	}
 	if !e.records(rule, a.allowed) {
-		return d, nil
+		return d, e.timely(rule, a)
 	}
 	if err := e.o.Record(ctx, e.record(d, a)); err != nil {
 		d.Allowed = false
 		d.Reasons = append(d.Reasons, "the decision could not be recorded")
 		return d, fmt.Errorf("policy: record decision %s on %s.%s: %w", d.ID, e.o.Layer, rule, err)
 	}
-	return d, nil
+	return d, e.timely(rule, a)
+}
+
+// timely returns a Transient fault for an answer that did not come in time.
+func (e *Engine) timely(rule string, a answer) error {
+	if !a.late {
+		return nil
+	}
+	return fault.Wrap(fault.Transient, fault.Unavailable, a.err, fmt.Sprintf("the policy %s.%s did not decide in time: try again", e.o.Layer, rule))
 }
 
 // known keeps a rule's name out of metric labels unless it exists.

@@ -50,11 +50,11 @@ func (p Policy) Directive(ctx context.Context, d *contract.OperationalDirective)
 		return v, fmt.Errorf("decide on directive %s: %w", d.ID, err)
 	}
 	for i, use := range all {
-		if !of[i].Allowed && !slices.Contains(v.Purposes, contract.Purpose(use.Purpose)) {
+		if !of[i].Allowed && !of[i].Failed && !slices.Contains(v.Purposes, contract.Purpose(use.Purpose)) {
 			v.Purposes = append(v.Purposes, contract.Purpose(use.Purpose))
 		}
 	}
-	v.Allowed = whole.Allowed && len(v.Purposes) == 0
+	v.Allowed = whole.Allowed && !slices.ContainsFunc(of, func(d policy.Decision) bool { return !d.Allowed })
 	v.Decision = contract.Decision{ID: contract.DecisionID(whole.ID), Rule: "operational." + whole.Rule, Bundle: whole.Bundle}
 	return v, nil
 }
@@ -109,7 +109,7 @@ func (p Policy) Egress(ctx context.Context, m *contract.Measurement, inForce boo
 	if err != nil {
 		return false, fmt.Errorf("decide on measurement %s: %w", m.ID, err)
 	}
-	return d.Allowed, nil
+	return told(d)
 }
 
 // Insight implements egress.Policy.
@@ -119,6 +119,15 @@ func (p Policy) Insight(ctx context.Context, i *contract.Insight, inForce bool, 
 	})
 	if err != nil {
 		return false, fmt.Errorf("decide on insight %s: %w", i.ID, err)
+	}
+	return told(d)
+}
+
+// told returns whether the decision lets go up. One that failed is an error and no denial: what is right must not be
+// withdrawn as too small a group because a rule is broken.
+func told(d policy.Decision) (bool, error) {
+	if d.Failed {
+		return false, d.Err()
 	}
 	return d.Allowed, nil
 }

@@ -51,6 +51,42 @@ func (s *shelf) Governance(context.Context) (contract.GovernanceDirective, error
 	return *s.g, nil
 }
 
+// A rule that does not answer in time, or breaks, says nothing about a directive or a measurement: neither is refused for a
+// reason that is not true.
+func TestAPolicyThatCannotDecide(t *testing.T) {
+	t.Parallel()
+	e := engine(t)
+	if err := e.SetData(t.Context(), 1, governance(1, "retention_analysis")); err != nil {
+		t.Fatal(err)
+	}
+	p, over := Policy{e}, timeIsOver(t)
+	if v, err := p.Directive(over, directiveFor(contract.Transactional, "retention_analysis")); !fault.Is(err, fault.Transient) || v.Allowed || len(v.Purposes) > 0 {
+		t.Errorf("a directive: %+v, %v; want nothing decided", v, err)
+	}
+	day := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	m := &contract.Measurement{ID: "m", Metric: "x", Window: contract.Window{Start: day, End: day.AddDate(0, 1, 0)}}
+	if ok, err := p.Egress(over, m, true, 40, 10); ok || !fault.Is(err, fault.Transient) {
+		t.Errorf("a measurement: %v, %v; want nothing decided", ok, err)
+	}
+	if ok, err := p.Insight(over, &contract.Insight{ID: "i", Metric: "x"}, true, 40, 10); ok || !fault.Is(err, fault.Transient) {
+		t.Errorf("an insight: %v, %v; want nothing decided", ok, err)
+	}
+	if err := p.Gate(over, signin.Identity{Subject: "s", Roles: []signin.Role{signin.Steward}}, "handle_quarantine"); !fault.Is(err, fault.Transient) {
+		t.Errorf("a call: %v; want to be asked again", err)
+	}
+	if ok, err := told(policy.Decision{Failed: true, ID: "d", Rule: "egress"}); ok || err == nil {
+		t.Errorf("a broken rule lets up: %v, %v; want an error", ok, err)
+	}
+}
+
+// timeIsOver returns a context whose deadline has passed, which a decision cannot meet.
+func timeIsOver(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func TestDirective(t *testing.T) {
 	t.Parallel()
 	p := Policy{engine(t)}

@@ -16,6 +16,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/operational/internal/model"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
 )
 
 // Orders tells which directives are carried out now.
@@ -282,15 +283,14 @@ func (r *round) compute(ctx context.Context, o *contract.OperationalDirective, c
 	}
 	first := max(r.first, c.From)
 	last := min(c.Until, max(r.last, contract.DayOf(complete, r.o.Zone)))
+	var failed error // one window that cannot be measured holds up no other, unless nothing can be
 	for _, w := range r.o.Calendar.Spans(c.Grain, first, last) {
-		if w.From > c.Until {
+		if w.From > c.Until || ctx.Err() != nil || fault.Is(failed, fault.Transient) {
 			break
 		}
-		if err := r.window(ctx, p, o, w, complete, line); err != nil {
-			return err
-		}
+		failed = errors.Join(failed, r.window(ctx, p, o, w, complete, line))
 	}
-	return nil
+	return errors.Join(failed, ctx.Err())
 }
 
 // line returns the fits that a computation rests on; none where it is of no model.
