@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
 )
@@ -18,6 +20,11 @@ import (
 const (
 	EmptyStore = "empty_store"
 	Gap        = "gap"
+)
+
+const (
+	firstPause   = 200 * time.Millisecond
+	longestPause = 10 * time.Second
 )
 
 // Memory remembers whether recovery has been done in this database.
@@ -61,21 +68,40 @@ func (r *Recovery) Name() string { return "recovery" }
 // Started is closed when the service's own state is back; consumers may start then.
 func (r *Recovery) Started() <-chan struct{} { return r.started }
 
-// Run recovers if the database is new, then waits for ctx to end. It fails, to be run again, if the broker or the
-// database do.
+// Run recovers if the database is new, then waits for ctx to end. What fails is tried again here, with growing pauses, and
+// not by failing: a service begins the next component after a first failure, and consumers that began on an empty
+// database would answer as if nothing had ever been said.
 func (r *Recovery) Run(ctx context.Context) error {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = firstPause, longestPause
+	for ctx.Err() == nil {
+		err := r.ready(ctx)
+		if err == nil {
+			r.once.Do(func() { close(r.started) })
+			break
+		}
+		if ctx.Err() == nil {
+			r.o.Logger.ErrorContext(ctx, "the own state cannot be read back yet", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause.NextBackOff()):
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// ready recovers if the database is new.
+func (r *Recovery) ready(ctx context.Context) error {
 	done, err := r.o.Memory.Done(ctx)
 	if err != nil {
 		return fmt.Errorf("recovery: %w", err)
 	}
-	if !done {
-		if err := r.recover(ctx); err != nil {
-			return err
-		}
+	if done {
+		return nil
 	}
-	r.once.Do(func() { close(r.started) })
-	<-ctx.Done()
-	return nil
+	return r.recover(ctx)
 }
 
 func (r *Recovery) recover(ctx context.Context) error {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/strata-crm/strata/shared/bus"
@@ -19,7 +21,15 @@ func (m *memory) Set(context.Context) error          { m.done = true; return nil
 type log struct {
 	own  []bus.Message
 	sent []bus.Message
+
+	mu   sync.Mutex
 	fail error
+}
+
+func (l *log) mend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail = nil
 }
 
 func (l *log) ReadAll(_ context.Context, topic string, fn func(bus.Message) error) error {
@@ -34,13 +44,15 @@ func (l *log) ReadAll(_ context.Context, topic string, fn func(bus.Message) erro
 }
 func (l *log) Log(context.Context, string) (bus.LogInfo, error) { return bus.LogInfo{}, nil }
 func (l *log) Publish(_ context.Context, ms ...bus.Message) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.fail == nil {
 		l.sent = append(l.sent, ms...)
 	}
 	return l.fail
 }
 
-func start(t *testing.T, l *log, m *memory, apply func(bus.Message)) (*Recovery, error) {
+func made(t *testing.T, l *log, m *memory, apply func(bus.Message)) *Recovery {
 	t.Helper()
 	r, err := New(Options{
 		Layer: contract.Functional, Tenant: "main", Memory: m, Reader: l, Publisher: l, Own: []string{contract.TopicFunctionalAcks},
@@ -50,6 +62,12 @@ func start(t *testing.T, l *log, m *memory, apply func(bus.Message)) (*Recovery,
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r
+}
+
+func start(t *testing.T, l *log, m *memory, apply func(bus.Message)) (*Recovery, error) {
+	t.Helper()
+	r := made(t, l, m, apply)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
@@ -88,11 +106,36 @@ func TestAKnownStoreDoesNothing(t *testing.T) {
 	}
 }
 
-func TestAFailedRequestIsNotForgotten(t *testing.T) {
+// Whatever fails is tried again before anything else may start: neither is the database taken for recovered, nor do
+// consumers begin on it.
+func TestNothingStartsBeforeItIsRecovered(t *testing.T) {
 	t.Parallel()
-	m := &memory{}
-	down := errors.New("down")
-	if _, err := start(t, &log{fail: down}, m, func(bus.Message) {}); !errors.Is(err, down) || m.done {
-		t.Errorf("err %v, remembered %v; want the broker's error and nothing remembered", err, m.done)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		m, l := &memory{}, &log{fail: errors.New("down")}
+		r := made(t, l, m, func(bus.Message) {})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		time.Sleep(time.Minute)
+		select {
+		case <-r.Started():
+			t.Error("it has started although the neighbours could not be asked")
+		case err := <-ended:
+			t.Errorf("it ended with %v, which lets the next component start", err)
+		default:
+		}
+		if m.done {
+			t.Error("the failed recovery is remembered as done")
+		}
+		l.mend()
+		time.Sleep(time.Minute)
+		<-r.Started()
+		if !m.done || len(l.sent) != 2 {
+			t.Errorf("remembered %v, asked %d; want true, 2", m.done, len(l.sent))
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
