@@ -40,6 +40,13 @@ func (d *Definition) Share() bool {
 	return false
 }
 
+// Bounded reports whether what one customer adds to a value has bounds as far as the definition tells: only things or customers
+// are counted, and the unit is that of shares or scores.
+func (d *Definition) Bounded() bool {
+	counts := !slices.ContainsFunc(d.Measures, func(m Measure) bool { return m.Field != "" })
+	return counts && (d.Unit == Ratio || d.Unit == Points)
+}
+
 func (d *Definition) partOfCount() bool {
 	measure := func(name string) *Measure {
 		if i := slices.IndexFunc(d.Measures, func(m Measure) bool { return m.Name == name }); i >= 0 {

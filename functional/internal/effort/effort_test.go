@@ -11,6 +11,7 @@ import (
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/sequence"
 )
 
 const own contract.MetricID = "repeat_rate"
@@ -80,11 +81,17 @@ func TestWhenThereAreEnoughCustomers(t *testing.T) {
 func TestTheMeasuredSpreadCorrectsThePlannedOne(t *testing.T) {
 	t.Parallel()
 	p, d := pursued()
-	ms := grown(400)
-	ms[0].Value, ms[0].StdErr = of(.5), of(math.Sqrt(.5*.5/400))
-	// A share of one half has a spread of 1, so (1.96/0.1)² = 384.16 customers.
-	if o := Look(p, d, ms); o.Needed != 385 || o.Planned != 1000 || o.When != Reached || math.Abs(*o.Spread-1) > 1e-12 || o.Have != 400 {
-		t.Errorf("%+v", o)
+	share := &p.Parts[0].Metrics[0].Definition
+	share.Unit = contract.Ratio
+	// A share of one half has a spread of 1. An interval read once would be within a tenth from (1.96/0.1)² = 385 customers;
+	// publication, which looks at any time and leaves room for half of it, takes ten times as many.
+	for n, when := range map[int64]When{400: NotYetKnown, 3_000: NotYetKnown, 5_000: Reached} {
+		ms := grown(n)
+		ms[0].Value, ms[0].StdErr = of(.5), of(math.Sqrt(.5*.5/float64(n)))
+		o := Look(p, d, ms)
+		if int64(o.Needed) != sequence.Needed(*o.Spread, .1, true) || o.Planned != 1000 || o.When != when || math.Abs(*o.Spread-1) > 1e-12 || o.Have != n {
+			t.Errorf("%d customers: %+v", n, o)
+		}
 	}
 	other := grown(5000)
 	other[0].Version = "2.0.0"

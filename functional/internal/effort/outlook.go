@@ -36,7 +36,7 @@ type Outlook struct {
 	Directive contract.DirectiveID `json:"directive"`
 	Goal      contract.GoalID      `json:"goal"`
 	Metric    contract.MetricID    `json:"metric"`
-	Tolerance float64              `json:"tolerance"`        // relative half-width wanted of the 95 % interval
+	Tolerance float64              `json:"tolerance"`        // relative, within which the value is to be published
 	Planned   int                  `json:"customersPlanned"` // from the playbook's spread
 	Needed    int                  `json:"customersNeeded"`  // from the spread that was measured, where it was; else as planned
 	Spread    *float64             `json:"spread,omitempty"` // measured: coefficient of variation of one customer's contribution
@@ -58,7 +58,8 @@ func Look(p *plan.Plan, d *contract.StrategicDirective, own []contract.Measureme
 		Plan: p.ID, Directive: d.ID, Goal: d.Goal.ID, Metric: d.Goal.Metric, Tolerance: p.Constraints.Tolerance, Planned: p.Customers, Needed: p.Customers,
 		When: NotYetKnown,
 	}
-	major := version(p, d.Goal.Metric)
+	def := defined(p, d.Goal.Metric)
+	major := def.Major()
 	closed := slices.DeleteFunc(slices.Clone(own), func(m contract.Measurement) bool {
 		of := contract.Definition{Version: m.Version}
 		return !m.Closed || m.N <= 0 || m.Metric != d.Goal.Metric || of.Major() != major
@@ -74,7 +75,7 @@ func Look(p *plan.Plan, d *contract.StrategicDirective, own []contract.Measureme
 	o.Have, o.Window = last.N, &last.Window
 	if last.StdErr != nil && *last.StdErr > 0 && last.Value != nil && *last.Value != 0 {
 		spread := *last.StdErr * math.Sqrt(float64(last.N)) / math.Abs(*last.Value)
-		o.Spread, o.Needed = &spread, plan.CustomersNeeded(spread, o.Tolerance)
+		o.Spread, o.Needed = &spread, plan.CustomersNeeded(&def, spread, o.Tolerance)
 	}
 	if o.Have >= int64(o.Needed) {
 		o.When = Reached
@@ -84,16 +85,16 @@ func Look(p *plan.Plan, d *contract.StrategicDirective, own []contract.Measureme
 	return o
 }
 
-// version returns the major version that a plan has of a metric; 0 if it has none.
-func version(p *plan.Plan, m contract.MetricID) int {
+// defined returns how a plan defines a metric; the zero definition, of version 0, if it has none.
+func defined(p *plan.Plan, m contract.MetricID) contract.Definition {
 	for _, part := range p.Parts {
 		for _, x := range part.Metrics {
 			if x.Definition.ID == m {
-				return x.Definition.Major()
+				return x.Definition
 			}
 		}
 	}
-	return 0
+	return contract.Definition{}
 }
 
 // expect says when the missing customers come at the rate of the windows.

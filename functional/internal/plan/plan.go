@@ -13,6 +13,7 @@ import (
 	"github.com/strata-crm/strata/functional/internal/playbook"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/sequence"
 )
 
 // Plan answers one strategic directive.
@@ -91,7 +92,7 @@ func Draft(id contract.PlanID, d *contract.StrategicDirective, l Library, now ti
 			p.Parts = append(p.Parts, part)
 		}
 	}
-	p.Customers = CustomersNeeded(own.Spread, p.Constraints.Tolerance)
+	p.Customers = CustomersNeeded(&def, own.Spread, p.Constraints.Tolerance)
 	return p, nil
 }
 
@@ -190,13 +191,9 @@ func narrowed(c contract.Constraints, b playbook.Playbook) contract.Constraints 
 	return c
 }
 
-// CustomersNeeded returns the number of customers from which a 95 % interval of a mean has the relative half-width
-// tolerance: (1.96·spread/tolerance)², at least 30, where spread is the coefficient of variation of one customer's
-// contribution. A tolerance of 0 means the smallest number that may decide anything.
-func CustomersNeeded(spread, tolerance float64) int {
-	const z, least = 1.96, 30
-	if tolerance <= 0 {
-		return least
-	}
-	return max(least, int(math.Ceil(math.Pow(z*spread/tolerance, 2))))
+// CustomersNeeded returns the number of customers from which a value of the metric is published within a relative tolerance, as
+// [sequence.Needed] has it, where spread is the coefficient of variation of one customer's contribution. A tolerance of 0 means
+// the smallest number that may decide anything.
+func CustomersNeeded(d *contract.Definition, spread, tolerance float64) int {
+	return int(sequence.Needed(spread, tolerance, d.Bounded()))
 }

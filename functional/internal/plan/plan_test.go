@@ -98,7 +98,8 @@ func TestARetentionPlanAsksForNoAmounts(t *testing.T) {
 			}
 		}
 	}
-	if p.Customers != CustomersNeeded(1.53, .1) || p.Customers < 800 {
+	def, _ := library(t).Metric("month_on_month_retention")
+	if p.Customers != CustomersNeeded(&def, 1.53, .1) || p.Customers < 8000 || p.Customers > 10_000 {
 		t.Errorf("customers needed: %d", p.Customers)
 	}
 }

@@ -1,12 +1,16 @@
 package validity
 
-import "math"
+import (
+	"math"
+
+	"github.com/strata-crm/strata/shared/sequence"
+)
 
 const (
-	maxPeak     = .05 // more of the variance in one customer's hands: the interval cannot be trusted
-	minSubjects = 400 // below that no verdict on values without bounds
-	minBounded  = 100 // the same for values with bounds, such as shares and scores
-	minGroup    = 10  // customers in any group that is shown
+	maxPeak     = .05                    // more of the variance in one customer's hands: the interval cannot be trusted
+	minSubjects = sequence.LeastSubjects // below that no verdict on values without bounds
+	minBounded  = sequence.LeastBounded  // the same for values with bounds, such as shares and scores
+	minGroup    = 10                     // customers in any group that is shown
 )
 
 // Withheld says why nothing is released. The zero value means that nothing is withheld.

@@ -1,9 +1,12 @@
 package validity
 
-import "math"
+import (
+	"math"
+
+	"github.com/strata-crm/strata/shared/sequence"
+)
 
 const (
-	tunedSize   = 5000 // customers for which the boundary is narrowest; fixed, since choosing it from data would be looking
 	readWhole   = 2000 // a base smaller than this is read completely: no interval before that
 	lastUnknown = 400  // the last customers of a base do not add up to a Gaussian: the gain of a finite base stops short of them
 )
@@ -21,13 +24,8 @@ func Holding() Level { return Level{Alpha: .05, Rho2: Rho2(.05)} }
 // Failing is the level of the verdict "fails": 1 %.
 func Failing() Level { return Level{Alpha: .01, Rho2: Rho2(.01)} }
 
-// Rho2 is the mixture variance that makes the boundary at error probability alpha narrowest at 5,000 customers
-// (Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2021, arXiv 2103.06476, appendix on tuning): (L + ln L + 1)/5000 with
-// L = -2 ln alpha. Domain: 0 < alpha < e^-1/2, else NaN or a boundary that is not valid.
-func Rho2(alpha float64) float64 {
-	l := -2 * math.Log(alpha)
-	return (l + math.Log(l) + 1) / tunedSize
-}
+// Rho2 is [sequence.Rho2]: the mixture variance that makes the boundary narrowest at 5,000 customers.
+func Rho2(alpha float64) float64 { return sequence.Rho2(alpha) }
 
 // Split gives each of parts statements an equal share of the error probability.
 func (l Level) Split(parts int) Level { return Level{l.Alpha / float64(parts), l.Rho2} }
@@ -36,9 +34,8 @@ func (l Level) Split(parts int) Level { return Level{l.Alpha / float64(parts), l
 // alpha/(j(j+1)), which sums to alpha over all windows. A cumulative value needs no spending.
 func (l Level) Spend(j int) Level { return l.Split(j * (j + 1)) }
 
-// HalfWidth is that of the interval which covers the truth at all looks together with probability 1-Alpha (the
-// Gaussian-mixture asymptotic confidence sequence, arXiv 2103.06476, theorem 2.2), in units of sd, the standard
-// deviation of one customer's influence. m is the number of customers, or [Effective] of it; +Inf gives 0, m <= 0 +Inf.
+// HalfWidth is [sequence.Boundary.HalfWidth] in units of sd, the standard deviation of one customer's influence. m is the
+// number of customers, or [Effective] of it; +Inf gives 0, m <= 0 +Inf, whatever sd is.
 func (l Level) HalfWidth(sd, m float64) float64 {
 	switch {
 	case m <= 0:
@@ -46,8 +43,7 @@ func (l Level) HalfWidth(sd, m float64) float64 {
 	case math.IsInf(m, 1):
 		return 0
 	}
-	a := m*l.Rho2 + 1
-	return sd * math.Sqrt(2*a/(m*m*l.Rho2)*math.Log(math.Sqrt(a)/l.Alpha))
+	return sd * sequence.Boundary(l).HalfWidth(m)
 }
 
 // LogE is the natural logarithm of the e-value against "the truth lies within the band" when the value lies d beyond the
