@@ -236,8 +236,8 @@ func TestAFallAsksForAnotherFit(t *testing.T) {
 	}
 }
 
-// Whether windows close one by one or all at once, and whether a fall is known before or after later windows have closed, the
-// line lives the same life.
+// Whether windows close one by one or all at once, and whether a fall is known before or after the windows around it were gone
+// through, the line lives the same life.
 func TestTheLifeIsThatOfTheData(t *testing.T) {
 	t.Parallel()
 	one, all := opens(t, 2500), opens(t, 2500)
@@ -254,6 +254,17 @@ func TestTheLifeIsThatOfTheData(t *testing.T) {
 	all.until("2025-12-01")
 	if d := cmp.Diff(one.record().Line, all.record().Line); d != "" {
 		t.Error(d)
+	}
+	early := opens(t, 2500)
+	early.until("2025-05-01")
+	early.says("a", 1, "2025-10-01", contract.Fails)
+	early.until("2025-12-01")
+	late := opens(t, 2500)
+	late.until("2025-10-01")
+	late.says("a", 1, "2025-10-01", contract.Fails)
+	late.until("2025-12-01")
+	if d := cmp.Diff(late.record().Line, early.record().Line); d != "" {
+		t.Errorf("a fall that was known early (-late +early):\n%s", d)
 	}
 }
 

@@ -145,10 +145,14 @@ func (l Line) moved(i int, e Event, by Actor, t Turn) (Line, error) {
 	return out, nil
 }
 
-// tried returns the line with another trial of the fit at i.
+// tried returns the line with another trial of the fit at i, in the order of what they were held against.
 func (l Line) tried(i int, r Trial) Line {
 	out := slices.Clone(l)
-	out[i].Trials = append(slices.Clip(out[i].Trials), r)
+	later := slices.IndexFunc(out[i].Trials, func(old Trial) bool { return old.AsOf.After(r.AsOf) })
+	if later < 0 {
+		later = len(out[i].Trials)
+	}
+	out[i].Trials = slices.Insert(slices.Clone(out[i].Trials), later, r)
 	return out
 }
 
@@ -170,11 +174,12 @@ func (l Line) Add(fitted time.Time, parameters map[string]float64, t Turn) (Line
 	return append(out, Fit{Number: len(l) + 1, State: contract.ModelShadow, Trials: []Trial{first}}), nil
 }
 
-// Renew adds a trial of the fit in use: its parameters by the data until another day, and how those did on what came after.
-// Its state stays: that is for claims to change. It fails (Conflict) without a fit in use, and (Invalid) on a hold-out of
-// nobody, or one that does not end later than the last.
+// Renew adds a trial of the fit in use by the data until t.AsOf: its parameters by the data until another day, and how those
+// did on what came after. Its state stays: that is for claims to change. What was decided by later data does not matter, so
+// that the line is the same whether windows are gone through before or after that was known. It fails (Conflict) where no fit
+// was in use, and (Invalid) on a hold-out of nobody, or one that does not end later than the last before.
 func (l Line) Renew(fitted time.Time, parameters map[string]float64, held contract.HoldOut, t Turn) (Line, error) {
-	f, used := l.InUse()
+	f, used := l.AsOf(t.AsOf).InUse()
 	if !used {
 		return l, fault.New(fault.Conflict, fault.IllegalTransition, "no fit is in use: add one first")
 	}
@@ -185,7 +190,7 @@ func (l Line) Renew(fitted time.Time, parameters map[string]float64, held contra
 	if err := alike(held, nil, false); err != nil {
 		return l, err
 	}
-	return l.tried(l.index(current), Trial{AsOf: t.AsOf, Fitted: fitted, Parameters: parameters, HoldOut: &held}), nil
+	return l.tried(f.Number-1, Trial{AsOf: t.AsOf, Fitted: fitted, Parameters: parameters, HoldOut: &held}), nil
 }
 
 // Judge applies the verdicts on what the fit in use says, and reports whether the line now asks for another fit. Without a
