@@ -93,14 +93,14 @@ func (t *Tx) get(key []byte) ([]byte, error) {
 	if v, known := t.own.find(key); known {
 		return v, nil
 	}
-	v, closer, err := t.snap.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	}
+	f, err := t.snap.look(key)
 	if err != nil {
 		return nil, err
 	}
-	return append(make([]byte, 0, max(len(v), 1)), v...), closer.Close()
+	if f.value == nil {
+		return nil, f.close()
+	}
+	return append(make([]byte, 0, max(len(f.value), 1)), f.value...), f.close()
 }
 
 // View calls f with the document that has that id key, or with nil. The document dies with the call.
@@ -111,16 +111,12 @@ func (t *Tx) View(c *Collection, id []byte, f func(doc bson.Raw)) error {
 		f(v)
 		return nil
 	}
-	v, closer, err := t.snap.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		f(nil)
-		return nil
-	}
+	seen, err := t.snap.look(key)
 	if err != nil {
 		return err
 	}
-	f(v)
-	return closer.Close()
+	f(seen.value)
+	return seen.close()
 }
 
 // has reports whether key is present, without copying its value.
@@ -128,14 +124,11 @@ func (t *Tx) has(key []byte) (bool, error) {
 	if v, known := t.own.find(key); known {
 		return v != nil, nil
 	}
-	_, closer, err := t.snap.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return false, nil
-	}
+	f, err := t.snap.look(key)
 	if err != nil {
 		return false, err
 	}
-	return true, closer.Close()
+	return f.value != nil, f.close()
 }
 
 // expect makes room for the writing of so many documents.
