@@ -137,18 +137,18 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 	}); err != nil {
 		return nil, err
 	}
-	components := []service.Component{g.recovery, g.watch, g.outbox, g.informer}
+	components, watch := []service.Component{g.recovery, g.watch, g.outbox, g.informer}, []service.Progress{}
 	for _, consumer := range consume.All(consume.Deps{
 		Ears:       listen.Ears{Group: consume.Group, Bus: d.Bus, Aside: mongodb.NewAside(d.DB, d.Now), Asker: g.recovery, Logger: d.Telemetry.Logger, Meter: d.Telemetry.Meter},
 		Directives: g.watch.Governed(g.directives), Measuring: g.stores, Informer: g.informer, Claiming: g.stores, Republish: g.republish,
 	}) {
-		components = append(components, consumer)
+		components, watch = append(components, consumer), append(watch, consumer)
 	}
 	if err := observe(d, g); err != nil {
 		return nil, err
 	}
 	return service.New(service.Options{
-		Name: string(contract.Functional), Logger: d.Telemetry.Logger, Now: d.Now, Handler: e, Components: components,
+		Name: string(contract.Functional), Logger: d.Telemetry.Logger, Now: d.Now, Handler: e, Components: components, Watch: watch,
 		Ready: []func(context.Context) service.Check{func(ctx context.Context) service.Check {
 			return service.Check{Name: "mongodb", Err: d.DB.Ping(ctx)}
 		}},

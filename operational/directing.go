@@ -61,6 +61,7 @@ type directing struct {
 	people       *httpapi.People
 	persons      *httpapi.Persons
 	components   []service.Component
+	watch        []service.Progress
 }
 
 // newDirecting builds what collecting rests on: the directives in force, and policy.
@@ -211,7 +212,7 @@ func (h *directing) complete(col *collecting) error {
 		Ears:       listen.Ears{Group: consume.Group, Bus: h.d.Bus, Aside: mongodb.NewAside(h.d.DB, h.d.Now), Asker: again, Logger: h.d.Telemetry.Logger, Meter: h.d.Telemetry.Meter},
 		Directives: govern.Directives{Service: answering, Watch: watch}, Republish: h.republish,
 	}) {
-		h.components = append(h.components, c)
+		h.components, h.watch = append(h.components, c), append(h.watch, c)
 	}
 	return observe(h)
 }

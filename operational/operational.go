@@ -98,6 +98,6 @@ func assemble(c Config, d host.Deps, collecting *collecting, directing *directin
 		Ready: append([]func(context.Context) service.Check{func(ctx context.Context) service.Check {
 			return service.Check{Name: "mongodb", Err: d.DB.Ping(ctx)}
 		}}, collecting.ready...),
-		Watch: collecting.watch,
+		Watch: append(directing.watch, collecting.watch...),
 	})
 }

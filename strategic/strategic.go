@@ -173,14 +173,15 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 		return nil, err
 	}
 	components := []service.Component{g.recovery, newBeginning(g.governance), g.outbox, g.hub, g.lapse(c, d)}
+	var watch []service.Progress
 	for _, consumer := range consumers {
-		components = append(components, consumer)
+		components, watch = append(components, consumer), append(watch, consumer)
 	}
 	if err := g.observe(d); err != nil {
 		return nil, err
 	}
 	return service.New(service.Options{
-		Name: string(contract.Strategic), Logger: d.Telemetry.Logger, Now: d.Now, Handler: handler, Components: components,
+		Name: string(contract.Strategic), Logger: d.Telemetry.Logger, Now: d.Now, Handler: handler, Components: components, Watch: watch,
 		Ready: []func(context.Context) service.Check{func(ctx context.Context) service.Check {
 			return service.Check{Name: "mongodb", Err: d.DB.Ping(ctx)}
 		}},

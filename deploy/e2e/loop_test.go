@@ -176,7 +176,7 @@ func expectation(t *testing.T) oracle.Expectation {
 func TestNobodyPassesWithoutAToken(t *testing.T) {
 	r := up(t, t.TempDir())
 	nobody := r.executive.As("")
-	for _, path := range []string{"/api/strategic/v1/scorecard", "/api/functional/v1/metrics", "/api/operational/v1/sources", "/api/operational/v1/ingest/conservation"} {
+	for _, path := range []string{"/api/strategic/v1/scorecard", "/api/functional/v1/metrics", "/api/operational/v1/sources", "/api/operational/v1/ingest/conservation", "/metrics"} {
 		var any map[string]any
 		if err := nobody.Get(t.Context(), path, &any); client.Status(err) != 401 {
 			t.Errorf("%s: %v", path, err)

@@ -32,7 +32,7 @@ type Bus interface {
 	bus.Publisher
 	bus.Subscriber
 	bus.LogConsumer
-	bus.LogReader
+	bus.Reader
 }
 
 // Deps are what a service's New gets from its host: this package's Main, or deploy/strata with all three in one process.

@@ -18,8 +18,9 @@ import (
 	"github.com/strata-crm/strata/shared/recovery"
 )
 
-// Bus is what listening needs.
+// Bus is what listening needs, and watching over it.
 type Bus interface {
+	bus.Reader
 	// Subscribe feeds a topic's messages to a handler until ctx ends.
 	Subscribe(ctx context.Context, s bus.Subscription) error
 }
@@ -70,6 +71,11 @@ func (l *Listener) Name() string { return l.name }
 
 // Topic returns the topic that is heard.
 func (l *Listener) Topic() string { return l.topic }
+
+// Progress implements service.Progress: how many messages wait for the group, and how many it has passed.
+func (l *Listener) Progress(ctx context.Context) (waiting, position int64, err error) {
+	return bus.Progress(ctx, l.ears.Bus, l.topic, l.ears.Group)
+}
 
 // Run listens until ctx ends.
 func (l *Listener) Run(ctx context.Context) error {

@@ -28,6 +28,17 @@ func (w *world) Request(_ context.Context, cause string) error {
 	return w.fail
 }
 
+func (w *world) ReadAll(context.Context, string, func(bus.Message) error) error { return nil }
+func (w *world) Log(context.Context, string) (bus.LogInfo, error) {
+	return bus.LogInfo{Partitions: []bus.PartitionState{{Partition: 0, First: 2, End: 9}, {Partition: 1, End: 4}}}, w.fail
+}
+func (w *world) Committed(_ context.Context, topic, group string) (map[int]int64, error) {
+	if topic != "t" || group != "g" {
+		return nil, nil
+	}
+	return map[int]int64{0: 7, 1: 4}, nil
+}
+
 func ears(w *world) Ears {
 	return Ears{Group: "g", Bus: w, Aside: w, Asker: w, Logger: slog.New(slog.DiscardHandler)}
 }
@@ -43,6 +54,20 @@ func TestAGapIsPassedOnlyAfterStateWasAskedFor(t *testing.T) {
 	}
 	if err := w.subscribed.OnGap(t.Context(), bus.Gap{Topic: "t"}); !errors.Is(err, w.fail) || len(w.asked) != 1 || w.asked[0] != recovery.Gap {
 		t.Errorf("err %v, asked %v; the gap must not be passed while nobody could be asked", err, w.asked)
+	}
+}
+
+// The watchdog learns how far the group is in the topic, not another.
+func TestAListenerTellsItsProgress(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	l := ears(w).To("n", "t", nil)
+	if waiting, position, err := l.Progress(t.Context()); waiting != 2 || position != 11 || err != nil {
+		t.Errorf("%d wait at %d, %v; want 2 at 11", waiting, position, err)
+	}
+	w.fail = errors.New("down")
+	if _, _, err := l.Progress(t.Context()); !errors.Is(err, w.fail) {
+		t.Errorf("%v, want the broker's error", err)
 	}
 }
 

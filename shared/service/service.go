@@ -38,10 +38,8 @@ type Check struct {
 // Progress is what the watchdog watches: a consumer of a log. Its name is that of the component to restart.
 type Progress interface {
 	Name() string
-	// Lag returns how many messages wait.
-	Lag(ctx context.Context) (int64, error)
-	// Position returns a number that changes with each message that is done.
-	Position(ctx context.Context) (int64, error)
+	// Progress returns how many messages wait, and a number that changes with each message that is done.
+	Progress(ctx context.Context) (waiting, position int64, err error)
 }
 
 // Options is what a service consists of.

@@ -78,13 +78,9 @@ func (w *watched) excused(ctx context.Context, healthy bool) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	lag, err := w.Lag(ctx)
+	lag, position, err := w.Progress.Progress(ctx)
 	if err != nil {
 		return true // the log can't be asked: a dependency is not healthy
-	}
-	position, err := w.Position(ctx)
-	if err != nil {
-		return true
 	}
 	moved := !w.known || position != w.position
 	w.known, w.position = true, position

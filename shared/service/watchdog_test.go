@@ -23,16 +23,10 @@ type progress struct {
 
 func (p *progress) Name() string { return p.name }
 
-func (p *progress) Lag(context.Context) (int64, error) {
+func (p *progress) Progress(context.Context) (waiting, position int64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.lag, p.err
-}
-
-func (p *progress) Position(context.Context) (int64, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.position, nil
+	return p.lag, p.position, p.err
 }
 
 func (p *progress) set(lag, position int64, err error) {

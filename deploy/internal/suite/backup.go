@@ -157,8 +157,7 @@ func syncFolder(dir string) error {
 
 // backUpNow answers `strata backup`, for whoever may read the data folder's key.
 func (s *Suite) backUpNow(w http.ResponseWriter, r *http.Request) {
-	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	who, err := s.issuer.Verifier().Verify(r.Context(), token)
+	who, err := s.bearer(r)
 	if err == nil && who.Subject != Operator {
 		err = fault.New(fault.Denied, fault.PolicyDenied, "back-ups are made with `strata backup` by whoever may read the data folder")
 	}

@@ -43,7 +43,7 @@ func (s *Suite) Handler() http.Handler {
 		answer(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.Handle("GET /metrics", s.signedIn(s.metrics))
 	return mux
 }
 
@@ -78,6 +78,24 @@ func (s *Suite) readyz(w http.ResponseWriter, r *http.Request) {
 		all["store"], status = json.RawMessage(`{"status":"not_ready"}`), http.StatusServiceUnavailable
 	}
 	answer(w, status, all)
+}
+
+// signedIn lets through whoever sends a token of the issuer, as every service does alone.
+func (s *Suite) signedIn(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := s.bearer(r); err != nil {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			_ = httpx.WriteProblem(w, httpx.ProblemOf(err, "")) // the client went away
+			return
+		}
+		next(w, r)
+	})
+}
+
+// bearer returns who sent the request's token.
+func (s *Suite) bearer(r *http.Request) (signin.Identity, error) {
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return s.issuer.Verifier().Verify(r.Context(), token)
 }
 
 // metrics serves what all services measure, each sample with the service's name.
@@ -124,8 +142,7 @@ func collect(into map[string]*dto.MetricFamily, l *layer, r *http.Request) error
 
 // link makes a one-time sign-in link for whoever holds the folder's key: `strata link`.
 func (s *Suite) link(w http.ResponseWriter, r *http.Request) {
-	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	who, err := s.issuer.Verifier().Verify(r.Context(), token)
+	who, err := s.bearer(r)
 	if err == nil && who.Subject != Operator {
 		err = fault.New(fault.Denied, fault.PolicyDenied, "links are made with `strata link` by whoever may read the data folder")
 	}

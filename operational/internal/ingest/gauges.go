@@ -29,7 +29,7 @@ func (p *Progress) Observe(m metric.MeterProvider) error {
 			n += f.Counts.Lost
 		}
 		o.ObserveInt64(lost, n)
-		waits, err := p.Lag(ctx)
+		waits, _, err := p.Progress(ctx)
 		if err == nil {
 			o.ObserveInt64(lag, waits)
 		}

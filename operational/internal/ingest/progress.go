@@ -63,33 +63,25 @@ func (p *Progress) Ingested(ctx context.Context) (source.Position, error) {
 // Name implements service.Progress.
 func (p *Progress) Name() string { return "ingest" }
 
-// Lag implements service.Progress: how many records wait.
-func (p *Progress) Lag(ctx context.Context) (int64, error) {
+// Progress implements service.Progress: how many records wait, and how many were ever ingested.
+func (p *Progress) Progress(ctx context.Context) (waiting, position int64, err error) {
 	ends, err := p.Ends(ctx)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	at, err := p.Ingested(ctx)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var lag int64
 	for part, end := range ends {
 		if from, ok := at[part]; ok {
-			lag += max(0, end-from)
+			waiting += max(0, end-from)
 		} else {
-			lag += end % epochSpan
+			waiting += end % epochSpan
 		}
 	}
-	return lag, nil
-}
-
-// Position implements service.Progress.
-func (p *Progress) Position(ctx context.Context) (int64, error) {
-	at, err := p.Ingested(ctx)
-	var sum int64
 	for _, n := range at {
-		sum += n
+		position += n
 	}
-	return sum, err
+	return waiting, position, nil
 }
