@@ -3,6 +3,7 @@ package wording
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -206,36 +207,109 @@ func came(cohort string) string {
 	return "who came in " + cohort
 }
 
-// instead says what was left out where there is only one format.
+// instead says what was left out where no two formats could be. That all came in one would be more than is known: there may be others
+// of fewer customers than may be told of.
 func (s sentence) instead() string {
 	switch s.i.LeftOut {
 	case contract.BySource:
-		return "All of it came in one format, so sources are left out instead. "
+		return "No two formats are large enough to leave one out, so sources are left out instead. "
 	case contract.ByCohort:
-		return "All of it came in one format and from one source, so customers of one time are left out instead. "
+		return "No two formats and no two sources are large enough to leave one out, so customers of one time are left out instead. "
 	}
 	return ""
 }
 
-// decision says whether leaving a part out changes on which side of the goal's target the value lies.
+// decision says whether leaving a part out changes on which side of the goal's target the value lies, as far as that is known.
 func (s sentence) decision() string {
-	if s.i.Target == nil {
+	far, known := s.toTarget()
+	if !known {
 		return ""
 	}
 	target := unitOf(s.i).Value(*s.i.Target)
 	var names []string
+	sure, stays := true, len(s.i.Formats) > 1 && !s.f.Hidden
 	for _, l := range s.i.Formats {
+		towards := l.Effect
+		if far < 0 {
+			towards = -l.Effect
+		}
+		stays = stays && towards+l.Margin < math.Abs(far)
 		if l.Tips {
 			names = append(names, LeftOut(s.i, l))
+			sure = sure && towards-l.Margin > math.Abs(far)
 		}
 	}
 	switch {
-	case len(names) > 0:
+	case len(names) > 0 && sure:
 		return " Without " + Listed(names) + " it would lie on the other side of the goal's target of " + target + ": the decision hangs on that."
-	case math.Abs(*s.i.Target-s.i.Value) <= s.i.HalfWidth || s.i.Rank != nil:
-		return ""
+	case len(names) > 0:
+		return " Without " + Listed(names) + " it may lie on the other side of the goal's target of " + target + ": the decision may hang on that."
+	case stays:
+		return " Without any of them it stays on its side of the goal's target of " + target + "."
 	}
-	return " Without any of them it stays on its side of the goal's target of " + target + "."
+	return ""
+}
+
+// toTarget is how far the goal's target lies from the value, in the unit of effects; unknown where there is none, where the two are
+// not comparable, and while the value's interval does not lie on one side of it.
+func (s sentence) toTarget() (far float64, known bool) {
+	if s.i.Target == nil || s.i.Rank != nil {
+		return 0, false
+	}
+	if far = *s.i.Target - s.i.Value; !(math.Abs(far) > s.i.HalfWidth) {
+		return 0, false
+	}
+	if s.i.Absolute {
+		return far, true
+	}
+	return far / math.Abs(s.i.Value), s.i.Value != 0
+}
+
+// explains reports whether what is told of the parts is why the verdict is what it is.
+func (s sentence) explains(v contract.Verdict) bool {
+	allowed := s.most()
+	some := func(is func(contract.Left) bool) bool { return slices.ContainsFunc(s.i.Formats, is) }
+	switch {
+	case !s.f.Hidden:
+		return true
+	case v == contract.Holds, s.f.Why == "unparsed_facts":
+		return len(s.i.Formats) > 0
+	case s.f.Why == "decision_tips":
+		return some(func(l contract.Left) bool { return l.Tips })
+	case s.f.Why == "format_contradicts":
+		return some(func(l contract.Left) bool { return l.Contradicts })
+	case v == contract.Fails, s.f.Why == "segment_disagrees":
+		return some(func(l contract.Left) bool { return math.Abs(l.Effect) > allowed })
+	}
+	return some(func(l contract.Left) bool { return math.Abs(l.Effect)+l.Margin > allowed })
+}
+
+// most is the number that band writes.
+func (s sentence) most() float64 {
+	if s.f.Band == 0 {
+		return s.i.Tolerance
+	}
+	return s.f.Band
+}
+
+// unnamed says what is known where the part that counts is too small to be told of.
+func (s sentence) unnamed(v contract.Verdict) string {
+	const part = "a part of it that is too small to be told of"
+	switch {
+	case v == contract.Holds:
+		return "Whichever part of it is left out, it moves by no more than the " + s.band() + " allowed."
+	case s.f.Why == "unparsed_facts":
+		return "Facts that could not be read may hide a larger difference between its parts than the " + s.band() + " allowed."
+	case s.f.Why == "decision_tips":
+		return "Without " + part + " it may lie on the other side of the goal's target."
+	case s.f.Why == "format_contradicts":
+		return Name(part) + " disagrees but weighs little."
+	case v == contract.Fails: // now, or before
+		return "Leaving out " + part + " moved it by more than the " + s.band() + " allowed."
+	case s.f.Why == "segment_disagrees":
+		return "Leaving out " + part + " moves it by more than the " + s.band() + " allowed."
+	}
+	return "Leaving out " + part + " may move it by more than the " + s.band() + " allowed."
 }
 
 // widest returns the format whose absence moves the value most.
@@ -254,6 +328,9 @@ func (s sentence) variety(v contract.Verdict) string {
 }
 
 func (s sentence) leaving(v contract.Verdict) string {
+	if !s.explains(v) {
+		return s.unnamed(v)
+	}
 	w, known := s.widest()
 	name := "a format"
 	effect, margin := s.f.Effect, s.f.Margin
@@ -267,6 +344,8 @@ func (s sentence) leaving(v contract.Verdict) string {
 	switch {
 	case v == contract.Holds:
 		return moves + "; " + s.band() + " is allowed."
+	case v == contract.Fails && math.Abs(effect) <= s.most():
+		return "Failed before; leaving out " + name + " now moves it by " + s.size(effect) + ", and " + s.band() + " is allowed."
 	case v == contract.Fails:
 		return "Leaving out " + name + " moves it by " + s.size(effect) + ", when " + s.band() + " was allowed."
 	case s.f.Why == "decision_tips":
@@ -405,10 +484,7 @@ func (s sentence) notEnough(q contract.Question) string {
 	case "no_complete_window":
 		return "No window has closed completely since it was published; the first one will tell."
 	case "one_format":
-		if w, ok := s.widest(); ok {
-			return "All of it came in one format, " + Format(w.Format) + ", so none can be left out."
-		}
-		return "All of it came in one format, so none can be left out."
+		return "Of its formats, its sources and the times when customers came, no two are large enough to leave one out."
 	}
 	return map[contract.Question]string{
 		contract.Volume:      "Too few customers to tell so far: " + Count(s.i.N) + ".",

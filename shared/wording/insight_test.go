@@ -101,8 +101,9 @@ func TestSentences(t *testing.T) {
 		{variety, weakening, finding("not_yet_inside", .04, .02, .05), nil,
 			"Leaving out surveys would move it by 4.0 %, give or take 2.0 %, so it may be more than the 5.0 % allowed."},
 		{variety, fails, finding("beyond_tolerance", .12, .02, .05), nil, "Leaving out surveys moves it by 12.0 %, when 5.0 % was allowed."},
-		{variety, none, finding("one_format", 0, 0, 0), func(i *contract.Insight) { i.Formats = i.Formats[:1] },
-			"All of it came in one format, surveys, so none can be left out."},
+		{variety, none, finding("one_format", 0, 0, 0), func(i *contract.Insight) { i.Formats = nil },
+			"Of its formats, its sources and the times when customers came, no two are large enough to leave one out."},
+		{variety, fails, finding("", .008, .004, .05), nil, "Failed before; leaving out surveys now moves it by 0.8 %, and 5.0 % is allowed."},
 
 		{variability, holds, finding("", .146, .004, .15), nil, "The top 1 % of customers carry 14.6 % of it. Spread is normal (×1.1)."},
 		{variability, weakening, finding("not_yet_inside", .15, .024, .15), nil,
@@ -355,14 +356,23 @@ func TestTheDecisionAndWhatIsLeftOut(t *testing.T) {
 			}
 		}
 	}
+	const leaving = "Leaving out surveys would move it by 0.8 %; 5.0 % is allowed."
+	found := func(why string) contract.Finding {
+		return contract.Finding{Effect: .008, Margin: .004, Band: .05, Why: why}
+	}
+	tips := func(effect, margin float64) func(*contract.Insight) {
+		return func(i *contract.Insight) {
+			i.Formats = []contract.Left{{Format: "survey", Effect: effect, Margin: margin, Tips: true}}
+		}
+	}
 	for want, i := range map[string]*contract.Insight{
-		"Leaving out surveys would move it by 0.8 %; 5.0 % is allowed. Without any of them it stays on its side of the goal's target of 45.0 %.": claim(
-			contract.Variety, contract.Holds, contract.Finding{Effect: .008, Band: .05}, aimed),
-		"Leaving out surveys would move it by 0.8 %; 5.0 % is allowed. Without surveys it would lie on the other side of the goal's target of 45.0 %: the decision hangs on that.": claim(
-			contract.Variety, contract.Weakening, contract.Finding{Effect: .008, Band: .05, Why: "decision_tips"}, aimed, func(i *contract.Insight) { i.Formats[0].Tips = true }),
-		"All of it came in one format, so sources are left out instead. Leaving out the source shop would move it by 2.0 %; 5.0 % is allowed.": claim(
+		leaving + " Without any of them it stays on its side of the goal's target of 45.0 %.":                                    claim(contract.Variety, contract.Holds, found(""), aimed),
+		leaving + " Without surveys it would lie on the other side of the goal's target of 45.0 %: the decision hangs on that.":  claim(contract.Variety, contract.Weakening, found("decision_tips"), aimed, tips(-.1, .01)),
+		leaving + " Without surveys it may lie on the other side of the goal's target of 45.0 %: the decision may hang on that.": claim(contract.Variety, contract.Weakening, found("decision_tips"), aimed, tips(-.1, .05)),
+		leaving + "": claim(contract.Variety, contract.Holds, found(""), aimed, func(i *contract.Insight) { i.Formats[0].Effect, i.Formats[0].Margin = -.06, .03 }), // may or may not
+		"No two formats are large enough to leave one out, so sources are left out instead. Leaving out the source shop would move it by 2.0 %; 5.0 % is allowed.": claim(
 			contract.Variety, contract.Holds, contract.Finding{Effect: .02, Band: .05}, by(contract.BySource, "till", "shop")),
-		"All of it came in one format and from one source, so customers of one time are left out instead. Leaving out customers who came in quarter 2 of 1997 moves it by 8.0 %, " +
+		"No two formats and no two sources are large enough to leave one out, so customers of one time are left out instead. Leaving out customers who came in quarter 2 of 1997 moves it by 8.0 %, " +
 			"and 5.0 % is allowed: it is not the same for all.": claim(
 			contract.Variety, contract.Weakening, contract.Finding{Effect: .08, Band: .05, Why: "segment_disagrees"}, by(contract.ByCohort, "1997-q1", "1997-q2")),
 		"3.0 % comes from unknown sources; they would have to be wrong by 167.0 % to change the conclusion, and by 40.0 % to take it across the goal's target of 45.0 %.": claim(
@@ -382,5 +392,37 @@ func TestTheDecisionAndWhatIsLeftOut(t *testing.T) {
 		Rank: &contract.RankOf{Level: .5, Published: 3589}, Verdicts: contract.Verdicts{Volume: contract.Fails}, Findings: []contract.Finding{{Question: contract.Volume, Verdict: contract.Fails, Effect: .08, Band: .05}}}
 	if got := Sentence(contract.Volume, median, time.UTC); !strings.Contains(got, "moved it by 8.0 ranks of 100, and ± 5.0 ranks of 100 was allowed") {
 		t.Errorf("a median: %s", got)
+	}
+}
+
+// TestPartsTooSmallToBeToldOf: where the part that counts is not told of, nothing is blamed on one that is, and none is said to leave
+// the value where it is.
+func TestPartsTooSmallToBeToldOf(t *testing.T) {
+	t.Parallel()
+	const part = "a part of it that is too small to be told of"
+	aimed := func(i *contract.Insight) { i.Target = num(.45) }
+	none := func(i *contract.Insight) { i.Formats = nil }
+	for _, c := range []struct {
+		verdict contract.Verdict
+		why     string
+		change  func(*contract.Insight)
+		want    string
+	}{
+		{contract.Holds, "", aimed, "Leaving out surveys would move it by 0.8 %; 5.0 % is allowed."},
+		{contract.Holds, "", none, "Whichever part of it is left out, it moves by no more than the 5.0 % allowed."},
+		{contract.Fails, "beyond_tolerance", aimed, "Leaving out " + part + " moved it by more than the 5.0 % allowed."},
+		{contract.Fails, "beyond_tolerance", func(i *contract.Insight) { i.Formats[0].Effect = .12 }, "Leaving out surveys moves it by 12.0 %, when 5.0 % was allowed."},
+		{contract.Weakening, "not_yet_inside", aimed, "Leaving out " + part + " may move it by more than the 5.0 % allowed."},
+		{contract.Weakening, "not_yet_inside", func(i *contract.Insight) { i.Formats[0].Margin = .05 },
+			"Leaving out surveys would move it by 0.8 %, give or take 5.0 %, so it may be more than the 5.0 % allowed."},
+		{contract.Weakening, "segment_disagrees", aimed, "Leaving out " + part + " moves it by more than the 5.0 % allowed."},
+		{contract.Weakening, "decision_tips", aimed, "Without " + part + " it may lie on the other side of the goal's target."},
+		{contract.Weakening, "format_contradicts", none, "A part of it that is too small to be told of disagrees but weighs little."},
+		{contract.Weakening, "unparsed_facts", none, "Facts that could not be read may hide a larger difference between its parts than the 5.0 % allowed."},
+	} {
+		i := claim(contract.Variety, c.verdict, contract.Finding{Band: .05, Why: c.why, Hidden: true}, c.change)
+		if got := Sentence(contract.Variety, i, time.UTC); got != c.want {
+			t.Errorf("%s %s:\ngot  %s\nwant %s", c.verdict, c.why, got, c.want)
+		}
 	}
 }

@@ -64,7 +64,7 @@ func (g *gather) varied(l *look, d division, unparsed float64, j int,
 	}
 	slices.SortFunc(l.formats, func(a, b contract.Left) int { return cmp.Compare(a.Format, b.Format) })
 	if !shown {
-		found.Effect, found.Margin, found.LogE = 0, 0, 0
+		found.Hidden, found.Effect, found.Margin, found.LogE = true, 0, 0, 0
 	}
 	if d.by == contract.ByCohort && found.Verdict == contract.Fails {
 		found.Verdict, found.Reason, found.LogE = contract.Weakening, validity.Segment, 0
