@@ -43,8 +43,8 @@ type buyer struct {
 // prognosis is the look at a claim that a model makes. The model is fitted to the histories up to the publication, at every
 // look again, so that nothing of single customers is kept.
 type prognosis struct {
-	g      *gather // what is common: state, windows, formats
-	asOf   contract.Day
+	g      *gather      // what is common: state, windows, formats
+	asOf   contract.Day // the end of the window of the publication, which may be this one
 	before contract.Day // of a change: the end of the window that it is from
 	buyers []buyer      // who bought before the publication, in the order of priority
 	since  []buyer      // who came since
@@ -54,19 +54,17 @@ type prognosis struct {
 
 func newPrognosis(c *claim, st *State, at metric.Span, first contract.Day, size int64, gates btyd.Gates) (*prognosis, error) {
 	c.form = form{figure: quotient{1}}
-	g := &gather{c: c, st: st, at: at, size: size, strata: strata{}}
+	g := &gather{c: c, st: st, at: at, size: size, strata: strata{}, news: at.Until > st.Seen}
 	g.ordered()
 	var err error
 	if g.raw, err = validity.NewMoments(2); err != nil {
 		return nil, err
 	}
-	p := &prognosis{g: g, asOf: at.Until, gates: gates, next: 400}
 	value := at
-	if st.Standing != nil {
+	if st.Standing != nil && !g.republishes() {
 		value = st.At
 	}
-	p.asOf, p.before = value.Until, value.From
-	return p, nil
+	return &prognosis{g: g, asOf: value.Until, before: value.From, gates: gates, next: 400}, nil
 }
 
 func (p *prognosis) output() string { return p.g.c.order.Metric.Model.Output }
@@ -233,37 +231,40 @@ func (p *prognosis) enough(most int64) bool {
 func (p *prognosis) conclude(now time.Time, unparsed float64) (*look, error) {
 	g := p.g
 	l := g.open()
-	if l.st.Standing != nil && g.republishes() {
-		p.renew(g.at.Until)
-		p.before = g.at.From
-	}
-	if len(p.buyers) == 0 {
-		l.withheld = &contract.Reason{Code: fault.NoData, Item: string(g.c.order.Metric.ID)}
-		return l, nil
-	}
 	f, err := p.figure(wholeDays)
-	if refused(err) {
-		if l.st.Standing == nil {
-			l.withheld = &contract.Reason{Code: fault.CodeOf(err), Item: g.c.order.Metric.Model.Name}
-			return l, nil
-		}
+	switch {
+	case err != nil && !refused(err):
+		return nil, err
+	case l.st.Standing == nil || g.republishes():
+		err = p.publish(l, f, err, now)
+	case err != nil:
 		return l, p.examine(l, nil, unparsed)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if l.st.Standing == nil || g.republishes() {
-		p.level(f)
-		if err := g.state(l, f.value, nil, now); err != nil || l.st.Standing == nil {
-			return l, err
-		}
-		g.ordered()
-		if l.silent = g.c.pinned() && l.st.At != g.at; l.silent {
-			return l, nil
-		}
+	if err != nil || l.st.Standing == nil || l.silent {
+		return l, err
 	}
 	l.now, l.model = f.value, f.model
 	return l, p.examine(l, f, unparsed)
+}
+
+// publish publishes the claim if the model could be fitted and its figure is known well enough, or says why not. Of a claim that
+// cannot be made anew nothing new is told: what was gathered is of another day than that of its publication.
+func (p *prognosis) publish(l *look, f *fitted, why error, now time.Time) error {
+	g := p.g
+	if why == nil {
+		p.level(f)
+		if err := g.state(l, f.value, nil, now); err != nil {
+			return err
+		}
+	} else if l.st.Standing == nil {
+		l.withheld = &contract.Reason{Code: fault.CodeOf(why), Item: g.c.order.Metric.Model.Name}
+		if len(p.buyers) == 0 {
+			l.withheld.Item = string(g.c.order.Metric.ID)
+		}
+	}
+	g.ordered()
+	l.silent = l.st.Standing != nil && l.st.At != g.at
+	return nil
 }
 
 // refused reports whether the data do not allow a fit, so that there is no figure and no fault.
@@ -272,7 +273,7 @@ func refused(err error) bool {
 	return err != nil && (code == fault.ModelNotIdentified || code == fault.NoData || code == fault.InvalidItem)
 }
 
-// renew moves the publication to a day: who came since is a customer like all others.
+// renew moves the day up to which customers are known: who came since is a customer like all others.
 func (p *prognosis) renew(until contract.Day) {
 	p.asOf = until
 	all := slices.Concat(p.buyers, p.since)

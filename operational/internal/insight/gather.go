@@ -72,13 +72,13 @@ const (
 )
 
 func newGather(c *claim, st *State, at metric.Span, first contract.Day, size, exactly int64) (*gather, error) {
-	g := &gather{c: c, st: st, at: at, size: size, exactly: exactly, limit: st.Cap, strata: strata{}}
+	g := &gather{c: c, st: st, at: at, size: size, exactly: exactly, limit: st.Cap, strata: strata{}, news: at.Until > st.Seen}
 	c.quantile = nil
 	if st.Rank != nil {
 		c.quantile = &st.Rank.Published
 	}
 	value := at
-	if c.pinned() && st.Standing != nil && !(st.worn() && at.Until > st.Seen) {
+	if c.pinned() && st.Standing != nil && !g.republishes() {
 		value = st.At
 	}
 	g.ordered()

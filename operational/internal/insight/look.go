@@ -43,7 +43,6 @@ const smallestGroup = 10
 // open begins the outcome of a look.
 func (g *gather) open() *look {
 	l := &look{st: *g.st}
-	g.news = g.at.Until > g.st.Seen
 	g.st = &l.st
 	l.st.Seen = max(l.st.Seen, g.at.Until)
 	return l
@@ -85,13 +84,12 @@ func (g *gather) publish(l *look, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if g.bent {
-		if l.st.Standing == nil {
-			l.now, l.withheld = e, &contract.Reason{Code: fault.LowSample, Item: "curved"}
-		}
-		return nil
+	if !g.bent {
+		err = g.state(l, e, limit, now)
+	} else if l.st.Standing == nil {
+		l.now, l.withheld = e, &contract.Reason{Code: fault.LowSample, Item: "curved"}
 	}
-	if err = g.state(l, e, limit, now); err == nil && l.fresh && g.c.ranked() {
+	if err == nil && l.fresh && g.c.ranked() {
 		l.st.Rank, err = g.rankOf()
 	}
 	g.ordered()

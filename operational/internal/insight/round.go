@@ -149,8 +149,12 @@ func (r *round) expire(ctx context.Context, orders []contract.OperationalDirecti
 			continue
 		}
 		i := rec.Insight
-		if i.Model != nil {
-			if err := r.o.Models.Forget(ctx, model.Subject{Model: i.Model.Name, Scope: i.Scope}, id); err != nil {
+		st, err := rec.state()
+		if err != nil {
+			return err
+		}
+		if st.Model != "" {
+			if err := r.o.Models.Forget(ctx, model.Subject{Model: st.Model, Scope: i.Scope}, id); err != nil {
 				return err
 			}
 		}
@@ -209,17 +213,16 @@ func (r *round) due(ctx context.Context, orders []contract.OperationalDirective)
 // task returns what is due of an order; nil if nothing is.
 func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *contract.InsightOrder) (*task, error) {
 	t := &task{rec: r.records[o.ID]}
-	if len(t.rec.State) > 0 {
-		if err := json.Unmarshal(t.rec.State, &t.st); err != nil {
-			return nil, fmt.Errorf("stored state: %w", err)
-		}
+	var err error
+	if t.st, err = t.rec.state(); err != nil {
+		return nil, err
 	}
 	if h := hash(o); t.st.Order != h {
 		before := 0
 		if t.rec.Insight.PublishedAt != nil { // under another order, or before the database was emptied
 			before = t.rec.Insight.Republished + 1
 		}
-		t.st = State{Order: h, Before: before}
+		t.st = State{Order: h, Before: before, Model: t.st.Model}
 	}
 	var why *contract.Reason
 	if t.c, why = prepare(d, o, r.o.Calendar, r.o.Zone); why != nil {

@@ -17,6 +17,7 @@ type State struct {
 	Standing    *validity.Standing `json:"standing,omitempty"`
 	PublishedAt *time.Time         `json:"publishedAt,omitempty"`
 	Fit         int                `json:"fit,omitempty"`   // of the model, which the publication rests on
+	Model       string             `json:"model,omitempty"` // whose fits were told what this claim came to
 	Cap         *int64             `json:"cap,omitempty"`   // of what one customer adds, in units of their terms
 	Group       string             `json:"group,omitempty"` // of a mover
 	Base        *float64           `json:"base,omitempty"`  // of a difference

@@ -20,8 +20,7 @@ const falseAlarms = .10
 func (r *round) tell(ctx context.Context, tasks []*task) error {
 	evidence := map[contract.InsightID]float64{}
 	for id, rec := range r.records {
-		var st State
-		if json.Unmarshal(rec.State, &st) == nil && st.LogE != nil {
+		if st, err := rec.state(); err == nil && st.LogE != nil {
 			evidence[id] = validity.Evidence(st.LogE...)
 		}
 	}
@@ -75,10 +74,21 @@ func (r *round) ring(ctx context.Context, alarms, told map[contract.InsightID]bo
 	return nil
 }
 
+// state is what was kept of the last look; of a record without, nothing.
+func (r Record) state() (st State, err error) {
+	if len(r.State) > 0 {
+		err = json.Unmarshal(r.State, &st)
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("stored state of insight %s: %w", r.Insight.ID, err)
+	}
+	return st, nil
+}
+
 // smallest is the smallest group that was told of when the insight last went up.
 func (r Record) smallest() int64 {
-	var st State
-	if json.Unmarshal(r.State, &st) != nil {
+	st, err := r.state()
+	if err != nil {
 		return 0
 	}
 	return st.Smallest
@@ -86,13 +96,21 @@ func (r Record) smallest() int64 {
 
 // judge takes the verdicts on a forecast to the fit that it rests on.
 func (r *round) judge(ctx context.Context, t *task, l *look) (err error) {
-	switch {
-	case t.c.order.Kind != contract.ForecastInsight:
-	case l.st.Standing == nil:
-		return r.o.Models.Forget(ctx, t.c.subject(), t.c.order.ID)
-	case l.st.Fit > 0:
-		t.line, err = r.o.Models.Judge(ctx, t.c.subject(), model.Said{Claim: t.c.order.ID, Fit: l.st.Fit, AsOf: t.end(), Verdicts: l.st.Standing.Verdicts})
+	if t.c.order.Kind != contract.ForecastInsight {
+		return nil
 	}
+	s := t.c.subject()
+	if told := l.st.Model; told != "" && (told != s.Model || l.st.Standing == nil) { // the order may have another model now
+		if err := r.o.Models.Forget(ctx, model.Subject{Model: told, Scope: s.Scope}, t.c.order.ID); err != nil {
+			return err
+		}
+		l.st.Model = ""
+	}
+	if l.st.Standing == nil || l.st.Fit == 0 {
+		return nil
+	}
+	t.line, err = r.o.Models.Judge(ctx, s, model.Said{Claim: t.c.order.ID, Fit: l.st.Fit, AsOf: t.end(), Verdicts: l.st.Standing.Verdicts})
+	l.st.Model = s.Model
 	return err
 }
 
