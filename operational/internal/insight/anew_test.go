@@ -6,7 +6,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/strata-crm/strata/operational/internal/fact"
 	"github.com/strata-crm/strata/operational/internal/identity"
+	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
@@ -123,5 +125,59 @@ func TestForgottenByTheFit(t *testing.T) {
 	r.until(months[0])
 	if i := r.insight(id); i.State != contract.InsightExpired || len(r.fits[subject].Claims) != 0 {
 		t.Errorf("%s, and its fit still knows %+v", show(i), r.fits[subject].Claims)
+	}
+}
+
+// TestSmallestOfModels: of a model of two groups each group's customers who came again, and who did not, can be read; and those of one
+// group alone.
+func TestSmallestOfModels(t *testing.T) {
+	t.Parallel()
+	day := func(n int) fact.CustomerDay { return fact.CustomerDay{Day: opening.Add(n), Orders: 1} }
+	buyers := func(n, days int, in [2]bool) (out []buyer) {
+		for range n {
+			b := buyer{in: in}
+			for d := range days {
+				b.days = append(b.days, day(d))
+			}
+			b.summary, _ = summarise(b.days, "2026-01-01")
+			out = append(out, b)
+		}
+		return out
+	}
+	first, second, both := [2]bool{true, false}, [2]bool{false, true}, [2]bool{true, true}
+	join := func(lists ...[]buyer) (all []buyer) {
+		for _, l := range lists {
+			all = append(all, l...)
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		kind   contract.InsightKind
+		buyers []buyer
+		want   int64
+	}{
+		"one model":                        {contract.ForecastInsight, join(buyers(50, 1, first), buyers(30, 2, first)), 30},
+		"nobody came again":                {contract.ForecastInsight, buyers(50, 1, first), 50},
+		"few of the second came again":     {contract.DifferenceInsight, join(buyers(50, 1, first), buyers(50, 2, first), buyers(50, 1, second), buyers(5, 2, second)), 5},
+		"few of the first did not":         {contract.DifferenceInsight, join(buyers(4, 1, first), buyers(50, 2, first), buyers(50, 1, second), buyers(50, 2, second)), 4},
+		"few are of one group only":        {contract.DifferenceInsight, join(buyers(50, 1, both), buyers(50, 2, both), buyers(3, 1, second), buyers(3, 2, second)), 6},
+		"few came again before the change": {contract.ChangeInsight, join(buyers(50, 1, first), buyers(40, 9, first), buyers(7, 20, first)), 7},
+	} {
+		claim := &claim{order: &contract.InsightOrder{Kind: c.kind}, programs: make([]*metric.Program, 1)}
+		if c.kind == contract.DifferenceInsight {
+			claim.programs = make([]*metric.Program, 2)
+		}
+		p := &prognosis{g: &gather{c: claim}, asOf: "2026-01-01", before: opening.Add(1), buyers: c.buyers}
+		if c.kind == contract.ChangeInsight {
+			p.before = opening.Add(2) // of the 47 who came again, 7 had done so by then
+			for i := range p.buyers {
+				if b := &p.buyers[i]; len(b.days) == 9 {
+					b.days = append(b.days[:1:1], b.days[2:]...)
+				}
+			}
+		}
+		if got := p.smallest(); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
 	}
 }

@@ -317,17 +317,34 @@ func (p *prognosis) examine(l *look, f *fitted, unparsed float64) error {
 	return nil
 }
 
+// smallest is how many customers are in the smallest group that can be read from what is told: of each fit those who came again and
+// those who did not, and those who are in one group of a difference only.
 func (p *prognosis) smallest() int64 {
-	n, repeaters := int64(len(p.buyers)), int64(0)
-	for i := range p.buyers {
-		if p.buyers[i].summary.X > 0 {
-			repeaters++
+	all := int64(len(p.buyers))
+	least := all
+	told := func(n int64) {
+		if n > 0 {
+			least = min(least, n)
 		}
 	}
-	if repeaters == 0 || repeaters == n {
-		return n
+	for side := range p.sides() {
+		n, repeaters := int64(0), int64(0)
+		for i := range p.buyers {
+			if s, in := p.known(side, &p.buyers[i], wholeDays); in {
+				n++
+				if s.X > 0 {
+					repeaters++
+				}
+			}
+		}
+		told(n)
+		told(repeaters)
+		told(n - repeaters)
+		if !p.g.c.pinned() { // else the others came since
+			told(all - n)
+		}
 	}
-	return min(repeaters, n-repeaters)
+	return least
 }
 
 // left fits the model again to what is left of the customers, and returns how far that moves the figure.

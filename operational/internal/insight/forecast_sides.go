@@ -56,8 +56,7 @@ func (p *prognosis) figure(days func(b *buyer) []fact.CustomerDay) (*fitted, err
 func (p *prognosis) side(side int, days func(b *buyer) []fact.CustomerDay) (f *fitted, at []int, err error) {
 	var known []btyd.Summary
 	for i := range p.buyers {
-		b := &p.buyers[i]
-		if s, ok := summarise(days(b), p.until(side)); ok && b.in[p.g.c.program(side)] {
+		if s, in := p.known(side, &p.buyers[i], days); in {
 			known, at = append(known, s), append(at, i)
 		}
 	}
@@ -66,6 +65,12 @@ func (p *prognosis) side(side int, days func(b *buyer) []fact.CustomerDay) (f *f
 	}
 	f, err = p.fit(known)
 	return f, at, err
+}
+
+// known is what a side knows of a customer; false if they are not of it.
+func (p *prognosis) known(side int, b *buyer, days func(b *buyer) []fact.CustomerDay) (btyd.Summary, bool) {
+	s, ok := summarise(days(b), p.until(side))
+	return s, ok && b.in[p.g.c.program(side)]
 }
 
 // spread is the influence of each of all customers, given that of those in a fit.
