@@ -192,14 +192,12 @@ func (g *Gateway) Take(ctx context.Context, s contract.SourceID, verdicts []Verd
 	if err := g.forget(ctx, verdicts, fault.Quarantined); err != nil {
 		return err
 	}
-	var aside []lake.Quarantined
+	if err := g.setAside(ctx, s, verdicts); err != nil {
+		return err
+	}
 	var messages []bus.Message
 	for i := range verdicts {
-		v := &verdicts[i]
-		switch v.Status {
-		case fault.Quarantined:
-			aside = append(aside, g.aside(v))
-		case fault.Accepted:
+		if v := &verdicts[i]; v.Status == fault.Accepted {
 			m, err := g.message(v.Event)
 			if err != nil {
 				return err
@@ -207,16 +205,42 @@ func (g *Gateway) Take(ctx context.Context, s contract.SourceID, verdicts []Verd
 			messages = append(messages, m)
 		}
 	}
-	if len(aside) > 0 {
-		if err := g.o.Quarantine.SetAside(ctx, aside); err != nil {
-			return fmt.Errorf("set items of %s aside: %w", s, err)
-		}
-	}
 	if err := g.publish(ctx, messages); err != nil {
 		return err
 	}
 	g.o.Dropped.count(s, verdicts)
 	return nil
+}
+
+// setAside sets aside what is quarantined. An erasure that went through the quarantine since the list was looked at did not see
+// it; so the list is looked at once more, and what it names by now is withdrawn.
+func (g *Gateway) setAside(ctx context.Context, s contract.SourceID, verdicts []Verdict) error {
+	var aside []lake.Quarantined
+	var of []int // the verdict of each
+	for i := range verdicts {
+		if v := &verdicts[i]; v.Status == fault.Quarantined {
+			aside, of = append(aside, g.aside(v)), append(of, i)
+		}
+	}
+	if len(aside) == 0 {
+		return nil
+	}
+	if err := g.o.Quarantine.SetAside(ctx, aside); err != nil {
+		return fmt.Errorf("set items of %s aside: %w", s, err)
+	}
+	if err := g.forget(ctx, verdicts, fault.Quarantined); err != nil {
+		return err
+	}
+	var gone []string
+	for n, i := range of {
+		if verdicts[i].Status != fault.Quarantined {
+			gone = append(gone, aside[n].ID)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return g.o.Quarantine.Withdraw(ctx, g.o.Tenant, gone)
 }
 
 func (g *Gateway) aside(v *Verdict) lake.Quarantined {

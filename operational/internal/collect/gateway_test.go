@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,10 +27,21 @@ type fixed struct{ set *collect.Set }
 
 func (f *fixed) InForce() *collect.Set { return f.set }
 
-type aside struct{ records []lake.Quarantined }
+type aside struct {
+	records   []lake.Quarantined
+	meanwhile func() // what happens before anything is stored
+}
 
 func (a *aside) SetAside(_ context.Context, q []lake.Quarantined) error {
+	if a.meanwhile != nil {
+		a.meanwhile()
+	}
 	a.records = append(a.records, q...)
+	return nil
+}
+
+func (a *aside) Withdraw(_ context.Context, _ contract.TenantID, ids []string) error {
+	a.records = slices.DeleteFunc(a.records, func(q lake.Quarantined) bool { return slices.Contains(ids, q.ID) })
 	return nil
 }
 
@@ -278,5 +290,28 @@ func TestErasedAreForgotten(t *testing.T) {
 	}
 	if got := s.published(t); len(got) != 1 || got[0].ID != "3" || len(s.aside.records) != 0 {
 		t.Errorf("published is %+v, set aside %+v", got, s.aside.records)
+	}
+}
+
+// TestErasedMeanwhile: somebody is erased between the look at the list and the moment in which an item of theirs is set aside, so that
+// the erasure has not seen it. It is taken back; others stay.
+func TestErasedMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	keys, err := identity.NewKeys(make([]byte, identity.KeyBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.aside.meanwhile = func() { s.erased = erased{keys.Customer(identity.User, "gone"): true} }
+	answers, err := s.collect(t, nil, `{"type":"track","event":"Order Completed","messageId":"1","userId":"gone","properties":{"total":"1.00","currency":"USD"}}`,
+		`{"type":"track","event":"Order Completed","messageId":"2","userId":"stays","properties":{"total":"1.00","currency":"USD"}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answers[0].Code != fault.Suppressed || answers[1].Status != fault.Quarantined {
+		t.Errorf("the answers are %+v", answers)
+	}
+	if got := s.aside.records; len(got) != 1 || got[0].Event.ID != "2" {
+		t.Errorf("set aside is %+v", got)
 	}
 }

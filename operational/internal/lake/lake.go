@@ -75,6 +75,8 @@ type Quarantined struct {
 type Quarantine interface {
 	// SetAside stores the records; those whose id is there already change nothing.
 	SetAside(ctx context.Context, records []Quarantined) error
+	// Withdraw removes records by their ids, as far as they are there.
+	Withdraw(ctx context.Context, t contract.TenantID, ids []string) error
 }
 
 // AsideCount is how much of a source was set aside for a reason.

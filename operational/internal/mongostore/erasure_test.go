@@ -475,6 +475,9 @@ func TestErasureOfWhatCannotBeRead(t *testing.T) {
 	if n := s.proof(e.ID).Deleted[quarantineCollection]; n != int64(len(records)-1) || len(left) != 1 || left[0].Customer != charles {
 		t.Errorf("%d of %d were deleted, left is %+v", n, len(records), left)
 	}
+	if err := NewLake(s.db).Withdraw(t.Context(), tenant, []string{"poison|other", "poison|never was"}); err != nil || s.everything()[quarantineCollection] != "" {
+		t.Errorf("withdrawn, it is still there: %v", err)
+	}
 }
 
 // TestEveryCollectionIsKnown: whoever adds a collection has to say whether something of a person is in it.

@@ -255,6 +255,18 @@ func (s *Lake) SetAside(ctx context.Context, records []lake.Quarantined) error {
 	return nil
 }
 
+// Withdraw implements lake.Quarantine.
+func (s *Lake) Withdraw(ctx context.Context, t contract.TenantID, records []string) error {
+	ids := make([]string, len(records))
+	for i, r := range records {
+		ids[i] = id(t, r)
+	}
+	if _, err := s.aside.DeleteMany(ctx, in("_id", ids)); err != nil {
+		return fmt.Errorf("withdraw what was set aside: %w", mongodb.Fault(err))
+	}
+	return nil
+}
+
 func newQuarantineDoc(q *lake.Quarantined) (*quarantineDoc, error) {
 	if q.ID == "" {
 		return nil, errNoKey
