@@ -35,6 +35,7 @@ type cli struct {
 	Restore restoreCommand `cmd:"" help:"Make a data folder of a back-up."`
 	Insight insightCommand `cmd:"" help:"What is claimed of the customers, how it answers the five questions, and whether it is knowledge."`
 	Predict predictCommand `cmd:"" help:"Show what is expected of customers, or write a file of each."`
+	Model   modelCommand   `cmd:"" help:"The fits of models that numbers rest on: the state of each, its data, and how it did on later weeks."`
 	Export  exportCommand  `cmd:"" help:"Write a metric's series, its grid of cohorts or its forecast to a file."`
 	Metric  metricCommand  `cmd:"" help:"Look into how metrics are computed."`
 	Person  personCommand  `cmd:"" help:"Everything that is held of one person: print it, delete it, prove that it is gone."`

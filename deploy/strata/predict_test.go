@@ -98,3 +98,18 @@ func TestPredictRefused(t *testing.T) {
 		t.Errorf("%v, %d files, %q, %d calls", err, len(left), b, len(*asked))
 	}
 }
+
+func TestModel(t *testing.T) {
+	t.Parallel()
+	url, _ := suiteOf(t, map[string]string{"/api/operational/v1/models": `{"items":[{"subject":{"model":"bg_nbd"},"line":[{"number":1,"state":"active","trials":[],"history":[]}]}]}`})
+	none, _ := suiteOf(t, map[string]string{"/api/operational/v1/models": `{"items":[]}`})
+	if out, err := ran(t, "model", "bg_nbd", "--url", url, "--token", "a-token"); err != nil || !strings.Contains(out, "BG/NBD: 1 fit.") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := ran(t, "model", "luck", "--url", url, "--token", "a-token"); err == nil || !strings.Contains(err.Error(), "no model luck") {
+		t.Errorf("a model that is none: %v", err)
+	}
+	if out, err := ran(t, "model", "--url", none, "--token", "a-token"); err != nil || !strings.Contains(out, "No model is fitted yet") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -171,7 +171,7 @@ func measurement() *Measurement {
 
 func heldOut() *HoldOut {
 	w := october()
-	return &HoldOut{Weeks: 39, Customers: 2357, Predicted: 1653.4, Actual: 1882, MAE: .7855, Window: &w, Bias: of(-.1215)}
+	return &HoldOut{Weeks: 39, Customers: 2357, Predicted: 1653.4, Actual: 1882, MAE: .7855, Window: &w, Bias: of(-.1215), Coverage: of(.958)}
 }
 
 func unmeasured() *Measurement {

@@ -106,6 +106,9 @@ type HoldOut struct {
 	Window    *Window `json:"window,omitempty"` // of what came
 	// Bias is predicted against actual, relative: -0.12 is 12 % too few. None where nothing came.
 	Bias *float64 `json:"bias,omitempty"`
+	// Coverage is the share of customers whose purchases lay in their own 80 % interval: so many or more where the model is
+	// right, as purchases come whole. None where it was not counted.
+	Coverage *float64 `json:"coverage,omitempty"`
 }
 
 // MeasurementIdentity returns the id of the measurement of a metric for a scope and a window: a hash of tenant,

@@ -18,7 +18,18 @@ type HoldOut struct {
 	RMSE        float64 // root of the mean square error
 	Correlation float64 // of actual and predicted over customers; 0 where one of them is the same for all
 	ByX         []Bin   // by repeat purchases in the first part: 0 to 6, and 7 or more
+	// Coverage is the share of customers whose purchases in the second part lay in their own interval (see [Predict]) of
+	// CoverageLevel. Where the model is right it is that or more: purchases come whole. NaN for a model that tells no
+	// probabilities.
+	Coverage float64
 }
+
+// CoverageLevel is that of the intervals that a hold-out counts, and of those that customers are told with.
+const CoverageLevel = .8
+
+// coveredMost is how many rows, evenly spread over the sorted customers, the coverage is counted on: an interval takes
+// as long as dozens of expectations, and 2,000 tell the share to a per cent.
+const coveredMost = 2000
 
 // Bin is the customers with X repeat purchases in the first part.
 type Bin struct {
@@ -101,7 +112,29 @@ func compare(m Frequency, sorted []Tested, weeks float64) HoldOut {
 	if spread := (n*squaresA - h.Actual*h.Actual) * (n*squaresP - h.Predicted*h.Predicted); spread > 0 {
 		h.Correlation = (n*products - h.Actual*h.Predicted) / math.Sqrt(spread)
 	}
+	h.Coverage = coverage(m, sorted, weeks)
 	return h
+}
+
+func coverage(m Frequency, sorted []Tested, weeks float64) float64 {
+	c, countable := m.(Countable)
+	if !countable {
+		return math.NaN()
+	}
+	var inside, n float64
+	low, high := 0, 0
+	step := (len(sorted) + coveredMost - 1) / coveredMost
+	for i := 0; i < len(sorted); i += step {
+		t := sorted[i]
+		if i == 0 || compareHistory(t.Summary, sorted[i-step].Summary) != 0 {
+			low, high = interval(c, t.Summary, weeks, CoverageLevel)
+		}
+		n += float64(t.Count)
+		if float64(low) <= t.Later && t.Later <= float64(high) {
+			inside += float64(t.Count)
+		}
+	}
+	return inside / n
 }
 
 // expectations are those of the sorted customers, each history computed once.

@@ -194,6 +194,9 @@ func TestAFitIsTriedOnceAndHeldOutAgain(t *testing.T) {
 		if b := r.HoldOut.Bias; b == nil || *b < -.2 || *b > .2 {
 			t.Errorf("held out over %g weeks it is wrong by %v", r.HoldOut.Weeks, b)
 		}
+		if c := r.HoldOut.Coverage; c == nil || *c < btyd.CoverageLevel || *c > 1 {
+			t.Errorf("held out over %g weeks the intervals of %v of customers held", r.HoldOut.Weeks, c)
+		}
 	}
 	if !slices.IsSorted(spans) || spans[0] != 4 || spans[len(spans)-1] != 26 || len(spans) > 7 {
 		t.Errorf("held out over %v weeks", spans)

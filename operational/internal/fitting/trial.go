@@ -113,5 +113,8 @@ func heldOut(h btyd.HoldOut) contract.HoldOut {
 		bias := h.Predicted/h.Actual - 1
 		out.Bias = &bias
 	}
+	if !math.IsNaN(h.Coverage) {
+		out.Coverage = &h.Coverage
+	}
 	return out
 }

@@ -17,7 +17,7 @@ const (
 	valueName = "bg_nbd_gamma_gamma"
 	aliveName = "mbg_nbd"
 	version   = "1.0.0"
-	level     = .8 // of a customer's own interval
+	level     = btyd.CoverageLevel // of a customer's own interval
 )
 
 // summaries returns the customers as the models see them, in the order given.
@@ -146,13 +146,15 @@ func likelihood(alive float64) string {
 
 // held is how the model does when the latest part of the data, which it does not see, is compared with its forecast: the
 // longest of fitting.Spans that leaves enough to fit on. Its measures are predicted and actual, purchases of all customers,
-// bias, the one against the other, and mae, rmse and correlation over customers. It has 0 customers where the history is too
+// bias, the one against the other, mae, rmse and correlation over customers, and coverage, the share of them whose purchases
+// lay in their own interval. It has 0 customers where the history is too
 // short for any.
 func held[M btyd.Frequency](s *Service, all []purchase.History, asOf purchase.Day, fit func(*btyd.Population, btyd.Gates) (*btyd.Fit[M], error)) predict.HoldOut {
 	for _, weeks := range fitting.Spans {
 		if e, ok := heldOut(s, all, asOf, weeks, fit); ok {
 			out := predict.HoldOut{Design: predict.LaterTime, Customers: e.Customers, Weeks: e.Weeks, Measures: map[string]float64{
 				"predicted": e.Predicted, "actual": e.Actual, "mae": e.MAE, "rmse": e.RMSE, "correlation": e.Correlation,
+				"coverage": e.Coverage,
 			}}
 			if e.Actual > 0 {
 				out.Measures["bias"] = e.Predicted/e.Actual - 1
