@@ -160,35 +160,81 @@ func (s *Stores) tried(ctx context.Context, record directive.Record, m contract.
 	return put, s.put(ctx, record, after)
 }
 
-// Inform implements informer.Store.
+// basis is what information was made of: while neither changes, nothing did.
+type basis struct {
+	record  int64 // version of the directive's record
+	touched int64 // see seriesDoc
+}
+
+// mostAttempts is how often information is made outside of a transaction before it is made in one, where nothing comes between.
+const mostAttempts = 3
+
+// Inform implements informer.Store. A forecast can take longer than a transaction should: information is made before, and
+// stored only if nothing has changed since.
 func (s *Stores) Inform(ctx context.Context, d informer.Due) error {
-	return s.inTx(telemetry.Continue(ctx, d.Trace), func(ctx context.Context) error {
-		record, _, err := s.read(ctx, d.Directive)
-		if err != nil {
+	ctx = telemetry.Continue(ctx, d.Trace)
+	for range mostAttempts {
+		of, next, ok, err := s.informed(ctx, d.Directive)
+		if err != nil || !ok {
 			return err
 		}
-		return s.inform(ctx, record)
+		if told, err := s.tell(ctx, d.Directive, of, next); err != nil || told {
+			return err
+		}
+	}
+	return s.inTx(ctx, func(ctx context.Context) error {
+		_, next, ok, err := s.informed(ctx, d.Directive)
+		if err != nil || !ok {
+			return err
+		}
+		return s.putInformation(ctx, next)
 	})
 }
 
-func (s *Stores) inform(ctx context.Context, r directive.Record) error {
-	if r.Plan == nil || r.Strategic == nil {
-		return nil
+// informed makes the information on the goal of a directive, and says of what; false while there is nothing to tell.
+func (s *Stores) informed(ctx context.Context, id contract.DirectiveID) (of basis, next contract.Information, ok bool, err error) {
+	of, r, err := s.basis(ctx, id)
+	if err != nil || r.Plan == nil || r.Strategic == nil {
+		return of, next, false, err
 	}
 	in, err := s.input(ctx, r)
 	if err != nil {
-		return err
+		return of, next, false, err
 	}
-	next, ok := info.Build(in)
-	if !ok {
-		return nil
+	next, ok = info.Build(in)
+	return of, next, ok, nil
+}
+
+// tell stores information unless what it was made of has changed.
+func (s *Stores) tell(ctx context.Context, id contract.DirectiveID, of basis, next contract.Information) (told bool, err error) {
+	err = s.inTx(ctx, func(ctx context.Context) error {
+		now, _, err := s.basis(ctx, id)
+		if told = err == nil && now == of; !told {
+			return err
+		}
+		return s.putInformation(ctx, next)
+	})
+	return told, err
+}
+
+// basis reads what information on a directive is made of, but for the series itself: that is read afterwards, so that what
+// comes between shows.
+func (s *Stores) basis(ctx context.Context, id contract.DirectiveID) (basis, directive.Record, error) {
+	record, _, err := s.read(ctx, id)
+	if err != nil {
+		return basis{}, record, err
 	}
-	return s.putInformation(ctx, next)
+	var d seriesDoc
+	err = s.o.DB.Collection(series).FindOne(ctx, bson.D{{Key: "_id", Value: s.id(string(id))}}).Decode(&d)
+	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
+		return basis{}, record, mongodb.Fault(err)
+	}
+	return basis{record.Version, d.Touched}, record, nil
 }
 
 func (s *Stores) input(ctx context.Context, r directive.Record) (info.Input, error) {
 	in := info.Input{
-		Directive: r.Strategic, Plan: r.Plan.ID, Labels: map[contract.MetricID]string{}, Missing: r.Plan.Missing, Forecast: s.forecasts.Of,
+		Directive: r.Strategic, Plan: r.Plan.ID, Labels: map[contract.MetricID]string{}, Missing: r.Plan.Missing, Forecast: s.forecast,
 	}
 	current := map[contract.MetricID]int{}
 	for _, part := range r.Plan.Parts {

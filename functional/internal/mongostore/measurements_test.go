@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/strata-crm/strata/functional/internal/directive"
+	"github.com/strata-crm/strata/functional/internal/forecast"
 	"github.com/strata-crm/strata/functional/internal/informer"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -211,6 +212,31 @@ func TestMeasurementsThatComeAtOnceSeeEachOther(t *testing.T) {
 		must(t, err)
 		if len(i.Series) != 1 || len(i.Supporting) != 1 {
 			t.Errorf("round %d: one of the two was not seen: %+v", n, i)
+		}
+	}
+}
+
+// TestInformationIsMadeOutsideOfTransactions has another window come whenever a forecast is made, for as long as one may:
+// the forecast is made anew, and at last nothing comes between.
+func TestInformationIsMadeOutsideOfTransactions(t *testing.T) {
+	t.Parallel()
+	for _, late := range []time.Month{0, 1, mostAttempts} { // windows that come so
+		r := measuring(t)
+		for m := time.January; m <= time.April; m++ {
+			r.put(t, measured(own, "1.0.0", m, .1*float64(m), 1), mongodb.Applied)
+		}
+		of, made := r.forecast, time.Month(0)
+		r.forecast = func(s forecast.Series, ahead int, g forecast.Gates) (*forecast.Forecast, error) {
+			if made++; made <= late {
+				r.put(t, measured(own, "1.0.0", time.April+made, .5, 1), mongodb.Applied)
+			}
+			return of(s, ahead, g)
+		}
+		must(t, r.Inform(t.Context(), informer.Due{Directive: "sd-1"}))
+		i, err := r.Information(t.Context(), "goal-of-sd-1")
+		must(t, err)
+		if len(i.Series) != 4+int(late) || made != late+1 {
+			t.Errorf("%d came between: %d windows told after %d forecasts", late, len(i.Series), made)
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/forecast"
+	info "github.com/strata-crm/strata/functional/internal/information"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/mongodb"
@@ -59,10 +60,10 @@ type Options struct {
 
 // Stores is every store of the functional layer.
 type Stores struct {
-	o         Options
-	forecasts *forecast.Memo
-	records   *memory[directive.Record]     // that tiles are about
-	measured  *memory[contract.Measurement] // that tiles show
+	o        Options
+	forecast info.Forecaster
+	records  *memory[directive.Record]     // that tiles are about
+	measured *memory[contract.Measurement] // that tiles show
 }
 
 // How many of each are remembered; a measurement takes some kilobytes, a record up to some tens.
@@ -76,7 +77,7 @@ func New(o Options) (*Stores, error) {
 	if o.Tenant == "" || o.DB == nil || o.Outbox == nil || o.Now == nil || o.NewID == nil {
 		return nil, fault.New(fault.Internal, "", "functional stores: tenant, database, outbox, now and newID are required")
 	}
-	return &Stores{o, forecast.NewMemo(), newMemory[directive.Record](mostRecords), newMemory[contract.Measurement](mostMeasured)}, nil
+	return &Stores{o, forecast.NewMemo().Of, newMemory[directive.Record](mostRecords), newMemory[contract.Measurement](mostMeasured)}, nil
 }
 
 // now returns the wall clock at the precision that is stored.
