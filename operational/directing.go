@@ -15,6 +15,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/directive"
 	"github.com/strata-crm/strata/operational/internal/egress"
 	"github.com/strata-crm/strata/operational/internal/erasure"
+	"github.com/strata-crm/strata/operational/internal/expiry"
 	"github.com/strata-crm/strata/operational/internal/fitting"
 	"github.com/strata-crm/strata/operational/internal/govern"
 	"github.com/strata-crm/strata/operational/internal/httpapi"
@@ -54,6 +55,7 @@ type directing struct {
 	measurements *mongostore.Measurements
 	insights     *mongostore.Insights
 	fits         *mongostore.Fits
+	expiry       *mongostore.Expiry
 	force        *directive.Force
 	policy       govern.Policy
 	pulse        *pulse // of ingest
@@ -158,6 +160,7 @@ func calendar(c Config) metric.Calendar {
 // complete adds what rests on collecting: answering directives, measuring, and the consumers.
 func (h *directing) complete(col *collecting) error {
 	warehouse, meter := mongostore.NewMetrics(h.c.Tenant.ID, h.d.DB), job.NewMeter()
+	h.expiry = mongostore.NewExpiry(h.c.Tenant.ID, h.d.DB, col.keys, h.c.Tenant.Currency, h.d.Now)
 	models, err := h.models(col, warehouse)
 	if err != nil {
 		return err
@@ -197,7 +200,7 @@ func (h *directing) complete(col *collecting) error {
 		return err
 	}
 	watch := govern.NewWatch(h.directives, h.policy.Engine, observer.Wake)
-	keeper, err := audience.NewKeeper(audience.Options{Rows: warehouse, Positions: moving{positions{h.c.Tenant.ID, col}, warehouse}, Now: h.d.Now, Logger: h.d.Telemetry.Logger})
+	keeper, err := audience.NewKeeper(audience.Options{Rows: warehouse, Positions: moving{positions{h.c.Tenant.ID, col}, warehouse, h.expiry}, Now: h.d.Now, Logger: h.d.Telemetry.Logger})
 	if err != nil {
 		return err
 	}
@@ -207,7 +210,12 @@ func (h *directing) complete(col *collecting) error {
 	if err != nil {
 		return err
 	}
-	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine, claims, keeper, eraser}
+	expirer, err := expiry.NewWorker(expiry.Options{Rules: h.directives, Store: h.expiry, Now: h.d.Now, Logger: h.d.Telemetry.Logger, Meter: h.d.Telemetry.Meter,
+		Done: []func(){keeper.Wake, observer.Wake}})
+	if err != nil {
+		return err
+	}
+	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine, claims, keeper, eraser, expirer}
 	for _, c := range consume.All(consume.Deps{
 		Ears:       listen.Ears{Group: consume.Group, Bus: h.d.Bus, Aside: mongodb.NewAside(h.d.DB, h.d.Now), Asker: again, Logger: h.d.Telemetry.Logger, Meter: h.d.Telemetry.Meter},
 		Directives: govern.Directives{Service: answering, Watch: watch}, Republish: h.republish,
@@ -251,8 +259,8 @@ func (h *directing) examiner(col *collecting, models *fitting.Keeper) (*insight.
 		Zone: zone, Calendar: metric.Calendar{WeekStart: weekdays[h.c.Tenant.WeekStart]}, Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col},
 		Customers: mongostore.NewCustomers(h.c.Tenant.ID, h.d.DB, order), Records: h.insights, Sink: out, Models: models, Ended: h.ended, Unparsed: col.unparsed,
-		Measured: h.measured(zone),
-		Gates:    btyd.DefaultGates(), Cadence: h.c.Cadence, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
+		Measured: h.measured(zone), Expired: h.expiry.Days,
+		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
 	})
 }
 
@@ -281,7 +289,7 @@ func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics, meter
 		Tenant: h.c.Tenant.ID, Zone: zone, Calendar: calendar(h.c), Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col}, Warehouse: warehouse, Sink: out, Models: models,
 		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, Ingested: h.pulse.last, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
-		Tracer: h.d.Telemetry.Tracer, Spent: meter.Add,
+		Tracer: h.d.Telemetry.Tracer, Spent: meter.Add, Expired: h.expiry.Days,
 	})
 }
 
@@ -392,10 +400,12 @@ func (p positions) Position(ctx context.Context) (map[int]int64, error) {
 	return p.col.progress.Ingested(ctx)
 }
 
-// moving tells beside how far ingest has come how often customers were linked, parted or erased.
+// moving tells beside how far ingest has come how often customers were linked, parted or erased, and how often anything of
+// them expired.
 type moving struct {
 	positions
 	warehouse *mongostore.Metrics
+	expiry    *mongostore.Expiry
 }
 
 // Position implements audience.Positions.
@@ -404,12 +414,16 @@ func (p moving) Position(ctx context.Context) (map[int]int64, error) {
 	if err != nil {
 		return nil, err
 	}
+	steps, err := p.expiry.Steps(ctx)
+	if err != nil {
+		return nil, err
+	}
 	at, err := p.positions.Position(ctx)
 	if err != nil {
 		return nil, err
 	}
 	all := maps.Clone(at)
-	all[metric.LinksPartition] = moves
+	all[metric.LinksPartition], all[audience.ExpiredPartition] = moves, steps
 	return all, nil
 }
 

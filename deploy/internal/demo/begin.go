@@ -56,7 +56,7 @@ func (s *story) governance(ctx context.Context) error {
 	}
 	s.hops(ofGovernance(v))
 	s.came(v.Answer.State == contract.Accepted || v.Answer.State == contract.Executing, "governance was answered %s", v.Answer.State)
-	s.tell("In force: %d purposes, groups of at least %d, orders kept for %s days.", len(v.Rules.Purposes), v.Rules.MinimumGroup,
+	s.tell("In force: %d purposes, groups of at least %d, orders kept for up to %s days.", len(v.Rules.Purposes), v.Rules.MinimumGroup,
 		wording.Count(int64(v.Rules.Retention[contract.Transactional])))
 	return nil
 }

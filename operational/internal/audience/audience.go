@@ -31,6 +31,10 @@ type Positions interface {
 	Position(ctx context.Context) (map[int]int64, error)
 }
 
+// ExpiredPartition is the partition, none of the log's, under which a position says how often something was deleted because it
+// had been kept as long as it may be. Whom that concerns is kept nowhere: bitmaps that contain less are made anew.
+const ExpiredPartition = -2
+
 // Options are what a Keeper needs. All are required.
 type Options struct {
 	Rows      Rows
@@ -111,7 +115,7 @@ func (k *Keeper) Round(ctx context.Context) error {
 		return fmt.Errorf("position of ingest: %w", err)
 	}
 	x := k.index.Load()
-	if x == nil {
+	if x == nil || position[ExpiredPartition] > x.Position()[ExpiredPartition] {
 		return k.make(ctx, position)
 	}
 	if contained(position, x.Position()) {

@@ -80,3 +80,34 @@ func TestItFollowsOnlyWhatIsNew(t *testing.T) {
 		t.Errorf("of %+v the fields %v are unknown (%v)", odd, c.Unknown, err)
 	}
 }
+
+// TestItIsMadeAnewAfterExpiry: whom an expiry concerned is kept nowhere, so nobody who is gone may stay.
+func TestItIsMadeAnewAfterExpiry(t *testing.T) {
+	t.Parallel()
+	r := &rows{at: map[int]int64{0: 5, audience.ExpiredPartition: 1}, all: one(1)}
+	k, err := audience.NewKeeper(audience.Options{Rows: r, Positions: r, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func() int64 {
+		t.Helper()
+		if err := k.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c, err := k.Count(t.Context(), &contract.Condition{Field: "orders", Op: contract.Eq, Value: 1.0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Customers
+	}
+	if n := count(); n != 1 {
+		t.Fatalf("%d customers, want one", n)
+	}
+	r.at, r.all = map[int]int64{0: 5, audience.ExpiredPartition: 2}, nil
+	if n := count(); n != 0 || r.allAsked != 2 || len(r.asked) != 0 {
+		t.Errorf("%d customers are left after all expired; all were read %d times", n, r.allAsked)
+	}
+	if count(); r.allAsked != 2 {
+		t.Error("it was made anew though nothing else expired")
+	}
+}

@@ -70,10 +70,12 @@ type Options struct {
 	// Unparsed returns the share of facts that could not be read.
 	Unparsed func(ctx context.Context) (float64, error)
 	Measured Measured
-	Gates    btyd.Gates
-	Cadence  time.Duration // how often at most a window is looked at again
-	Now      func() time.Time
-	Logger   *slog.Logger
+	// Expired tells of which days facts have expired; nil: none ever do.
+	Expired func(context.Context) (metric.Expired, error)
+	Gates   btyd.Gates
+	Cadence time.Duration // how often at most a window is looked at again
+	Now     func() time.Time
+	Logger  *slog.Logger
 }
 
 // Engine examines every claim that a directive in force orders: each closed window once, in order, and the last one again

@@ -49,6 +49,7 @@ type round struct {
 	position map[int]int64
 	touched  map[contract.Day]map[int]int64
 	first    contract.Day
+	expired  metric.Expired
 	records  map[contract.InsightID]Record
 	failed   model.Failures // of which models no fits are known
 	unfitted error          // why some, or all, are not
@@ -104,6 +105,11 @@ func (e *Engine) round(ctx context.Context) (*round, error) {
 		return nil, fmt.Errorf("touched days: %w", err)
 	}
 	r.position = metric.Covering(r.position, r.touched)
+	if e.o.Expired != nil {
+		if r.expired, err = e.o.Expired(ctx); err != nil {
+			return nil, fmt.Errorf("expired days: %w", err)
+		}
+	}
 	for day := range r.touched {
 		if r.first == "" || day < r.first {
 			r.first = day
@@ -235,10 +241,12 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 	if !offered {
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoSource, Item: string(o.Metric.ID)})
 	}
-	at, ok := r.window(t, until)
+	at, ok := r.whole(t, until)
 	switch {
-	case !ok:
+	case !ok || t.st.Seen == "" && r.expired.Within(at):
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoData, Item: string(o.Metric.ID)})
+	case r.expired.Within(at):
+		return nil, nil // what is left of it is not what happened in it
 	case at.Until == t.st.Seen && !(r.again && r.changed(at, t.rec.Contains)):
 		return nil, nil
 	}
@@ -308,6 +316,17 @@ func (r *round) window(t *task, complete time.Time) (metric.Span, bool) {
 		w = r.o.Calendar.Previous(grain, w)
 	}
 	return w, w.Until > r.first
+}
+
+// whole returns the window to look at next, and passes those of which facts have expired.
+func (r *round) whole(t *task, complete time.Time) (metric.Span, bool) {
+	for {
+		at, ok := r.window(t, complete)
+		if !ok || t.st.Seen == "" || at.Until == t.st.Seen || !r.expired.Within(at) {
+			return at, ok
+		}
+		t.st.Seen = at.Until
+	}
 }
 
 // changed reports whether facts that the look rests on arrived since.

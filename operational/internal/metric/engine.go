@@ -86,6 +86,8 @@ type Options struct {
 	Ingested  func() time.Time     // when ingest last took something in; nil if that is not known
 	// Spent is told how long each window took, on the wall clock; nil: nobody asks.
 	Spent func(contract.DirectiveID, contract.MetricID, time.Duration)
+	// Expired tells of which days facts have expired; nil: none ever do.
+	Expired func(context.Context) (Expired, error)
 }
 
 // Engine keeps every window that a directive asks for measured: each closed one once, and again when late facts change
@@ -232,6 +234,7 @@ type round struct {
 	touched  map[contract.Day]map[int]int64
 	latest   map[int]int64 // by partition, when any day last changed
 	open     bool          // whether open windows are measured
+	expired  Expired
 	asked    *remembering
 	failed   model.Failures // of which models no fits are known
 	unfitted error          // why none are known at all
@@ -262,6 +265,9 @@ func (e *Engine) round(ctx context.Context) (*round, error) {
 		}
 	}
 	r.position = Covering(r.position, r.touched)
+	if r.expired, err = e.expiredNow(ctx); err != nil {
+		return nil, fmt.Errorf("expired days: %w", err)
+	}
 	return r, nil
 }
 
@@ -320,7 +326,7 @@ func (r *round) window(ctx context.Context, p *Program, o *contract.OperationalD
 	if closed && known && made.Revision == o.Revision && made.Model == fits.Stamp() && changed == 0 {
 		return nil
 	}
-	if changed == 0 && !closed {
+	if changed == 0 && !closed || r.expired.frozen(p, w, known) {
 		return nil
 	}
 	if !closed && made.Revision == o.Revision {
@@ -328,7 +334,7 @@ func (r *round) window(ctx context.Context, p *Program, o *contract.OperationalD
 			return err
 		}
 	}
-	return r.traced(ctx, p, o, w, func(ctx context.Context) error { return r.measure(ctx, p, o, w, closed, complete, fits) })
+	return r.traced(ctx, p, o, w, func(ctx context.Context) error { return r.measure(ctx, p, o, w, closed, known, complete, fits) })
 }
 
 // stirred reports whether so many customers as a group must have did something new since a measurement of an open window
@@ -378,7 +384,7 @@ func later(a, b map[int]int64) bool {
 	return false
 }
 
-func (r *round) measure(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, closed bool, complete time.Time, fits model.Line) error {
+func (r *round) measure(ctx context.Context, p *Program, o *contract.OperationalDirective, w Span, closed, known bool, complete time.Time, fits model.Line) error {
 	result, err := p.Measure(ctx, r.asked, w, r.o.Gates, groupOf(o))
 	if err != nil {
 		return err
@@ -392,6 +398,10 @@ func (r *round) measure(ctx context.Context, p *Program, o *contract.Operational
 	m.Closed, m.AsOf = closed, complete.UTC()
 	if !closed {
 		m.AsOf = r.last.End(r.o.Zone).UTC()
+	}
+	// What expires from now on is in no snapshot that was read.
+	if now, err := r.expiredNow(ctx); err != nil || now.frozen(p, w, known) {
+		return err
 	}
 	return r.o.Sink.Put(ctx, m, Basis{r.position, o.Revision, fits.Stamp()}, result.Smallest)
 }

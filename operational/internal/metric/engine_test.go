@@ -39,6 +39,7 @@ type world struct {
 	line     model.Line
 	unfitted error
 	failed   model.Failures
+	expired  Expired
 	mu       sync.Mutex // guards what follows
 	puts     []put
 	known    map[contract.MeasurementID]put
@@ -146,7 +147,8 @@ func newWorld(t *testing.T, metrics ...contract.MetricID) *world {
 	var err error
 	w.engine, err = NewEngine(Options{Tenant: "main", Zone: time.UTC, Calendar: Calendar{time.Monday}, Orders: w, Complete: w, Positions: w, Warehouse: w,
 		Sink: w, Models: fitted{w}, Gates: btyd.DefaultGates(), Cadence: time.Minute, Now: func() time.Time { return w.now }, Logger: slog.New(slog.DiscardHandler),
-		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSyncer(w.spans))})
+		Expired: func(context.Context) (Expired, error) { return w.expired, nil },
+		Tracer:  sdktrace.NewTracerProvider(sdktrace.WithSyncer(w.spans))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,6 +200,53 @@ func TestRestatedOnLateFacts(t *testing.T) {
 		t.Errorf("it contains position %d, want 12", got)
 	}
 	w.round()
+}
+
+// TestExpiredWindowsAreFrozen: a window of whose facts some have expired keeps what was measured, whatever comes late, and gets
+// no measurement where it had none; others go on.
+func TestExpiredWindowsAreFrozen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "revenue_month")
+	w.complete = time.Date(1997, 3, 1, 0, 0, 0, 0, time.UTC)
+	w.round("1997-01 closed", "1997-02 closed")
+	w.expired = Expired{Orders: []contract.Day{"1997-01-05"}}
+	w.touched["1997-01-06"], w.touched["1997-02-11"] = map[int]int64{0: 11}, map[int]int64{0: 11}
+	w.position[0] = 12
+	w.round("1997-02 closed")
+	w.orders[0].Revision++
+	w.round("1997-02 closed")
+	w.orders[0].ID = "od-2"
+	w.round("1997-02 closed")
+	w.expired.Answers, w.orders[0].ID = []contract.Day{"1997-02-10"}, "od-3"
+	w.round("1997-02 closed") // answers are no orders
+}
+
+// TestExpiredAmidMeasuring: what expires while a window is measured keeps the result from going up.
+func TestExpiredAmidMeasuring(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "revenue_month")
+	w.complete = time.Date(1997, 3, 1, 0, 0, 0, 0, time.UTC)
+	asked := 0
+	w.engine.o.Expired = func(context.Context) (Expired, error) {
+		if asked++; asked == 1 {
+			return Expired{}, nil
+		}
+		return Expired{Orders: []contract.Day{"1997-01-05"}}, nil
+	}
+	w.round("1997-02 closed")
+}
+
+// TestExpiredHistory: what looks back without end keeps what it measured before, and goes on with what is kept.
+func TestExpiredHistory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "new_customers_month")
+	w.complete = time.Date(1997, 2, 1, 0, 0, 0, 0, time.UTC)
+	w.touched = map[contract.Day]map[int]int64{"1997-01-05": {0: 3}}
+	w.round("1997-01 closed")
+	w.expired = Expired{Orders: []contract.Day{"1996-12-05"}}
+	w.touched["1997-01-06"], w.touched["1997-02-10"] = map[int]int64{0: 11}, map[int]int64{0: 11}
+	w.position[0], w.complete = 12, time.Date(1997, 3, 1, 0, 0, 0, 0, time.UTC)
+	w.round("1997-02 closed")
 }
 
 // TestHistoryIsRead: a late fact changes every later window of a metric over histories.

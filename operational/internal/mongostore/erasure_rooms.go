@@ -70,6 +70,7 @@ var impersonal = map[string]string{
 	sourcesCollection: "who sends", watermarksCollection: "up to when", droppedCollection: "names of properties", logCollection: "which log",
 	fencesCollection: "counts", touchesCollection: "days", importsCollection: "files: counts, and why rows were refused, without their values",
 	importFilesCollection: "files", importBlocks: "counts of rows", importRows: "numbers of rows", importProgress: "counts of rows",
+	expiryCollection: "counts", expiredCollection: "days",
 	settingsCollection: "the company's", directivesCollection: "orders", measurementsCollection: "groups", insightsCollection: "groups",
 	erasuresCollection: "keyed hashes until an erasure is finished, then counts", suppressedCollection: "keyed hashes of those who were erased",
 	keptCollection: "positions", fitsCollection: "parameters of models, errors over all customers", rollupsCollection: "sums of days",
@@ -314,12 +315,17 @@ func gone(ctx context.Context, s *Erasures, task erasure.Task, _ []found) error 
 
 // removed keeps the account of ingest: what was stored is removed.
 func removed(ctx context.Context, s *Erasures, _ erasure.Task, docs []found) error {
+	return withdraw(ctx, s.fences, docs)
+}
+
+// withdraw counts events as removed at their partitions.
+func withdraw(ctx context.Context, fences *Fences, docs []found) error {
 	from := map[[2]int64]int64{}
 	for _, d := range docs {
 		from[[2]int64{d.Epoch, int64(d.Partition)}]++
 	}
 	for at, n := range from {
-		if err := s.fences.Add(ctx, at[0], int(at[1]), ingest.Counts{Removed: n}, nil); err != nil {
+		if err := fences.Add(ctx, at[0], int(at[1]), ingest.Counts{Removed: n}, nil); err != nil {
 			return err
 		}
 	}

@@ -42,6 +42,17 @@ type shop struct {
 	next   int64
 }
 
+// inForceForYears are directives that were in force long before and after.
+type inForceForYears struct{}
+
+func (inForceForYears) Validity(_ context.Context, ids []contract.DirectiveID) (map[contract.DirectiveID]ingest.Validity, error) {
+	out := map[contract.DirectiveID]ingest.Validity{}
+	for _, id := range ids {
+		out[id] = ingest.Validity{From: wallNoon.AddDate(-5, 0, 0), Until: wallNoon.AddDate(5, 0, 0)}
+	}
+	return out, nil
+}
+
 func openShop(t *testing.T) *shop {
 	t.Helper()
 	keys, err := identity.NewKeys(make([]byte, identity.KeyBytes))
@@ -52,7 +63,7 @@ func openShop(t *testing.T) *shop {
 	s := &shop{t: t, db: db, keys: keys, store: NewErasures(db, keys, func() time.Time { return wallNoon })}
 	l := NewLake(db)
 	s.sink, err = ingest.New(ingest.Options{Tenant: tenant, Keys: keys, Tx: db.Tx, Fences: NewFences(db), Lake: l, Warehouse: NewWarehouse(db, "EUR"),
-		Quarantine: l, Suppression: l, Directives: alwaysInForce{}, Imports: NewImports(db), Now: func() time.Time { return wallNoon }, Logger: slog.New(slog.DiscardHandler)})
+		Quarantine: l, Suppression: l, Directives: inForceForYears{}, Imports: NewImports(db), Now: func() time.Time { return wallNoon }, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +89,10 @@ func (s *shop) message(e contract.CustomerEvent) bus.Message {
 	if e.UserID == "" {
 		e.CustomerKey = string(s.keys.Customer(identity.Anonymous, e.AnonymousID))
 	}
-	e.Source, e.ReceivedAt, e.Format, e.Content = "shop", wallNoon, "call", e.ID
+	if e.ReceivedAt.IsZero() {
+		e.ReceivedAt = wallNoon
+	}
+	e.Source, e.Format, e.Content = "shop", "call", e.ID
 	e.Asked = []contract.Asked{{Directive: "od-1", Revision: 1}}
 	m, err := contract.Encode(contract.TopicEvents, e.CustomerKey, contract.Envelope{ID: contract.NewID(), Source: contract.Operational,
 		Type: contract.TypeCustomerEvent, Time: e.Time, Tenant: tenant}, &e)

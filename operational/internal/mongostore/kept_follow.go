@@ -345,14 +345,33 @@ func (r rollups) writes(k *kept, generation int64) []mongo.WriteModel {
 	return append(writes, after...)
 }
 
-// forget takes identities out of what is kept, in the transaction of ctx that removes their rows. What another process is
-// making anew at the time is thrown away, since it may still contain them.
-func (k *kept) forget(ctx context.Context, who []identity.Key) error {
+// outside is called where rows change in a way that no note of ingest tells of, in the transaction of ctx that does it. What
+// another process is making anew at the time is thrown away, with the buckets of these names, since it may still contain what
+// is gone. It returns the generation that counts, 0 if there is none.
+func (k *kept) outside(ctx context.Context, buckets []string) (generation int64, err error) {
 	var st keptStateDoc
 	gone := bson.D{{Key: "$inc", Value: bson.D{{Key: "steps", Value: 1}, {Key: "erasures", Value: 1}}}, {Key: "$setOnInsert", Value: bson.D{{Key: "v", Value: version}, {Key: "tenant", Value: k.tenant}, {Key: "generation", Value: int64(0)}}}}
 	if err := k.states.FindOneAndUpdate(ctx, byID(string(k.tenant)), gone, options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After)).Decode(&st); err != nil {
-		return fmt.Errorf("state of what is kept: %w", mongodb.Fault(err))
+		return 0, fmt.Errorf("state of what is kept: %w", mongodb.Fault(err))
 	}
+	return st.Generation, k.forgetUnfinished(ctx, st.Generation, buckets)
+}
+
+// again reads the rows of some days of identities again, in the transaction of ctx that changed them.
+func (k *kept) again(ctx context.Context, keys []fact.DayKey) error {
+	by := map[string]bool{}
+	for _, key := range keys {
+		by[bucketOf(key.Customer)] = true
+	}
+	generation, err := k.outside(ctx, sorted(by))
+	if err != nil || generation == 0 {
+		return err
+	}
+	return k.reread(ctx, generation, sorted(by), keys)
+}
+
+// forget takes identities out of what is kept, in the transaction of ctx that removes their rows.
+func (k *kept) forget(ctx context.Context, who []identity.Key) error {
 	by := map[string]map[identity.Key]bool{}
 	for _, c := range who {
 		if by[bucketOf(c)] == nil {
@@ -360,10 +379,11 @@ func (k *kept) forget(ctx context.Context, who []identity.Key) error {
 		}
 		by[bucketOf(c)][c] = true
 	}
-	if err := k.forgetUnfinished(ctx, st.Generation, sorted(by)); err != nil || st.Generation == 0 {
+	generation, err := k.outside(ctx, sorted(by))
+	if err != nil || generation == 0 {
 		return err
 	}
-	before, err := k.bucketsOf(ctx, st.Generation, sorted(by))
+	before, err := k.bucketsOf(ctx, generation, sorted(by))
 	if err != nil {
 		return err
 	}
@@ -374,9 +394,9 @@ func (k *kept) forget(ctx context.Context, who []identity.Key) error {
 		if err != nil {
 			return err
 		}
-		writes = append(writes, k.bucketWrite(st.Generation, name, after))
+		writes = append(writes, k.bucketWrite(generation, name, after))
 	}
-	return k.write(ctx, st.Generation, writes, moved)
+	return k.write(ctx, generation, writes, moved)
 }
 
 // forgetUnfinished removes buckets from all generations that do not count: they are being made and thrown away, or what a

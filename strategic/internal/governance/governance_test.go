@@ -47,6 +47,13 @@ func TestDefaultsAreSoundAndTravel(t *testing.T) {
 	if c.MinimumGroup != 10 || c.MinimumN != 30 || c.RetentionDays != 365 || c.RequiredCoverage != .8 {
 		t.Errorf("%+v", c)
 	}
+	// Only what a purpose covers is collected for it: what is kept of visits limits nothing that asks for orders alone.
+	if c := Default().Constraints("value_analysis"); c.RetentionDays != 1095 {
+		t.Errorf("what is collected for the value of customers is kept for %d days by default, want 1,095", c.RetentionDays)
+	}
+	if c := Default().Constraints("unheard_of"); c.RetentionDays != 365 {
+		t.Errorf("for a purpose that nobody knows, data is kept for %d days, want the least of all", c.RetentionDays)
+	}
 }
 
 func TestRulesSayEverythingThatIsWrong(t *testing.T) {

@@ -83,11 +83,16 @@ func (r Rules) Check() error {
 }
 
 // Constraints returns what a directive for a purpose is bound by unless it says otherwise: the strictest that the rules
-// ask of every type of data, evidence from 30 customers on, four of five customers covered, a tolerance of ten percent.
+// ask of the types of data that the purpose covers, evidence from 30 customers on, four of five customers covered, a tolerance
+// of ten percent. For a purpose that the rules do not know every type counts.
 func (r Rules) Constraints(p contract.Purpose) contract.Constraints {
+	covered := dataTypes
+	if i := slices.IndexFunc(r.Purposes, func(o contract.PurposeRule) bool { return o.Purpose == p }); i >= 0 {
+		covered = r.Purposes[i].Categories
+	}
 	days := 0
-	for _, d := range r.Retention {
-		if days == 0 || d < days {
+	for _, t := range covered {
+		if d, ok := r.Retention[t]; ok && (days == 0 || d < days) {
 			days = d
 		}
 	}

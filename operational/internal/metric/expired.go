@@ -1,0 +1,62 @@
+package metric
+
+import (
+	"context"
+	"slices"
+
+	"github.com/strata-crm/strata/shared/contract"
+)
+
+// Expired are the days of which facts were deleted because they had been kept as long as they may be, each sorted. What is
+// left of such a day is not what happened on it.
+type Expired struct{ Orders, Answers []contract.Day }
+
+// within reports whether any of the days lies in a span.
+func within(days []contract.Day, s Span) bool {
+	i, _ := slices.BinarySearch(days, s.From)
+	return i < len(days) && days[i] < s.Until
+}
+
+// Within reports whether facts of any kind have expired in a span.
+func (e *Expired) Within(s Span) bool { return within(e.Orders, s) || within(e.Answers, s) }
+
+// of returns the days that count for a program.
+func (e *Expired) of(p *Program) [][]contract.Day {
+	var days [][]contract.Day
+	answers := p.entity == contract.Answer || p.convert != nil && p.convert.Into == contract.Answer
+	if answers {
+		days = append(days, e.Answers)
+	}
+	if !answers || p.entity != contract.Answer || p.convert != nil && p.convert.Into != contract.Answer || Past(p.c.Scope) {
+		days = append(days, e.Orders)
+	}
+	return days
+}
+
+// frozen reports whether a window is not measured any more, since of what it rests on something expired. One that was measured
+// keeps its value. One that was not gets none; where a metric looks back without end it looks back on what is kept, but its own
+// window has to be whole.
+func (e *Expired) frozen(p *Program, w Span, measured bool) bool {
+	for _, days := range e.of(p) {
+		if len(days) == 0 {
+			continue
+		}
+		if within(days, w) {
+			return true
+		}
+		for _, s := range p.Reads(w) {
+			if (measured || s.From != "") && within(days, s) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// expiredNow returns what has expired up to now.
+func (e *Engine) expiredNow(ctx context.Context) (Expired, error) {
+	if e.o.Expired == nil {
+		return Expired{}, nil
+	}
+	return e.o.Expired(ctx)
+}
