@@ -162,6 +162,59 @@ func TestImport(t *testing.T) {
 	r.conserved()
 }
 
+// TestImportUnderAnotherMapping: an open import is not gone on with under another mapping, which would read half a file one way
+// and half another; after a finished one, the next says that the file was read otherwise, and the first reading stays.
+func TestImportUnderAnotherMapping(t *testing.T) {
+	t.Parallel()
+	r := memory(t)
+	r.register("shop")
+	draft := func(amount string) map[string]any {
+		return map[string]any{"source": "shop", "fileName": "orders.csv", "digest": fmt.Sprintf("%064x", 7), "mapping": map[string]string{"amount": amount, "date": "day"}}
+	}
+	rows := func(total string) (all []map[string]any) {
+		for i := range 20 {
+			all = append(all, map[string]any{"row": i + 1, "item": map[string]any{"type": "track", "event": "Order Completed", "userId": fmt.Sprint("u", i),
+				"timestamp": "1997-01-05T00:00:00Z", "properties": map[string]any{"total": total}}})
+		}
+		return all
+	}
+	var run, again httpapi.Import
+	r.do("POST", api+"/imports", "", draft("net"), 200, &run)
+	r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows("10.00")[:10], 200, nil)
+	var refused struct{ Detail string }
+	r.do("POST", api+"/imports", "", draft("gross"), 409, &refused)
+	for _, part := range []string{run.Run, `amount is "net" there and "gross" now`, "row 11", "finish"} {
+		if !strings.Contains(refused.Detail, part) {
+			t.Errorf("the refusal does not say %q: %s", part, refused.Detail)
+		}
+	}
+	if strings.Contains(refused.Detail, "date") {
+		t.Errorf("the refusal names what does not differ: %s", refused.Detail)
+	}
+	r.do("POST", api+"/imports", "", draft("net"), 200, &again)
+	if again.Run != run.Run || again.NextRow != 11 || again.ReadOtherwise != nil {
+		t.Errorf("under its own mapping it goes on as %+v", again)
+	}
+	r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows("10.00")[10:], 200, nil)
+	r.do("POST", api+"/imports/"+run.Run+"/finish", "", map[string]any{}, 200, nil)
+	r.caughtUp(run.Run)
+
+	r.do("POST", api+"/imports", "", draft("gross"), 200, &again)
+	if o := again.ReadOtherwise; again.Run == run.Run || o == nil || o.Run != run.Run || o.Mapping["amount"] != "net" {
+		t.Errorf("the next import of the file is %+v, want that it was read otherwise before", again)
+	}
+	r.do("POST", api+"/imports/"+again.Run+"/rows", "", rows("12.00"), 200, nil)
+	r.do("POST", api+"/imports/"+again.Run+"/finish", "", map[string]any{}, 200, nil)
+	if s := r.caughtUp(again.Run); s.Quarantined != 20 || s.Stored != 0 || s.ReadOtherwise == nil {
+		t.Errorf("its statement is %+v, want every row set aside, and why", s)
+	}
+	var third httpapi.Import
+	r.do("POST", api+"/imports", "", draft("gross"), 200, &third)
+	if third.Run == again.Run || third.ReadOtherwise != nil {
+		t.Errorf("the last finished one read it so, too, but it is said that %+v", third.ReadOtherwise)
+	}
+}
+
 // TestImportAfterLostReplies publishes a block of rows whose answer is lost, while the directive that asked for them is
 // withdrawn: sent again, each row still has exactly one outcome, and the one it had.
 func TestImportAfterLostReplies(t *testing.T) {

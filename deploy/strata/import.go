@@ -106,7 +106,10 @@ func (c *importCommand) send(ctx context.Context, t terminal, cl *client.Client,
 	if err == nil {
 		statement, err = upload.Settled(ctx, cl, run.Run)
 	}
-	if err != nil {
+	switch {
+	case fault.Is(err, fault.Conflict): // somebody has to decide first
+		return err
+	case err != nil:
 		return fmt.Errorf("%w\nrun the same command again to go on where it stopped", err)
 	}
 	explain(&statement, f)

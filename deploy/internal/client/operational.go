@@ -54,27 +54,36 @@ type RowsAnswer struct {
 	Problems []RowProblem     `json:"problems"`
 }
 
+// Reading is how an import read its file.
+type Reading struct {
+	Run     string            `json:"run"`
+	Mapping map[string]string `json:"mapping"`
+}
+
 // Statement accounts for every row of an import.
 type Statement struct {
-	Run          string           `json:"run"`
-	Source       string           `json:"source"`
-	FileName     string           `json:"fileName"`
-	NextRow      int64            `json:"nextRow"`
-	Finished     bool             `json:"finished"`
-	RowsRead     int64            `json:"rowsRead"`
-	Stored       int64            `json:"stored"`
-	Duplicate    int64            `json:"duplicate"`
-	Quarantined  int64            `json:"quarantined"`
-	NotRequested int64            `json:"notRequested"`
-	Invalid      int64            `json:"invalid"`
-	Suppressed   int64            `json:"suppressed"`
-	NotInForce   int64            `json:"notInForce"`
-	Lost         int64            `json:"lost"`
-	Waiting      int64            `json:"waiting"`
-	CaughtUp     bool             `json:"caughtUp"`
-	Suspects     map[string]int64 `json:"suspects"`
-	Problems     []RowProblem     `json:"problems"`
-	Totals       struct {
+	Run          string            `json:"run"`
+	Source       string            `json:"source"`
+	FileName     string            `json:"fileName"`
+	NextRow      int64             `json:"nextRow"`
+	Finished     bool              `json:"finished"`
+	RowsRead     int64             `json:"rowsRead"`
+	Stored       int64             `json:"stored"`
+	Duplicate    int64             `json:"duplicate"`
+	Quarantined  int64             `json:"quarantined"`
+	NotRequested int64             `json:"notRequested"`
+	Invalid      int64             `json:"invalid"`
+	Suppressed   int64             `json:"suppressed"`
+	NotInForce   int64             `json:"notInForce"`
+	Lost         int64             `json:"lost"`
+	Waiting      int64             `json:"waiting"`
+	CaughtUp     bool              `json:"caughtUp"`
+	Mapping      map[string]string `json:"mapping"`
+	// ReadOtherwise is the last finished import of the file, where it read the file otherwise.
+	ReadOtherwise *Reading         `json:"readOtherwise"`
+	Suspects      map[string]int64 `json:"suspects"`
+	Problems      []RowProblem     `json:"problems"`
+	Totals        struct {
 		AmountMinor int64  `json:"amountMinor"`
 		Currency    string `json:"currency"`
 	} `json:"totals"`

@@ -111,6 +111,12 @@ func TestStatement(t *testing.T) {
 	if d := cmp.Diff(want, printed(func(out io.Writer) { Statement(out, s) })); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
+	other := s
+	other.Mapping, other.ReadOtherwise = map[string]string{"amount": "gross", "date": "day"}, &client.Reading{Run: "r-1", Mapping: map[string]string{"amount": "net", "date": "day", "items": "n"}}
+	told := strings.Join(strings.Fields(printed(func(out io.Writer) { Statement(out, other) })), " ")
+	if want := `imported before, by r-1, and read otherwise: amount was "net" and is "gross"; items was "n" and is "". A row`; !strings.Contains(told, want) {
+		t.Errorf("there is no %q in\n%s", want, told)
+	}
 	s.Stored, s.Lost, s.NotInForce, s.NotRequested = 69600, 2, 3, 4
 	s.Waiting, s.CaughtUp = 48, false
 	got := printed(func(out io.Writer) { Statement(out, s) })

@@ -30,8 +30,33 @@ func Statement(out io.Writer, s client.Statement) {
 			Say(out, "  Suspect: ", suspects(k, s.Suspects[k]))
 		}
 	}
+	otherwise(out, s)
 	problems(out, s)
 	owners(out, s)
+}
+
+// otherwise says what it means that the same file was imported before under another mapping.
+func otherwise(out io.Writer, s client.Statement) {
+	if s.ReadOtherwise == nil {
+		return
+	}
+	was, is := s.ReadOtherwise.Mapping, s.Mapping
+	names := slices.Collect(maps.Keys(was))
+	for n := range is {
+		if _, ok := was[n]; !ok {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	var differ []string
+	for _, n := range names {
+		if was[n] != is[n] {
+			differ = append(differ, fmt.Sprintf("%s was %q and is %q", n, was[n], is[n]))
+		}
+	}
+	Say(out, "  ", "This file was imported before, by "+s.ReadOtherwise.Run+", and read otherwise: "+strings.Join(differ, "; ")+
+		". A row that has the id of one of then with other content is set aside as id_conflict: what was stored first stays. "+
+		"To have it read anew, see \"A file that was read wrongly\" in docs/operations.md.")
 }
 
 // account prints the equation of rows. What is zero in almost every import is left out where it is.

@@ -174,7 +174,7 @@ func (c *Collecting) statement(ctx context.Context, id imports.RunID) (Statement
 		return Statement{}, err
 	}
 	i := importDocument(&s.Run)
-	d := Statement{Run: i.Run, Source: i.Source, FileName: i.FileName, Digest: i.Digest, Mapping: i.Mapping, Rows: i.Rows, NextRow: i.NextRow,
+	d := Statement{Run: i.Run, Source: i.Source, FileName: i.FileName, Digest: i.Digest, Mapping: i.Mapping, ReadOtherwise: i.ReadOtherwise, Rows: i.Rows, NextRow: i.NextRow,
 		Finished: i.Finished, StartedAt: i.StartedAt, FinishedAt: i.FinishedAt,
 		RowsRead: s.RowsRead, Stored: s.Stored, Duplicate: s.Duplicate, Quarantined: s.Quarantined, NotRequested: s.NotRequested, Invalid: s.Invalid,
 		Suppressed: s.Suppressed, NotInForce: s.NotInForce, Lost: s.Lost, Waiting: s.Waiting, CaughtUp: s.CaughtUp,
@@ -192,6 +192,9 @@ func importDocument(r *imports.Run) Import {
 		Finished: r.FinishedAt != nil, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt}
 	if len(r.Mapping) > 0 {
 		d.Mapping = &r.Mapping
+	}
+	if o := r.Otherwise; o != nil {
+		d.ReadOtherwise = &Reading{Run: string(o.Run), Mapping: o.Mapping}
 	}
 	return d
 }

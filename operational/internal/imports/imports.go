@@ -15,7 +15,8 @@ import (
 
 // Store keeps runs.
 type Store interface {
-	// Start stores a new run, or returns the open run of the same source and digest, if there is one.
+	// Start stores a new run, or returns the open run of the same source and digest, if there is one. A new one differs from the
+	// last finished one of the same, as Run.Differ says.
 	Start(ctx context.Context, r Run) (Run, error)
 	// Get returns a run, or fault.NotFound.
 	Get(ctx context.Context, t contract.TenantID, id RunID) (Run, error)
@@ -66,7 +67,8 @@ func New(o Options) (*Imports, error) {
 var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // Start begins a run, or returns the open one of the same file and source, which goes on at its Next row. A file whose
-// run is finished begins a new run, in which its rows are duplicates.
+// run is finished begins a new run, in which its rows are duplicates. An open run that reads the file otherwise is
+// fault.Conflict: half a file read one way and half another would add up to an account of nothing.
 func (im *Imports) Start(ctx context.Context, r Run) (Run, error) {
 	wrong := func(at, text string) error {
 		e := fault.New(fault.Invalid, fault.BadRequest, "%s", text)
@@ -87,7 +89,14 @@ func (im *Imports) Start(ctx context.Context, r Run) (Run, error) {
 	now := im.now()
 	r.Tenant, r.ID, r.Next, r.StartedAt, r.Revision = im.o.Tenant, RunID(im.o.NewID()), 1, now, contract.NextRevision(0, now)
 	r.Pending, r.Read, r.Problems, r.Owners, r.FinishedAt, r.Barrier = nil, Read{}, nil, nil, nil, nil
-	return im.o.Store.Start(ctx, r)
+	r.Otherwise = nil
+	started, err := im.o.Store.Start(ctx, r)
+	if err == nil && started.ID != r.ID && started.otherwise(r.Mapping) {
+		return Run{}, fault.New(fault.Conflict, fault.IllegalTransition, "import %s of this file is not finished and reads it otherwise: %s. Go on from row %d "+
+			"as it began, or finish it first (POST /api/operational/v1/imports/%s/finish); rows that were taken stay as they were read",
+			started.ID, differences(started.Mapping, r.Mapping), started.Next, started.ID)
+	}
+	return started, err
 }
 
 func (im *Imports) now() time.Time { return im.o.Now().UTC().Truncate(time.Millisecond) }

@@ -7,7 +7,11 @@ package imports
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/strata-crm/strata/operational/internal/collect"
@@ -27,7 +31,8 @@ type Run struct {
 	Source     contract.SourceID
 	FileName   string
 	Digest     string            // SHA-256 of the file, 64 hex digits
-	Mapping    map[string]string // column → where its value goes, as the client read the file; shown, never interpreted
+	Mapping    map[string]string // column → where its value goes, as the client read the file; shown and compared, never interpreted
+	Otherwise  *Reading          // the last finished run of the file, if it read the file otherwise
 	Rows       *int64            // of the file, if the client knows
 	Next       int64             // the row that is wanted next, from 1
 	Pending    *Pending
@@ -37,6 +42,50 @@ type Run struct {
 	StartedAt  time.Time
 	FinishedAt *time.Time
 	Barrier    source.Position // ends of the log at the finish
+}
+
+// Reading is how a run read its file.
+type Reading struct {
+	Run     RunID
+	Mapping map[string]string
+}
+
+// otherwise reports whether a mapping reads the file otherwise than the run does, as far as both say how they do.
+func (r *Run) otherwise(mapping map[string]string) bool {
+	return len(r.Mapping) > 0 && len(mapping) > 0 && !maps.Equal(r.Mapping, mapping)
+}
+
+// Differ notes an earlier finished run of the file where it read the file otherwise.
+func (r *Run) Differ(earlier *Run) {
+	if earlier.otherwise(r.Mapping) {
+		r.Otherwise = &Reading{earlier.ID, earlier.Mapping}
+	}
+}
+
+// differences says what two mappings read differently, by name.
+func differences(was, is map[string]string) string {
+	var names, all []string
+	for n := range was {
+		names = append(names, n)
+	}
+	for n := range is {
+		if _, ok := was[n]; !ok {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	said := func(m map[string]string, n string) string {
+		if v, ok := m[n]; ok {
+			return strconv.Quote(v)
+		}
+		return "nothing"
+	}
+	for _, n := range names {
+		if a, b := said(was, n), said(is, n); a != b {
+			all = append(all, fmt.Sprintf("%s is %s there and %s now", n, a, b))
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // Read counts rows by the gateway's verdict.

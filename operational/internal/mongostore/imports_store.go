@@ -68,6 +68,30 @@ type columnDoc struct {
 	To     string `bson:"to"`
 }
 
+// readingDoc is how an earlier run read the file.
+type readingDoc struct {
+	Run     imports.RunID `bson:"run"`
+	Mapping []columnDoc   `bson:"mapping"`
+}
+
+func columnDocs(mapping map[string]string) (docs []columnDoc) {
+	for _, column := range sorted(mapping) {
+		docs = append(docs, columnDoc{Column: column, To: mapping[column]})
+	}
+	return docs
+}
+
+func mappingOf(docs []columnDoc) map[string]string {
+	if len(docs) == 0 {
+		return nil
+	}
+	m := map[string]string{}
+	for _, c := range docs {
+		m[c.Column] = c.To
+	}
+	return m
+}
+
 type readDoc struct {
 	Published    int64 `bson:"published"`
 	Quarantined  int64 `bson:"quarantined"`
@@ -86,6 +110,7 @@ type runDoc struct {
 	FileName   string            `bson:"fileName"`
 	Digest     string            `bson:"digest"`
 	Mapping    []columnDoc       `bson:"mapping"`
+	Otherwise  *readingDoc       `bson:"otherwise,omitempty"`
 	Rows       *int64            `bson:"rows"`
 	Next       int64             `bson:"next"`
 	Pending    *pendingDoc       `bson:"pending"`
@@ -100,8 +125,9 @@ type runDoc struct {
 func newRunDoc(r *imports.Run) *runDoc {
 	d := &runDoc{ID: r.Tenant.Key(string(r.ID)), V: version, Tenant: r.Tenant, Run: r.ID, Revision: r.Revision, Source: r.Source, FileName: r.FileName,
 		Digest: r.Digest, Rows: r.Rows, Next: r.Next, Read: readDoc(r.Read), StartedAt: r.StartedAt, FinishedAt: r.FinishedAt}
-	for _, column := range sorted(r.Mapping) {
-		d.Mapping = append(d.Mapping, columnDoc{Column: column, To: r.Mapping[column]})
+	d.Mapping = columnDocs(r.Mapping)
+	if o := r.Otherwise; o != nil {
+		d.Otherwise = &readingDoc{o.Run, columnDocs(o.Mapping)}
 	}
 	if p := r.Pending; p != nil {
 		d.Pending = &pendingDoc{First: p.First, Last: p.Last, Received: p.Received}
@@ -122,11 +148,9 @@ func newRunDoc(r *imports.Run) *runDoc {
 func (d *runDoc) run() imports.Run {
 	r := imports.Run{Tenant: d.Tenant, ID: d.Run, Revision: d.Revision, Source: d.Source, FileName: d.FileName, Digest: d.Digest, Rows: d.Rows,
 		Next: d.Next, Read: imports.Read(d.Read), StartedAt: d.StartedAt.UTC(), Problems: problems(d.Problems)}
-	if len(d.Mapping) > 0 {
-		r.Mapping = map[string]string{}
-	}
-	for _, c := range d.Mapping {
-		r.Mapping[c.Column] = c.To
+	r.Mapping = mappingOf(d.Mapping)
+	if o := d.Otherwise; o != nil {
+		r.Otherwise = &imports.Reading{Run: o.Run, Mapping: mappingOf(o.Mapping)}
 	}
 	if p := d.Pending; p != nil {
 		r.Pending = &imports.Pending{First: p.First, Last: p.Last, Received: p.Received.UTC()}
@@ -160,9 +184,10 @@ func problems(ds []problemDoc) []imports.Problem {
 	return out
 }
 
-// fileDoc is the aggregate root of the runs of one file from one source: it names the open one.
+// fileDoc is the aggregate root of the runs of one file from one source: it names the open one, and the last finished one.
 type fileDoc struct {
 	Open imports.RunID `bson:"open"`
+	Last imports.RunID `bson:"last"`
 }
 
 func fileID(r *imports.Run) string { return id(r.Tenant, string(r.Source), r.Digest) }
@@ -181,11 +206,18 @@ func (s *Imports) Start(ctx context.Context, r imports.Run) (imports.Run, error)
 			return err
 		}
 		started = r
-		_, err = s.files.ReplaceOne(ctx, byID(fileID(&r)), bson.D{{Key: "v", Value: version}, {Key: "tenant", Value: r.Tenant}, {Key: "open", Value: r.ID}}, upsert)
+		if file.Last != "" {
+			last, err := s.Get(ctx, r.Tenant, file.Last)
+			if err != nil {
+				return err
+			}
+			started.Differ(&last)
+		}
+		_, err = s.files.ReplaceOne(ctx, byID(fileID(&r)), bson.D{{Key: "v", Value: version}, {Key: "tenant", Value: r.Tenant}, {Key: "open", Value: r.ID}, {Key: "last", Value: file.Last}}, upsert)
 		if err != nil {
 			return err
 		}
-		_, err = s.runs.InsertOne(ctx, newRunDoc(&r))
+		_, err = s.runs.InsertOne(ctx, newRunDoc(&started))
 		return err
 	})
 	if err != nil {
@@ -239,7 +271,7 @@ func (s *Imports) Save(ctx context.Context, r imports.Run, previous int64, a *im
 			return err
 		}
 		if r.FinishedAt != nil {
-			if _, err := s.files.UpdateOne(ctx, byID(fileID(&r)), set(bson.D{{Key: "open", Value: ""}})); err != nil {
+			if _, err := s.files.UpdateOne(ctx, byID(fileID(&r)), set(bson.D{{Key: "open", Value: ""}, {Key: "last", Value: r.ID}})); err != nil {
 				return err
 			}
 		}
