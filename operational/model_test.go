@@ -147,6 +147,8 @@ func (till) Touched(context.Context) (map[contract.Day]map[int]int64, error) {
 	return map[contract.Day]map[int]int64{"1997-01-01": {0: 1}}, nil
 }
 
+func (w *till) Settle(context.Context) error { return nil }
+
 func (w *till) Divided(_ context.Context, cut, end contract.Day, _ *contract.Condition) (out []btyd.Tested, err error) {
 	for _, days := range w.bought {
 		bought := make([]btyd.Bought, len(days))
@@ -210,7 +212,7 @@ func TestLineOnDisk(t *testing.T) {
 	t.Parallel()
 	dir, w := t.TempDir(), &till{bought: purchases(3000)}
 	round := func(until contract.Day) func(k *fitting.Keeper) error {
-		return func(k *fitting.Keeper) error { w.complete = until; return k.Round(t.Context()) }
+		return func(k *fitting.Keeper) error { w.complete = until; _, err := k.Round(t.Context()); return err }
 	}
 	says := func(fit int, at contract.Day, v contract.Verdict) func(k *fitting.Keeper) error {
 		return func(k *fitting.Keeper) error {
