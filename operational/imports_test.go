@@ -268,6 +268,7 @@ func TestRowsOfTheNextBlockWait(t *testing.T) {
 	early := make(chan httpapi.RowsAnswer, 1)
 	var sending sync.WaitGroup
 	sending.Go(func() {
+		defer close(early) // also where do ends the goroutine, because the answer is another one
 		var a httpapi.RowsAnswer
 		r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows[1000:2000], 200, &a)
 		early <- a

@@ -82,6 +82,11 @@ func (w *world) Put(ctx context.Context, m contract.Measurement, made Basis, sma
 	w.known[m.ID] = p
 	return nil
 }
+func (w *world) measured() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.puts)
+}
 func (w *world) Known(_ context.Context, id contract.MeasurementID) (Basis, bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -51,13 +51,13 @@ func TestLooksAgainWhenIngestIsQuiet(t *testing.T) {
 		go func() { done <- w.engine.Run(ctx) }()
 		time.Sleep(end.Sub(begun) + settle - time.Millisecond)
 		synctest.Wait()
-		if len(w.puts) != 0 {
-			t.Errorf("%d open windows were measured while ingest was busy", len(w.puts))
+		if n := w.measured(); n != 0 {
+			t.Errorf("%d open windows were measured while ingest was busy", n)
 		}
 		time.Sleep(settle)
 		synctest.Wait()
-		if len(w.puts) != 2 {
-			t.Errorf("%d open windows were measured when ingest had been quiet, want 2", len(w.puts))
+		if n := w.measured(); n != 2 {
+			t.Errorf("%d open windows were measured when ingest had been quiet, want 2", n)
 		}
 		stop()
 		if err := <-done; err != nil {
