@@ -15,6 +15,8 @@ const (
 	PurposeNotAllowed  Code = "purpose_not_allowed"
 	UnsupportedFeature Code = "unsupported_feature"
 	WidensDirective    Code = "widens_directive"
+	OtherUnit          Code = "other_unit"      // the goal is in another unit than its metric
+	OtherDirection     Code = "other_direction" // the goal wants its metric worse
 	LowCoverage        Code = "low_coverage"
 	Expired            Code = "expired"
 	Superseded         Code = "superseded"

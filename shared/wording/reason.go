@@ -33,7 +33,9 @@ func Reason(r contract.Reason) string {
 		fault.UnknownVariable: "the variable %s is unknown", fault.NoPlaybook: "there is no playbook for %s", fault.UnsupportedFeature: "the layer below does not understand %s",
 		fault.AwaitingApproval: "the plan waits for a manager's approval", fault.Withdrawn: "it was withdrawn", fault.Superseded: "another took its place",
 		fault.InvalidItem: "figures of %s are too large to be examined", fault.Expired: "it expired", fault.WidensDirective: "the plan asks for more than the directive: %s",
-		fault.NotSMART: "the goal cannot be reached: %s is a share, between 0 and 1",
+		fault.OtherUnit:      "the goal is in another unit than %s, so its target means something else",
+		fault.OtherDirection: "the goal wants %s to become worse, as its definition says which way is better",
+		fault.NotSMART:       "the goal cannot be reached: %s is a share, between 0 and 1",
 	}[r.Code]
 	item := Item(r.Item)
 	if r.Code == fault.ModelNotIdentified && r.Have != nil {

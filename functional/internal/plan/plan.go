@@ -79,8 +79,8 @@ func Draft(id contract.PlanID, d *contract.StrategicDirective, l Library, now ti
 	if !ok {
 		return Plan{}, []contract.Reason{{Code: fault.UnknownMetric, Item: string(d.Goal.Metric)}}
 	}
-	if def.Share() && !withinShare(&d.Goal) {
-		return Plan{}, []contract.Reason{{Code: fault.NotSMART, Item: string(d.Goal.Metric)}}
+	if code := contrary(&d.Goal, &def); code != "" {
+		return Plan{}, []contract.Reason{{Code: code, Item: string(d.Goal.Metric)}}
 	}
 	for _, u := range book.Units {
 		part, missing := draftPart(u, uses, book, d.Goal.Metric, l)
@@ -94,6 +94,20 @@ func Draft(id contract.PlanID, d *contract.StrategicDirective, l Library, now ti
 	}
 	p.Customers = CustomersNeeded(&def, own.Spread, p.Constraints.Tolerance)
 	return p, nil
+}
+
+// contrary says by what a goal contradicts its metric's definition, which the layer that sets goals does not know; empty if
+// by nothing. A target in another unit would be judged as a number that nobody meant.
+func contrary(g *contract.Goal, def *contract.Definition) fault.Code {
+	switch {
+	case g.Unit != "" && g.Unit != def.Unit:
+		return fault.OtherUnit
+	case def.Better != "" && g.Direction != def.Better:
+		return fault.OtherDirection
+	case def.Share() && !withinShare(g):
+		return fault.NotSMART
+	}
+	return ""
 }
 
 // withinShare reports whether the goal's baseline and target, as far as they are known, can be values of a share.

@@ -67,6 +67,38 @@ func TestDraftRefusesATargetThatAShareCannotHave(t *testing.T) {
 	}
 }
 
+// A goal whose unit or direction is not the metric's would be judged as one that nobody meant: 0.15 of a month's revenue in
+// cents is reached at once, and for good.
+func TestDraftRefusesAGoalThatContradictsItsMetric(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		variable  contract.Variable
+		metric    contract.MetricID
+		unit      contract.Unit
+		direction contract.Direction
+		want      fault.Code
+	}{
+		"revenue as a ratio":         {contract.LifetimeValue, "revenue_month", contract.Ratio, contract.Up, fault.OtherUnit},
+		"a share in points":          {contract.Retention, "month_on_month_retention", contract.Points, contract.Up, fault.OtherUnit},
+		"fewer who come back":        {contract.Retention, "month_on_month_retention", contract.Ratio, contract.Down, fault.OtherDirection},
+		"revenue in money":           {contract.LifetimeValue, "revenue_month", contract.Money, contract.Up, ""},
+		"an old one without a unit":  {contract.Retention, "month_on_month_retention", "", contract.Up, ""},
+		"a count of a metric's kind": {contract.Retention, "orders_month", contract.Count, contract.Up, ""},
+	} {
+		purposes := map[contract.Variable]contract.Purpose{contract.Retention: "retention_analysis", contract.LifetimeValue: "value_analysis"}
+		d := directive(c.variable, c.metric, purposes[c.variable])
+		d.Goal.Unit, d.Goal.Direction = c.unit, c.direction
+		_, why := Draft("p1", d, library(t), now)
+		var want []contract.Reason
+		if c.want != "" {
+			want = []contract.Reason{{Code: c.want, Item: string(c.metric)}}
+		}
+		if d := cmp.Diff(want, why); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
 func TestDraftRequiresOnlyTheGoalsOwnData(t *testing.T) {
 	t.Parallel()
 	p, why := Draft("p1", directive(contract.LifetimeValue, "predicted_value_52w", "value_analysis"), library(t), now)
