@@ -154,7 +154,7 @@ func newExplainer(c Config, d host.Deps) (*metric.Explainer, error) {
 }
 
 func calendar(c Config) metric.Calendar {
-	return metric.Calendar{WeekStart: weekdays[c.Tenant.WeekStart]}
+	return metric.Calendar{WeekStart: c.Tenant.FirstDay()}
 }
 
 // complete adds what rests on collecting: answering directives, measuring, and the consumers.
@@ -256,7 +256,7 @@ func (h *directing) examiner(col *collecting, models *fitting.Keeper) (*insight.
 		return nil, err
 	}
 	return insight.New(insight.Options{
-		Zone: zone, Calendar: metric.Calendar{WeekStart: weekdays[h.c.Tenant.WeekStart]}, Orders: h.force,
+		Zone: zone, Calendar: metric.Calendar{WeekStart: h.c.Tenant.FirstDay()}, Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col},
 		Customers: mongostore.NewCustomers(h.c.Tenant.ID, h.d.DB, order), Records: h.insights, Sink: out, Models: models, Ended: h.ended, Unparsed: col.unparsed,
 		Measured: h.measured(zone), Expired: h.expiry.Days,
@@ -291,11 +291,6 @@ func (h *directing) engine(col *collecting, warehouse *mongostore.Metrics, meter
 		Gates: btyd.DefaultGates(), Cadence: h.c.Cadence, Ingested: h.pulse.last, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
 		Tracer: h.d.Telemetry.Tracer, Spent: meter.Add, Expired: h.expiry.Days,
 	})
-}
-
-var weekdays = map[string]time.Weekday{
-	"sunday": time.Sunday, "monday": time.Monday, "tuesday": time.Tuesday, "wednesday": time.Wednesday, "thursday": time.Thursday,
-	"friday": time.Friday, "saturday": time.Saturday,
 }
 
 func (h *directing) inForce(id contract.DirectiveID) (contract.OperationalDirective, bool) {

@@ -135,7 +135,7 @@ func (g *graph) domain(c Config, d host.Deps) error {
 		return err
 	}
 	g.directives, err = directive.NewService(directive.Options{
-		Tenant: directive.Tenant{ID: c.Tenant.ID, Zone: g.zone, Currency: c.Tenant.Currency}, Store: g.stores, Policy: g.gate,
+		Tenant: directive.Tenant{ID: c.Tenant.ID, Zone: g.zone, Currency: c.Tenant.Currency, WeekStart: c.Tenant.FirstDay()}, Store: g.stores, Policy: g.gate,
 		Defaults: g.defaults, Variables: g.variables, Now: d.Now, NewID: d.NewID, Trace: telemetry.TraceID,
 		Tracer: d.Telemetry.Tracer.Tracer(scope),
 	})

@@ -78,6 +78,11 @@ func (t Tenant) Location() (*time.Location, error) {
 
 var weekdays = []string{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"}
 
+// FirstDay returns the day that the tenant's weeks begin on; Monday where none is named.
+func (t Tenant) FirstDay() time.Weekday {
+	return time.Weekday((max(0, slices.Index(weekdays, t.WeekStart)) + 1) % 7)
+}
+
 // Validate checks what the tags cannot. config.Load calls it through the embedding service's configuration.
 func (c *Config) Validate() error {
 	if !c.Tenant.ID.Valid() {

@@ -294,3 +294,12 @@ func TestAcceptingALogIsForWhoReadsIt(t *testing.T) {
 		}
 	}
 }
+
+func TestFirstDay(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]time.Weekday{"monday": time.Monday, "saturday": time.Saturday, "sunday": time.Sunday, "": time.Monday} {
+		if got := (Tenant{WeekStart: name}).FirstDay(); got != want {
+			t.Errorf("weeks from %q begin on %s", name, got)
+		}
+	}
+}

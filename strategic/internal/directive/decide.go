@@ -16,11 +16,12 @@ import (
 // Lateness is how long after a window's end its data may still come in, before a directive expires.
 const Lateness = 35 * 24 * time.Hour
 
-// Tenant is what of the tenant a directive carries.
+// Tenant is what of the tenant goals are set by and directives carry.
 type Tenant struct {
-	ID       contract.TenantID
-	Zone     *time.Location
-	Currency string
+	ID        contract.TenantID
+	Zone      *time.Location
+	Currency  string
+	WeekStart time.Weekday
 }
 
 // Wish is what somebody asks of a new directive. Empty parts take their defaults.
@@ -156,7 +157,7 @@ func (r *Record) expiry(d *Directive, zone *time.Location, now time.Time) time.T
 	if from.Before(now) {
 		from = now
 	}
-	end := scorecard.Floor(from, r.Goal.Grain, zone)
+	end := scorecard.Floor(from, r.Goal.Grain, scorecard.FirstDay(&r.Goal.Goal, zone), zone)
 	if end.Before(from) {
 		end = scorecard.Next(end, r.Goal.Grain, zone)
 	}

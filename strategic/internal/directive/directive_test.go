@@ -59,7 +59,7 @@ func record() Record {
 	}}}
 }
 
-var tenant = Tenant{"main", zone, "USD"}
+var tenant = Tenant{"main", zone, "USD", time.Monday}
 
 func must(t *testing.T, errs ...error) {
 	t.Helper()

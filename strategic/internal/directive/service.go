@@ -97,7 +97,7 @@ func (s *Service) update(ctx context.Context, id contract.GoalID, by string, cha
 
 // SetGoal drafts a goal, or refuses it with everything that it lacks.
 func (s *Service) SetGoal(ctx context.Context, p goal.Proposal, who Person) (Record, error) {
-	if err := p.Check(ctx, s.o.Variables, s.today(), s.o.Tenant.Zone); err != nil {
+	if err := p.Check(ctx, s.o.Variables, s.today(), s.o.Tenant.Zone, s.o.Tenant.WeekStart); err != nil {
 		return Record{}, err
 	}
 	id := contract.GoalID(s.o.NewID())
@@ -112,7 +112,7 @@ func (s *Service) SetGoal(ctx context.Context, p goal.Proposal, who Person) (Rec
 
 // EditGoal replaces a draft. revision is the goal's that the person saw.
 func (s *Service) EditGoal(ctx context.Context, id contract.GoalID, revision int64, p goal.Proposal, who Person) (Record, error) {
-	if err := p.Check(ctx, s.o.Variables, s.today(), s.o.Tenant.Zone); err != nil {
+	if err := p.Check(ctx, s.o.Variables, s.today(), s.o.Tenant.Zone, s.o.Tenant.WeekStart); err != nil {
 		return Record{}, err
 	}
 	return s.update(ctx, id, who.Subject, func(r *Record, t lifecycle.Turn) error {

@@ -39,7 +39,7 @@ func good() Proposal {
 // missing returns the places that the check names.
 func missing(t *testing.T, p Proposal) []string {
 	t.Helper()
-	err := p.Check(t.Context(), variable.NewCatalogue(none{}), "2026-11-24", time.UTC)
+	err := p.Check(t.Context(), variable.NewCatalogue(none{}), "2026-11-24", time.UTC, time.Monday)
 	if err == nil {
 		return nil
 	}
@@ -160,5 +160,20 @@ func TestOnlyDraftsAreEdited(t *testing.T) {
 	}
 	if g.Name != "Another name" {
 		t.Error("a refused edit changed the goal")
+	}
+}
+
+// The deadline of a weekly goal ends one of the company's own weeks, which other companies begin on other days.
+func TestDeadlinesOfWeeks(t *testing.T) {
+	t.Parallel()
+	for first, deadline := range map[time.Weekday]contract.Day{time.Monday: "1998-06-28", time.Sunday: "1998-06-27", time.Saturday: "1998-06-26"} {
+		for _, other := range []time.Weekday{time.Monday, time.Sunday, time.Saturday} {
+			p := good()
+			p.Grain, p.Deadline = contract.GrainWeek, deadline
+			err := p.Check(t.Context(), variable.NewCatalogue(none{}), "2026-11-24", time.UTC, other)
+			if (err == nil) != (other == first) {
+				t.Errorf("a deadline on %s where weeks begin on %s: %v", deadline, other, err)
+			}
+		}
 	}
 }

@@ -83,14 +83,15 @@ const (
 )
 
 // Check returns nil for a SMART goal, or an Invalid fault with code not_smart for everything that it lacks. today is the
-// present day in the tenant's zone. An error of another kind means that it could not be told.
-func (p Proposal) Check(ctx context.Context, vs Variables, today contract.Day, zone *time.Location) error {
+// present day in the tenant's zone, weekStart the day that its weeks begin on. An error of another kind means that it could
+// not be told.
+func (p Proposal) Check(ctx context.Context, vs Variables, today contract.Day, zone *time.Location, weekStart time.Weekday) error {
 	var s smart
 	p.specific(&s)
 	p.measurable(&s)
 	p.achievable(&s)
 	p.relevant(&s)
-	p.timeBound(&s, today, zone)
+	p.timeBound(&s, today, zone, weekStart)
 	if _, err := vs.Get(ctx, p.Variable); fault.Is(err, fault.Invalid) {
 		s.need(false, "/variable", "specific: %s", textOf(err))
 	} else if err != nil {
@@ -175,7 +176,7 @@ func (p Proposal) relevant(s *smart) {
 	s.need(filled(p.Relevance, maxRelevance), "/relevance", "relevant: say in up to %d characters why the company wants it", maxRelevance)
 }
 
-func (p Proposal) timeBound(s *smart, today contract.Day, zone *time.Location) {
+func (p Proposal) timeBound(s *smart, today contract.Day, zone *time.Location, weekStart time.Weekday) {
 	days := map[string]contract.Day{"/deadline": p.Deadline, "/start": p.Start, "/baseline/measureUntil": p.Baseline.MeasureUntil}
 	bad := false
 	for _, at := range []string{"/deadline", "/start", "/baseline/measureUntil"} {
@@ -193,11 +194,11 @@ func (p Proposal) timeBound(s *smart, today contract.Day, zone *time.Location) {
 	known := p.Start != "" || p.Baseline.Value != nil || p.Baseline.MeasureUntil != "" // else it is the baseline that is missing
 	s.need(!known || p.start(today) < p.Deadline, "/deadline", "time-bound: the deadline must lie after the start, %s", p.start(today))
 	end := p.Deadline.End(zone)
-	floor := scorecard.Floor(end, p.grain(), zone)
+	floor := scorecard.Floor(end, p.grain(), weekStart, zone)
 	s.need(floor.Equal(end), "/deadline", "time-bound: a %s must end on the deadline, such as %s, because the goal is decided in the window that ends with it",
 		p.grain(), contract.DayOf(scorecard.Next(floor, p.grain(), zone), zone).Add(-1))
 	if until := p.Baseline.MeasureUntil; until != "" {
-		base := scorecard.Floor(until.End(zone), p.grain(), zone)
+		base := scorecard.Floor(until.End(zone), p.grain(), weekStart, zone)
 		s.need(base.Before(end) && until < p.Deadline, "/baseline/measureUntil", "time-bound: the baseline must be measured before the deadline's window begins")
 	}
 }

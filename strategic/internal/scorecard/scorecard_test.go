@@ -439,10 +439,34 @@ func TestWindowsOfEveryGrain(t *testing.T) {
 		contract.GrainDay: {"2026-11-24", "2026-11-25"}, contract.GrainWeek: {"2026-11-23", "2026-11-30"},
 		contract.GrainMonth: {"2026-11-01", "2026-12-01"}, contract.GrainQuarter: {"2026-10-01", "2027-01-01"}, contract.GrainYear: {"2026-01-01", "2027-01-01"},
 	} {
-		floor := Floor(at, g, zone)
+		floor := Floor(at, g, time.Monday, zone)
 		got := [2]string{floor.Format(time.DateOnly), Next(floor, g, zone).Format(time.DateOnly)}
-		if got != want || !Floor(floor, g, zone).Equal(floor) || floor.Hour() != 0 {
+		if got != want || !Floor(floor, g, time.Monday, zone).Equal(floor) || floor.Hour() != 0 {
 			t.Errorf("%s: %v, want %v", g, got, want)
+		}
+	}
+}
+
+// Windows of companies whose weeks begin on another day than Monday end as their goals' deadlines do, and are judged.
+func TestWeeksBeginWhereTheCompanySays(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 24, 15, 0, 0, 0, time.UTC) // a Tuesday
+	for first, want := range map[time.Weekday]string{
+		time.Monday: "2026-11-23", time.Tuesday: "2026-11-24", time.Wednesday: "2026-11-18", time.Saturday: "2026-11-21", time.Sunday: "2026-11-22",
+	} {
+		if got := Floor(at, contract.GrainWeek, first, time.UTC).Format(time.DateOnly); got != want {
+			t.Errorf("weeks from %s: %s, want %s", first, got, want)
+		}
+		begin := Floor(at, contract.GrainWeek, first, time.UTC)
+		in := Input{Zone: time.UTC, Goal: contract.Goal{
+			ID: "w", Kind: contract.Level, Direction: contract.Up, Unit: contract.Points, Grain: contract.GrainWeek, Target: contract.Target{Delta: number(5)},
+			Baseline: contract.Baseline{MeasureUntil: contract.DayOf(begin.AddDate(0, 0, 7), time.UTC).Add(-1)}, Deadline: contract.DayOf(begin.AddDate(0, 0, 28), time.UTC).Add(-1),
+		}}
+		for i, v := range []float64{50, 52, 54, 56} {
+			in.Series = append(in.Series, point(contract.Window{Start: begin.AddDate(0, 0, 7*i), End: begin.AddDate(0, 0, 7*i+7)}, v, 1, 400))
+		}
+		if s := Judge(in); s.Status != Achieved || s.Baseline == nil || s.Baseline.Value != 50 {
+			t.Errorf("weeks from %s: %s, baseline %+v", first, s.Status, s.Baseline)
 		}
 	}
 }

@@ -206,7 +206,7 @@ func (j *judge) measureBaseline(seen []contract.Point) (Cause, []contract.Reason
 		j.base = f
 		return "", nil
 	}
-	until := Floor(g.Baseline.MeasureUntil.End(j.in.Zone), g.Grain, j.in.Zone)
+	until := Floor(g.Baseline.MeasureUntil.End(j.in.Zone), g.Grain, FirstDay(g, j.in.Zone), j.in.Zone)
 	if newest.Before(until) {
 		return "", nil
 	}

@@ -6,12 +6,12 @@ import (
 	"github.com/strata-crm/strata/shared/contract"
 )
 
-// Floor returns the last boundary of a grain's windows at or before t, in zone; weeks begin on Monday.
-func Floor(t time.Time, g contract.Grain, zone *time.Location) time.Time {
+// Floor returns the last boundary of a grain's windows at or before t, in zone; weeks begin on first.
+func Floor(t time.Time, g contract.Grain, first time.Weekday, zone *time.Location) time.Time {
 	y, m, d := t.In(zone).Date()
 	switch g {
 	case contract.GrainWeek:
-		d -= (int(t.In(zone).Weekday()) + 6) % 7
+		d -= (int(t.In(zone).Weekday()) - int(first) + 7) % 7
 	case contract.GrainMonth:
 		d = 1
 	case contract.GrainQuarter:
@@ -20,6 +20,12 @@ func Floor(t time.Time, g contract.Grain, zone *time.Location) time.Time {
 		m, d = time.January, 1
 	}
 	return time.Date(y, m, d, 0, 0, 0, 0, zone)
+}
+
+// FirstDay returns the day that the weeks of a goal begin on: its deadline is the end of a window, so that the next week
+// begins with it. The company's own first day is asked only when a goal is set.
+func FirstDay(g *contract.Goal, zone *time.Location) time.Weekday {
+	return g.Deadline.End(zone).In(zone).Weekday()
 }
 
 // Next returns the boundary after the boundary t.
