@@ -88,7 +88,8 @@ type ParameterUse struct {
 	Part     string        `json:"part"`
 	Owner    string        `json:"owner"`
 	Steward  string        `json:"steward"`
-	Coverage *float64      `json:"coverage,omitempty"` // as last answered
+	Coverage *float64      `json:"coverage,omitempty"`         // as last answered
+	Needs    *float64      `json:"requiredCoverage,omitempty"` // 0..1: below it the goal cannot be measured, where the parameter is required
 }
 
 // Missing is what a playbook would like and does not get, with the remedy's code (register_source, raise_coverage,

@@ -226,6 +226,16 @@ type Collection struct {
 	Required  bool      `json:"required"` // the goal's own metric needs it; otherwise its lack is only reported
 }
 
+// Needs returns the coverage that is required of the parameter under the constraints, which the layer that collects and the
+// one that judges both go by: of what the goal's own metric needs, the directive's where that is higher, and its own of what is
+// sparse or only wished for.
+func (c *Collection) Needs(k Constraints) float64 {
+	if c.Required && !c.Parameter.Sparse {
+		return max(c.Parameter.Coverage, k.RequiredCoverage)
+	}
+	return c.Parameter.Coverage
+}
+
 // Computation asks for one metric, for every window from the first until the last day.
 type Computation struct {
 	Metric   Definition `json:"metric"`

@@ -41,6 +41,7 @@ type Parameter struct {
 	Category string        `json:"category"` // such as contact, purchase, opinion
 	Purpose  Purpose       `json:"purpose"`
 	Coverage float64       `json:"requiredCoverage"` // 0..1, share of customers (or of facts, for transactional)
+	Sparse   bool          `json:"sparse,omitempty"` // few give it by its nature, such as answers to a survey: its own coverage is required, whatever the directive's
 	Owner    string        `json:"owner"`
 	Steward  string        `json:"steward"`
 	Method   Method        `json:"method"`

@@ -109,9 +109,10 @@ func (r *Record) summarise() {
 			})
 		}
 		for _, c := range part.Collect {
+			needs := c.Needs(p.Constraints)
 			s.Parameters = append(s.Parameters, contract.ParameterUse{
 				Name: c.Parameter.Name, DataType: c.Parameter.DataType, Purpose: c.Parameter.Purpose, Required: c.Required,
-				Part: part.Unit, Owner: c.Parameter.Owner, Steward: c.Parameter.Steward, Coverage: coverage[c.Parameter.Name],
+				Part: part.Unit, Owner: c.Parameter.Owner, Steward: c.Parameter.Steward, Coverage: coverage[c.Parameter.Name], Needs: &needs,
 			})
 		}
 	}

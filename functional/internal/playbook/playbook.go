@@ -25,7 +25,7 @@ type Playbook struct {
 	Variable  contract.Variable `json:"variable"`
 	Name      string            `json:"name"`
 	Purpose   contract.Purpose  `json:"purpose"`   // of every parameter it asks for
-	Coverage  float64           `json:"coverage"`  // required share, 0..1, where a parameter asks for less it keeps its own
+	Coverage  float64           `json:"coverage"`  // asked for, 0..1; a parameter that asks for less keeps its own, and [contract.Collection.Needs] has the last word
 	Tolerance float64           `json:"tolerance"` // relative half-width wanted of the 95 % interval
 	Units     []Unit            `json:"units"`
 	Metrics   []Use             `json:"metrics"`

@@ -192,7 +192,7 @@ func (r *Record) uncovered() []contract.Reason {
 		if !c.Required || i < 0 || r.Jobs[i].Coverage == nil || r.Jobs[i].State != job.Running {
 			continue
 		}
-		if have, need := *r.Jobs[i].Coverage, c.Parameter.Coverage; have < need {
+		if have, need := *r.Jobs[i].Coverage, c.Needs(r.Order.Constraints); have < need {
 			low = append(low, contract.Reason{Code: fault.LowCoverage, Item: string(c.Parameter.Name)}.Figures(have, need))
 		}
 	}

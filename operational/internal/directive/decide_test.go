@@ -212,6 +212,42 @@ func observe(t *testing.T, r *Record, coverage map[contract.ParameterName]float6
 	return news
 }
 
+// The directive's coverage is required, too, of all that the goal's own metric needs but of what is sparse: the layer above
+// judges by the same rule.
+func TestTheDirectivesCoverageIsRequired(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*contract.OperationalDirective)
+		need   float64
+	}{
+		"the directive asks for more": {func(o *contract.OperationalDirective) { o.Constraints.RequiredCoverage = .95 }, .95},
+		"the parameter asks for more": {func(o *contract.OperationalDirective) { o.Constraints.RequiredCoverage = .5 }, .8},
+		"the parameter is sparse": {func(o *contract.OperationalDirective) {
+			o.Constraints.RequiredCoverage = .95
+			each(o, func(p *contract.Parameter) { p.Sparse, p.Coverage = true, .15 })
+		}, .15},
+		"the directive says nothing": {func(*contract.OperationalDirective) {}, .8},
+	} {
+		o := order(1)
+		c.change(&o)
+		r := received(t, o, allowed, everything)
+		observe(t, r, map[contract.ParameterName]float64{"email": c.need - .01}, everything)
+		if last := r.Answer.Reasons; r.Answer.State != contract.Degraded || *last[0].Need != c.need {
+			t.Errorf("%s: %s with %v just below %v", name, r.Answer.State, last, c.need)
+		}
+		observe(t, r, map[contract.ParameterName]float64{"email": c.need}, everything)
+		if r.Answer.State != contract.Executing {
+			t.Errorf("%s: %s with what is required", name, r.Answer.State)
+		}
+	}
+}
+
+func each(o *contract.OperationalDirective, change func(*contract.Parameter)) {
+	for i := range o.Collect {
+		change(&o.Collect[i].Parameter)
+	}
+}
+
 func TestCoverageFallsAndHeals(t *testing.T) {
 	t.Parallel()
 	r := received(t, order(1), allowed, everything)

@@ -428,6 +428,27 @@ func TestDegradedBeforeAnyData(t *testing.T) {
 	}
 }
 
+// What the plan says is required of a parameter is what is judged by: answers to a survey come from few, whatever the
+// directive asks of everything else.
+func TestCoverageIsJudgedAsThePlanRequires(t *testing.T) {
+	t.Parallel()
+	in := g1(t)
+	for i := range in.Series {
+		in.Series[i].Coverage = map[contract.ParameterName]float64{"nps": .2}
+	}
+	if s := Judge(in); s.Status != NotMeasurable || s.Cause != Coverage {
+		t.Errorf("without a plan the directive's coverage is required: %s(%s)", s.Status, s.Cause)
+	}
+	for need, want := range map[float64]Cause{.15: "", .3: Coverage} {
+		in.Answer = &contract.Acknowledgement{State: contract.Executing, Plan: &contract.PlanSummary{Parameters: []contract.ParameterUse{
+			{Name: "nps", Needs: number(.9)}, {Name: "nps", Required: true, Needs: &need},
+		}}}
+		if s := Judge(in); s.Cause != want {
+			t.Errorf("%v required of .2: %s(%s)", need, s.Status, s.Cause)
+		}
+	}
+}
+
 func TestWindowsOfEveryGrain(t *testing.T) {
 	t.Parallel()
 	zone, err := time.LoadLocation("Europe/Berlin")

@@ -254,7 +254,7 @@ func (j *judge) unusable(p contract.Point) (Cause, []contract.Reason) {
 	}
 	var low []contract.Reason
 	for name, have := range p.Coverage {
-		if need := j.in.Constraints.RequiredCoverage; have < need {
+		if need := j.in.needs(name); have < need {
 			low = append(low, contract.Reason{Code: fault.LowCoverage, Item: string(name)}.Figures(have, need))
 		}
 	}
@@ -266,6 +266,18 @@ func (j *judge) unusable(p contract.Point) (Cause, []contract.Reason) {
 		return LowSample, []contract.Reason{contract.Reason{Code: fault.LowSample}.Figures(float64(p.N), float64(need))}
 	}
 	return "", nil
+}
+
+// needs is the coverage that is required of a parameter: as the plan says, which knows what is sparse; else the directive's.
+func (in Input) needs(name contract.ParameterName) float64 {
+	if in.Answer != nil && in.Answer.Plan != nil {
+		for _, p := range in.Answer.Plan.Parameters {
+			if p.Name == name && p.Required && p.Needs != nil {
+				return *p.Needs
+			}
+		}
+	}
+	return in.Constraints.RequiredCoverage
 }
 
 func compare(a, b string) int {
