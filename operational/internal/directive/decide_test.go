@@ -228,9 +228,7 @@ func TestTheDirectivesCoverageIsRequired(t *testing.T) {
 		}, .15},
 		"the directive says nothing": {func(*contract.OperationalDirective) {}, .8},
 	} {
-		o := order(1)
-		c.change(&o)
-		r := received(t, o, allowed, everything)
+		r := received(t, order(1, c.change), allowed, everything)
 		observe(t, r, map[contract.ParameterName]float64{"email": c.need - .01}, everything)
 		if last := r.Answer.Reasons; r.Answer.State != contract.Degraded || *last[0].Need != c.need {
 			t.Errorf("%s: %s with %v just below %v", name, r.Answer.State, last, c.need)
