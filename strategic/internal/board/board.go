@@ -40,6 +40,9 @@ func CardOf(r *directive.Record, zone *time.Location, asOf time.Time) Card {
 		c.Directive, c.State = d.ID, d.State
 	}
 	c.Ask = AskOf(r, c.Standing)
+	if !asOf.IsZero() {
+		c.Ask = Ask{Nothing, "", "Nothing: this is a look back."} // what is asked is asked now
+	}
 	return c
 }
 

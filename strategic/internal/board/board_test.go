@@ -66,6 +66,18 @@ func TestOneDecisionIsAsked(t *testing.T) {
 	}
 }
 
+// A look back asks nothing of anybody: what is asked is asked now.
+func TestALookBackAsksNothing(t *testing.T) {
+	t.Parallel()
+	r := with(goal.Active, answered(directive.Refused, contract.Reason{Code: fault.NoSource, Item: "nps"}))
+	if c := CardOf(&r, time.UTC, time.Time{}); c.Ask.Role != signin.Executive || c.Standing.Cause == "" && c.Standing.Status == "" {
+		t.Errorf("now: %+v", c.Ask)
+	}
+	if c := CardOf(&r, time.UTC, time.Date(1998, 1, 1, 0, 0, 0, 0, time.UTC)); c.Ask.Role != "" || c.Ask.Urgency != Nothing || !strings.Contains(c.Ask.Text, "look back") {
+		t.Errorf("then: %+v", c.Ask)
+	}
+}
+
 func TestClosedGoalsComeLast(t *testing.T) {
 	t.Parallel()
 	rs := []directive.Record{with(goal.Closed), with(goal.Active), with(goal.Draft)}

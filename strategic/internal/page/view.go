@@ -152,9 +152,6 @@ func goalView(r *directive.Record, c board.Card, in input) GoalView {
 	if c.Goal.Kind == contract.Reach {
 		g.Kind = "a total to reach by the deadline"
 	}
-	if !in.asOf.IsZero() {
-		g.Ask, g.AskOf = "Nothing: this is a look back.", ""
-	}
 	g.Proof, g.ProofClass = proof(s)
 	g.Model = s.ModelLine
 	g.ProofShort, _, _ = strings.Cut(g.Proof, ":")

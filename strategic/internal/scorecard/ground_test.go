@@ -99,3 +99,35 @@ func TestProofWhyOfEveryState(t *testing.T) {
 		}
 	}
 }
+
+// A look back, and the rows of a history, are as they were: today's insight and today's answer change nothing of the past.
+func TestTodayDoesNotChangeThePast(t *testing.T) {
+	t.Parallel()
+	in := resting(t, func(i *contract.Insight, _ *Ground) { i.Verdicts.Velocity = contract.Fails })
+	if s := Judge(in); s.Proof != NotProven || s.Insight == nil {
+		t.Fatalf("now: %s, %+v", s.Proof, s.Insight)
+	}
+	last := in.Series[len(in.Series)-1].Window.End
+	in.AsOf = last
+	if s := Judge(in); s.Proof != Proven || s.Insight != nil || strings.Contains(s.ProofWhy, "Velocity") {
+		t.Errorf("as of %s: %s, %q", last, s.Proof, s.ProofWhy)
+	}
+	in.AsOf = time.Time{}
+	extra := in.Series[len(in.Series)-1]
+	extra.Window = contract.Window{Start: last, End: last.AddDate(0, 1, 0)}
+	in.Series = append(in.Series, extra)
+	h := History(in)
+	if a, b := h[len(h)-2], h[len(h)-1]; a.Proof != Proven || strings.Contains(a.ProofWhy, "Velocity") || b.Proof != NotProven || !strings.Contains(b.ProofWhy, "Velocity") {
+		t.Errorf("the history's last two: %s %q, %s %q", a.Proof, a.ProofWhy, b.Proof, b.ProofWhy)
+	}
+	refused := g1(t)
+	refused.Answer = &contract.Acknowledgement{State: contract.Refused, Reasons: []contract.Reason{{Code: "no_source", Item: "nps"}}}
+	refused.Series = refused.Series[:2]
+	if s := Judge(refused); s.Cause != Refused {
+		t.Fatalf("now: %s(%s)", s.Status, s.Cause)
+	}
+	refused.AsOf = refused.Series[1].Window.End
+	if s := Judge(refused); s.Cause == Refused || s.Reasons != nil {
+		t.Errorf("then: %s(%s) %v", s.Status, s.Cause, s.Reasons)
+	}
+}

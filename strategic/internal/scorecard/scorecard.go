@@ -144,11 +144,12 @@ type State struct {
 	ModelLine  string               `json:"modelLine,omitempty"` // in words: the model that the latest value rests on, and how that did on later data
 }
 
-// Judge returns how the goal stands as of in.AsOf.
+// Judge returns how the goal stands as of in.AsOf. The answer to its directive and the insight on it are of now, so that a look
+// back is told nothing of either.
 func Judge(in Input) State {
 	all := walk(in)
 	s := all[len(all)-1]
-	if a := in.Answer; a != nil && !s.Status.Decided() {
+	if a := in.Answer; a != nil && in.AsOf.IsZero() && !s.Status.Decided() {
 		s = answered(s, a)
 	}
 	s.Insight = in.resting()
@@ -159,13 +160,16 @@ func Judge(in Input) State {
 	return s
 }
 
-// History returns how the goal stood at each closed window, oldest first, each with why it changed since the one before.
+// History returns how the goal stood at each closed window, oldest first, each with why it changed since the one before. The
+// insight on it is of now: it speaks for or against the newest window's proof alone.
 func History(in Input) []State {
 	all := walk(in)[1:]
 	for i := range all {
-		all[i].Insight = in.resting()
+		if i == len(all)-1 {
+			all[i].Insight = in.resting()
+		}
 		all[i].ProofWhy = proofWhy(all[i])
-		all[i].Insight = nil // it is of now
+		all[i].Insight = nil
 		if i == 0 {
 			all[i].Why = why(all[i])
 			continue

@@ -17,6 +17,7 @@ type judge struct {
 	verdict  *Verdict
 	touched  []contract.Day
 	last     *State // the state at the last window up to the deadline
+	now      bool   // the window is the newest, and nobody looks back: what is known now counts
 }
 
 // walk returns the state before the first closed window and then that at each of them.
@@ -31,12 +32,14 @@ func walk(in Input) []State {
 	seen := closed(in)
 	states := []State{j.blank()}
 	for i := range seen {
+		j.now = in.AsOf.IsZero() && i == len(seen)-1
 		s := j.at(seen, i)
 		s.Projection = in.projection(seen[:i+1])
 		states = append(states, s)
 	}
 	if f := in.Frozen.Decided; len(seen) == 0 && f != nil && in.AsOf.IsZero() {
 		// Decided earlier, and the series has not come back yet.
+		j.now = true
 		states[0].Status, states[0].Decided, states[0].Proof = f.Status, f, j.proof(f)
 	}
 	return states
@@ -188,7 +191,7 @@ func (j *judge) proof(v *Verdict) Proof {
 	if v.Against != Beyond {
 		return NotProven
 	}
-	if judged(j.in.Insight) && !j.in.Insight.Verdicts.All(contract.Holds) {
+	if j.now && judged(j.in.Insight) && !j.in.Insight.Verdicts.All(contract.Holds) {
 		return NotProven
 	}
 	return Proven
