@@ -53,7 +53,7 @@ type PlanSummary struct {
 	Metrics     []MetricUse          `json:"metrics"`
 	Parameters  []ParameterUse       `json:"parameters"`
 	Missing     []Missing            `json:"missing,omitempty"`
-	Customers   int                  `json:"customersNeeded"` // for the tolerance
+	Customers   int                  `json:"customersNeeded"` // in one window, for the tolerance; 0 where it is not known
 	Operational []OperationalSummary `json:"operational"`
 	Insights    []InsightUse         `json:"insights,omitempty"` // claims that are made and examined
 }

@@ -32,7 +32,7 @@ func needs(customers int) string {
 	if customers == 0 {
 		return ""
 	}
-	return "; its tolerance needs " + wording.Count(int64(customers)) + " customers"
+	return "; its tolerance needs " + wording.Count(int64(customers)) + " customers in one window"
 }
 
 // Missing prints what a plan lacks, and what would fix it.

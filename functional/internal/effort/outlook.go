@@ -20,7 +20,7 @@ type When string
 const (
 	Reached     When = "reached"          // the newest closed window rests on enough
 	Expected    When = "expected"         // at the rate so far, on Outlook.Expected
-	NotYetKnown When = "not_yet_known"    // too few windows to tell a rate
+	NotYetKnown When = "not_yet_known"    // too few windows to tell a rate, or no spread to tell how many are needed
 	NotAtRate   When = "not_at_this_rate" // there are no more of them from window to window
 )
 
@@ -37,7 +37,7 @@ type Outlook struct {
 	Goal      contract.GoalID      `json:"goal"`
 	Metric    contract.MetricID    `json:"metric"`
 	Tolerance float64              `json:"tolerance"`        // relative, within which the value is to be published
-	Planned   int                  `json:"customersPlanned"` // from the playbook's spread
+	Planned   int                  `json:"customersPlanned"` // from the playbook's spread; 0 where it has none
 	Needed    int                  `json:"customersNeeded"`  // from the spread that was measured, where it was; else as planned
 	Spread    *float64             `json:"spread,omitempty"` // measured: coefficient of variation of one customer's contribution
 	Have      int64                `json:"customers"`        // that the newest closed window rests on
@@ -76,6 +76,9 @@ func Look(p *plan.Plan, d *contract.StrategicDirective, own []contract.Measureme
 	if last.StdErr != nil && *last.StdErr > 0 && last.Value != nil && *last.Value != 0 {
 		spread := *last.StdErr * math.Sqrt(float64(last.N)) / math.Abs(*last.Value)
 		o.Spread, o.Needed = &spread, plan.CustomersNeeded(&def, spread, o.Tolerance)
+	}
+	if o.Needed == 0 {
+		return o // nobody planned a spread, and none was measured
 	}
 	if o.Have >= int64(o.Needed) {
 		o.When = Reached

@@ -9,7 +9,8 @@ import (
 )
 
 // Edited returns p with the parts and constraints of an edit, or a fault: an edit may leave out what the goal's own
-// metric does not need, and tighten constraints; it may never widen what the directive or the draft asked for.
+// metric does not need, and tighten constraints; it may never widen what the directive or the draft asked for. A tighter tolerance needs
+// more customers, which the plan then says.
 func Edited(p Plan, parts []Part, c contract.Constraints, d *contract.StrategicDirective) (Plan, error) {
 	if err := Narrows(c, d.Constraints); err != nil {
 		return p, err
@@ -39,6 +40,7 @@ func Edited(p Plan, parts []Part, c contract.Constraints, d *contract.StrategicD
 		}
 	}
 	p.Parts, p.Constraints = parts, c
+	p.Customers = p.needed()
 	return p, nil
 }
 

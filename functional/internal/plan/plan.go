@@ -26,7 +26,8 @@ type Plan struct {
 	State             State                `json:"state"`
 	Parts             []Part               `json:"parts"`
 	Missing           []contract.Missing   `json:"missing"`
-	Customers         int                  `json:"customersNeeded"` // for the tolerance of the goal's own metric
+	Customers         int                  `json:"customersNeeded"`  // in one window, for the tolerance of the goal's own metric; 0 where no spread of it is known
+	Spread            float64              `json:"spread,omitempty"` // of the goal's own metric, as the playbook plans it; 0: not known
 	Constraints       contract.Constraints `json:"constraints"`
 	History           []Change             `json:"history"`
 }
@@ -92,7 +93,8 @@ func Draft(id contract.PlanID, d *contract.StrategicDirective, l Library, now ti
 			p.Parts = append(p.Parts, part)
 		}
 	}
-	p.Customers = CustomersNeeded(&def, own.Spread, p.Constraints.Tolerance)
+	p.Spread = own.Spread
+	p.Customers = p.needed()
 	return p, nil
 }
 
@@ -140,7 +142,7 @@ func usesFor(b playbook.Playbook, own contract.MetricID) ([]playbook.Use, playbo
 			return b.Metrics, u
 		}
 	}
-	u := playbook.Use{Metric: own, Unit: b.Units[0].Name, Spread: 1}
+	u := playbook.Use{Metric: own, Unit: b.Units[0].Name} // and nobody has planned its spread
 	return append([]playbook.Use{u}, b.Metrics...), u
 }
 
@@ -203,6 +205,19 @@ func narrowed(c contract.Constraints, b playbook.Playbook) contract.Constraints 
 		c.Tolerance = b.Tolerance
 	}
 	return c
+}
+
+// needed returns how many customers one window needs for the plan's tolerance of the goal's own metric; 0 where no spread is
+// known to say it from.
+func (p *Plan) needed() int {
+	for _, part := range p.Parts {
+		for i := range part.Metrics {
+			if m := &part.Metrics[i]; m.Required && p.Spread > 0 {
+				return CustomersNeeded(&m.Definition, p.Spread, p.Constraints.Tolerance)
+			}
+		}
+	}
+	return 0
 }
 
 // CustomersNeeded returns the number of customers from which a value of the metric is published within a relative tolerance, as

@@ -328,3 +328,27 @@ func TestLackingNamesTheRemedyOnce(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+// How many customers the tolerance needs follows an edit of the tolerance, and is not said where nobody planned a spread.
+func TestCustomersNeededFollowTheTolerance(t *testing.T) {
+	t.Parallel()
+	d := directive(contract.Retention, "month_on_month_retention", "retention_analysis")
+	p, why := Draft("p1", d, library(t), now)
+	if why != nil {
+		t.Fatal(why)
+	}
+	c := p.Constraints
+	c.Tolerance /= 2
+	e, err := Edited(p, p.Parts, c, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	def, _ := library(t).Metric("month_on_month_retention")
+	if want := CustomersNeeded(&def, 1.53, c.Tolerance); e.Customers != want || e.Customers < 3*p.Customers {
+		t.Errorf("%d customers at %v, %d at half of that; want %d", p.Customers, p.Constraints.Tolerance, e.Customers, want)
+	}
+	own := directive(contract.Retention, "revenue_month", "retention_analysis")
+	if p, why := Draft("p1", own, library(t), now); why != nil || p.Customers != 0 {
+		t.Errorf("of a metric that the playbook does not name: %d customers, %v", p.Customers, why)
+	}
+}
