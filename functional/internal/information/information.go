@@ -65,7 +65,7 @@ func Build(in Input) (contract.Information, bool) {
 		info.Change = Split(&closed[n-2], &closed[n-1])
 	}
 	info.Supporting = supporting(in)
-	info.Notes = notes(in.Supporting)
+	info.Notes = notes(slices.Concat(in.Own, in.Supporting))
 	return info, true
 }
 

@@ -212,4 +212,15 @@ func TestNotesTellThatNobodyNewComes(t *testing.T) {
 			t.Errorf("%s: %+v", name, n)
 		}
 	}
+	for hidden, said := range map[int]bool{0: false, 1: true, 4: false, 5: false} {
+		ms := months(7846, 8476, 7248, 0, 0, 0)
+		ms[hidden].Value, ms[hidden].Reason = nil, &contract.Reason{Code: "group_too_small"}
+		if n := notes(ms); (n != nil) != said {
+			t.Errorf("with too few newcomers to be shown in window %d: %+v", hidden, n)
+		}
+	}
+	in := Input{Directive: directive("1997-12-31"), Own: months(7846, 0, 0, 0)}
+	if info, _ := Build(in); len(info.Notes) != 1 {
+		t.Errorf("a goal on newcomers themselves: %+v", info.Notes)
+	}
 }

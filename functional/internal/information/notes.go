@@ -9,24 +9,28 @@ const (
 	closedAfter = 3
 )
 
-// notes returns what a reader must know of the data, as the plan's other metrics tell.
-func notes(supporting []contract.Measurement) []contract.Note {
+// notes returns what a reader must know of the data, as the plan's metrics tell. Only a window whose value says that nobody came
+// is one in which nobody came: one without a value may have had newcomers too few to be shown, so that nothing is said then.
+func notes(measured []contract.Measurement) []contract.Note {
 	var came []contract.Measurement
-	for _, m := range supporting {
-		if m.Metric == newcomers && m.Closed && m.Value != nil {
+	for _, m := range measured {
+		if m.Metric == newcomers && m.Closed {
 			came = append(came, m)
 		}
 	}
 	came = sorted(came)
 	first, last := -1, -1
 	for i := range came {
-		if *came[i].Value == 0 {
-			continue
+		switch v := came[i].Value; {
+		case v == nil && first < 0:
+			return nil // somebody may have come before the first window that tells
+		case v == nil:
+			last = i
+		case *v != 0 && first < 0:
+			first, last = i, i
+		case *v != 0:
+			last = i
 		}
-		if first < 0 {
-			first = i
-		}
-		last = i
 	}
 	if first < 0 || len(came)-1-last < closedAfter {
 		return nil
