@@ -84,7 +84,7 @@ func goal() Goal {
 
 func parameter() Parameter {
 	return Parameter{
-		Name: ParamOrderAmount, DataType: Transactional, Value: AmountOf, Category: "purchase", Purpose: "retention_analysis", Coverage: .8,
+		Name: ParamOrderAmount, DataType: Transactional, Value: AmountOf, Category: "purchase", Purpose: "retention_analysis", Coverage: .8, Sparse: true,
 		Owner: "head of sales", Steward: "order data steward",
 		Method: Method{Kind: "file", Call: "track", Event: "Order Completed", Property: "total"},
 	}
@@ -113,7 +113,7 @@ func lowCoverage() Reason {
 }
 
 func jobs() []JobSummary {
-	return []JobSummary{{ID: "job-1", Kind: "collect", Item: "order_amount", State: "running", Sources: []SourceID{"shop"}, Coverage: of(.97), Events: of(int64(6919)), Bytes: of(int64(2345678)), Seconds: of(1.5)}}
+	return []JobSummary{{ID: "job-1", Kind: "collect", Item: "order_amount", State: "running", Sources: []SourceID{"shop"}, Coverage: of(.97), Needs: of(.8), Events: of(int64(6919)), Bytes: of(int64(2345678)), Seconds: of(1.5)}}
 }
 
 func acknowledgement(directive DirectiveID, from Layer) *Acknowledgement {
@@ -227,7 +227,11 @@ func information() *Information {
 			From: Window{october().Start.AddDate(0, -1, 0), october().Start}, To: october(), Total: .01,
 			Drivers: []Driver{{Key: "newcomers", Mix: -.004, Rate: .014}},
 		},
-		Supporting: []Supporting{{Metric: "repeat_rate", Version: "1.0.0", Label: "Repeat rate", Unit: Ratio, Point: point}},
+		Changes: []Change{{
+			From: Window{october().Start.AddDate(0, -1, 0), october().Start}, To: october(), Total: .01,
+			Drivers: []Driver{{Key: "newcomers", Mix: -.004, Rate: .014}},
+		}},
+		Supporting: []Supporting{{Metric: "revenue_month", Version: "1.0.0", Label: "Revenue", Unit: Money, Currency: "EUR", Point: point}},
 		Proposals:  []Missing{{Reason: lowCoverage(), Remedy: "raise_coverage"}},
 		Notes:      []Note{{Code: ClosedBase, Window: october()}},
 	}

@@ -19,6 +19,7 @@ type Information struct {
 	Trend      *Trend       `json:"trend,omitempty"`
 	Projection *Projection  `json:"projection,omitempty"`
 	Change     *Change      `json:"change,omitempty"`
+	Changes    []Change     `json:"changes,omitempty"`    // of all windows of the series, as measured now; by window, ascending
 	Supporting []Supporting `json:"supporting,omitempty"` // the plan's other metrics, latest window of each
 	Proposals  []Missing    `json:"proposals,omitempty"`
 	Notes      []Note       `json:"notes,omitempty"` // what a reader must know of the data to read the numbers right
@@ -71,8 +72,8 @@ type Projection struct {
 	How   string  `json:"how"` // such as linear_trend
 }
 
-// Change splits the difference between the last two closed windows into mix and rate, exactly:
-// the drivers' mix and rate sum to Total.
+// Change splits the difference between two closed windows, of which the one follows the other, into mix and rate, exactly: the
+// drivers' mix and rate sum to Total.
 type Change struct {
 	From    Window   `json:"from"`
 	To      Window   `json:"to"`
@@ -89,11 +90,12 @@ type Driver struct {
 
 // Supporting is another metric of the plan.
 type Supporting struct {
-	Metric  MetricID `json:"metric"`
-	Version string   `json:"version"`
-	Label   string   `json:"label"`
-	Unit    Unit     `json:"unit"`
-	Point   Point    `json:"point"`
+	Metric   MetricID `json:"metric"`
+	Version  string   `json:"version"`
+	Label    string   `json:"label"`
+	Unit     Unit     `json:"unit"`
+	Currency string   `json:"currency,omitempty"`
+	Point    Point    `json:"point"`
 }
 
 // Check implements Payload.

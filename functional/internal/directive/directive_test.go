@@ -123,7 +123,7 @@ func TestADirectiveIsReceivedAndPlanned(t *testing.T) {
 		t.Fatalf("plan %+v, orders %v, answer %+v", r.Plan, r.Orders, r.Answer)
 	}
 	p := r.Answer.Plan
-	if p == nil || p.ID != "plan-1" || p.Playbook != "lifetime_value" || len(p.Metrics) != 3 || p.Customers < 30 || p.State != "drafted" {
+	if p == nil || p.ID != "plan-1" || p.Playbook != "lifetime_value" || len(p.Metrics) != 4 || p.Customers < 30 || p.State != "drafted" {
 		t.Errorf("the answer shows the plan as %+v", p)
 	}
 	if n := len(r.Answer.History); n != 2 {

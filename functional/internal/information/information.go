@@ -61,8 +61,14 @@ func Build(in Input) (contract.Information, bool) {
 	if p := in.expected(own, zone); p != nil {
 		info.Projection = p
 	}
-	if n := len(closed); n > 1 {
-		info.Change = Split(&closed[n-2], &closed[n-1])
+	for i := 1; i < len(closed); i++ {
+		c := Split(&closed[i-1], &closed[i])
+		if c != nil {
+			info.Changes = append(info.Changes, *c)
+		}
+		if i == len(closed)-1 {
+			info.Change = c
+		}
 	}
 	info.Supporting = supporting(in)
 	info.Notes = notes(slices.Concat(in.Own, in.Supporting))
@@ -110,7 +116,7 @@ func supporting(in Input) []contract.Supporting {
 	}
 	var list []contract.Supporting
 	for id, m := range latest {
-		list = append(list, contract.Supporting{Metric: id, Version: m.Version, Label: in.Labels[id], Unit: m.Unit, Point: PointOf(&m)})
+		list = append(list, contract.Supporting{Metric: id, Version: m.Version, Label: in.Labels[id], Unit: m.Unit, Currency: m.Currency, Point: PointOf(&m)})
 	}
 	slices.SortFunc(list, func(a, b contract.Supporting) int { return cmp.Compare(a.Metric, b.Metric) })
 	return list

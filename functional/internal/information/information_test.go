@@ -224,3 +224,25 @@ func TestNotesTellThatNobodyNewComes(t *testing.T) {
 		t.Errorf("a goal on newcomers themselves: %+v", info.Notes)
 	}
 }
+
+// Windows that came together, as after one import of many, are all split, and the newest is the change that is told.
+func TestEveryWindowIsSplit(t *testing.T) {
+	t.Parallel()
+	part := func(n int64, v float64) contract.Part { return contract.Part{Key: "newcomers", N: n, Value: v} }
+	gap := month(1997, 3, 0, 0)
+	gap.Value = nil
+	own := []contract.Measurement{month(1997, 1, .1, 50, part(50, .1)), month(1997, 2, .2, 50, part(50, .2)), gap, month(1997, 4, .4, 50, part(50, .4))}
+	revenue := month(1997, 4, 900, 50)
+	revenue.Metric, revenue.Unit, revenue.Currency = "revenue_month", contract.Money, "JPY"
+	info, _ := Build(Input{Directive: directive("1997-12-31"), Own: own, Supporting: []contract.Measurement{revenue}})
+	var totals []float64
+	for _, c := range info.Changes {
+		totals = append(totals, math.Round(c.Total*10)/10)
+	}
+	if len(totals) != 2 || totals[0] != .1 || totals[1] != .2 || info.Change == nil || !info.Change.To.Start.Equal(own[3].Window.Start) {
+		t.Errorf("changes of %v, the last %+v", totals, info.Change)
+	}
+	if s := info.Supporting; len(s) != 1 || s[0].Currency != "JPY" {
+		t.Errorf("a metric in money beside a goal that is none: %+v", s)
+	}
+}

@@ -283,8 +283,13 @@ func (r *Record) Informed(i contract.Information, zone *time.Location) bool {
 	if _, err := r.Directive(i.Strategic); err != nil {
 		return false
 	}
+	all := i.Changes
+	i.Changes = nil // the record has them
 	r.Information = &i
-	if i.Change != nil {
+	switch {
+	case len(all) > 0:
+		r.Changes = all // split anew with whatever was measured again
+	case i.Change != nil:
 		r.Changes = slices.DeleteFunc(r.Changes, func(c contract.Change) bool { return c.To.Start.Equal(i.Change.To.Start) })
 		r.Changes = append(r.Changes, *i.Change)
 		slices.SortFunc(r.Changes, func(a, b contract.Change) int { return a.To.Start.Compare(b.To.Start) })

@@ -223,6 +223,44 @@ func TestWhatIsFrozenStays(t *testing.T) {
 	}
 }
 
+// After one import of many windows all of them are told with what drove them, and what is measured again is split anew.
+func TestAllChangesTakeThePlaceOfThoseKept(t *testing.T) {
+	t.Parallel()
+	r := record()
+	issued(t, &r, "a", Wish{})
+	told := func(revision int64, values ...float64) {
+		i := information(revision, values...)
+		for n := 1; n < len(values); n++ {
+			i.Changes = append(i.Changes, contract.Change{From: i.Series[n-1].Window, To: i.Series[n].Window, Total: values[n] - values[n-1],
+				Drivers: []contract.Driver{{Key: "newcomers", Rate: values[n] - values[n-1]}}})
+		}
+		if len(i.Changes) > 0 {
+			i.Change = &i.Changes[len(i.Changes)-1]
+		}
+		r.Informed(i, zone)
+	}
+	drivers := func() (n int) {
+		for _, s := range scorecard.History(r.Judging(zone, time.Time{})) {
+			if s.Change != nil {
+				n++
+			}
+		}
+		return n
+	}
+	told(1, .4, .41, .43, .42)
+	if len(r.Changes) != 3 || drivers() != 3 || r.Information.Changes != nil {
+		t.Errorf("%d kept, %d told", len(r.Changes), drivers())
+	}
+	told(2, .4, .41, .44, .42) // one was measured again, which changes two differences
+	if len(r.Changes) != 3 || drivers() != 3 {
+		t.Errorf("restated: %d kept, %d told", len(r.Changes), drivers())
+	}
+	r.Changes[1].Total = .01 // of an older suite, which sent the newest alone
+	if drivers() != 2 {
+		t.Errorf("%d told, though one is of another difference", drivers())
+	}
+}
+
 func TestChangesAreKeptByWindow(t *testing.T) {
 	t.Parallel()
 	r := record()

@@ -27,7 +27,7 @@ type Record struct {
 	Goal        goal.Goal             `json:"goal"`
 	Directives  []Directive           `json:"directives"` // oldest first
 	Information *contract.Information `json:"information,omitempty"`
-	Changes     []contract.Change     `json:"changes,omitempty"` // what drove each change, as it was told; ascending
+	Changes     []contract.Change     `json:"changes,omitempty"` // what drove each change, as it was told last; ascending
 	Insight     *contract.Insight     `json:"insight,omitempty"` // on the goal's own metric, without what its charts show
 	Ground      *scorecard.Ground     `json:"ground,omitempty"`  // what became of that insight
 	Frozen      scorecard.Frozen      `json:"frozen"`

@@ -92,7 +92,7 @@ func (r *Record) latest(d *Directive) []Latest {
 		}
 	}
 	for _, s := range i.Supporting {
-		all = append(all, Latest{Metric: s.Metric, Version: s.Version, Label: cmp.Or(s.Label, label(d, s.Metric)), Unit: s.Unit, Currency: i.Currency, Point: s.Point})
+		all = append(all, Latest{Metric: s.Metric, Version: s.Version, Label: cmp.Or(s.Label, label(d, s.Metric)), Unit: s.Unit, Currency: cmp.Or(s.Currency, i.Currency), Point: s.Point})
 	}
 	return all
 }

@@ -76,7 +76,7 @@ func (j *judge) at(seen []contract.Point, i int) State {
 	s := j.blank()
 	cause, reasons := j.measureBaseline(seen[:i+1])
 	s.Baseline, s.Target = j.base, j.target()
-	s.AsOf, s.Point, s.Change = &p.Window.End, &p, j.change(p.Window)
+	s.AsOf, s.Point, s.Change = &p.Window.End, &p, j.change(seen[:i+1])
 	switch {
 	case j.base == nil && cause != "":
 		s.Status, s.Cause, s.Reasons = NotMeasurable, cause, reasons
@@ -327,14 +327,27 @@ func (j *judge) elapsed(end time.Time) float64 {
 	return float64(contract.DayOf(end, j.in.Zone).Sub(j.base.From)) / float64(whole)
 }
 
-func (j *judge) change(w contract.Window) *contract.Change {
+// change returns what drove the newest window's change since the one before; nil where no split is known, or the known one is of
+// other values, such as of those before a restatement.
+func (j *judge) change(seen []contract.Point) *contract.Change {
+	if len(seen) < 2 {
+		return nil
+	}
+	before, now := seen[len(seen)-2], seen[len(seen)-1]
+	if before.Value == nil || now.Value == nil {
+		return nil
+	}
 	for i := range j.in.Changes {
-		if c := j.in.Changes[i]; c.To.Start.Equal(w.Start) {
+		c := j.in.Changes[i]
+		if c.To.Start.Equal(now.Window.Start) && c.From.Start.Equal(before.Window.Start) && alike(c.Total, *now.Value-*before.Value) {
 			return &c
 		}
 	}
 	return nil
 }
+
+// alike reports whether two differences are the same but for rounding.
+func alike(a, b float64) bool { return math.Abs(a-b) <= 1e-9*(1+math.Abs(a)+math.Abs(b)) }
 
 // Interval returns the 95 % interval of a window's value; false where its error is not known.
 func Interval(p contract.Point) (low, high float64, ok bool) {
