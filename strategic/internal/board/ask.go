@@ -86,16 +86,19 @@ func refused(d *directive.Directive) string {
 	return "Decide: " + strings.Join(fixes, ", ") + ", then issue the directive again; or withdraw it."
 }
 
+// closing is what closing a goal does, beside ending its pursuit: whoever is asked to do it must know.
+const closing = " Closing it withdraws its directive: nothing is collected or measured for it any more."
+
 func decided(s scorecard.State) Ask {
 	switch {
 	case s.Status == scorecard.Missed:
-		return Ask{Closing, signin.Executive, "Close the goal, and decide whether to set another on what was learnt: it was missed."}
+		return Ask{Closing, signin.Executive, "Close the goal, and decide whether to set another on what was learnt: it was missed." + closing}
 	case s.Proof == scorecard.Proven:
-		return Ask{Closing, signin.Executive, "Close the goal, or set the next target: it is achieved, and that is proven."}
+		return Ask{Closing, signin.Executive, "Close the goal, and set the next if it is to go on: it is achieved, and that is proven." + closing}
 	case s.Against == scorecard.Beyond && s.Insight != nil:
-		return Ask{Closing, signin.Executive, "Decide whether to rely on it: it is achieved, yet " + unsettled(s.Insight) + ". Measure on, or close it as not proven."}
+		return Ask{Closing, signin.Executive, "Decide whether to rely on it: it is achieved, yet " + unsettled(s.Insight) + ". Measure on, or close it as not proven." + closing}
 	}
-	return Ask{Closing, signin.Executive, "Decide whether to rely on it: it is achieved, yet chance alone could have done it. Measure on, or close it as not proven."}
+	return Ask{Closing, signin.Executive, "Decide whether to rely on it: it is achieved, yet chance alone could have done it. Measure on, or close it as not proven." + closing}
 }
 
 // unsettled says which of the five questions do not hold.

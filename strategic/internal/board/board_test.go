@@ -62,6 +62,8 @@ func TestOneDecisionIsAsked(t *testing.T) {
 	} {
 		if a := AskOf(&c.r, c.s); a.Role != c.role || !strings.Contains(a.Text, c.words) || a.Urgency == 0 {
 			t.Errorf("%s: %+v", c.name, a)
+		} else if says := strings.Contains(a.Text, "withdraws its directive"); says != (a.Urgency == Closing) {
+			t.Errorf("%s: whether closing ends collection is said: %v", c.name, says)
 		}
 	}
 }
