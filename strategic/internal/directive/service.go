@@ -125,7 +125,7 @@ func (s *Service) EditGoal(ctx context.Context, id contract.GoalID, revision int
 
 // ActivateGoal makes a draft a goal that can be ordered.
 func (s *Service) ActivateGoal(ctx context.Context, id contract.GoalID, who Person) (Record, error) {
-	return s.update(ctx, id, who.Subject, func(r *Record, t lifecycle.Turn) error { return r.Goal.Move(goal.Activate, t) })
+	return s.update(ctx, id, who.Subject, func(r *Record, t lifecycle.Turn) error { return r.Goal.Activated(t, s.today()) })
 }
 
 // CloseGoal ends the pursuit and withdraws what is ordered for it.

@@ -27,8 +27,8 @@ const (
 	Close    Event = "close"
 )
 
-// LifeCycle of a goal. An active goal is not edited, because nobody may move a target after the fact: it is closed, and
-// another is set whose directive supersedes the old one's.
+// LifeCycle of a goal. An active goal is not edited, because nobody may move a target after the fact: another is set, and
+// it is closed, which withdraws what is ordered for it. A directive supersedes one of the same goal only.
 var LifeCycle = lifecycle.Table[State, Event]{Entity: "goal", Rows: []lifecycle.Row[State, Event]{
 	{From: Draft, Event: Edit, To: Draft, By: lifecycle.Person},
 	{From: Draft, Event: Activate, To: Active, By: lifecycle.Person},
@@ -60,6 +60,16 @@ func (g *Goal) Move(e Event, t lifecycle.Turn) error {
 	}
 	g.State, g.History = to, history
 	g.Revision = contract.NextRevision(g.Revision, t.Now)
+	return nil
+}
+
+// Activated makes a draft a goal that can be ordered. Whether it is a back-test is settled here: a draft may have waited beyond
+// its deadline.
+func (g *Goal) Activated(t lifecycle.Turn, today contract.Day) error {
+	if err := g.Move(Activate, t); err != nil {
+		return err
+	}
+	g.BackTest = g.Deadline < today
 	return nil
 }
 

@@ -142,6 +142,20 @@ func TestDefaultsAndBackTest(t *testing.T) {
 	}
 }
 
+// A draft that waited until its deadline had passed is a back-test once it is activated, and says so.
+func TestBackTestIsSettledAtActivation(t *testing.T) {
+	t.Parallel()
+	turn := lifecycle.Turn{Now: time.UnixMilli(5), By: "eva"}
+	p := good()
+	p.Deadline, p.Baseline, p.Target = "2026-12-31", contract.Baseline{Value: number(.2)}, contract.Target{Value: number(.3)}
+	for today, want := range map[contract.Day]bool{"2026-11-24": false, "2026-12-31": false, "2027-01-01": true} {
+		g := New("g", p, turn, "2026-11-24")
+		if err := g.Activated(turn, today); err != nil || g.BackTest != want || g.State != Active {
+			t.Errorf("activated on %s: back-test %v, %s, %v", today, g.BackTest, g.State, err)
+		}
+	}
+}
+
 func TestOnlyDraftsAreEdited(t *testing.T) {
 	t.Parallel()
 	turn := lifecycle.Turn{Now: time.UnixMilli(5), By: "eva"}
