@@ -113,7 +113,7 @@ func lowCoverage() Reason {
 }
 
 func jobs() []JobSummary {
-	return []JobSummary{{ID: "job-1", Kind: "collect", Item: "order_amount", State: "running", Sources: []SourceID{"shop"}, Coverage: of(.97), Needs: of(.8), Events: of(int64(6919)), Bytes: of(int64(2345678)), Seconds: of(1.5)}}
+	return []JobSummary{{ID: "job-1", Kind: "collect", Item: "order_amount", State: "running", Sources: []SourceID{"shop"}, Coverage: of(.97), Events: of(int64(6919)), Bytes: of(int64(2345678)), Seconds: of(1.5)}}
 }
 
 func acknowledgement(directive DirectiveID, from Layer) *Acknowledgement {
@@ -131,7 +131,7 @@ func functionalAck() *Acknowledgement {
 		Metrics: []MetricUse{{ID: "month_on_month_retention", Version: "1.0.0", Label: "Month-on-month retention", Description: "Of the customers who bought in the month before, the share who bought in this month too.", Required: true, Part: "marketing", Owner: "marketing manager"}},
 		Parameters: []ParameterUse{{
 			Name: ParamOrderAmount, DataType: Transactional, Purpose: "retention_analysis", Required: true, Part: "marketing",
-			Owner: "head of sales", Steward: "order data steward", Coverage: of(.97),
+			Owner: "head of sales", Steward: "order data steward", Coverage: of(.97), Needs: of(.8),
 		}},
 		Missing: []Missing{{Reason: lowCoverage(), Remedy: "raise_coverage"}}, Customers: 900,
 		Operational: []OperationalSummary{{
