@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -40,9 +41,23 @@ func (s *server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		c.SetRequest(r.WithContext(signin.With(r.Context(), who)))
+		ctx := context.WithValue(signin.With(r.Context(), who), credentialKey{}, func(ctx context.Context) error {
+			_, err := s.o.Verifier.Verify(ctx, token)
+			return err
+		})
+		c.SetRequest(r.WithContext(ctx))
 		return next(c)
 	}
+}
+
+// credentialKey is where a request's context keeps how to verify its token again.
+type credentialKey struct{}
+
+// stillSignedIn reports whether the token that a request came with is still right. An issuer that does not answer says nothing
+// against it.
+func stillSignedIn(ctx context.Context) bool {
+	verify, ok := ctx.Value(credentialKey{}).(func(context.Context) error)
+	return !ok || !fault.Is(verify(ctx), fault.Denied)
 }
 
 func (s *server) credential(r *http.Request) (token string, fromCookie bool, err error) {

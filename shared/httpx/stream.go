@@ -27,8 +27,8 @@ type Event struct {
 	Data any    // sent as one line of JSON
 }
 
-// Stream sends events until the channel is closed, the client goes away, or the server shuts down; nil in all three
-// cases. It lifts the request's timeout, sends a heartbeat every 15 s, and lets go of a client that takes nothing for
+// Stream sends events until the channel is closed, the client goes away, its token is right no longer, or the server shuts
+// down; nil in all four cases. It lifts the request's timeout, sends a heartbeat every 15 s, and lets go of a client that takes nothing for
 // 10 s. The sender must select on the request's context when it sends to the channel.
 func Stream(c echo.Context, events <-chan Event) error {
 	return StreamTo(c.Request().Context(), c.Response(), events)
@@ -78,7 +78,7 @@ func (s stream) run(ctx context.Context, events <-chan Event) error {
 				return err
 			}
 		}
-		if !s.send(line) {
+		if !stillSignedIn(ctx) || !s.send(line) {
 			return nil
 		}
 	}

@@ -7,14 +7,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/httpx"
 	"github.com/strata-crm/strata/shared/service"
+	"github.com/strata-crm/strata/shared/signin"
 )
 
 func TestStreamOutlivesTheTimeoutAndEndsWithTheServer(t *testing.T) {
@@ -122,4 +125,44 @@ func TestStreamEndsWhenTheClientIsGone(t *testing.T) {
 	if err := httpx.StreamTo(t.Context(), &broken{}, make(chan httpx.Event)); err != nil {
 		t.Error(err)
 	}
+}
+
+// A stream ends with the sign-in that opened it: whoever may not ask any more is told nothing more.
+func TestStreamEndsWithTheToken(t *testing.T) {
+	t.Parallel()
+	var signedOut atomic.Bool
+	f := open(t, func(o *httpx.Options) { o.Verifier = leaving{o.Verifier, &signedOut} })
+	f.e.GET("/events", func(c echo.Context) error {
+		events := make(chan httpx.Event)
+		go func() {
+			defer close(events)
+			events <- httpx.Event{ID: "1", Data: "seen"}
+			signedOut.Store(true)
+			events <- httpx.Event{ID: "2", Data: "not for you"}
+			<-c.Request().Context().Done()
+		}()
+		return httpx.Stream(c, events)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r := httptest.NewRequest("GET", "/events", nil).WithContext(ctx)
+	r.Header.Set("Authorization", "Bearer ada")
+	w := httptest.NewRecorder()
+	f.e.ServeHTTP(w, r) // it returns, though nobody ended the stream
+	if body := w.Body.String(); !strings.Contains(body, "seen") || strings.Contains(body, "not for you") {
+		t.Errorf("sent:\n%s", body)
+	}
+}
+
+// leaving is a verifier whose tokens are all wrong once somebody signed out.
+type leaving struct {
+	signin.Verifier
+	out *atomic.Bool
+}
+
+func (l leaving) Verify(ctx context.Context, token string) (signin.Identity, error) {
+	if l.out.Load() {
+		return signin.Identity{}, fault.New(fault.Denied, fault.NotSignedIn, "no")
+	}
+	return l.Verifier.Verify(ctx, token)
 }

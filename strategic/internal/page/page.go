@@ -93,8 +93,8 @@ type shell struct {
 	Notice *notice
 }
 
-// notice is a page that only says something.
-type notice struct{ Title, Text, Hint string }
+// notice is a page that only says something. Back is where to go on, if anywhere.
+type notice struct{ Title, Text, Hint, Back string }
 
 func (h *handler) show(c echo.Context) error {
 	ctx := c.Request().Context()
@@ -110,7 +110,7 @@ func (h *handler) show(c echo.Context) error {
 	}
 	asOf, err := httpapi.ParseAsOf(c.QueryParam("asOf"), h.d.Zone)
 	if err != nil {
-		return h.render(c, http.StatusBadRequest, shell{Title: "Scorecard", Notice: &notice{"This day cannot be read", "Write it as 1998-03-31.", "/"}})
+		return h.render(c, http.StatusBadRequest, shell{Title: "Scorecard", Notice: &notice{Title: "This day cannot be read", Text: "Write it as 1998-03-31.", Back: Path}})
 	}
 	v, err := h.d.View(ctx, who, asOf, c.QueryParam("asOf"))
 	if err != nil {
@@ -162,11 +162,11 @@ func (h *handler) caller(r *http.Request) (signin.Identity, error) {
 func (h *handler) refuse(c echo.Context, err error) error {
 	if fault.CodeOf(err) == fault.NotSignedIn {
 		return h.render(c, http.StatusUnauthorized, shell{Title: "Sign in", Notice: &notice{
-			"Sign in to Strata", "Open the one-time link that was printed for your role when Strata started.", "For a new link run: strata link",
+			Title: "Sign in to Strata", Text: "Open the one-time link that was printed for your role when Strata started.", Hint: "For a new link run: strata link",
 		}})
 	}
 	return h.render(c, http.StatusForbidden, shell{Title: "Not for this role", Notice: &notice{
-		"This page is not for your role", "Executives, managers and data stewards see the scorecard.", "Ask an executive if you need it.",
+		Title: "This page is not for your role", Text: "Executives, managers and data stewards see the scorecard.", Hint: "Ask an executive if you need it.",
 	}})
 }
 

@@ -172,8 +172,9 @@ func TestAsOfLooksBack(t *testing.T) {
 	if strings.Contains(body, "January 1998") || !strings.Contains(body, "33.9 %") || !strings.Contains(body, "this is a look back") {
 		t.Error("later windows are seen, or the look back is not said")
 	}
-	if w := get(t, "/?asOf=yesterday", "executive", false); w.Code != http.StatusBadRequest || strings.Contains(w.Body.String(), "yesterday") {
-		t.Errorf("%d", w.Code)
+	w := get(t, "/?asOf=yesterday", "executive", false)
+	if body := w.Body.String(); w.Code != http.StatusBadRequest || strings.Contains(body, "yesterday") || strings.Contains(body, ">/<") || !strings.Contains(body, `<a href="/">`) {
+		t.Errorf("%d, a way back is missing or stands there bare", w.Code)
 	}
 }
 
@@ -251,6 +252,9 @@ func TestAccessibility(t *testing.T) {
 		}
 		labelled = append(labelled, strings.Fields(attr["aria-labelledby"])...)
 		labelled = append(labelled, attr["for"], strings.TrimPrefix(attr["href"], "#"))
+		if attr["class"] == "scroll" && (attr["tabindex"] != "0" || attr["role"] != "region" || attr["aria-label"]+attr["aria-labelledby"] == "") {
+			t.Errorf("a table that scrolls is out of the keyboard's reach: %v", attr)
+		}
 		switch name := e.Name.Local; name {
 		case "html":
 			if attr["lang"] == "" {
