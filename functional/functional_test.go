@@ -53,7 +53,7 @@ func TestADirectiveGoesDownAndItsAnswersComeUp(t *testing.T) {
 	r.answer(marketing, contract.Accepted)
 	r.answer(sales, contract.Accepted, contract.Reason{Code: fault.NoSource, Item: "order_cost", Optional: true})
 	a := r.acked("sd-1", contract.Accepted)
-	if a.Plan.State != "active" || len(a.Plan.Operational) != 2 || len(a.Plan.Metrics) != 3 || a.Plan.Customers < 30 {
+	if a.Plan.State != "active" || len(a.Plan.Operational) != 2 || len(a.Plan.Metrics) != 4 || a.Plan.Customers < 30 {
 		t.Errorf("plan %+v", a.Plan)
 	}
 	if d := cmp.Diff([]contract.Missing{{Reason: contract.Reason{Code: fault.NoSource, Item: "order_cost", Optional: true}, Remedy: "register_source"}}, a.Plan.Missing); d != "" {

@@ -130,14 +130,12 @@ func TestStreamEndsWhenTheClientIsGone(t *testing.T) {
 // A stream ends with the sign-in that opened it: whoever may not ask any more is told nothing more.
 func TestStreamEndsWithTheToken(t *testing.T) {
 	t.Parallel()
-	var signedOut atomic.Bool
-	f := open(t, func(o *httpx.Options) { o.Verifier = leaving{o.Verifier, &signedOut} })
+	f := open(t, func(o *httpx.Options) { o.Verifier = &leaving{Verifier: o.Verifier, after: 2} }) // the request's, and the first event's
 	f.e.GET("/events", func(c echo.Context) error {
 		events := make(chan httpx.Event)
 		go func() {
 			defer close(events)
 			events <- httpx.Event{ID: "1", Data: "seen"}
-			signedOut.Store(true)
 			events <- httpx.Event{ID: "2", Data: "not for you"}
 			<-c.Request().Context().Done()
 		}()
@@ -154,14 +152,15 @@ func TestStreamEndsWithTheToken(t *testing.T) {
 	}
 }
 
-// leaving is a verifier whose tokens are all wrong once somebody signed out.
+// leaving is a verifier whose tokens are all wrong after so many looks at them.
 type leaving struct {
 	signin.Verifier
-	out *atomic.Bool
+	after int64
+	looks atomic.Int64
 }
 
-func (l leaving) Verify(ctx context.Context, token string) (signin.Identity, error) {
-	if l.out.Load() {
+func (l *leaving) Verify(ctx context.Context, token string) (signin.Identity, error) {
+	if l.looks.Add(1) > l.after {
 		return signin.Identity{}, fault.New(fault.Denied, fault.NotSignedIn, "no")
 	}
 	return l.Verifier.Verify(ctx, token)

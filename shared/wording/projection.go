@@ -1,6 +1,10 @@
 package wording
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/strata-crm/strata/shared/contract"
+)
 
 // methods says how a projection or a forecast was made. The names are those of the functional layer.
 var methods = map[string]string{
@@ -15,6 +19,11 @@ var methods = map[string]string{
 	"seasonal_multiplicative":     "level times season, newer windows counting more",
 	"holt_winters_multiplicative": "level and trend, times season, newer windows counting more",
 	"damped_multiplicative":       "level and a trend that levels off, times season, newer windows counting more",
+}
+
+// Trend says where a value went from window to window of late, with how sure that is.
+func Trend(t contract.Trend, u Unit) string {
+	return u.Change(t.Slope) + " from window to window, standard error " + u.Width(t.StdErr) + ", by a straight line through the last " + Count(int64(t.Windows))
 }
 
 // Method says in plain words by which method a value to come was worked out.
