@@ -98,7 +98,7 @@ func (r *Record) Judging(zone *time.Location, asOf time.Time) scorecard.Input {
 		Goal: r.Goal.Goal, Zone: zone, Changes: r.Changes, Insight: r.Insight, Ground: r.Ground, Frozen: r.Frozen, AsOf: asOf,
 	}
 	if i := r.Information; i != nil {
-		in.Series, in.Currency, in.Projection = i.Series, i.Currency, i.Projection
+		in.Series, in.Currency, in.Projection, in.Trend = i.Series, i.Currency, i.Projection, i.Trend
 	}
 	if d := r.Current(); d != nil {
 		in.Constraints, in.Answer = d.Constraints, d.Answer

@@ -24,6 +24,7 @@ import (
 	"github.com/strata-crm/strata/strategic/internal/governance"
 	"github.com/strata-crm/strata/strategic/internal/knowledge"
 	"github.com/strata-crm/strata/strategic/internal/lifecycle"
+	"github.com/strata-crm/strata/strategic/internal/scorecard"
 )
 
 func number(v float64) *float64 { return &v }
@@ -144,6 +145,51 @@ func TestEveryReaderFindsWhatTheyNeed(t *testing.T) {
 	}
 	if asked := get(t, "/", "steward", false).Body.String(); !strings.Contains(asked, "Nothing is asked of your role now") {
 		t.Error("a steward is asked for what executives decide")
+	}
+}
+
+// Every number that is shown opens to its definition, and to the window and n that it rests on.
+func TestEveryFigureOpens(t *testing.T) {
+	t.Parallel()
+	rs := records()
+	r := &rs[0]
+	r.Information.Trend = &contract.Trend{Windows: 5, Slope: .004, StdErr: .012}
+	r.Information.Supporting = []contract.Supporting{{Metric: "revenue_month", Version: "2.1.0", Unit: contract.Money, Currency: "JPY", Point: r.Information.Series[4]}}
+	plan := r.Directives[0].Answer.Plan
+	plan.Metrics = append(plan.Metrics, contract.MetricUse{ID: "revenue_month", Version: "2.1.0", Label: "Revenue", Description: "Sum of the order amounts.", Owner: "sales manager"})
+	plan.Parameters[0].Needs = number(.8)
+	plan.Operational = []contract.OperationalSummary{{Jobs: []contract.JobSummary{{Kind: "collect", Item: "order_time", Events: func(n int64) *int64 { return &n }(69659)}}}}
+	g := viewOf(input{records: rs, zone: time.UTC, now: time.Now()}).Goals[0]
+	told := func(f Figure) (text string) {
+		for _, fact := range f.Facts {
+			text += fact.Name + ": " + fact.Text + "\n"
+		}
+		return text
+	}
+	wants := map[string][]string{
+		"value":    {"Definition: Month-on-month retention", "Window: January 1998", "n: 1,772", "Trend: +0.4 percentage points"},
+		"baseline": {"Definition: Month-on-month", "Window: October 1997", "n: 1,772"}, "target": {"Definition: Month-on-month", "Judged: in the window"},
+		"projection": {"Definition: Month-on-month", "Window: the one that ends on 30 June 1998", "Rests on: the closed windows so far, 5 with a value; n of the newest: 1,772"},
+		"revenue":    {"Definition: Revenue (revenue_month 2.1.0). Sum of the order amounts. Owner of the definition: sales manager", "n: 1,772"},
+	}
+	shown := map[string]Figure{"value": g.Value, "baseline": g.Baseline, "target": g.Target, "projection": g.Projection, "revenue": g.Directive.Numbers[1]}
+	for name, parts := range wants {
+		for _, want := range parts {
+			if got := told(shown[name]); !strings.Contains(got, want) {
+				t.Errorf("%s does not tell %q but\n%s", name, want, got)
+			}
+		}
+	}
+	if got := g.Directive.Plan.Parameters[0].Coverage; got != "95.0 %, in 69,659 facts; 80.0 % required" {
+		t.Errorf("coverage: %s", got)
+	}
+	r.Frozen.Decided = &scorecard.Verdict{Status: scorecard.Missed, On: "1998-01-31", Window: r.Information.Series[4].Window, Value: .27, N: 1700, Revision: 9}
+	if got := told(viewOf(input{records: rs, zone: time.UTC, now: time.Now()}).Goals[0].Decided); !strings.Contains(got, "Definition: Month") || !strings.Contains(got, "n: 1,700") {
+		t.Errorf("decided does not open to definition and n but\n%s", got)
+	}
+	past := viewOf(input{records: rs, zone: time.UTC, now: time.Now(), asOf: time.Date(1997, 12, 1, 0, 0, 0, 0, time.UTC)}).Goals[0]
+	if strings.Contains(told(past.Value), "Trend") {
+		t.Error("a look back is told today's trend")
 	}
 }
 

@@ -79,7 +79,7 @@ func directiveView(r *directive.Record, zone *time.Location, lookBack bool) *Dir
 	}
 	for _, l := range t.Latest {
 		f := pointFigure(cmp.Or(l.Label, words(string(l.Metric))), l.Point, wording.Unit{Unit: l.Unit, Currency: l.Currency}, r.Goal.Grain, zone)
-		f.Facts = append([]Fact{{"Definition", string(l.Metric) + " " + l.Version}}, f.Facts...)
+		f.Facts = append([]Fact{{"Definition", definition(d, l.Metric, l.Version)}}, f.Facts...)
 		v.Numbers = append(v.Numbers, f)
 	}
 	for _, s := range t.Steps {
@@ -108,7 +108,7 @@ func planView(p *contract.PlanSummary, zone *time.Location) *PlanView {
 		v.Metrics = append(v.Metrics, MetricView{m.Label, m.Description, string(m.ID) + " " + m.Version, need(m.Required), m.Part, m.Owner})
 	}
 	for _, q := range p.Parameters {
-		v.Parameters = append(v.Parameters, ParameterView{words(string(q.Name)), string(q.DataType), words(string(q.Purpose)), need(q.Required), q.Part, share(q.Coverage), q.Owner, q.Steward})
+		v.Parameters = append(v.Parameters, ParameterView{words(string(q.Name)), string(q.DataType), words(string(q.Purpose)), need(q.Required), q.Part, share(p, q), q.Owner, q.Steward})
 	}
 	for _, m := range p.Missing {
 		v.Missing = append(v.Missing, MissingView{wording.Reason(m.Reason), wording.Fix(m.Reason, m.Remedy)})
@@ -134,11 +134,31 @@ func need(required bool) string {
 	return "understanding it"
 }
 
-func share(c *float64) string {
-	if c == nil {
+// share writes for how many a parameter is there so far, in how many facts, and how many are required.
+func share(p *contract.PlanSummary, q contract.ParameterUse) string {
+	if q.Coverage == nil {
 		return "not measured"
 	}
-	return wording.Percent(*c)
+	text := wording.Percent(*q.Coverage)
+	if n := facts(p, q.Name); n > 0 {
+		text += ", in " + wording.Count(n) + " facts"
+	}
+	if q.Required && q.Needs != nil {
+		text += "; " + wording.Percent(*q.Needs) + " required"
+	}
+	return text
+}
+
+// facts returns how many facts that are held carry a parameter; several units that ask for it have the same ones.
+func facts(p *contract.PlanSummary, name contract.ParameterName) (n int64) {
+	for _, o := range p.Operational {
+		for _, j := range o.Jobs {
+			if j.Item == string(name) && j.Events != nil {
+				n = max(n, *j.Events)
+			}
+		}
+	}
+	return n
 }
 
 func words(code string) string { return strings.ReplaceAll(code, "_", " ") }
@@ -216,7 +236,7 @@ func dataView(rs []directive.Record) []DataView {
 		for _, p := range d.Answer.Plan.Parameters {
 			v := byName[p.Name]
 			if v == nil {
-				v = &DataView{Name: words(string(p.Name)), DataType: string(p.DataType), Owner: p.Owner, Steward: p.Steward, Coverage: share(p.Coverage)}
+				v = &DataView{Name: words(string(p.Name)), DataType: string(p.DataType), Owner: p.Owner, Steward: p.Steward, Coverage: share(d.Answer.Plan, p)}
 				byName[p.Name] = v
 			}
 			if !strings.Contains(v.Goals, rs[i].Goal.Name) {

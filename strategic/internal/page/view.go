@@ -206,9 +206,24 @@ func (n numbers) value() Figure {
 	if p == nil {
 		return Figure{Label: "Value", Text: "no closed window yet"}
 	}
-	f := pointFigure("Latest value", *p, n.u, n.r.Goal.Grain, n.zone)
-	f.Facts = append([]Fact{{"Definition", n.definition()}}, f.Facts...)
+	f := n.defined(pointFigure("Latest value", *p, n.u, n.r.Goal.Grain, n.zone))
+	if t := n.s.Trend; t != nil {
+		f.Facts = append(f.Facts, Fact{"Trend", wording.Trend(*t, n.u)})
+	}
 	return f
+}
+
+// defined puts what the goal's number is in front of a figure's facts.
+func (n numbers) defined(f Figure) Figure {
+	f.Facts = append([]Fact{{"Definition", definition(n.r.Current(), n.r.Goal.Metric, n.version())}}, f.Facts...)
+	return f
+}
+
+func (n numbers) version() string {
+	if i := n.r.Information; i != nil {
+		return i.Version
+	}
+	return ""
 }
 
 // decided is the value that the goal was decided with; empty before.
@@ -221,24 +236,25 @@ func (n numbers) decided() Figure {
 	if i := n.r.Information; i != nil {
 		for _, p := range i.Series {
 			if p.Window.Start.Equal(v.Window.Start) && p.Revision == v.Revision && p.Value != nil {
-				return pointFigure(label, p, n.u, n.r.Goal.Grain, n.zone)
+				return n.defined(pointFigure(label, p, n.u, n.r.Goal.Grain, n.zone))
 			}
 		}
 	}
 	w := wording.Window(v.Window, n.r.Goal.Grain, n.zone)
-	return Figure{Label: label, Text: n.u.Value(v.Value), Short: w, Facts: []Fact{
-		{"Window", w}, {"Measurement", fmt.Sprintf("%s, revision %d, since measured again", v.Measurement, v.Revision)},
-	}}
+	facts := []Fact{{"Window", w}}
+	if v.N > 0 {
+		facts = append(facts, Fact{"n", wording.Count(v.N)})
+	}
+	return n.defined(Figure{Label: label, Text: n.u.Value(v.Value), Short: w, Facts: append(facts,
+		Fact{"Measurement", fmt.Sprintf("%s, revision %d, since measured again", v.Measurement, v.Revision)})})
 }
 
-func (n numbers) definition() string {
-	text := string(n.r.Goal.Metric)
-	if i := n.r.Information; i != nil {
-		text += " " + i.Version
-	}
-	if d := n.r.Current(); d != nil && d.Answer != nil && d.Answer.Plan != nil {
+// definition says what a number is, as the directive's plan has it.
+func definition(d *directive.Directive, id contract.MetricID, version string) string {
+	text := strings.TrimSpace(string(id) + " " + version)
+	if d != nil && d.Answer != nil && d.Answer.Plan != nil {
 		for _, m := range d.Answer.Plan.Metrics {
-			if m.ID == n.r.Goal.Metric {
+			if m.ID == id {
 				return m.Label + " (" + text + "). " + m.Description + " Owner of the definition: " + m.Owner
 			}
 		}
@@ -253,8 +269,8 @@ func (n numbers) baseline() Figure {
 	}
 	f := Figure{Label: "Baseline", Text: n.u.Value(b.Value)}
 	if b.Window == nil {
-		f.Facts, f.Short = []Fact{{"Origin", "given when the goal was set"}}, "given"
-		return f
+		f.Facts, f.Short = []Fact{{"Origin", "given when the goal was set; it was not measured, so it has no window and no n"}}, "given"
+		return n.defined(f)
 	}
 	f.Short = wording.Window(*b.Window, n.r.Goal.Grain, n.zone) + ", n " + wording.Count(b.N)
 	f.Facts = []Fact{
@@ -264,7 +280,7 @@ func (n numbers) baseline() Figure {
 	if b.StdErr != nil {
 		f.Facts = append(f.Facts, Fact{"Standard error", n.u.Width(*b.StdErr)})
 	}
-	return f
+	return n.defined(f)
 }
 
 func (n numbers) target() Figure {
@@ -285,7 +301,7 @@ func (n numbers) target() Figure {
 	if n.s.Progress != nil {
 		f.Facts = append(f.Facts, Fact{"Progress", wording.Percent(*n.s.Progress) + " of the way, after " + wording.Percent(*n.s.Elapsed) + " of the time"})
 	}
-	return f
+	return n.defined(f)
 }
 
 func (n numbers) projection() Figure {
@@ -298,10 +314,21 @@ func (n numbers) projection() Figure {
 		return Figure{Label: "Projection", Text: text}
 	}
 	half := (p.High - p.Low) / 2
-	return Figure{Label: "Projection", Text: n.u.Value(p.Value) + " ± " + n.u.Bare(half), Short: "at " + wording.Day(p.At), Facts: []Fact{
-		{"At", "the window that ends on " + wording.Day(p.At)}, {"95 % prediction interval", n.u.Value(p.Low) + " to " + n.u.Value(p.High)},
-		{"How", wording.Method(p.How) + "; shown, never used to judge"},
-	}}
+	return n.defined(Figure{Label: "Projection", Text: n.u.Value(p.Value) + " ± " + n.u.Bare(half), Short: "at " + wording.Day(p.At), Facts: []Fact{
+		{"Window", "the one that ends on " + wording.Day(p.At)}, {"Rests on", n.seen()},
+		{"95 % prediction interval", n.u.Value(p.Low) + " to " + n.u.Value(p.High)}, {"How", wording.Method(p.How) + "; shown, never used to judge"},
+	}})
+}
+
+// seen says on how much a projection rests: the closed windows that have a value, with n of the newest.
+func (n numbers) seen() string {
+	windows := 0
+	for _, p := range n.r.Information.Series {
+		if p.Closed && p.Value != nil && !p.Window.End.After(*n.s.AsOf) {
+			windows++
+		}
+	}
+	return fmt.Sprintf("the closed windows so far, %s with a value; n of the newest: %s", wording.Count(int64(windows)), wording.Count(n.s.Point.N))
 }
 
 // pointFigure writes a window's value with window, n, standard error, interval and coverage.

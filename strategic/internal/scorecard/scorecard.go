@@ -91,6 +91,7 @@ type Verdict struct {
 	Value       float64                `json:"value"`
 	Measurement contract.MeasurementID `json:"measurement"`
 	Revision    int64                  `json:"revision"`
+	N           int64                  `json:"n,omitempty"`
 	Against     Position               `json:"against,omitempty"`
 }
 
@@ -107,6 +108,7 @@ type Input struct {
 	Constraints contract.Constraints
 	Series      []contract.Point // ascending by window start; open windows are ignored
 	Changes     []contract.Change
+	Trend       *contract.Trend           // by the functional layer, as of the latest closed window; nil for none
 	Projection  *contract.Projection      // by the functional layer, as of the latest closed window; nil for none
 	Answer      *contract.Acknowledgement // to the goal's directive; nil before there is one
 	Insight     *contract.Insight         // on the goal's own metric; nil before there is one
@@ -135,6 +137,7 @@ type State struct {
 	Against    Position             `json:"against,omitempty"` // of the deciding window, else of the latest
 	Projection *contract.Projection `json:"projection,omitempty"`
 	Change     *contract.Change     `json:"change,omitempty"` // since the window before, by drivers
+	Trend      *contract.Trend      `json:"trend,omitempty"`  // over the last windows; none in a look back
 	BackTest   bool                 `json:"backTest,omitempty"`
 	Unit       contract.Unit        `json:"unit"`
 	Currency   string               `json:"currency,omitempty"`
@@ -151,6 +154,9 @@ func Judge(in Input) State {
 	s := all[len(all)-1]
 	if a := in.Answer; a != nil && in.AsOf.IsZero() && !s.Status.Decided() {
 		s = answered(s, a)
+	}
+	if in.AsOf.IsZero() {
+		s.Trend = in.Trend
 	}
 	s.Insight = in.resting()
 	s.Why, s.ProofWhy = why(s), proofWhy(s)

@@ -158,7 +158,7 @@ func (j *judge) judged(progress, elapsed float64, p contract.Point) Status {
 func (j *judge) verdictOf(s Status, p contract.Point) *Verdict {
 	return &Verdict{
 		Status: s, On: contract.DayOf(p.Window.End, j.in.Zone).Add(-1), Window: p.Window, Value: *p.Value,
-		Measurement: p.Measurement, Revision: p.Revision, Against: position(p, *j.target(), j.in.Goal.Direction),
+		Measurement: p.Measurement, Revision: p.Revision, N: p.N, Against: position(p, *j.target(), j.in.Goal.Direction),
 	}
 }
 
