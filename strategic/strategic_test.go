@@ -245,6 +245,32 @@ func TestHighImpactNeedsASecondPerson(t *testing.T) {
 	}
 }
 
+// Whoever drafts a directive does not alone decide what is of high impact: what is kept for longer than the strictest type of data
+// of its purpose may be, is, whatever they wrote.
+func TestPolicySaysWhatIsOfHighImpact(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.govern()
+	eva, max := s.token("eva", signin.Executive), s.token("max", signin.Executive)
+	var g goal.Goal
+	s.call(eva, "POST", "goals", proposal()).want(201).into(&g)
+	s.call(eva, "POST", "goals/"+string(g.ID)+"/activate", nil).want(200)
+	var d directive.Directive
+	s.call(eva, "POST", "directives", directive.Wish{Goal: g.ID, Impact: contract.NormalImpact, Constraints: &contract.Constraints{RetentionDays: 366}}).want(201).into(&d)
+	path := "directives/" + string(d.ID)
+	s.call(eva, "POST", path+"/propose", nil).want(200).into(&d)
+	last := d.History[len(d.History)-1]
+	if d.Impact != contract.HighImpact || !strings.Contains(last.Reason, "366 days") || last.Decision == nil || last.Decision.Rule != "strategic.impact" {
+		t.Errorf("impact %s, %+v", d.Impact, last)
+	}
+	s.call(eva, "POST", path+"/approvals", nil).problem(403, "second_person_required")
+	s.call(max, "POST", path+"/approvals", nil).want(200)
+	s.call(eva, "POST", path+"/issue", nil).want(200).into(&d)
+	if d.Order.Impact != contract.HighImpact {
+		t.Errorf("sent as of %s impact", d.Order.Impact)
+	}
+}
+
 func TestPolicyRefusesWhatGovernanceDoesNotAllow(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -258,7 +284,7 @@ func TestPolicyRefusesWhatGovernanceDoesNotAllow(t *testing.T) {
 		s.call(eva, "POST", "directives", directive.Wish{Goal: g.ID, Constraints: &c}).want(201).into(&d)
 		path := "directives/" + string(d.ID)
 		s.call(eva, "POST", path+"/propose", nil).want(200)
-		s.call(eva, "POST", path+"/approvals", nil).want(200)
+		s.call(s.token("max", signin.Executive), "POST", path+"/approvals", nil).want(200)
 		s.call(eva, "POST", path+"/issue", nil).problem(403, "policy_denied")
 		s.call(eva, "POST", path+"/withdraw", nil).want(200)
 	}

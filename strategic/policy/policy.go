@@ -17,6 +17,7 @@ const (
 	Read       = "read"       // may somebody see what the layer holds
 	Action     = "action"     // may somebody do something over the API
 	Approve    = "approve"    // may somebody approve a directive
+	Impact     = "impact"     // may a directive pass as one of normal impact
 	Issue      = "issue"      // may a directive be sent down
 	Governance = "governance" // may a version of the governance directive be sent down
 	Knowledge  = "knowledge"  // is an insight knowledge, or does it stay so
@@ -48,6 +49,13 @@ type ApproveInput struct {
 	Roles      []string `json:"roles"`
 	ProposedBy string   `json:"proposedBy"`
 	Impact     string   `json:"impact"`
+}
+
+// ImpactInput is what the rule impact reads.
+type ImpactInput struct {
+	Impact        string   `json:"impact"` // as it was drafted
+	Purposes      []string `json:"purposes"`
+	RetentionDays int      `json:"retentionDays"`
 }
 
 // IssueInput is what the rule issue reads.
@@ -92,7 +100,8 @@ type RestInput struct {
 func Inputs() map[string]policy.Input {
 	return map[string]policy.Input{
 		Read: policy.InputOf[ReadInput]().PerEvent(), Action: policy.InputOf[ActionInput](), Approve: policy.InputOf[ApproveInput](),
-		Issue: policy.InputOf[IssueInput](), Governance: policy.InputOf[GovernanceInput](), Knowledge: policy.InputOf[KnowledgeInput](),
+		Impact: policy.InputOf[ImpactInput](),
+		Issue:  policy.InputOf[IssueInput](), Governance: policy.InputOf[GovernanceInput](), Knowledge: policy.InputOf[KnowledgeInput](),
 		Rest: policy.InputOf[RestInput](),
 	}
 }
@@ -101,7 +110,7 @@ func Inputs() map[string]policy.Input {
 func Canaries() []policy.Canary {
 	rules := map[string]any{
 		"minimumGroup": 10, "retentionDays": map[string]int{"transactional": 365}, "roles": map[string][]string{"executive": {"set_goal"}},
-		"purposes": []map[string]any{{"purpose": "retention_analysis"}},
+		"purposes": []map[string]any{{"purpose": "retention_analysis", "categories": []string{"transactional"}}},
 	}
 	executive := []string{"executive"}
 	issue := IssueInput{
@@ -131,6 +140,10 @@ func Canaries() []policy.Canary {
 		{Rule: Action, Input: ActionInput{"a", executive, "approve_governance"}, Allow: true},
 		{Rule: Approve, Input: ApproveInput{"b", executive, "a", "high"}, Allow: true},
 		{Rule: Approve, Input: ApproveInput{"a", executive, "a", "high"}, Allow: false},
+		{Rule: Impact, Input: ImpactInput{"normal", []string{"retention_analysis"}, 365}, Data: rules, Allow: true},
+		{Rule: Impact, Input: ImpactInput{"normal", []string{"retention_analysis"}, 366}, Data: rules, Allow: false},
+		{Rule: Impact, Input: ImpactInput{"high", []string{"retention_analysis"}, 365}, Data: rules, Allow: false},
+		{Rule: Impact, Input: ImpactInput{"normal", []string{"retention_analysis"}, 365}, Allow: false},
 		{Rule: Issue, Input: issue, Data: rules, Allow: true},
 		{Rule: Issue, Input: alone, Data: rules, Allow: false},
 		{Rule: Issue, Input: issue, Allow: false},

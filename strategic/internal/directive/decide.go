@@ -72,16 +72,19 @@ func (d *Directive) move(e Event, by lifecycle.Actor, t lifecycle.Turn) error {
 	return nil
 }
 
-// Proposed hands a draft to whoever approves.
-func (r *Record) Proposed(id contract.DirectiveID, t lifecycle.Turn) error {
+// Proposed hands a draft to whoever approves, with the impact that policy finds it to have.
+func (r *Record) Proposed(id contract.DirectiveID, w Weight, t lifecycle.Turn) error {
 	d, err := r.Directive(id)
 	if err != nil {
 		return err
 	}
+	if t.Decision = &w.Decision; w.Impact != d.Impact {
+		t.Reason = w.Why
+	}
 	if err := d.move(Propose, lifecycle.Person, t); err != nil {
 		return err
 	}
-	d.ProposedBy = t.By
+	d.ProposedBy, d.Impact = t.By, w.Impact
 	return nil
 }
 

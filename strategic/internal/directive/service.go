@@ -42,8 +42,17 @@ type Question struct {
 	Goal      goal.Goal
 }
 
+// Weight is the impact that a directive has, why where it is high, and the decision that found it.
+type Weight struct {
+	Impact   contract.Impact
+	Why      string
+	Decision contract.Decision
+}
+
 // Policy decides. A denial is a Denied fault with what to do; the decision comes back in both cases.
 type Policy interface {
+	// Impact says what impact a directive has: as high as it was drafted, or higher by the rules in force.
+	Impact(ctx context.Context, q Question) (Weight, error)
 	Approve(ctx context.Context, q Question) (contract.Decision, error)
 	Issue(ctx context.Context, q Question) (contract.Decision, error)
 }
@@ -208,9 +217,14 @@ func found(r Record, id contract.DirectiveID, err error) (Directive, error) {
 	return *d, nil
 }
 
-// Propose hands a draft to whoever approves.
+// Propose hands a draft to whoever approves. Whoever drafted it may have called it of normal impact; policy has the last word.
 func (s *Service) Propose(ctx context.Context, id contract.DirectiveID, who Person) (Directive, error) {
-	return s.change(ctx, id, who, func(r *Record, t lifecycle.Turn) error { return r.Proposed(id, t) })
+	var w Weight
+	weigh := func(ctx context.Context, q Question) (d contract.Decision, err error) {
+		w, err = s.o.Policy.Impact(ctx, q)
+		return w.Decision, err
+	}
+	return s.decided(ctx, id, who, Propose, weigh, func(r *Record, t lifecycle.Turn) error { return r.Proposed(id, w, t) })
 }
 
 // Withdraw ends a directive; if it was sent, everything below it ends too.

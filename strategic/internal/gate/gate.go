@@ -5,6 +5,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -98,8 +99,42 @@ func deny(d engine.Decision, err error) error {
 	return d.Err()
 }
 
+// Impact implements directive.Policy.
+func (g *Gate) Impact(ctx context.Context, q directive.Question) (directive.Weight, error) {
+	in := policy.ImpactInput{Impact: string(q.Directive.Impact), Purposes: purposes(q.Directive), RetentionDays: q.Directive.Constraints.RetentionDays}
+	d, err := g.decide(ctx, policy.Impact, in)
+	if err != nil {
+		return directive.Weight{}, err
+	}
+	w := directive.Weight{Impact: contract.NormalImpact, Decision: made(d)}
+	if !d.Allowed {
+		w.Impact, w.Why = contract.HighImpact, strings.Join(d.Reasons, "; ")
+	}
+	return w, nil
+}
+
+func purposes(d directive.Directive) []string {
+	out := []string{}
+	for _, p := range d.Constraints.Purposes {
+		out = append(out, string(p))
+	}
+	return out
+}
+
+// weighed returns the question with the impact that its directive has by the rules in force now, which may be other ones than
+// when it was proposed.
+func (g *Gate) weighed(ctx context.Context, q directive.Question) (directive.Question, error) {
+	w, err := g.Impact(ctx, q)
+	q.Directive.Impact = w.Impact
+	return q, err
+}
+
 // Approve implements directive.Policy.
 func (g *Gate) Approve(ctx context.Context, q directive.Question) (contract.Decision, error) {
+	q, err := g.weighed(ctx, q)
+	if err != nil {
+		return contract.Decision{}, err
+	}
 	d, err := g.decide(ctx, policy.Approve, policy.ApproveInput{
 		Subject: q.Who.Subject, Roles: q.Who.Roles, ProposedBy: q.Directive.ProposedBy, Impact: string(q.Directive.Impact),
 	})
@@ -111,18 +146,19 @@ func (g *Gate) Approve(ctx context.Context, q directive.Question) (contract.Deci
 
 // Issue implements directive.Policy.
 func (g *Gate) Issue(ctx context.Context, q directive.Question) (contract.Decision, error) {
+	q, err := g.weighed(ctx, q)
+	if err != nil {
+		return contract.Decision{}, err
+	}
 	c := q.Directive.Constraints
 	in := policy.IssueInput{
 		Subject: q.Who.Subject, Roles: q.Who.Roles, ProposedBy: q.Directive.ProposedBy, Impact: string(q.Directive.Impact), GoalState: string(q.Goal.State),
-		Approvals: []policy.Person{}, Purposes: []string{}, MinimumGroup: c.MinimumGroup, RetentionDays: c.RetentionDays,
+		Approvals: []policy.Person{}, Purposes: purposes(q.Directive), MinimumGroup: c.MinimumGroup, RetentionDays: c.RetentionDays,
 	}
 	alone := q.Directive.Impact == contract.HighImpact
 	for _, a := range q.Directive.Approvals {
 		in.Approvals = append(in.Approvals, policy.Person{Subject: a.Subject, Roles: a.Roles})
 		alone = alone && a.Subject == q.Directive.ProposedBy
-	}
-	for _, p := range c.Purposes {
-		in.Purposes = append(in.Purposes, string(p))
 	}
 	d, err := g.decide(ctx, policy.Issue, in)
 	if err != nil {

@@ -31,6 +31,8 @@ type Rules struct {
 	Regions      []string                  `json:"regions"`
 	// FallenInsight is what a fallen verdict on the insight that a goal rests on changes of the goal; empty: its proof.
 	FallenInsight contract.FallenInsight `json:"fallenInsight,omitempty"`
+	// HighImpact is which directives need a second person, whatever whoever drafts them says.
+	HighImpact *contract.HighImpact `json:"highImpact,omitempty"`
 }
 
 // Approval is one executive's approval.
@@ -172,7 +174,7 @@ func (v *Version) order(previous int64, t lifecycle.Turn) error {
 			ID: ID, Revision: contract.NextRevision(previous, t.Now), Standing: contract.InForce, ValidFrom: t.Now, Expires: t.Now.Add(validity), At: t.Now,
 		},
 		Version: v.Number, Purposes: v.Rules.Purposes, Retention: v.Rules.Retention, MinimumGroup: v.Rules.MinimumGroup,
-		Roles: v.Rules.Roles, Owners: v.Rules.Owners, Regions: v.Rules.Regions, FallenInsight: v.Rules.FallenInsight,
+		Roles: v.Rules.Roles, Owners: v.Rules.Owners, Regions: v.Rules.Regions, FallenInsight: v.Rules.FallenInsight, HighImpact: v.Rules.HighImpact,
 	}
 	if t.Decision != nil {
 		o.Decision = *t.Decision
@@ -225,7 +227,7 @@ func (r *Record) Restore(g contract.GovernanceDirective, t lifecycle.Turn) {
 		// Errors are impossible: whatever was sent can be superseded.
 		_ = before.move(Supersede, lifecycle.Successor, t)
 	}
-	v := Version{Number: g.Version, State: Issued, Order: &g, Rules: Rules{g.Purposes, g.Retention, g.MinimumGroup, g.Roles, g.Owners, g.Regions, g.FallenInsight}}
+	v := Version{Number: g.Version, State: Issued, Order: &g, Rules: Rules{g.Purposes, g.Retention, g.MinimumGroup, g.Roles, g.Owners, g.Regions, g.FallenInsight, g.HighImpact}}
 	for _, who := range g.ApprovedBy {
 		v.Approvals = append(v.Approvals, Approval{Subject: who, At: g.At})
 	}

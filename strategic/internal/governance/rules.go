@@ -72,6 +72,15 @@ func (r Rules) Check() error {
 	need(r.MinimumGroup >= 1, "/minimumGroup", "the minimum group is a positive whole number")
 	need(len(r.Regions) > 0, "/regions", "name at least one region in which data may be")
 	need(slices.Contains([]contract.FallenInsight{"", contract.FallenProof, contract.FallenStatus}, r.FallenInsight), "/fallenInsight", "a fallen verdict changes the proof or the status of a goal")
+	if h := r.HighImpact; h != nil {
+		need(h.RetentionDays >= 0, "/highImpact/retentionDays", "say from how many days on, or leave it out")
+		for _, p := range h.Purposes {
+			need(seen[p], "/highImpact/purposes", "%s is not a purpose that these rules name", p)
+		}
+		for _, d := range h.DataTypes {
+			need(slices.Contains(dataTypes, d), "/highImpact/dataTypes", "%q is not one of %v", d, dataTypes)
+		}
+	}
 	need(len(r.Roles) > 0, "/roles", "say what at least one role may do")
 	for _, d := range dataTypes {
 		need(r.Retention[d] > 0, "/retentionDays/"+string(d), "say for how many days %s data are kept", d)
