@@ -359,3 +359,17 @@ func TestNotesAreWords(t *testing.T) {
 		t.Error("notes without information")
 	}
 }
+
+func TestWhatNeedsASecondPersonIsSaid(t *testing.T) {
+	t.Parallel()
+	for want, h := range map[string]*contract.HighImpact{
+		"of high impact, or if data are kept for longer than the strictest": nil,
+		"or if it is for value analysis, or its purposes cover conversed data, or data are kept for longer than 730 days.": {
+			Purposes: []contract.Purpose{"value_analysis"}, DataTypes: []contract.DataType{contract.Conversed}, RetentionDays: 730,
+		},
+	} {
+		if got := highImpact(h); !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+}

@@ -169,6 +169,7 @@ func stamp(t time.Time, zone *time.Location) string { return t.In(zone).Format("
 type GovernanceView struct {
 	InForce, Pending string
 	Group, Fallen    string
+	High             string // what needs a second person
 	Purposes         []PurposeView
 	Types            []TypeView
 	Versions         []VersionView
@@ -209,6 +210,7 @@ func governanceView(r governance.Record, zone *time.Location) GovernanceView {
 	if shown.Rules.FallenInsight == contract.FallenStatus {
 		v.Fallen = "A fallen verdict on what a goal rests on changes its proof, and its status to not measurable."
 	}
+	v.High = highImpact(shown.Rules.HighImpact)
 	for _, p := range shown.Rules.Purposes {
 		var types []string
 		for _, c := range p.Categories {
@@ -220,6 +222,24 @@ func governanceView(r governance.Record, zone *time.Location) GovernanceView {
 		v.Types = append(v.Types, TypeView{string(o.DataType), o.Owner, o.Steward, wording.Count(int64(shown.Rules.Retention[o.DataType]))})
 	}
 	return v
+}
+
+// highImpact says which directives need a second person.
+func highImpact(h *contract.HighImpact) string {
+	kept := "data are kept for longer than the strictest type of data of its purposes may be"
+	var parts []string
+	if h != nil {
+		for _, p := range h.Purposes {
+			parts = append(parts, "it is for "+words(string(p)))
+		}
+		for _, d := range h.DataTypes {
+			parts = append(parts, "its purposes cover "+string(d)+" data")
+		}
+		if h.RetentionDays > 0 {
+			kept = "data are kept for longer than " + wording.Count(int64(h.RetentionDays)) + " days"
+		}
+	}
+	return "A directive needs a second person if whoever drafts it calls it of high impact, or if " + strings.Join(append(parts, kept), ", or ") + "."
 }
 
 // DataView is one parameter that is asked for by any plan.
