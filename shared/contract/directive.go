@@ -145,12 +145,12 @@ type GovernanceDirective struct {
 	Regions      []string            `json:"regions"`
 	ApprovedBy   []string            `json:"approvedBy"` // two different subjects (people of the company, by function)
 	// FallenInsight is what a fallen verdict on the insight that a goal rests on does to the goal; empty: its proof.
-	FallenInsight FallenInsight `json:"fallenInsight,omitempty"`
-	HighImpact    *HighImpact   `json:"highImpact,omitempty"` // none: only what is kept for longer than its purposes' strictest type may be
+	FallenInsight FallenInsight   `json:"fallenInsight,omitempty"`
+	HighImpact    *HighImpactRule `json:"highImpact,omitempty"` // none: only what is kept for longer than its purposes' strictest type may be
 }
 
-// HighImpact says which directives need a second person, whatever whoever drafts them says: those that meet any of it.
-type HighImpact struct {
+// HighImpactRule says which directives need a second person, whatever whoever drafts them says: those that meet any of it.
+type HighImpactRule struct {
 	Purposes      []Purpose  `json:"purposes,omitempty"`      // for one of these
 	DataTypes     []DataType `json:"dataTypes,omitempty"`     // whose purposes cover one of these
 	RetentionDays int        `json:"retentionDays,omitempty"` // whose data are kept for longer; 0: than the strictest type of data of their purposes may be

@@ -259,7 +259,7 @@ func governance() *GovernanceDirective {
 		Retention: map[DataType]int{Transactional: 1095}, MinimumGroup: 10, Roles: map[string][]string{"manager": {"approve_plan"}},
 		Owners:  []DataOwner{{DataType: Transactional, Owner: "head of sales", Steward: "order data steward"}},
 		Regions: []string{"eu", "us"}, ApprovedBy: []string{"chief executive", "data protection officer"}, FallenInsight: FallenStatus,
-		HighImpact: &HighImpact{Purposes: []Purpose{"value_analysis"}, DataTypes: []DataType{Conversed}, RetentionDays: 730},
+		HighImpact: &HighImpactRule{Purposes: []Purpose{"value_analysis"}, DataTypes: []DataType{Conversed}, RetentionDays: 730},
 	}
 }
 

@@ -32,7 +32,7 @@ type Rules struct {
 	// FallenInsight is what a fallen verdict on the insight that a goal rests on changes of the goal; empty: its proof.
 	FallenInsight contract.FallenInsight `json:"fallenInsight,omitempty"`
 	// HighImpact is which directives need a second person, whatever whoever drafts them says.
-	HighImpact *contract.HighImpact `json:"highImpact,omitempty"`
+	HighImpact *contract.HighImpactRule `json:"highImpact,omitempty"`
 }
 
 // Approval is one executive's approval.

@@ -362,7 +362,7 @@ func TestNotesAreWords(t *testing.T) {
 
 func TestWhatNeedsASecondPersonIsSaid(t *testing.T) {
 	t.Parallel()
-	for want, h := range map[string]*contract.HighImpact{
+	for want, h := range map[string]*contract.HighImpactRule{
 		"of high impact, or if data are kept for longer than the strictest": nil,
 		"or if it is for value analysis, or its purposes cover conversed data, or data are kept for longer than 730 days.": {
 			Purposes: []contract.Purpose{"value_analysis"}, DataTypes: []contract.DataType{contract.Conversed}, RetentionDays: 730,

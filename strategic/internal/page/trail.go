@@ -225,7 +225,7 @@ func governanceView(r governance.Record, zone *time.Location) GovernanceView {
 }
 
 // highImpact says which directives need a second person.
-func highImpact(h *contract.HighImpact) string {
+func highImpact(h *contract.HighImpactRule) string {
 	kept := "data are kept for longer than the strictest type of data of its purposes may be"
 	var parts []string
 	if h != nil {
