@@ -23,7 +23,7 @@ types contains type if {
 
 longest := named.retentionDays if named.retentionDays > 0
 
-else := min([data.governance.retentionDays[type] | some type in types])
+longest := min([data.governance.retentionDays[type] | some type in types]) if not named.retentionDays > 0
 
 weighty contains sprintf("the governance directive makes the purpose %s one of high impact", [purpose]) if {
 	some purpose in input.purposes
