@@ -8,8 +8,9 @@ default allow := false
 allow if {
 	input.impact == "normal"
 	count(input.purposes) > 0
-	count(data.governance.purposes) > 0
-	count(weighty) == 0
+	input.retentionDays <= longest
+	count(named_purposes) == 0
+	count(named_types) == 0
 }
 
 named := object.get(data.governance, "highImpact", {})
@@ -21,24 +22,20 @@ types contains type if {
 	some type in rule.categories
 }
 
-longest := named.retentionDays if named.retentionDays > 0
+strictest := min([data.governance.retentionDays[type] | some type in types])
 
-longest := min([data.governance.retentionDays[type] | some type in types]) if not named.retentionDays > 0
+longest := object.get(named, "retentionDays", strictest)
 
-weighty contains sprintf("the governance directive makes the purpose %s one of high impact", [purpose]) if {
-	some purpose in input.purposes
-	purpose in object.get(named, "purposes", [])
-}
+named_purposes := {purpose | some purpose in input.purposes; purpose in object.get(named, "purposes", [])}
 
-weighty contains sprintf("the governance directive makes %s data a matter of high impact", [type]) if {
-	some type in types
-	type in object.get(named, "dataTypes", [])
-}
+named_types := {type | some type in types; type in object.get(named, "dataTypes", [])}
 
-weighty contains sprintf("to keep data for %d days, longer than %d, is of high impact", [input.retentionDays, longest]) if {
+reasons contains sprintf("the governance directive makes the purpose %s one of high impact", [purpose]) if some purpose in named_purposes
+
+reasons contains sprintf("the governance directive makes %s data a matter of high impact", [type]) if some type in named_types
+
+reasons contains sprintf("to keep data for %d days, longer than %d, is of high impact", [input.retentionDays, longest]) if {
 	input.retentionDays > longest
 }
-
-reasons contains reason if some reason in weighty
 
 reasons contains "it was drafted as one of high impact" if input.impact == "high"
