@@ -357,7 +357,7 @@ func TestWhatAGoalRestsOnAndCosts(t *testing.T) {
 	r.answer(marketing, contract.Executing)
 	for i := range 3 {
 		m := month(marketing, "predicted_value_52w", time.Month(9+i), 1000)
-		m.N = int64(100 * (i + 1))
+		m.N = int64(1000 * (i + 1))
 		r.measure(m)
 	}
 	r.informed("goal-of-sd-1", func(i contract.Information) bool { return len(i.Series) == 3 })
@@ -382,7 +382,7 @@ func TestWhatAGoalRestsOnAndCosts(t *testing.T) {
 	r.do("GET", "/directives/sd-1", manager, nil, nil, 200, &rec)
 	var o effort.Outlook
 	r.do("GET", "/plans/"+string(rec.Plan.ID)+"/outlook", manager, nil, nil, 200, &o)
-	if o.When != effort.Expected || o.Have != 300 || o.Needed != rec.Plan.Customers || o.Expected <= "1997-12-01" {
+	if o.When != effort.Expected || o.Have != 3000 || o.Needed != rec.Plan.Customers || o.Expected <= "1997-12-01" {
 		t.Errorf("outlook %+v", o)
 	}
 	var unused items[effort.Unused]
