@@ -29,6 +29,10 @@ type cli struct {
 	Up      upCommand      `cmd:"" help:"Run all services, or some, in one process on an embedded broker and document store."`
 	Demo    demoCommand    `cmd:"" help:"Tell the loop as it happens: three goals, their directives, the purchases, the scorecard."`
 	Setup   setupCommand   `cmd:"" help:"Set a data folder up: topics, indexes, migrations."`
+	Govern  governCommand  `cmd:"" name:"governance" help:"The company's rules: show them, approve them. Two different executives do, before anything is allowed."`
+	Source  sourceCommand  `cmd:"" help:"Register a source of data, with what it offers."`
+	Goal    goalCommand    `cmd:"" help:"Set a goal, and order what it takes to measure it."`
+	Order   orderCommand   `cmd:"" name:"directive" help:"Take a directive one step on: propose, approve, issue, withdraw."`
 	Import  importCommand  `cmd:"" help:"Import a file of orders into a running suite."`
 	Status  statusCommand  `cmd:"" help:"Show the scorecard, and every directive with its state and answer."`
 	Backup  backupCommand  `cmd:"" help:"Copy a data folder, while its suite runs or not."`

@@ -23,6 +23,11 @@ type remote struct {
 }
 
 func (r remote) client(t terminal, roles ...signin.Role) (*client.Client, error) {
+	return r.person(t, suite.Operator, roles...)
+}
+
+// person is client for a command of which it matters who gave it: without a token, subject did.
+func (r remote) person(t terminal, subject string, roles ...signin.Role) (*client.Client, error) {
 	token := r.Token
 	if token == "" {
 		if _, err := os.Stat(filepath.Join(r.Data, "signin")); err != nil {
@@ -33,7 +38,7 @@ func (r remote) client(t terminal, roles ...signin.Role) (*client.Client, error)
 		if err != nil {
 			return nil, err
 		}
-		if token, err = issuer.Token(suite.Operator, roles, time.Hour); err != nil {
+		if token, err = issuer.Token(subject, roles, time.Hour); err != nil {
 			return nil, err
 		}
 	}

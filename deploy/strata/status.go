@@ -53,7 +53,7 @@ func (c *statusCommand) scorecard(ctx context.Context, t terminal, cl *client.Cl
 	}
 	report.Say(t.out, "", "Scorecard")
 	if len(cards) == 0 {
-		report.Say(t.out, "  ", "No goals are set: an executive sets one with POST "+cl.Base()+"/api/strategic/v1/goals; `strata demo` shows three.")
+		report.Say(t.out, "  ", "No goals are set: an executive sets one with `strata goal set FILE`; `strata demo` shows three.")
 	}
 	names := map[contract.GoalID]string{}
 	for i, card := range cards {
