@@ -56,6 +56,13 @@ func TestADirectiveGoesDownAndItsAnswersComeUp(t *testing.T) {
 	if a.Plan.State != "active" || len(a.Plan.Operational) != 2 || len(a.Plan.Metrics) != 4 || a.Plan.Customers < 30 {
 		t.Errorf("plan %+v", a.Plan)
 	}
+	owners := map[contract.ParameterName]string{}
+	for _, p := range a.Plan.Parameters {
+		owners[p.Name] = p.Owner + ", " + p.Steward
+	}
+	if owners["order_time"] != "head of sales, order data steward" || owners["order_cost"] != "head of finance, order data steward" {
+		t.Errorf("answered for by %v, want whom governance names for the type of data, unless the parameter names its own", owners)
+	}
 	if d := cmp.Diff([]contract.Missing{{Reason: contract.Reason{Code: fault.NoSource, Item: "order_cost", Optional: true}, Remedy: "register_source"}}, a.Plan.Missing); d != "" {
 		t.Errorf("missing (-want +got):\n%s", d)
 	}

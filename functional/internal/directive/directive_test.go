@@ -153,7 +153,7 @@ func TestAChangedGoalSupersedesThePlan(t *testing.T) {
 		"another scope":     func(d *contract.StrategicDirective) { d.Goal.Scope.Value = []any{"AT"} },
 		"another limit":     func(d *contract.StrategicDirective) { d.Constraints.MinimumGroup = 20 },
 		"another end":       func(d *contract.StrategicDirective) { d.Expires = d.Expires.AddDate(0, 1, 0) },
-		"another necessity": func(d *contract.StrategicDirective) { d.Requires = []contract.Feature{contract.FeatureBudget} },
+		"another necessity": func(d *contract.StrategicDirective) { d.Requires = []contract.Feature{contract.FeatureBackTest} },
 	} {
 		r := active(t)
 		d := strategic(2)
@@ -581,13 +581,13 @@ func TestARevisedPlanIsIssuedAgain(t *testing.T) {
 	t.Parallel()
 	r, l := active(t), library(t)
 	before := copied(t, r)
-	if err := Revised(r, l, "mia", decided(2)); !fault.Is(err, fault.Conflict) {
+	if err := Revised(r, l, nil, "mia", decided(2)); !fault.Is(err, fault.Conflict) {
 		t.Errorf("nothing new: %v", err)
 	}
 	d, _ := l.Metric("predicted_value_52w")
 	d.Version, d.Label = "1.0.1", "Worth"
 	l.Adopt(d)
-	if err := Revised(r, l, "mia", decided(3)); err != nil {
+	if err := Revised(r, l, nil, "mia", decided(3)); err != nil {
 		t.Fatal(err)
 	}
 	if r.Orders[0].Revision <= before.Orders[0].Revision || r.Orders[0].Compute[0].Metric.Version != "1.0.1" || r.Plan.State != plan.Active {
@@ -597,7 +597,7 @@ func TestARevisedPlanIsIssuedAgain(t *testing.T) {
 		t.Errorf("history %+v, answer %+v", last, r.Answer)
 	}
 	draft := received(t)
-	if err := Revised(draft, l, "mia", decided(4)); fault.CodeOf(err) != fault.IllegalTransition {
+	if err := Revised(draft, l, nil, "mia", decided(4)); fault.CodeOf(err) != fault.IllegalTransition {
 		t.Errorf("a draft was revised: %v", err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // Revised returns the record with its active plan on the versions of metrics that are in use now; its operational
-// directives are issued again.
-func Revised(r *Record, l plan.Library, who string, t Turn) error {
+// directives are issued again. owners answer for what it collects beside, where nobody else is named.
+func Revised(r *Record, l plan.Library, owners []contract.DataOwner, who string, t Turn) error {
 	p, err := revisable(r, l)
 	if err != nil {
 		return err
@@ -19,6 +19,7 @@ func Revised(r *Record, l plan.Library, who string, t Turn) error {
 	if err := p.Move(plan.Edit, plan.ByManager, plan.Change{At: t.Now, By: who, Reason: "versions in use", Decision: t.Decision, Trace: t.Trace}); err != nil {
 		return err
 	}
+	p.Own(owners)
 	r.Plan = &p
 	r.issue(t)
 	r.answer(r.Answer.State, r.Answer.Reasons, t)
@@ -51,6 +52,10 @@ func (s *Service) Revise(ctx context.Context, id contract.DirectiveID, revision 
 	if !allowed {
 		return seen, denied(decision)
 	}
+	owners, err := s.owners(ctx)
+	if err != nil {
+		return seen, err
+	}
 	var after Record
 	err = s.o.Store.Update(ctx, id, func(r *Record) error {
 		if r.Plan == nil || r.Plan.Revision != revision {
@@ -58,7 +63,7 @@ func (s *Service) Revise(ctx context.Context, id contract.DirectiveID, revision 
 		}
 		t := s.turn(ctx)
 		t.Decision = &decision
-		err := Revised(r, s.o.Library, by.Subject, t)
+		err := Revised(r, s.o.Library, owners, by.Subject, t)
 		after = *r
 		return err
 	})

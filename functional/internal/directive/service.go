@@ -75,12 +75,19 @@ func (s *Service) turn(ctx context.Context) Turn {
 
 // Receive applies a strategic directive, and approves its plan where policy may.
 func (s *Service) Receive(ctx context.Context, d contract.StrategicDirective) error {
+	owners, err := s.owners(ctx)
+	if err != nil {
+		return err
+	}
 	id := contract.PlanID(s.o.NewID())
 	again, clash := false, false
-	err := s.o.Store.Update(ctx, d.ID, func(r *Record) error {
+	err = s.o.Store.Update(ctx, d.ID, func(r *Record) error {
 		again = r.Strategic != nil && d.Revision == r.Strategic.Revision
 		clash = again && !contract.Same(r.Strategic, &d)
 		Received(r, &d, s.o.Library, id, s.turn(ctx))
+		if !again && r.Plan != nil {
+			r.Plan.Own(owners)
+		}
 		return nil
 	})
 	if err != nil {
@@ -96,6 +103,15 @@ func (s *Service) Receive(ctx context.Context, d contract.StrategicDirective) er
 		return s.o.Store.Repeat(ctx, d.ID)
 	}
 	return nil
+}
+
+// owners returns who answers for each type of data by the governance in force; nobody while there is none.
+func (s *Service) owners(ctx context.Context) ([]contract.DataOwner, error) {
+	g, err := s.o.Store.Governance(ctx)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return nil, err
+	}
+	return g.Owners, nil
 }
 
 // alarm tells that two different directives came with one revision; the first one counts.
@@ -168,6 +184,10 @@ func (s *Service) approve(ctx context.Context, seen Record, actor plan.Actor, by
 	if err != nil {
 		return seen, fmt.Errorf("decide on plan %s: %w", seen.Plan.ID, err)
 	}
+	owners, err := s.owners(ctx) // it may have been drafted before they were known
+	if err != nil {
+		return seen, err
+	}
 	var after Record
 	err = s.o.Store.Update(ctx, seen.ID(), func(r *Record) error {
 		if r.Plan == nil || r.Plan.ID != seen.Plan.ID || r.Plan.Revision != seen.Plan.Revision {
@@ -180,6 +200,7 @@ func (s *Service) approve(ctx context.Context, seen Record, actor plan.Actor, by
 			after = *r
 			return nil
 		}
+		r.Plan.Own(owners)
 		err := Approved(r, actor, by.Subject, t)
 		after = *r
 		return err

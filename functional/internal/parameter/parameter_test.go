@@ -57,8 +57,6 @@ func TestInvalidParametersAreNamed(t *testing.T) {
 		"another type":     {"dataType: descriptive", "dataType: gossip", "dataType"},
 		"no type of value": {"valueType: integer", "valueType: ''", "valueType"},
 		"another value":    {"valueType: integer", "valueType: hats", "valueType"},
-		"no owner":         {"owner: head of hats", "owner: ''", "owner"},
-		"no steward":       {"steward: hat data steward", "steward: ''", "steward"},
 		"no call":          {"call: identify", "call: ''", "call"},
 		"another call":     {"call: identify", "call: shout", "call"},
 		"no event":         {"call: identify", "call: track", "event"},

@@ -39,7 +39,7 @@ func TestShippedPlaybooksLoad(t *testing.T) {
 				t.Errorf("%s: metric %s is %+v", v, u.Metric, d)
 			}
 			for _, name := range d.Parameters {
-				if q, ok := l.Parameter(name); !ok || q.Owner == "" || q.Steward == "" || q.Method.Call == "" {
+				if q, ok := l.Parameter(name); !ok || q.Method.Call == "" {
 					t.Errorf("%s needs %s, which is %+v", u.Metric, name, q)
 				}
 			}
@@ -165,7 +165,6 @@ func TestEveryInvalidFileNamesThePlace(t *testing.T) {
 		"a metric's unknown datum":  {metrics, "parameters: [referrer]", "parameters: [hat_size]", []string{"referrals_month", "/parameters/0", "hat_size"}},
 		"a metric's bad filter":     {metrics, "op: exists", "op: $where", []string{"referrals_month", "/measures/0/filter/op"}},
 		"a parameter's bad key":     {parameters, "steward:", "stuart:", []string{parameters, "stuart"}},
-		"a parameter without owner": {parameters, "owner: head of marketing", "owner: ''", []string{parameters, "referrer", "owner"}},
 		"a parameter found nowhere": {parameters, "property: referrer", "property: ''", []string{parameters, "referrer", "property"}},
 	} {
 		_, err := Load(own(func(files map[string]string) {
