@@ -22,14 +22,14 @@ const (
 	FeatureCoverage         Feature = "constraint.coverage"
 	FeatureRetention        Feature = "constraint.retention"
 	FeatureEvidence         Feature = "constraint.evidence"
-	FeatureBudget           Feature = "constraint.budget"
+	FeatureBudget           Feature = "constraint.budget" // of no release yet: nothing here spends, so nothing could keep to it
 )
 
 // Features returns every feature that this release understands.
 func Features() []Feature {
 	return []Feature{
 		FeatureReachGoal, FeatureLevelGoal, FeatureMeasuredBaseline, FeatureRelativeTarget, FeatureBackTest, FeatureScope,
-		FeatureMinimumGroup, FeaturePurposes, FeatureCoverage, FeatureRetention, FeatureEvidence, FeatureBudget,
+		FeatureMinimumGroup, FeaturePurposes, FeatureCoverage, FeatureRetention, FeatureEvidence,
 	}
 }
 
@@ -110,7 +110,7 @@ type Constraints struct {
 	RequiredCoverage float64   `json:"requiredCoverage"` // share of customers, 0..1
 	RetentionDays    int       `json:"retentionDays"`    // of what is collected for it
 	Tolerance        float64   `json:"tolerance"`        // relative half-width wanted of the metric's 95 % interval
-	Budget           *Amount   `json:"budget,omitempty"`
+	Budget           *Amount   `json:"budget,omitempty"` // a directive that has one is refused as an unsupported feature
 }
 
 // StrategicDirective carries one goal down.
@@ -142,7 +142,7 @@ type GovernanceDirective struct {
 	MinimumGroup int                 `json:"minimumGroup"`
 	Roles        map[string][]string `json:"roles"` // role → what it may do
 	Owners       []DataOwner         `json:"owners"`
-	Regions      []string            `json:"regions"`
+	Regions      []string            `json:"regions"`    // where data may be; shown, and enforced by whoever runs the databases
 	ApprovedBy   []string            `json:"approvedBy"` // two different subjects (people of the company, by function)
 	// FallenInsight is what a fallen verdict on the insight that a goal rests on does to the goal; empty: its proof.
 	FallenInsight FallenInsight   `json:"fallenInsight,omitempty"`
