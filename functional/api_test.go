@@ -14,6 +14,7 @@ import (
 	"github.com/strata-crm/strata/functional/internal/directive"
 	"github.com/strata-crm/strata/functional/internal/metric"
 	"github.com/strata-crm/strata/functional/internal/parameter"
+	"github.com/strata-crm/strata/functional/internal/plan"
 	"github.com/strata-crm/strata/functional/internal/playbook"
 	"github.com/strata-crm/strata/functional/internal/query"
 	"github.com/strata-crm/strata/shared/bus/bustest"
@@ -31,6 +32,8 @@ type items[T any] struct {
 func TestPolicyDecidesWhoMayCall(t *testing.T) {
 	t.Parallel()
 	r := start(t, bustest.Memory(t, contract.Specs()...), nil)
+	r.govern(governance(1))
+	r.acked("gd-1", contract.Received)
 	days := bigDays("big_days")
 	match := map[string]string{"If-Match": `"1"`}
 	edit := map[string]any{"parts": []any{}, "constraints": map[string]any{}}
@@ -123,6 +126,8 @@ func bigDays(id contract.MetricID) contract.Definition {
 func TestAnInvalidDefinitionNamesEveryWrongPlace(t *testing.T) {
 	t.Parallel()
 	r := start(t, bustest.Memory(t, contract.Specs()...), nil)
+	r.govern(governance(1))
+	r.acked("gd-1", contract.Received)
 	d := bigDays("big_days")
 	d.Unit, d.Owner, d.Measures[0].Filter.Field, d.Parameters = "furlong", "", "$where", []contract.ParameterName{"hat_size"}
 	var p httpx.Problem
@@ -164,6 +169,8 @@ func (r *rig) moved(d contract.Definition, event, name string, role signin.Role,
 func TestADefinitionIsDraftedReviewedAndCertified(t *testing.T) {
 	t.Parallel()
 	r := start(t, bustest.Memory(t, contract.Specs()...), nil)
+	r.govern(governance(1))
+	r.acked("gd-1", contract.Received)
 	d := bigDays("big_days")
 	key := r.as("mia", signin.Manager)
 	key["Idempotency-Key"] = "k1"
@@ -255,6 +262,8 @@ func TestDirectivesComeInPages(t *testing.T) {
 func TestIfMatchIsOneETag(t *testing.T) {
 	t.Parallel()
 	r := start(t, bustest.Memory(t, contract.Specs()...), func(c *Config) { c.Approval = "manager" })
+	r.govern(governance(1))
+	r.acked("gd-1", contract.Received)
 	r.direct(value("sd-1", 1))
 	path := "/plans/" + string(r.acked("sd-1", contract.Received).Plan.ID) + "/approval"
 	for _, bad := range []string{"*", "17", `W/"17"`, `"17", "18"`} {
@@ -279,5 +288,9 @@ func TestApprovalWithoutRulesIsDenied(t *testing.T) {
 	if r.do("POST", "/plans/"+string(a.Plan.ID)+"/approval", manager, nil, header, 403, &p); p.Type != "urn:strata:problem:policy_denied" {
 		t.Errorf("%+v", p)
 	}
-	r.acked("sd-1", contract.Refused)
+	var rec directive.Record
+	r.do("GET", "/directives/sd-1", manager, nil, nil, 200, &rec)
+	if rec.Answer.State != contract.Received || rec.Plan.State != plan.Drafted {
+		t.Errorf("the plan is %s and the directive %s, want that both wait for the rules", rec.Plan.State, rec.Answer.State)
+	}
 }

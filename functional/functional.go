@@ -133,7 +133,7 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 		return nil, err
 	}
 	if err := httpapi.Mount(e, httpapi.Deps{
-		Plans: g.directives, Reader: g.stores, Tiles: g.stores, Library: g.library, Definitions: g.definitions, Gate: govern.Gate(g.engine), Now: d.Now,
+		Plans: g.directives, Reader: g.stores, Tiles: g.stores, Library: g.library, Definitions: g.definitions, Gate: govern.Gate(g.engine, g.watch), Now: d.Now,
 	}); err != nil {
 		return nil, err
 	}

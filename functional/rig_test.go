@@ -264,7 +264,10 @@ func governance(revision int64) contract.GovernanceDirective {
 		Order: order("gd-1", revision), Version: int(revision), MinimumGroup: 10,
 		Purposes:  []contract.PurposeRule{{Purpose: "value_analysis", Basis: "legitimate_interest", Categories: all}},
 		Retention: map[contract.DataType]int{contract.Identification: 1095, contract.Transactional: 1095},
-		Roles:     map[string][]string{"manager": {"approve_plan"}}, Regions: []string{"eu"}, ApprovedBy: []string{"chief executive", "data protection officer"},
+		Roles: map[string][]string{
+			"manager": {"edit_plan", "approve_plan", "define_metric", "review_metric", "certify_metric", "retire_metric", "try_metric"},
+			"steward": {"define_metric", "review_metric", "try_metric"},
+		}, Regions: []string{"eu"}, ApprovedBy: []string{"chief executive", "data protection officer"},
 		Owners: []contract.DataOwner{{DataType: contract.Transactional, Owner: "head of sales", Steward: "order data steward"}},
 	}
 }

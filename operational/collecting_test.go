@@ -105,7 +105,18 @@ func gate(t testing.TB, d host.Deps) httpapi.Gate {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := engine.SetData(t.Context(), 1, contract.GovernanceDirective{Roles: roles()}); err != nil {
+		t.Fatal(err)
+	}
 	return govern.Policy{Engine: engine}.Gate
+}
+
+// roles are what the rules that Strata proposes let people do here.
+func roles() map[string][]string {
+	return map[string][]string{
+		"executive": {"read"}, "manager": {"read", "export_people"}, "service": {"read"}, "collector": {"import", "declare_complete"},
+		"steward": {"read", "register_source", "import", "declare_complete", "export_people", "erase_person", "disclose_person"},
+	}
 }
 
 func newRig(t testing.TB, d host.Deps, a asked) *rig {

@@ -58,7 +58,8 @@ type directing struct {
 	expiry       *mongostore.Expiry
 	force        *directive.Force
 	policy       govern.Policy
-	pulse        *pulse // of ingest
+	ruled        *govern.Watch // from complete on
+	pulse        *pulse        // of ingest
 	api          *httpapi.Directing
 	people       *httpapi.People
 	persons      *httpapi.Persons
@@ -82,12 +83,13 @@ func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error
 		return nil, err
 	}
 	h := &directing{
-		c: c, d: d, outbox: outbox, policy: govern.Policy{Engine: engine}, pulse: &pulse{now: d.Now},
+		c: c, d: d, outbox: outbox, pulse: &pulse{now: d.Now},
 		directives:   mongostore.NewDirectives(c.Tenant.ID, d.DB, outbox, d.Now, d.NewID),
 		measurements: mongostore.NewMeasurements(c.Tenant.ID, d.DB, outbox, d.NewID),
 		insights:     mongostore.NewInsights(c.Tenant.ID, d.DB, outbox, d.NewID),
 		fits:         mongostore.NewFits(c.Tenant.ID, d.DB),
 	}
+	h.policy = govern.Policy{Engine: engine, Fresh: func(ctx context.Context) error { return h.ruled.Load(ctx) }}
 	h.force = directive.NewForce(h.directives, d.Telemetry.Logger)
 	zone, err := c.Tenant.Location()
 	if err != nil {
@@ -199,7 +201,7 @@ func (h *directing) complete(col *collecting) error {
 	if err != nil {
 		return err
 	}
-	watch := govern.NewWatch(h.directives, h.policy.Engine, observer.Wake)
+	h.ruled = govern.NewWatch(h.directives, h.policy.Engine, observer.Wake)
 	keeper, err := audience.NewKeeper(audience.Options{Rows: warehouse, Positions: moving{positions{h.c.Tenant.ID, col}, warehouse, h.expiry}, Now: h.d.Now, Logger: h.d.Telemetry.Logger})
 	if err != nil {
 		return err
@@ -215,10 +217,10 @@ func (h *directing) complete(col *collecting) error {
 	if err != nil {
 		return err
 	}
-	h.components = []service.Component{again, watch, h.outbox, h.force, observer, engine, claims, keeper, eraser, expirer}
+	h.components = []service.Component{again, h.ruled, h.outbox, h.force, observer, engine, claims, keeper, eraser, expirer}
 	for _, c := range consume.All(consume.Deps{
 		Ears:       listen.Ears{Group: consume.Group, Bus: h.d.Bus, Aside: mongodb.NewAside(h.d.DB, h.d.Now), Asker: again, Logger: h.d.Telemetry.Logger, Meter: h.d.Telemetry.Meter},
-		Directives: govern.Directives{Service: answering, Watch: watch}, Republish: h.republish,
+		Directives: govern.Directives{Service: answering, Watch: h.ruled}, Republish: h.republish,
 	}) {
 		h.components, h.watch = append(h.components, c), append(h.watch, c)
 	}

@@ -71,7 +71,7 @@ func TestChurnByWhatIsKnown(t *testing.T) {
 	of, ours := api+"/predictions/churn_attributes", "?asOf=2099-12-31&label=churned&purpose=retention_analysis"
 	s.do("GET", of+"?asOf=2099-12-31&label=churned", "", nil, 400, nil) // for what?
 	s.do("GET", of+ours, "", nil, 403, nil)                             // what describes customers is not allowed
-	g := contract.GovernanceDirective{Order: s.order("gd-1"), Version: 1, MinimumGroup: 10,
+	g := contract.GovernanceDirective{Order: s.order("gd-1"), Version: 1, MinimumGroup: 10, Roles: roles(),
 		Retention: map[contract.DataType]int{contract.Descriptive: 1095, contract.Identification: 1095},
 		Purposes:  []contract.PurposeRule{{Purpose: "retention_analysis", Categories: []contract.DataType{contract.Descriptive, contract.Identification}}}}
 	s.send(contract.TypeGovernance, g.ID, &g)

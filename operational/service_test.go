@@ -86,7 +86,7 @@ func (s *suite) send(kind string, id contract.DirectiveID, p contract.Payload) {
 // govern puts a governance directive in force that allows the purposes.
 func (s *suite) govern(purposes ...contract.Purpose) {
 	s.t.Helper()
-	g := contract.GovernanceDirective{Order: s.order("gd-1"), Version: 1, MinimumGroup: 10,
+	g := contract.GovernanceDirective{Order: s.order("gd-1"), Version: 1, MinimumGroup: 10, Roles: roles(),
 		Retention: map[contract.DataType]int{contract.Transactional: 1095, contract.Identification: 1095}}
 	for _, p := range purposes {
 		g.Purposes = append(g.Purposes, contract.PurposeRule{Purpose: p, Categories: []contract.DataType{contract.Transactional, contract.Identification}})

@@ -61,6 +61,7 @@ func Canaries() []policy.Canary {
 	governance := map[string]any{
 		"minimumGroup": 10, "retentionDays": map[string]int{"transactional": 365},
 		"purposes": []map[string]any{{"purpose": "retention_analysis", "categories": []string{"transactional"}}},
+		"roles":    map[string][]string{"manager": {"edit_plan"}},
 	}
 	plan := PlanInput{
 		Subject: "canary", Roles: []string{"manager"}, MinimumGroup: 10, RetentionDays: 365,
@@ -74,8 +75,9 @@ func Canaries() []policy.Canary {
 		{Rule: Plan, Input: plan, Allow: false}, // without governance nothing is allowed
 		{Rule: Trial, Input: plan, Data: governance, Allow: true},
 		{Rule: Trial, Input: small, Data: governance, Allow: false},
-		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "edit_plan"}, Allow: true},
-		{Rule: Action, Input: ActionInput{"canary", []string{"collector"}, "edit_plan"}, Allow: false},
+		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "edit_plan"}, Data: governance, Allow: true},
+		{Rule: Action, Input: ActionInput{"canary", []string{"collector"}, "edit_plan"}, Data: governance, Allow: false},
+		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "edit_plan"}, Allow: false}, // without governance nothing is allowed
 		{Rule: Read, Input: ReadInput{"canary", []string{"executive"}}, Allow: true},
 		{Rule: Read, Input: ReadInput{"canary", []string{"collector"}}, Allow: false},
 	}

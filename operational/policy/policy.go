@@ -83,6 +83,7 @@ func Canaries() []policy.Canary {
 	governance := map[string]any{
 		"minimumGroup": 10, "retentionDays": map[string]int{"transactional": 365},
 		"purposes": []map[string]any{{"purpose": "retention_analysis", "categories": []string{"transactional"}}},
+		"roles":    map[string][]string{"steward": {"register_source"}},
 	}
 	directive := DirectiveInput{"canary", "d", []string{"retention_analysis"}, []string{"transactional"}, 10, 365}
 	long := directive
@@ -102,9 +103,11 @@ func Canaries() []policy.Canary {
 		{Rule: Egress, Input: small, Data: governance, Allow: false},
 		{Rule: Insight, Input: claim, Data: governance, Allow: true},
 		{Rule: Insight, Input: few, Data: governance, Allow: false},
-		{Rule: Action, Input: ActionInput{"canary", []string{"steward"}, "register_source"}, Allow: true},
-		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "register_source"}, Allow: false},
-		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "erase_person"}, Allow: false},
+		{Rule: Action, Input: ActionInput{"canary", []string{"steward"}, "register_source"}, Data: governance, Allow: true},
+		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "register_source"}, Data: governance, Allow: false},
+		{Rule: Action, Input: ActionInput{"canary", []string{"steward"}, "register_source"}, Allow: false}, // without governance nothing but people's rights
+		{Rule: Action, Input: ActionInput{"canary", []string{"steward"}, "erase_person"}, Allow: true},
+		{Rule: Action, Input: ActionInput{"canary", []string{"manager"}, "erase_person"}, Data: governance, Allow: false},
 		{Rule: Read, Input: ReadInput{"canary", []string{"manager"}}, Allow: true},
 		{Rule: Read, Input: ReadInput{"canary", []string{"collector"}}, Allow: false},
 	}

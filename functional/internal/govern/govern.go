@@ -56,8 +56,9 @@ func (p Plans) decide(ctx context.Context, rule string, pl *plan.Plan, by direct
 // Reading is the action of whoever changes nothing.
 const Reading = "read"
 
-// Gate returns the decision on calls of the API.
-func Gate(e *policy.Engine) func(context.Context, signin.Identity, string) error {
+// Gate returns the decision on calls of the API. Whoever changes something is judged by the rules as they are stored now: what
+// was taken from a role is taken at once.
+func Gate(e *policy.Engine, w *Watch) func(context.Context, signin.Identity, string) error {
 	return func(ctx context.Context, who signin.Identity, action string) error {
 		roles := []string{}
 		for _, r := range who.Roles {
@@ -66,6 +67,8 @@ func Gate(e *policy.Engine) func(context.Context, signin.Identity, string) error
 		rule, in := rules.Action, any(rules.ActionInput{Subject: who.Subject, Roles: roles, Action: action})
 		if action == Reading {
 			rule, in = rules.Read, rules.ReadInput{Subject: who.Subject, Roles: roles}
+		} else if err := w.load(ctx); err != nil {
+			return err
 		}
 		d, err := e.Decide(ctx, rule, in)
 		if err != nil {

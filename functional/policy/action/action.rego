@@ -1,18 +1,21 @@
-# Who may change what over the functional API.
+# Who may change what over the functional API: what the governance directive in force gives to a role, so without one it is denied.
 package strata.functional.action
 
 default allow := false
 
 allow if {
 	some role in input.roles
-	input.action in granted[role]
+	input.action in data.governance.roles[role]
 }
 
-granted := {
-	"manager": [
-		"edit_plan", "approve_plan", "define_metric", "review_metric", "certify_metric", "retire_metric", "try_metric",
-	],
-	"steward": ["define_metric", "review_metric", "try_metric"],
+governed if count(data.governance.roles) > 0
+
+reasons contains "no governance directive is in force: two different executives approve one first" if {
+	not allow
+	not governed
 }
 
-reasons contains sprintf("none of your roles may %s", [input.action]) if not allow
+reasons contains sprintf("none of your roles may %s", [input.action]) if {
+	not allow
+	governed
+}

@@ -22,7 +22,12 @@ import (
 )
 
 // Policy asks the engine.
-type Policy struct{ Engine *policy.Engine }
+type Policy struct {
+	Engine *policy.Engine
+	// Fresh loads the rules as they are stored now, which another consumer or replica may just have received, before anybody is
+	// let do something: what was taken from a role is taken at once. nil: those that were loaded are good enough.
+	Fresh func(context.Context) error
+}
 
 // Directive implements directive.Policy: every use must be allowed, and the directive as a whole. The end of a directive
 // needs nobody's leave. Before the first governance directive nothing is decided.
@@ -144,6 +149,10 @@ func (p Policy) Gate(ctx context.Context, who signin.Identity, action string) er
 	rule, in := rules.Action, any(rules.ActionInput{Subject: who.Subject, Roles: roles, Action: action})
 	if action == Reading {
 		rule, in = rules.Read, rules.ReadInput{Subject: who.Subject, Roles: roles}
+	} else if p.Fresh != nil {
+		if err := p.Fresh(ctx); err != nil {
+			return err
+		}
 	}
 	d, err := p.Engine.Decide(ctx, rule, in)
 	if err != nil {

@@ -59,7 +59,7 @@ func TestAPolicyThatCannotDecide(t *testing.T) {
 	if err := e.SetData(t.Context(), 1, governance(1, "retention_analysis")); err != nil {
 		t.Fatal(err)
 	}
-	p, over := Policy{e}, timeIsOver(t)
+	p, over := Policy{Engine: e}, timeIsOver(t)
 	if v, err := p.Directive(over, directiveFor(contract.Transactional, "retention_analysis")); !fault.Is(err, fault.Transient) || v.Allowed || len(v.Purposes) > 0 {
 		t.Errorf("a directive: %+v, %v; want nothing decided", v, err)
 	}
@@ -89,7 +89,7 @@ func timeIsOver(t *testing.T) context.Context {
 
 func TestDirective(t *testing.T) {
 	t.Parallel()
-	p := Policy{engine(t)}
+	p := Policy{Engine: engine(t)}
 	ask := func(what string, d *contract.OperationalDirective, allowed bool, objected ...contract.Purpose) {
 		t.Helper()
 		v, err := p.Directive(t.Context(), d)
@@ -134,7 +134,7 @@ func TestDirective(t *testing.T) {
 
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	p, store, changed := Policy{engine(t)}, &shelf{}, 0
+	p, store, changed := Policy{Engine: engine(t)}, &shelf{}, 0
 	w := NewWatch(store, p.Engine, func() { changed++ })
 	load := func(what string, g *contract.GovernanceDirective, allowed bool, changes int) {
 		t.Helper()
@@ -170,7 +170,7 @@ func TestWatch(t *testing.T) {
 
 func TestEgress(t *testing.T) {
 	t.Parallel()
-	p := Policy{engine(t)}
+	p := Policy{Engine: engine(t)}
 	now := time.Now()
 	m := &contract.Measurement{ID: "m", Metric: "repeat_rate", Window: contract.Window{Start: now, End: now.Add(time.Hour)}}
 	ask := func(what string, smallest, least int64, want bool) {
@@ -192,7 +192,20 @@ func TestEgress(t *testing.T) {
 
 func TestGate(t *testing.T) {
 	t.Parallel()
-	gate := Policy{engine(t)}.Gate
+	e := engine(t)
+	gate := Policy{Engine: e}.Gate
+	sam := signin.Identity{Subject: "sam", Roles: []signin.Role{signin.Steward}}
+	if err := gate(t.Context(), sam, "register_source"); fault.CodeOf(err) != fault.PolicyDenied {
+		t.Errorf("a steward registers without rules: %v, want policy_denied", err)
+	}
+	if err := gate(t.Context(), sam, "erase_person"); err != nil {
+		t.Errorf("a steward erases without rules: %v", err)
+	}
+	g := governance(1, "retention_analysis")
+	g.Roles = map[string][]string{"steward": {"register_source"}}
+	if err := e.SetData(t.Context(), 1, g); err != nil {
+		t.Fatal(err)
+	}
 	if err := gate(t.Context(), signin.Identity{Subject: "sam", Roles: []signin.Role{signin.Steward}}, "register_source"); err != nil {
 		t.Errorf("a steward registers: %v", err)
 	}
@@ -209,5 +222,38 @@ func TestGate(t *testing.T) {
 		if err := gate(t.Context(), who, Reading); fault.CodeOf(err) != fault.PolicyDenied {
 			t.Errorf("%v reads: %v, want policy_denied", who, err)
 		}
+	}
+}
+
+// TestWhatIsTakenFromARoleIsTakenAtOnce: whoever calls is judged by the rules as they are stored then, and by none while those
+// cannot be read.
+func TestWhatIsTakenFromARoleIsTakenAtOnce(t *testing.T) {
+	t.Parallel()
+	e := engine(t)
+	roles := func(revision int64, may ...string) error {
+		g := governance(revision, "retention_analysis")
+		g.Roles = map[string][]string{"steward": may}
+		return e.SetData(t.Context(), revision, g)
+	}
+	if err := roles(1, "register_source"); err != nil {
+		t.Fatal(err)
+	}
+	fresh := func(context.Context) error { return nil }
+	p := Policy{Engine: e, Fresh: func(ctx context.Context) error { return fresh(ctx) }}
+	register := func() error {
+		return p.Gate(t.Context(), signin.Identity{Subject: "sam", Roles: []signin.Role{signin.Steward}}, "register_source")
+	}
+	if err := register(); err != nil {
+		t.Fatalf("a steward may register sources: %v", err)
+	}
+	fresh = func(context.Context) error { return roles(2, "import") }
+	if err := register(); fault.CodeOf(err) != fault.PolicyDenied {
+		t.Errorf("when it has just been taken from stewards: %v", err)
+	}
+	fresh = func(context.Context) error {
+		return fault.New(fault.Transient, fault.Unavailable, "the database is away")
+	}
+	if err := register(); !fault.Is(err, fault.Transient) {
+		t.Errorf("when the rules cannot be read: %v", err)
 	}
 }

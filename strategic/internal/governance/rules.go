@@ -34,9 +34,10 @@ func Default() Rules {
 		MinimumGroup: 10,
 		Roles: map[string][]string{
 			"executive": {"read", "add_variable", "set_goal", "close_goal", "draft_directive", "approve_directive", "issue_directive", "withdraw_directive"},
-			"manager":   {"read", "edit_plan", "approve_plan", "define_metric"},
-			"steward":   {"read", "define_metric", "register_source", "handle_quarantine", "handle_privacy"},
-			"collector": {"collect"},
+			"manager":   {"read", "edit_plan", "approve_plan", "define_metric", "review_metric", "certify_metric", "retire_metric", "try_metric", "export_people"},
+			"steward": {"read", "define_metric", "review_metric", "try_metric", "register_source", "import", "declare_complete", "export_people",
+				"erase_person", "disclose_person"},
+			"collector": {"import", "declare_complete"},
 			"service":   {"read"},
 		},
 		Owners: []contract.DataOwner{
