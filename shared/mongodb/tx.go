@@ -24,8 +24,12 @@ const (
 	// swallowedLimit is how often a commit may find no transaction before Tx says why: the server drops a transaction
 	// after an error in it, so a function that hides an error would run for ever.
 	swallowedLimit = 3
-	// budgetFactor times Config.Timeout is how long Tx goes on; below the server's 60 s for one transaction.
+	// budgetFactor times Config.Timeout is how long Tx goes on, at most maxBudget: the server ends a transaction after 60 s.
 	budgetFactor = 3
+	maxBudget    = 50 * time.Second
+	// lastWord is how long a commit or an abort may outlast the context it was begun under. A component gets 10 s to return
+	// after its context ends, and so does a consumer whose partition goes to another: both fit in, with what comes before.
+	lastWord = 3 * time.Second
 )
 
 // ErrUnknownCommit is in the chain of the Transient error that [DB.Tx] returns when the answer to a commit was lost: it
@@ -45,7 +49,7 @@ func (r retryable) Unwrap() error { return r.err }
 // fn may run several times, so it does nothing but operations through its ctx and computing; whatever it hands out it
 // sets anew each time. It returns every error it gets: the server has dropped the transaction by then. Concurrent
 // transactions that change the same document do not wait: one runs again. Tx goes on until ctx ends, at most three times
-// Config.Timeout.
+// Config.Timeout and 50 s; after ctx has ended a commit or an abort that was begun gets 3 s more.
 //
 // Errors: fn's own faults as they are; what the driver says as [Fault] classifies it; conflicts to the end as
 // Transient; a lost answer to the commit as Transient with [ErrUnknownCommit].
@@ -53,13 +57,13 @@ func (db *DB) Tx(ctx context.Context, fn func(ctx context.Context) error) error 
 	if inTx(ctx) {
 		return fn(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, budgetFactor*db.timeout)
+	ctx, cancel := context.WithTimeout(ctx, min(budgetFactor*db.timeout, maxBudget))
 	defer cancel()
 	session, err := db.client.StartSession()
 	if err != nil {
 		return fmt.Errorf("mongodb: start a transaction: %w", Fault(err))
 	}
-	defer session.EndSession(context.WithoutCancel(ctx))
+	defer session.EndSession(context.WithoutCancel(ctx)) // nothing is open: it asks the server for nothing
 	return db.retry(ctx, session, fn)
 }
 
@@ -113,19 +117,30 @@ func txOptions() *options.TransactionOptionsBuilder {
 
 // abort ends the transaction even when ctx is over; a failure leaves it to the server's own limit.
 func (db *DB) abort(ctx context.Context, session *mongo.Session) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
+	ctx, cancel := db.outlast(ctx)
 	defer cancel()
 	if err := session.AbortTransaction(ctx); err != nil {
 		db.log.WarnContext(ctx, "a transaction was not aborted and ends at the server's limit", "error", Fault(err))
 	}
 }
 
+// outlast returns a context that lasts Config.Timeout, and when ctx ends before, only lastWord longer than ctx.
+func (db *DB) outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
+	stop := context.AfterFunc(ctx, func() {
+		_ = sleep(out, lastWord) // out may be over sooner, and then there is nothing to end
+		cancel()
+	})
+	return out, func() { stop(); cancel() }
+}
+
 var errSwallowed = errors.New("the server has no such transaction at its commit: the function hid a database error that it must return, or the server restarted")
 
 // commit repeats a commit with an unknown outcome, which the server answers alike each time, for up to Config.Timeout. It
-// goes on when ctx is canceled: a commit that was begun is better known than guessed.
+// goes on for a moment when ctx has ended: a commit that was begun is better known than guessed. After that its outcome is
+// unknown.
 func (db *DB) commit(ctx context.Context, session *mongo.Session) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
+	ctx, cancel := db.outlast(ctx)
 	defer cancel()
 	pause := firstPause
 	for {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/mongodb"
@@ -193,6 +194,36 @@ func TestTxReportsAnUnknownCommit(t *testing.T) {
 	t.Cleanup(func() { _ = db.Close(context.Background()) })
 	fail(t, db, 1000, bson.D{{Key: "failCommands", Value: bson.A{"commitTransaction"}}, {Key: "closeConnection", Value: true}})
 	err = db.Tx(t.Context(), func(ctx context.Context) error { return increment(ctx, db, "a") })
+	if !errors.Is(err, mongodb.ErrUnknownCommit) || !fault.Is(err, fault.Transient) {
+		t.Errorf("Tx = %v, want a transient error that says the outcome is unknown", err)
+	}
+}
+
+// Whoever stops waits 10 s for a component: a commit that gets no answer is given up well within, however long the limit of
+// one operation is, and says that its outcome is unknown.
+func TestTxEndsSoonAfterItsContext(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Store(t)
+	c, d := server.Settings("stop")
+	c.Timeout = 20e9
+	db, err := mongodb.Connect(t.Context(), c, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close(context.Background()) })
+	fail(t, db, 1, bson.D{{Key: "failCommands", Value: bson.A{"commitTransaction"}}, {Key: "blockConnection", Value: true}, {Key: "blockTimeMS", Value: 15000}})
+	ctx, stop := context.WithCancel(t.Context())
+	begun := make(chan time.Time, 1)
+	err = db.Tx(ctx, func(ctx context.Context) error {
+		if err := increment(ctx, db, "a"); err != nil {
+			return err
+		}
+		time.AfterFunc(100*time.Millisecond, func() { begun <- time.Now(); stop() })
+		return nil
+	})
+	if took := time.Since(<-begun); took > 7*time.Second {
+		t.Errorf("Tx ended %s after its context", took)
+	}
 	if !errors.Is(err, mongodb.ErrUnknownCommit) || !fault.Is(err, fault.Transient) {
 		t.Errorf("Tx = %v, want a transient error that says the outcome is unknown", err)
 	}

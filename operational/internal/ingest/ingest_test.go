@@ -161,6 +161,28 @@ func TestChangedLog(t *testing.T) {
 	}
 }
 
+// A partition that went to another process while it stood still does not keep this one unready: nobody would ever tell it.
+func TestIdleOnlyWhileAssigned(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	sink := s.sink(t, s.options, 0)
+	for name, try := range map[string]func(context.Context) error{
+		"another cluster": func(ctx context.Context) error {
+			_, err := sink.Position(ctx, contract.TopicEvents, bus.PartitionState{Partition: 0, End: 5}, "cluster-2")
+			return err
+		},
+		"replaced while reading": func(ctx context.Context) error { return sink.Gap(ctx, bus.Gap{Partition: 0, From: 2, To: 0}) },
+	} {
+		assigned, end := context.WithCancel(t.Context())
+		if err := try(assigned); err == nil || sink.Ready() == nil {
+			t.Errorf("%s: %v, ready %v; want it idle", name, err, sink.Ready())
+		}
+		if end(); sink.Ready() != nil {
+			t.Errorf("%s, and assigned to another process: %v, want ready", name, sink.Ready())
+		}
+	}
+}
+
 func TestPoison(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)

@@ -91,7 +91,14 @@ type Sink struct {
 
 	mu     sync.Mutex
 	epochs map[int]int64 // of the partitions this process has been assigned
-	idle   map[int]error // partitions that must not be read, and why
+	idle   map[int]idle  // partitions that cannot be read, and why
+}
+
+// idle is why a partition cannot be read. It counts as long as the partition is this process's: another process may have it
+// next, and only that one hears when it can be read again.
+type idle struct {
+	err   error
+	ended func() error // nil while the assignment goes on
 }
 
 var _ bus.LogSink = (*Sink)(nil)
@@ -116,7 +123,7 @@ func New(o Options) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sink{o: o, metrics: m, order: order, epochs: map[int]int64{}, idle: map[int]error{}}, nil
+	return &Sink{o: o, metrics: m, order: order, epochs: map[int]int64{}, idle: map[int]idle{}}, nil
 }
 
 // Position implements bus.LogSink: the fence says where to begin. A log that is not the one that was being read keeps
@@ -126,7 +133,7 @@ func (s *Sink) Position(ctx context.Context, _ string, p bus.PartitionState, clu
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.idle[p.Partition] = err
+		s.idle[p.Partition] = idle{err, ctx.Err}
 		return 0, fmt.Errorf("position of partition %d: %w", p.Partition, err)
 	}
 	delete(s.idle, p.Partition)
@@ -149,12 +156,14 @@ func (s *Sink) position(ctx context.Context, p bus.PartitionState, clusterID str
 	return fence, err
 }
 
-// Ready returns why a partition of this process cannot be read, or nil.
+// Ready returns why a partition that this process has now cannot be read, or nil.
 func (s *Sink) Ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, err := range s.idle {
-		return err
+	for _, i := range s.idle {
+		if i.ended() == nil {
+			return i.err
+		}
 	}
 	return nil
 }
@@ -175,7 +184,7 @@ func (s *Sink) Gap(ctx context.Context, g bus.Gap) error {
 	if g.To < g.From {
 		err := changed("partition %d begins again at %d, but everything before %d has been read", g.Partition, g.To, g.From)
 		s.mu.Lock()
-		s.idle[g.Partition] = err
+		s.idle[g.Partition] = idle{err, ctx.Err}
 		s.mu.Unlock()
 		return err
 	}
