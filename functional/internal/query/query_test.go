@@ -299,3 +299,18 @@ func TestLimitsOfACall(t *testing.T) {
 		t.Error("a defect was told as a tile's problem")
 	}
 }
+
+// TestBackIsTheDayThatMetricsAreComparedWith checks that an offset leads to the window that a metric's own offset means.
+func TestBackIsTheDayThatMetricsAreComparedWith(t *testing.T) {
+	t.Parallel()
+	vienna, err := time.LoadLocation("Europe/Vienna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, want := range map[contract.Day]contract.Day{"2026-03-31": "2026-02-28", "2024-03-30": "2024-02-29", "2026-04-01": "2026-03-01"} {
+		at, err := back(from.Start(vienna), contract.Offset{Count: 1, Grain: contract.GrainMonth}, "Europe/Vienna")
+		if err != nil || !at.Equal(want.Start(vienna)) {
+			t.Errorf("a month before %s: %s, %v; want %s", from, at, err, want)
+		}
+	}
+}

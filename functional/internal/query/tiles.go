@@ -267,27 +267,16 @@ func (s *subject) apart(ctx context.Context, o contract.Offset) ([]contract.Meas
 	return append(ms, then...), err
 }
 
-// back returns the instant so many grains before, in a zone: days are days of that zone, whatever the clocks do.
+// back returns the instant so much before, in a zone: days are days of that zone, whatever the clocks do, and a day that the
+// earlier month does not have is its last, as it is where metrics are compared with an earlier window.
 func back(at time.Time, o contract.Offset, zone string) (time.Time, error) {
 	z, err := time.LoadLocation(zone)
 	if err != nil {
 		z = time.UTC
 	}
-	n, months, days := -o.Count, 0, 0
-	switch o.Grain {
-	case contract.GrainDay:
-		days = n
-	case contract.GrainWeek:
-		days = 7 * n
-	case contract.GrainMonth:
-		months = n
-	case contract.GrainQuarter:
-		months = 3 * n
-	case contract.GrainYear:
-		months = 12 * n
-	}
-	if months == 0 && days == 0 || o.Count < 1 || o.Count > 1200 {
+	grains := []contract.Grain{contract.GrainDay, contract.GrainWeek, contract.GrainMonth, contract.GrainQuarter, contract.GrainYear}
+	if !slices.Contains(grains, o.Grain) || o.Count < 1 || o.Count > 1200 {
 		return at, fault.New(fault.Invalid, fault.BadRequest, "an offset is 1 to 1200 days, weeks, months, quarters or years back")
 	}
-	return at.In(z).AddDate(0, months, days).UTC(), nil
+	return o.Back(contract.DayOf(at, z)).Start(z).UTC(), nil
 }

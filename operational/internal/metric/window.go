@@ -68,26 +68,7 @@ func (c Calendar) Spans(g contract.Grain, first, last contract.Day) []Span {
 // Back returns the window that an offset moves s to. It keeps the days of the month; where the earlier month has no such
 // day, it begins on that month's last day and ends with that month. A window without a beginning has none earlier.
 func (s Span) Back(o contract.Offset) Span {
-	return Span{back(o, s.From, 0), back(o, s.Until, 1)}
-}
-
-// back moves a day; one beyond the end of its month becomes the last day of it, and over days later.
-func back(o contract.Offset, d contract.Day, over int) contract.Day {
-	if d == "" {
-		return ""
-	}
-	t := d.Start(time.UTC)
-	first := time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
-	switch o.Grain {
-	case contract.GrainDay, contract.GrainWeek:
-		return dayOf(step(o.Grain, t, -o.Count))
-	}
-	month := step(o.Grain, first, -o.Count)
-	moved := month.AddDate(0, 0, t.Day()-1)
-	if moved.Month() != month.Month() {
-		return dayOf(month.AddDate(0, 1, over-1))
-	}
-	return dayOf(moved)
+	return Span{o.Back(s.From), o.BackUntil(s.Until)}
 }
 
 func step(g contract.Grain, t time.Time, n int) time.Time {
