@@ -390,7 +390,7 @@ func (r *round) measure(ctx context.Context, p *Program, o *contract.Operational
 		return err
 	}
 	result = result.restingOn(fits, p.c.Metric.ID)
-	q, err := r.asked.Quality(ctx, w)
+	q, err := p.orders(ctx, r.asked, w)
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,23 @@ func (p *Program) measurement(t contract.TenantID, o *contract.OperationalDirect
 	return m
 }
 
-// quality tells which share of the window's orders has what the metric needs, and what is odd about them. Like every
+// orders counts the orders on which the measurement of a window rests, and what is odd about them: those of 90 days or of the
+// year so far where the metric is over so much, whatever the window.
+func (p *Program) orders(ctx context.Context, w Warehouse, at Span) (Quality, error) {
+	var sum Quality
+	for _, s := range p.Reads(at) {
+		q, err := w.Quality(ctx, s)
+		if err != nil {
+			return Quality{}, err
+		}
+		sum.Orders, sum.WithAmount, sum.WithItems = sum.Orders+q.Orders, sum.WithAmount+q.WithAmount, sum.WithItems+q.WithItems
+		sum.ZeroAmount, sum.Identical = sum.ZeroAmount+q.ZeroAmount, sum.Identical+q.Identical
+	}
+	return sum, nil
+}
+
+// quality tells which share of the orders that a measurement rests on has what the metric needs, and what is odd about them: of
+// parameters of orders alone, since who answers a survey or has a profile is no share of any order. Like every
 // other number, none of these tells of fewer than a group: a share of which so few lack is told as if a whole group
 // lacked it, a share that so few have as none, and so few oddities are not told.
 func quality(d *contract.Definition, q Quality, group int64) contract.Quality {

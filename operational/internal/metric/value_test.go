@@ -1,8 +1,10 @@
 package metric
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -201,6 +203,37 @@ func TestCoarsen(t *testing.T) {
 		r.coarsen(10)
 		if (r.Median != nil) != c.median || (r.P90 != nil) != c.p90 {
 			t.Errorf("of %d customers median %v and p90 %v are told, want %v and %v", c.n, r.Median != nil, r.P90 != nil, c.median, c.p90)
+		}
+	}
+}
+
+// asking counts an order a day and notes the days it was asked for.
+type asking struct {
+	Warehouse
+	spans []Span
+}
+
+func (a *asking) Quality(_ context.Context, s Span) (Quality, error) {
+	a.spans = append(a.spans, s)
+	return Quality{Orders: 10, WithAmount: 9, WithItems: 8, ZeroAmount: 7, Identical: 6}, nil
+}
+
+// TestQualityIsOfTheDaysThatAMetricRestsOn checks that a metric over 90 days is not told by the orders of a month.
+func TestQualityIsOfTheDaysThatAMetricRestsOn(t *testing.T) {
+	t.Parallel()
+	march := Span{From: "1998-03-01", Until: "1998-04-01"}
+	for id, want := range map[contract.MetricID][]Span{
+		"revenue_month":        {march},
+		"revenue_90d":          {{From: "1998-01-01", Until: "1998-04-01"}},
+		"revenue_year_to_date": {{From: "1998-01-01", Until: "1998-04-01"}},
+		"revenue_on_year":      {{From: "1997-03-01", Until: "1997-04-01"}, march},
+		"repeat_rate":          {{Until: "1998-04-01"}},
+	} {
+		var a asking
+		q, err := compiled(t, id).orders(t.Context(), &a, march)
+		n := int64(len(want))
+		if err != nil || q != (Quality{10 * n, 9 * n, 8 * n, 7 * n, 6 * n}) || !slices.Equal(a.spans, want) {
+			t.Errorf("%s: %+v of %v, %v; want of %v", id, q, a.spans, err, want)
 		}
 	}
 }
