@@ -92,7 +92,7 @@ func newTelemetry(t testing.TB) *telemetry.Telemetry {
 const testKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 func settings() Config {
-	c := Config{Key: testKey}
+	c := Config{Key: testKey, MostRead: 100_000}
 	c.Tenant = host.Tenant{ID: "main", Zone: "UTC", Currency: "USD", WeekStart: "monday"}
 	return c
 }

@@ -32,6 +32,8 @@ type Config struct {
 	Key string `config:"tenant.key" secret:"true" required:"true"`
 	// Cadence is how often at most a window that is still open is measured.
 	Cadence time.Duration `config:"metric.cadence" default:"60s"`
+	// MostRead is how many customers one look at a claim reads at most; it keeps what they did in memory.
+	MostRead int `config:"insight.read" default:"100000"`
 }
 
 func (c *Config) key() ([]byte, error) {

@@ -476,7 +476,7 @@ func (s sentence) notEnough(q contract.Question) string {
 		}
 		return "Too few customers in the top 1 % to tell: 20 are needed."
 	case "sum_of_formats":
-		return "It is a sum of what came in each format, so leaving one out takes its part away and tells nothing."
+		return "It is a sum of what came in each format, so leaving one out takes its part away and tells nothing. For a claim that can become knowledge take the mean instead, of an order or of a customer."
 	case "no_baseline":
 		return "There are too few windows yet to compare later ones with: 13 are needed."
 	case "model_not_identified":

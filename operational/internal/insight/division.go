@@ -90,18 +90,27 @@ func (g *gather) parts(d division, group validity.FormatGroup) (own, without kee
 	return part(true), part(false)
 }
 
-// mostWays is how many formats, and how many sources, are told apart.
-const mostWays = 64
+const (
+	// mostWays is how many formats, and how many sources, are told apart.
+	mostWays = 64
+	// otherWays are those beyond them, together.
+	otherWays = "other"
+)
 
-// index returns the number of a name in a list, to which it is added if it is new. Those beyond what can be told apart count as
-// the first.
+// index returns the number of a name in a list, to which it is added if it is new. Those beyond what can be told apart are the
+// last one together.
 func index(names *[]string, name string) int {
 	at := slices.Index(*names, name)
-	if at < 0 && len(*names) < mostWays {
-		*names = append(*names, name)
-		at = len(*names) - 1
+	switch {
+	case at >= 0:
+		return at
+	case len(*names) == mostWays-1:
+		name = otherWays
+	case len(*names) == mostWays:
+		return mostWays - 1
 	}
-	return max(at, 0)
+	*names = append(*names, name)
+	return len(*names) - 1
 }
 
 // strata counts the customers of each way in which anything came, by format and source.

@@ -71,11 +71,12 @@ type Options struct {
 	Unparsed func(ctx context.Context) (float64, error)
 	Measured Measured
 	// Expired tells of which days facts have expired; nil: none ever do.
-	Expired func(context.Context) (metric.Expired, error)
-	Gates   btyd.Gates
-	Cadence time.Duration // how often at most a window is looked at again
-	Now     func() time.Time
-	Logger  *slog.Logger
+	Expired  func(context.Context) (metric.Expired, error)
+	Gates    btyd.Gates
+	MostRead int64         // customers that a look reads at most: it keeps them in memory
+	Cadence  time.Duration // how often at most a window is looked at again
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // Engine examines every claim that a directive in force orders: each closed window once, in order, and the last one again
@@ -89,8 +90,8 @@ type Engine struct {
 // New returns an engine, or an error naming what is missing.
 func New(o Options) (*Engine, error) {
 	if o.Zone == nil || o.Orders == nil || o.Complete == nil || o.Positions == nil || o.Customers == nil || o.Records == nil || o.Sink == nil || o.Models == nil ||
-		o.Ended == nil || o.Unparsed == nil || o.Measured == nil || o.Cadence <= 0 || o.Now == nil || o.Logger == nil {
-		return nil, errors.New("insight engine: zone, orders, complete, positions, customers, records, sink, models, ended, unparsed, measured, cadence, now and logger are required")
+		o.Ended == nil || o.Unparsed == nil || o.Measured == nil || o.MostRead <= 0 || o.Cadence <= 0 || o.Now == nil || o.Logger == nil {
+		return nil, errors.New("insight engine: zone, orders, complete, positions, customers, records, sink, models, ended, unparsed, measured, most read, cadence, now and logger are required")
 	}
 	return &Engine{o: o, wake: make(chan struct{}, 1)}, nil
 }

@@ -24,17 +24,18 @@ func (g *gather) examine(l *look, limit *int64, unparsed float64) error {
 		return err
 	}
 	l.judge(g, []validity.Finding{volume, l.velocity(), variety, validity.Gravest(tail, l.spread()), veracity})
-	l.half = l.now.Today(validity.Holding())
+	level := validity.Holding()
 	if j > 0 {
-		l.half = l.now.Today(validity.Holding().Spend(j))
+		level = level.Spend(j)
 	}
+	l.half = l.now.Today(level)
 	if g.c.ranked() {
 		if l.number, l.half, err = g.number(g.numbers(), l.half); err != nil {
 			return err
 		}
 	}
 	l.aboveCap = g.aboveCap(limit)
-	l.looks = g.funnel(limit)
+	l.looks = g.funnel(limit, level)
 	l.smallest = g.smallest()
 	return nil
 }
@@ -165,15 +166,15 @@ func (g *gather) aboveCap(limit *int64) *float64 {
 	return &share
 }
 
-// funnel is the value and its interval after so many customers, at numbers that grow by a quarter.
-func (g *gather) funnel(limit *int64) []contract.Look {
+// funnel is the value and its interval after so many customers, at numbers that grow by a quarter: those that could have been shown then.
+func (g *gather) funnel(limit *int64, level validity.Level) []contract.Look {
 	m, err := validity.NewMoments(g.c.form.width())
 	if err != nil {
 		return nil
 	}
 	var out []contract.Look
 	var numbers []float64
-	next := int64(100)
+	next, bounded := int64(100), g.bounded()
 	for i := range g.rows {
 		r := &g.rows[i]
 		if !r.counts || m.Add(g.c.form.numbers(nil, g.terms(r.whole, limit))) != nil {
@@ -181,12 +182,13 @@ func (g *gather) funnel(limit *int64) []contract.Look {
 		}
 		numbers = append(numbers, r.numbers...)
 		if last := m.N() == g.raw.N(); m.N() >= next || last {
-			e := g.form().estimate(m, g.of(), false, 0)
-			h := e.Today(validity.Holding())
+			e := g.form().estimate(m, g.of(), bounded, g.peakOf(g.rows[:i+1], means(m), limit))
+			h := e.Today(level)
+			shown := e.ShownToday() == validity.Released
 			if g.c.ranked() && !math.IsInf(h, 0) && !math.IsNaN(h) {
 				e.Value, h, _ = g.number(numbers, h) // of some, so that it cannot fail
 			}
-			if !math.IsNaN(e.Value) && !math.IsInf(h, 0) && !math.IsNaN(h) {
+			if shown && !math.IsNaN(e.Value) && !math.IsInf(h, 0) && !math.IsNaN(h) {
 				out = append(out, contract.Look{N: m.N(), Value: e.Value, HalfWidth: h})
 			}
 			next = m.N() * 5 / 4

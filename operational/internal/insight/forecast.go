@@ -207,6 +207,7 @@ func (p *prognosis) enough(most int64) bool {
 	case p.g.all || p.g.size <= readWhole:
 		return p.g.all
 	case p.g.read >= most:
+		p.g.stopped = true
 		return true
 	case len(p.buyers) < p.next || !p.g.strata.enough(p.g.read):
 		return false

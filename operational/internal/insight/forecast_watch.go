@@ -23,7 +23,7 @@ func (p *prognosis) watchOn(l *look, f *fitted) error {
 		if err != nil {
 			return undefined(err)
 		}
-		l.st.Later = &watch{frame: frame{g.at.Until, days}, Velocity: *v}
+		l.st.Later = &watch{frame: frame{Anchor: g.at.Until, Days: days}, Velocity: *v}
 	}
 	if err := p.beginSpread(l); err != nil {
 		return err
@@ -149,7 +149,7 @@ func (p *prognosis) beginSpread(l *look) error {
 	if l.st.Spread != nil {
 		return nil
 	}
-	f := frame{p.g.at.Until, forecastDays}
+	f := frame{Anchor: p.g.at.Until, Days: forecastDays}
 	n := f.before(p.g.c, p.first())
 	if n < leastBaseline {
 		return nil

@@ -255,3 +255,30 @@ func TestOneFormat(t *testing.T) {
 	}
 
 }
+
+// TestFramesShareNothing: windows that are compared later share no data with each other, whatever a value reaches back over.
+func TestFramesShareNothing(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[contract.MetricID]struct {
+		reach int
+		last  contract.Day
+	}{"retention_90d": {6, "2026-07-01"}, "revenue_90d": {3, "2026-04-01"}, "month_on_month_retention": {2, "2026-03-01"}, "monthly_cohort_retention": {1, "2026-02-01"},
+		"revenue_month": {1, "2026-02-01"}, "repeat_rate": {1, "2026-02-01"}} {
+		o := contract.InsightOrder{Kind: contract.LevelInsight, Metric: shipped(t, id), Tolerance: .1, Grain: contract.GrainMonth, Until: "2030-01-01"}
+		c, why := prepare(&contract.OperationalDirective{}, &o, metric.Calendar{WeekStart: time.Monday}, time.UTC)
+		if why != nil {
+			t.Fatal(id, why)
+		}
+		f := c.byGrain("2026-01-01")
+		later := f.windows(c, -2, 2)
+		if c.reach() != want.reach || len(later) != 4 || later[0].From != "2025-11-01" || later[1].Until != "2026-01-01" || later[2].Until != want.last ||
+			later[3].Until.Sub(later[2].Until) < 28*want.reach {
+			t.Errorf("%s reaches over %d windows: %v, want over %d, the first to %s", id, c.reach(), later, want.reach, want.last)
+		}
+		for _, w := range [][2]int{{-1, 0}, {0, 1}, {1, 3}, {-3, 2}} {
+			if got := f.windows(c, w[0], w[1]); len(got) != w[1]-w[0] || got[0] != f.windows(c, w[0], w[0]+1)[0] {
+				t.Errorf("%s: windows %d to %d are %v", id, w[0], w[1], got)
+			}
+		}
+	}
+}

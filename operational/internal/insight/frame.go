@@ -1,6 +1,7 @@
 package insight
 
 import (
+	"math"
 	"slices"
 
 	"github.com/strata-crm/strata/operational/internal/metric"
@@ -11,6 +12,41 @@ import (
 type frame struct {
 	Anchor contract.Day `json:"anchor"`
 	Days   int          `json:"days,omitempty"` // length of a window; 0: the windows of the claim's grain
+	Step   int          `json:"step,omitempty"` // of the grain's, how many lie from one window after the anchor to the next, at least 1
+}
+
+// byGrain is the frame of the windows of the claim's grain. What a window rests on may reach further back than the grain's window before it, as
+// with the last 90 days or with who came back: after the anchor only every so many-th is taken, so that no two share anything; see
+// [validity.Baseline.Overlapping] for those before it.
+func (c *claim) byGrain(anchor contract.Day) frame {
+	f := frame{Anchor: anchor}
+	if n := c.reach(); n > 1 {
+		f.Step = n
+	}
+	return f
+}
+
+// reach is over how many windows of its grain a value's own data reach, rounded.
+func (c *claim) reach() int {
+	d := &c.order.Metric
+	days, ends := 0, 0
+	switch r := d.Retention; {
+	case r != nil && r.Base == "cohort", d.Type == contract.Cumulative && !c.windowed():
+		return 1
+	case r != nil && r.Days > 0:
+		days = 2 * r.Days
+	case r != nil:
+		return 2
+	case d.Conversion != nil:
+		ends = d.Conversion.Days
+	case d.Cumulative != nil:
+		days = d.Cumulative.Days
+	}
+	grain := map[contract.Grain]float64{contract.GrainDay: 1, contract.GrainWeek: 7, contract.GrainMonth: 30.44, contract.GrainQuarter: 91.31, contract.GrainYear: 365.25}[c.order.Grain]
+	if grain == 0 {
+		return 1
+	}
+	return max(1, int(math.Round(float64(days)/grain)), 1+int(math.Ceil(float64(ends)/grain)))
 }
 
 // lengths of windows to choose from, in days, for values that may be taken over any: the shortest that is precise enough
@@ -39,8 +75,9 @@ func (f frame) windows(c *claim, first, last int) []metric.Span {
 		}
 	}
 	slices.Reverse(spans)
-	for w, k := c.calendar.Of(grain, f.Anchor), 0; k < last; w, k = c.calendar.Of(grain, w.Until), k+1 {
-		if k >= first {
+	step := max(1, f.Step)
+	for w, n := c.calendar.Of(grain, f.Anchor), 1; n <= last*step; w, n = c.calendar.Of(grain, w.Until), n+1 {
+		if n%step == 0 && n/step > first {
 			spans = append(spans, w)
 		}
 	}

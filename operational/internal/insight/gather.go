@@ -63,6 +63,7 @@ type gather struct {
 	limit   *int64  // cap
 	exactly int64   // customers to read, where that is known; else 0
 	bent    bool    // the value's linearisation cannot be trusted yet
+	stopped bool    // as many were read as one look may
 	news    bool    // the look is at a window that nobody looked at before
 }
 
@@ -114,7 +115,10 @@ func (g *gather) plan(first contract.Day) {
 		days = lengths
 	}
 	for _, n := range days {
-		f := frame{g.at.Until, n}
+		f := frame{Anchor: g.at.Until, Days: n}
+		if n == 0 {
+			f = g.c.byGrain(g.at.Until)
+		}
 		if b := f.before(g.c, first); b >= leastBaseline {
 			g.want(f, -b, 0)
 		}
@@ -355,6 +359,7 @@ func (g *gather) enough(most int64) bool {
 	case g.all || g.size <= readWhole || g.c.order.Kind == contract.MoverInsight && g.st.Standing == nil:
 		return g.all
 	case g.read >= most:
+		g.stopped = true
 		return true
 	case !g.strata.enough(g.read):
 		return false
@@ -445,13 +450,16 @@ func (g *gather) terms(p part, limit *int64) []term {
 }
 
 // peak is the largest share of one customer in the variance, given the means of all.
-func (g *gather) peak(means []float64, limit *int64) float64 {
+func (g *gather) peak(means []float64, limit *int64) float64 { return g.peakOf(g.rows, means, limit) }
+
+// peakOf is peak among some of the customers, given their means.
+func (g *gather) peakOf(rows []row, means []float64, limit *int64) float64 {
 	f := g.form()
 	coef := f.influence(means)
 	middle := f.centre(coef, means)
 	var largest, sum float64
-	for i := range g.rows {
-		if r := &g.rows[i]; r.counts {
+	for i := range rows {
+		if r := &rows[i]; r.counts {
 			psi := f.along(coef, g.terms(r.whole, limit)) - middle
 			sum, largest = sum+psi*psi, max(largest, psi*psi)
 		}

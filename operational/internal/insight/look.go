@@ -108,6 +108,9 @@ func (g *gather) state(l *look, e validity.Estimate, limit *int64, now time.Time
 	case errors.As(err, &no):
 		if before == nil {
 			l.withheld = withheld(e, no, g.c.tolerance)
+			if g.stopped && l.withheld.Item == notPrecise {
+				l.withheld.Item = readMost
+			}
 		}
 		return nil
 	case err != nil:
@@ -150,10 +153,16 @@ func questions(v contract.Verdicts) []answered {
 		{contract.Variability, v.Variability}, {contract.Veracity, v.Veracity}}
 }
 
+// Why a value is not precise enough: customers are still to come, or one look may read no more of those there are.
+const (
+	notPrecise = "not_precise"
+	readMost   = "read_most"
+)
+
 // withheld says why a value is not published: by the guard, or since its interval, which is told, is wider than half its
 // tolerance.
 func withheld(e validity.Estimate, refused *fault.Error, t validity.Tolerance) *contract.Reason {
-	r := &contract.Reason{Code: refused.Code, Item: "not_precise"}
+	r := &contract.Reason{Code: refused.Code, Item: notPrecise}
 	if w := e.Withheld(); w != validity.Released {
 		r.Item = string(w)
 	}
@@ -162,7 +171,7 @@ func withheld(e validity.Estimate, refused *fault.Error, t validity.Tolerance) *
 	case r.Item == string(validity.Undefined):
 		r.Code = fault.ZeroDenominator
 		return r
-	case r.Item == "not_precise":
+	case r.Item == notPrecise:
 		have, need = finite(e.Newcomers(validity.Holding())), t.Band(e.Value)/2
 	case r.Item != string(validity.TooFew):
 		return r

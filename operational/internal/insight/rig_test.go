@@ -2,6 +2,7 @@ package insight
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -45,7 +46,8 @@ type rig struct {
 	unparsed  float64
 	broken    error // of histories within a scope
 	measured  *float64
-	unknown   bool // directives that are not in force are not known
+	most      int64 // customers that a look reads; 0: 100,000
+	unknown   bool  // directives that are not in force are not known
 	key       *validity.Key
 	smallest  map[contract.InsightID]int64
 }
@@ -77,7 +79,7 @@ func (r *rig) open() *Engine {
 		Measured: func(context.Context, *contract.OperationalDirective, *contract.InsightOrder, contract.Day) (*float64, error) {
 			return r.measured, nil
 		}, Gates: btyd.DefaultGates(),
-		Cadence: time.Nanosecond, Now: now, Logger: slog.New(slog.DiscardHandler)})
+		MostRead: cmp.Or(r.most, 100_000), Cadence: time.Nanosecond, Now: now, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		r.t.Fatal(err)
 	}

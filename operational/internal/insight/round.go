@@ -344,12 +344,8 @@ func (r *round) changed(at metric.Span, contains map[int]int64) bool {
 	return false
 }
 
-const (
-	// batch is how many customers are read at a time.
-	batch = 500
-	// mostRead is how many customers a look reads at most.
-	mostRead = 100_000
-)
+// batch is how many customers are read at a time.
+const batch = 500
 
 // look walks once for all tasks, and publishes what each of them found.
 func (r *round) look(ctx context.Context, tasks []*task) error {
@@ -420,7 +416,7 @@ func (r *round) walk(ctx context.Context, tasks []*task) error {
 			t.x, t.err = newGather(t.c, &t.st, t.at, r.first, w.Size(), t.read)
 		}
 	}
-	open := func(t *task) bool { return t.err == nil && !t.x.enough(mostRead) }
+	open := func(t *task) bool { return t.err == nil && !t.x.enough(r.o.MostRead) }
 	for last := false; !last && slices.ContainsFunc(tasks, open); {
 		var customers []Customer
 		if customers, last, err = w.Next(ctx, batch); err != nil {

@@ -36,10 +36,15 @@ func (w *watch) finding() validity.Finding {
 	return f
 }
 
-// close takes in how far the next window lies off, or why nobody knows. told says whether enough customers did anything in it to be
-// told of. It fails with what is no property of the data.
+// close takes in how far the next window lies off, or why nobody knows. own is the standard error of what it is compared with; of a
+// value over all history that of its move. told says whether enough customers did anything in it to be told of. It fails with what is no
+// property of the data.
 func (w *watch) close(shift validity.Shift, own float64, told bool, err error) (judged bool, _ error) {
-	if err == nil {
+	switch {
+	case err != nil:
+	case w.Velocity.Path != nil:
+		err = w.Velocity.Follow(shift, own)
+	default:
 		err = w.Velocity.CloseAgainst(shift, own)
 	}
 	if err := undefined(err); err != nil {
@@ -113,7 +118,10 @@ func (g *gather) begin(l *look) error {
 		if err != nil {
 			return undefined(err)
 		}
-		l.st.Later = g.watch(l, frame{Anchor: g.at.Until}, 0, v)
+		l.st.Later = g.watch(l, g.c.byGrain(g.at.Until), 0, v)
+		if !g.c.pinned() {
+			l.st.Later.Velocity.Path = &validity.Path{}
+		}
 	}
 	for n := range g.needs {
 		f := g.needs[n]
@@ -318,7 +326,10 @@ func (g *gather) baseline(n int, anchor contract.Day, windows int) (based, error
 		}
 	}
 	b, err := validity.NewLinearBaseline(s.base, windows, func(w, i int) float64 { return psi[w*s.base+i] })
-	return based{b, value}, err
+	if err != nil {
+		return based{}, err
+	}
+	return based{b.Overlapping(g.needs[n].Step), value}, nil
 }
 
 // closeValue feeds the windows that have closed to velocity.
@@ -333,13 +344,13 @@ func (g *gather) closeValue(l *look, w watch) (*watch, error) {
 	}
 	for w.Fed < closed {
 		k := w.Fed
-		shift, told, err := compare(k)
-		judged, err := w.close(shift, w.Velocity.BaselineError, told, err)
+		c, err := compare(k)
+		judged, err := w.close(c.shift, c.own, c.told, err)
 		if err != nil {
 			return nil, err
 		}
-		if judged && told {
-			l.closed(w.frame.windows(g.c, k, k+1)[0], shift, g.c)
+		if judged && c.told {
+			l.closed(w.frame.windows(g.c, k, k+1)[0], c.shift, g.c)
 		}
 	}
 	return &w, nil
@@ -360,33 +371,43 @@ func (l *look) closed(at metric.Span, s validity.Shift, c *claim) {
 	l.st.Windows = l.st.Windows[max(0, len(l.st.Windows)-mostWindows):]
 }
 
-// comparison returns how far a closed window lies from what it is compared with, and whether it may be told of.
-func (g *gather) comparison(l *look, w *watch, n, closed int) (func(k int) (validity.Shift, bool, error), error) {
+// compared is how far a closed window lies from what it is compared with, and whether it may be told of.
+type compared struct {
+	shift validity.Shift
+	own   float64 // see watch.close
+	told  bool
+}
+
+// comparison returns what compares a closed window.
+func (g *gather) comparison(l *look, w *watch, n, closed int) (func(k int) (compared, error), error) {
 	s := g.series(n, w.Anchor, w.Fed, closed)
 	if w.Base == 0 {
-		if !g.c.pinned() {
+		if !g.c.pinned() { // what was stated, and each look since
 			s = g.series(n, w.Anchor, -1, closed)
 		}
-		return func(k int) (validity.Shift, bool, error) {
-			shift, err := g.againstStatement(l, s, k)
-			return shift, g.told(s, k), err
+		return func(k int) (compared, error) {
+			shift, move, err := g.againstStatement(l, s, k)
+			if w.Velocity.Path == nil {
+				move = w.Velocity.BaselineError
+			}
+			return compared{shift, move, g.told(s, k)}, err
 		}, nil
 	}
 	b, err := g.baseline(n, w.Anchor, w.Base)
 	if err != nil {
 		return nil, err
 	}
-	return func(k int) (validity.Shift, bool, error) {
+	return func(k int) (compared, error) {
 		value, psi, err := g.linear(s, k, nil)
 		if err != nil {
-			return validity.Shift{}, false, err
+			return compared{}, err
 		}
 		unit := g.unit(b.value)
 		for i := range psi {
 			psi[i] /= unit
 		}
 		shift, err := b.b.CompareLinear((value-b.value)/unit, psi)
-		return shift, g.told(s, k), err
+		return compared{shift, w.Velocity.BaselineError, g.told(s, k)}, err
 	}, nil
 }
 
@@ -420,31 +441,37 @@ func (g *gather) linear(s series, k int, fixed func(i int) term) (float64, []flo
 	return value, psi, nil
 }
 
-// againstStatement compares a later window with what was stated, customer by customer.
-func (g *gather) againstStatement(l *look, s series, k int) (validity.Shift, error) {
+// againstStatement compares a later window with what was stated, customer by customer; of a value over all history move is the standard
+// error of its move since the window before.
+func (g *gather) againstStatement(l *look, s series, k int) (shift validity.Shift, move float64, err error) {
 	var fixed func(i int) term
-	if g.c.pinned() {
-		fixed = func(i int) term { return g.total(g.terms(s.rows[i].whole, g.st.Cap)[1:2], i < s.base)[0] }
-	}
-	value, psi, err := g.linear(s, k, fixed)
-	if err != nil {
-		return validity.Shift{}, err
-	}
 	if g.c.pinned() { // of which the window that was stated is the value's own
+		fixed = func(i int) term { return g.total(g.terms(s.rows[i].whole, g.st.Cap)[1:2], i < s.base)[0] }
 		s.at[-1] = make([][]term, len(s.rows))
 		for i, r := range s.rows {
 			s.at[-1][i] = g.total(g.terms(r.whole, g.st.Cap)[:1], i < s.base)
 		}
 	}
-	_, before, err := g.linear(s, -1, fixed)
+	value, psi, err := g.linear(s, k, fixed)
 	if err != nil {
-		return validity.Shift{}, err
+		return shift, 0, err
 	}
-	unit := g.unit(l.st.Standing.Published)
-	for i := range psi {
-		psi[i] = (psi[i] - before[i]) / unit
+	since := func(k int) (validity.Shift, error) {
+		_, before, err := g.linear(s, k, fixed)
+		if err != nil {
+			return validity.Shift{}, err
+		}
+		unit := g.unit(l.st.Standing.Published)
+		for i := range before {
+			before[i] = (psi[i] - before[i]) / unit
+		}
+		return validity.ShiftOf((value-l.st.Standing.Published)/unit, before)
 	}
-	return validity.ShiftOf((value-l.st.Standing.Published)/unit, psi)
+	if shift, err = since(-1); err != nil || g.c.pinned() {
+		return shift, 0, err
+	}
+	last, err := since(k - 1)
+	return shift, last.StdErr, err
 }
 
 // spreadBase is the yardstick of the spread.
@@ -454,7 +481,11 @@ func (g *gather) spreadBase(n int, anchor contract.Day, windows int) (*validity.
 	for k := range windows {
 		scores[k] = g.scores(s, k-windows, s.base)
 	}
-	return validity.NewSpreadBaseline(scores)
+	b, err := validity.NewSpreadBaseline(scores)
+	if err != nil {
+		return nil, err
+	}
+	return b.Overlapping(g.needs[n].Step), nil
 }
 
 // scores are what the first customers of a series add to the spread of a window: the logarithm of what they add, or the

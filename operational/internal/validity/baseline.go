@@ -20,6 +20,7 @@ type Shift struct {
 // immutable and safe for concurrent use.
 type Baseline struct {
 	windows int
+	worth   float64   // windows that share nothing which these are worth; 0: as many
 	ratio   float64   // ΣNum/ΣDen over all customers and windows
 	usual   []float64 // per customer, the mean over windows of the influence on ln ratio
 	noise   float64   // mean over customers of the variance between their windows
@@ -128,10 +129,35 @@ func between(customers, windows int, at func(w, i int) float64) (means []float64
 	return means, sum.product(0, 0).float() * (unit / fixedPoint) * (unit / fixedPoint) / float64(customers), nil
 }
 
+// Overlapping returns the baseline of windows each of which is step times as long as the next one lies from it, so that they share their data:
+// a window correlates with the d-th after it by 1 - d/step (the overlap of two moving sums). Their mean is then known as well
+// as that of fewer windows, and what they differ by underrates the noise of a window that shares nothing with them: both are put right, the
+// first by the variance of a mean of correlated numbers (Box, Jenkins & Reinsel 1994, Time Series Analysis, section 2.1).
+// Later windows must not share data with each other. A step below 2 changes nothing.
+func (b *Baseline) Overlapping(step int) *Baseline {
+	if step < 2 {
+		return b
+	}
+	n, shared := float64(b.windows), 0.0
+	for d := 1; d < min(step, b.windows); d++ {
+		shared += 2 * (n - float64(d)) * (1 - float64(d)/float64(step)) / (n * (n - 1)) // the mean correlation of two of them
+	}
+	out := *b
+	out.noise, out.worth = b.noise/(1-shared), n/(1+(n-1)*shared)
+	return &out
+}
+
+func (b *Baseline) independent() float64 {
+	if b.worth > 0 {
+		return b.worth
+	}
+	return float64(b.windows)
+}
+
 // StdErr is s0, the standard error of the baseline's window noise, relative to its value: the band of V2 is widened by
 // it, since the baseline is itself only measured.
 func (b *Baseline) StdErr() float64 {
-	return math.Sqrt(b.noise / float64(b.windows) / float64(len(b.usual)))
+	return math.Sqrt(b.noise / b.independent() / float64(len(b.usual)))
 }
 
 // Value is the baseline's value, in units of Num per Den.
@@ -140,7 +166,7 @@ func (b *Baseline) Value() float64 { return b.ratio }
 // WindowError is the standard error to expect of the effect of a window as long as length baseline windows, with
 // customers as many as in the baseline.
 func (b *Baseline) WindowError(length int) float64 {
-	return math.Sqrt(b.noise * (1/float64(length) + 1/float64(b.windows)) / float64(len(b.usual)))
+	return math.Sqrt(b.noise * (1/float64(length) + 1/b.independent()) / float64(len(b.usual)))
 }
 
 // WindowLength chooses the window for V2, in baseline windows: the shortest whose expected error is at most a quarter of

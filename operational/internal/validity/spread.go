@@ -47,6 +47,11 @@ func NewSpreadBaseline(scores [][]Score) (*SpreadBaseline, error) {
 	return base, err
 }
 
+// Overlapping is [Baseline.Overlapping] for the spread.
+func (b *SpreadBaseline) Overlapping(step int) *SpreadBaseline {
+	return &SpreadBaseline{*b.Baseline.Overlapping(step), b.variance}
+}
+
 // Variance is that of the baseline, in squares of the score's unit.
 func (b *SpreadBaseline) Variance() float64 { return b.variance }
 

@@ -15,6 +15,7 @@ type Velocity struct {
 	BaselineError float64   `json:"baselineError"` // s0: standard error of what windows are compared with
 	Proof         float64   `json:"proof"`         // log e-value at which it fails
 	Detector      Detector  `json:"detector"`
+	Path          *Path     `json:"path,omitempty"` // in place of the detector, of a value over all history
 	Last          Shift     `json:"last"`
 	Recent        []float64 `json:"recent"`            // absolute effects of the last windows, oldest first, at most six
 	Bounded       bool      `json:"bounded,omitempty"` // one customer's contribution has fixed bounds: windows of 100 customers do
@@ -55,18 +56,44 @@ func (v *Velocity) CloseAgainst(w Shift, baselineError float64) error {
 	if err := v.Detector.Observe(w.Effect, w.StdErr, v.Tolerance+twoSided99*baselineError); err != nil {
 		return err
 	}
+	v.keep(w)
+	return nil
+}
+
+// Follow is Close for a value over all history, for which v has a [Path]: w is how far it lies from what was published, customer by
+// customer, and move the standard error of its move since the last look. It fails as Close does.
+func (v *Velocity) Follow(w Shift, move float64) error {
+	if least := leastSubjects(v.Bounded); w.N < least {
+		return fault.New(fault.Invalid, fault.LowSample, "a window of %d customers: need %d", w.N, least)
+	}
+	if err := v.Path.Observe(w.Effect, move, v.Tolerance+twoSided99*v.BaselineError); err != nil {
+		return err
+	}
+	v.keep(w)
+	return nil
+}
+
+func (v *Velocity) keep(w Shift) {
 	v.Last = w
 	v.Recent = append(v.Recent, math.Abs(w.Effect))
 	v.Recent = v.Recent[max(0, len(v.Recent)-slopeOver):]
-	return nil
+}
+
+// evidence is the log e-value after so many windows.
+func (v *Velocity) evidence() (logE float64, windows int) {
+	if v.Path != nil {
+		return v.Path.Evidence, v.Path.Windows
+	}
+	return v.Detector.LogE(), v.Detector.Windows
 }
 
 // Finding judges: it fails when the evidence reaches 100, weakens from 10, and holds when the last closed window lies
 // inside the band with 95 %. No closed window yet is not enough data.
 func (v *Velocity) Finding() Finding {
-	f := Finding{Effect: v.Last.Effect, Margin: oneSided95 * v.Last.StdErr, Band: v.Tolerance, LogE: v.Detector.LogE()}
+	logE, windows := v.evidence()
+	f := Finding{Effect: v.Last.Effect, Margin: oneSided95 * v.Last.StdErr, Band: v.Tolerance, LogE: logE}
 	switch {
-	case v.Detector.Windows == 0:
+	case windows == 0:
 		return notEnough(f, NoWindow)
 	case f.LogE >= v.Proof:
 		f.Verdict, f.Reason = contract.Fails, Beyond
@@ -85,7 +112,7 @@ func (v *Velocity) Finding() Finding {
 // than six windows are closed or the effect does not grow.
 func (v *Velocity) ShelfLife() (windows float64, ok bool) {
 	left := v.Tolerance - math.Abs(v.Last.Effect)
-	if v.Detector.Windows > 0 && left <= 0 {
+	if len(v.Recent) > 0 && left <= 0 {
 		return 0, true
 	}
 	if len(v.Recent) < slopeOver {
