@@ -1,6 +1,7 @@
-// Package lineage owns what rests on what: a goal on metrics, a metric on parameters, a parameter on the method by which it
-// is obtained, a method on the jobs that collect by it, a job on sources. It is drawn from directives as they stand, their
-// plans and the answers from below; so it says both what a number comes from and where a datum is used. It stores nothing.
+// Package lineage owns what rests on what: a goal on metrics and on what is claimed of them, a metric on parameters, a
+// parameter on the method by which it is obtained, a method on the jobs that collect by it, a job on sources. It is drawn
+// from directives as they stand, their plans and the answers from below; so it says both what a number comes from and where
+// a datum is used. It stores nothing.
 package lineage
 
 import (
@@ -19,6 +20,7 @@ type Kind string
 // The kinds, from above to below.
 const (
 	Goal      Kind = "goal"
+	Insight   Kind = "insight" // a claim that is ordered and examined, whatever has come of it
 	Metric    Kind = "metric"
 	Parameter Kind = "parameter"
 	Method    Kind = "method"    // where in a collected item a parameter is found: what a source's contract promises
@@ -130,7 +132,27 @@ func (b *builder) record(r *directive.Record) {
 		}
 	}
 	for _, o := range r.Orders {
+		b.insights(r, &o)
 		b.collectors(r, &o)
+	}
+}
+
+// insights draws the claims of an order between their metric and the goal.
+func (b *builder) insights(r *directive.Record, o *contract.OperationalDirective) {
+	if o.Standing.Ended() {
+		return
+	}
+	state := unanswered
+	if _, ok := r.Answers[o.ID]; ok {
+		state = inUse
+	}
+	for _, i := range o.Insights {
+		if _, computed := b.nodes[ID(Metric, string(i.Metric.ID))]; !computed { // claimed without being measured
+			b.metric(i.Metric, state)
+		}
+		b.add(Node{Kind: Insight, Name: string(i.ID), Label: string(i.Kind), State: state, Owner: i.Metric.Owner, Steward: i.Metric.Steward, Under: o.ID})
+		b.edge(Edge{From: ID(Metric, string(i.Metric.ID)), To: ID(Insight, string(i.ID)), Required: true, Version: i.Metric.Version})
+		b.edge(Edge{From: ID(Insight, string(i.ID)), To: ID(Goal, string(r.Strategic.Goal.ID))})
 	}
 }
 
@@ -200,7 +222,7 @@ func (b *builder) collectors(r *directive.Record, o *contract.OperationalDirecti
 	}
 }
 
-var order = []Kind{Goal, Metric, Parameter, Method, Collector, Source}
+var order = []Kind{Goal, Insight, Metric, Parameter, Method, Collector, Source}
 
 func (b *builder) graph() Graph {
 	g := Graph{Nodes: []Node{}, Edges: []Edge{}}

@@ -168,3 +168,40 @@ func TestAnAnsweredStateCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestAClaimIsBetweenItsMetricAndTheGoal has one claim of a metric that is computed, one of a metric that is not, and one of an
+// order that has ended.
+func TestAClaimIsBetweenItsMetricAndTheGoal(t *testing.T) {
+	t.Parallel()
+	r := record("sd-1", "repeat_rate", true, parameter("order_time", "timestamp"))
+	claim := func(id contract.InsightID, metric contract.MetricID) contract.InsightOrder {
+		return contract.InsightOrder{ID: id, Kind: contract.LevelInsight, Metric: contract.Definition{ID: metric, Version: "1.4.0", Owner: "marketing", Parameters: []contract.ParameterName{"order_time"}}}
+	}
+	r.Orders[0].Insights = []contract.InsightOrder{claim("in-1", "repeat_rate"), claim("in-2", "median_orders")}
+	ended := contract.OperationalDirective{Order: contract.Order{ID: "od-before", Standing: contract.WithdrawnEnd}, Insights: []contract.InsightOrder{claim("in-0", "repeat_rate")}}
+	r.Orders = append(r.Orders, ended)
+	g, ok := Build([]directive.Record{r}, shelf{}).Around(ID(Parameter, "order_time"))
+	for _, want := range []Edge{
+		{From: "metric/repeat_rate", To: "insight/in-1", Required: true, Version: "1.4.0"}, {From: "insight/in-1", To: "goal/g-of-sd-1"},
+		{From: "metric/median_orders", To: "insight/in-2", Required: true, Version: "1.4.0"}, {From: "parameter/order_time", To: "metric/median_orders", Required: true},
+	} {
+		if !slices.Contains(g.Edges, want) {
+			t.Errorf("no edge %+v", want)
+		}
+	}
+	if !ok || slices.Contains(ids(g), "insight/in-0") {
+		t.Errorf("what has ended is in %v", ids(g))
+	}
+	for _, n := range g.Nodes {
+		switch n.ID {
+		case "insight/in-1":
+			if n.State != inUse || n.Label != "level" || n.Owner != "marketing" || n.Under != "od-of-sd-1" {
+				t.Errorf("%+v", n)
+			}
+		case "metric/repeat_rate":
+			if n.State != "running" {
+				t.Errorf("the claim changed the state of its metric: %+v", n)
+			}
+		}
+	}
+}
