@@ -102,3 +102,13 @@ func position(arr bson.RawValue, path string) (el bson.RawValue, rest string, mo
 	el = At(arr.Value, i)
 	return el, rest, more, !IsMissing(el)
 }
+
+// CompareNames orders field names as an update adds them: numeric ones by number, all others as text.
+func CompareNames(a, b string) int {
+	if i, ok := ArrayIndex(a); ok {
+		if j, ok := ArrayIndex(b); ok {
+			return i - j
+		}
+	}
+	return strings.Compare(a, b)
+}

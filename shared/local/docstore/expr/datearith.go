@@ -133,7 +133,7 @@ func AddUnits(t time.Time, unit string, amount int64) (bson.RawValue, error) {
 		if amount > 1<<37 || amount < -(1<<37) {
 			return bsonx.Missing, mongoerr.New(5976500, "invalid amount of time units: %d", amount)
 		}
-		return bsonx.DateTime(t.AddDate(0, 0, int(amount)).UnixMilli()), nil
+		return bsonx.DateTime(addDays(t, int(amount)).UnixMilli()), nil
 	}
 	d, ok := mulInt64(amount, size)
 	sum, fits := addInt64(t.UnixMilli(), d)
@@ -146,7 +146,12 @@ func AddUnits(t time.Time, unit string, amount int64) (bson.RawValue, error) {
 func addMonths(t time.Time, n int) time.Time {
 	y, m, d := t.Date()
 	last := time.Date(y, m+time.Month(n)+1, 0, 0, 0, 0, 0, time.UTC).Day()
-	return time.Date(y, m+time.Month(n), min(d, last), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location())
+	return localDate(y, m+time.Month(n), min(d, last), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location())
+}
+
+func addDays(t time.Time, n int) time.Time {
+	y, m, d := t.Date()
+	return localDate(y, m, d+n, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location())
 }
 
 var weekDays = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
@@ -325,7 +330,7 @@ func truncate(t time.Time, unit string, bin int64, first time.Weekday) (bson.Raw
 		}
 		n := (int64(t.Year())-2000)*12 + int64(t.Month()) - 1
 		n = floorDiv(n, bin*months) * bin * months
-		return bsonx.DateTime(time.Date(2000, time.Month(1+n), 1, 0, 0, 0, 0, loc).UnixMilli()), nil
+		return bsonx.DateTime(localDate(2000, time.Month(1+n), 1, 0, 0, 0, 0, loc).UnixMilli()), nil
 	case "week", "day":
 		days, offset := int64(1), int64(0)
 		if unit == "week" {
@@ -337,13 +342,13 @@ func truncate(t time.Time, unit string, bin int64, first time.Weekday) (bson.Raw
 		}
 		n := dayNumber(t) - 10957 - offset
 		n = floorDiv(n, bin*days)*bin*days + offset
-		return bsonx.DateTime(time.Date(2000, 1, 1+int(n), 0, 0, 0, 0, loc).UnixMilli()), nil
+		return bsonx.DateTime(localDate(2000, 1, 1+int(n), 0, 0, 0, 0, loc).UnixMilli()), nil
 	}
 	size, ok := mulInt64(bin, UnitMillis(unit))
 	if !ok {
 		return bsonx.Missing, mongoerr.New(5439006, "dateTrunc unsupported binSize value %d", bin)
 	}
-	reference := time.Date(2000, 1, 1, 0, 0, 0, 0, loc).UnixMilli()
+	reference := localDate(2000, 1, 1, 0, 0, 0, 0, loc).UnixMilli()
 	d, ok := subInt64(t.UnixMilli(), reference)
 	if !ok {
 		return bsonx.Missing, errTruncOverflow

@@ -135,7 +135,7 @@ func (p *writtenDate) value() bson.RawValue {
 		// MongoDB counts %j from the day after New Year here.
 		month, day = 1, p.yearDay+1
 	}
-	t := time.Date(year, max(month, 1), max(day, 1), p.hour, p.minute, p.second, p.milli*1e6, loc)
+	t := localDate(year, max(month, 1), max(day, 1), p.hour, p.minute, p.second, p.milli*1e6, loc)
 	return bsonx.DateTime(t.UnixMilli())
 }
 
@@ -370,5 +370,5 @@ func zoneByText(name string) (*time.Location, bool) {
 	case "CEST":
 		return time.FixedZone(name, 2*3600), true
 	}
-	return LoadZone(name)
+	return nil, false // MongoDB takes no IANA name here
 }

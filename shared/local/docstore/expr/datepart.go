@@ -236,7 +236,7 @@ func partsTime(year int, month time.Month, day int, parts [10]int, loc *time.Loc
 		return bsonx.Missing, mongoerr.New(15, "$dateFromParts: the date overflows")
 	}
 	days, rest := floorDiv(ms, 86400000), floorMod(ms, 86400000)
-	t := time.Date(year, month, day+int(days), 0, 0, int(rest/1000), int(rest%1000)*1e6, loc)
+	t := localDate(year, month, day+int(days), 0, 0, int(rest/1000), int(rest%1000)*1e6, loc)
 	return bsonx.DateTime(t.UnixMilli()), nil
 }
 

@@ -2,7 +2,6 @@ package expr
 
 import (
 	"errors"
-	"regexp"
 	"regexp/syntax"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/pcre"
 )
 
 // regexOp is $regexMatch, $regexFind and $regexFindAll. A constant pattern is compiled once.
@@ -19,7 +19,7 @@ type regexOp struct {
 	name string
 	mu   sync.Mutex
 	last string
-	re   *regexp.Regexp
+	re   *pcre.Finder
 }
 
 func parseRegex(name string, arg bson.RawValue, s *Scope) (Expr, error) {
@@ -45,7 +45,7 @@ func (op *regexOp) call(_ *Env, args []bson.RawValue) (bson.RawValue, error) {
 	if err != nil {
 		return bsonx.Missing, err
 	}
-	var re *regexp.Regexp
+	var re *pcre.Finder
 	if !null || pattern != "" {
 		if re, err = op.compile(pattern, options); err != nil {
 			return bsonx.Missing, err
@@ -96,14 +96,14 @@ func (op *regexOp) operands(args []bson.RawValue) (input, pattern, options strin
 	return input, pattern, flags, null, nil
 }
 
-func (op *regexOp) compile(pattern, options string) (*regexp.Regexp, error) {
+func (op *regexOp) compile(pattern, options string) (*pcre.Finder, error) {
 	key := options + "/" + pattern
 	op.mu.Lock()
 	defer op.mu.Unlock()
 	if op.re != nil && op.last == key {
 		return op.re, nil
 	}
-	re, err := CompileRegex(pattern, options)
+	re, err := compileRegex(pattern, options)
 	if err != nil {
 		return nil, err
 	}
@@ -111,25 +111,13 @@ func (op *regexOp) compile(pattern, options string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-// CompileRegex compiles a PCRE pattern with MongoDB's options (i, m, s, x, u) for Go's engine. A pattern that only a
+// compileRegex compiles a PCRE pattern with MongoDB's options (i, m, s, x, u) for Go's engine. A pattern that only a
 // backtracking engine can run (look-around, back-references) answers an explicit unsupported error; an invalid one 51111.
-func CompileRegex(pattern, options string) (*regexp.Regexp, error) {
-	flags := ""
-	for _, o := range options {
-		switch o {
-		case 'i', 'm', 's':
-			flags += string(o)
-		case 'x':
-			pattern = stripExtended(pattern)
-		case 'u':
-		default:
-			return nil, mongoerr.New(51108, "invalid flag in regex options: %c", o)
-		}
+func compileRegex(pattern, options string) (*pcre.Finder, error) {
+	if i := strings.IndexFunc(options, func(c rune) bool { return !strings.ContainsRune("imsxu", c) }); i >= 0 {
+		return nil, mongoerr.New(51108, "invalid flag in regex options: %c", options[i])
 	}
-	if flags != "" {
-		pattern = "(?" + flags + ")" + pattern
-	}
-	re, err := regexp.Compile(pattern)
+	re, err := pcre.NewFinder(pattern, options)
 	var se *syntax.Error
 	if errors.As(err, &se) && needsBacktracking(se, pattern) {
 		return nil, ErrUnsupported("the regular expression %q needs a backtracking engine", pattern)
@@ -150,35 +138,6 @@ func needsBacktracking(err *syntax.Error, pattern string) bool {
 	return false
 }
 
-// stripExtended removes the white space and comments that option x allows.
-func stripExtended(p string) string {
-	var b strings.Builder
-	class := false
-	for i := 0; i < len(p); i++ {
-		c := p[i]
-		switch {
-		case c == '\\' && i+1 < len(p):
-			b.WriteByte(c)
-			i++
-			b.WriteByte(p[i])
-			continue
-		case class:
-			class = c != ']'
-		case c == '[':
-			class = true
-		case strings.IndexByte(" \t\n\r\f\v", c) >= 0:
-			continue
-		case c == '#':
-			for i+1 < len(p) && p[i+1] != '\n' {
-				i++
-			}
-			continue
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
-
 func (op *regexOp) none() bson.RawValue {
 	switch op.name {
 	case "$regexMatch":
@@ -189,19 +148,37 @@ func (op *regexOp) none() bson.RawValue {
 	return bsonx.Null
 }
 
-func (op *regexOp) find(re *regexp.Regexp, input string) bson.RawValue {
+func (op *regexOp) find(re *pcre.Finder, input string) bson.RawValue {
 	switch op.name {
 	case "$regexMatch":
-		return bsonx.Bool(re.MatchString(input))
+		return bsonx.Bool(re.Match(input))
 	case "$regexFind":
-		if m := re.FindStringSubmatchIndex(input); m != nil {
+		if m := re.Find(input, 0, 0); m != nil {
 			return matchDoc(input, m)
 		}
 		return bsonx.Null
 	}
+	return findAll(re, input)
+}
+
+// findAll looks for each match where the last one ended, one character on after an empty one, and never at the end of a text that
+// is not empty, as MongoDB does.
+func findAll(re *pcre.Finder, input string) bson.RawValue {
 	b := bsonx.NewArray(0)
-	for _, m := range re.FindAllStringSubmatchIndex(input, -1) {
+	for from := 0; ; {
+		_, before := utf8.DecodeLastRuneInString(input[:from])
+		m := re.Find(input, from, before)
+		if m == nil {
+			break
+		}
 		b.Append(matchDoc(input, m))
+		if from = m[1]; m[0] == m[1] {
+			_, size := utf8.DecodeRuneInString(input[from:])
+			from += size
+		}
+		if from >= len(input) {
+			break
+		}
 	}
 	return b.Value()
 }

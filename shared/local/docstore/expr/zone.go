@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"strings"
 	"time"
-	// The zone database is compiled in: the store must not depend on what the machine has installed.
+	// The zone database is compiled in: the store must work where the machine has none. One that is installed goes before it.
 	_ "time/tzdata"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -24,10 +24,10 @@ func zoneOf(v bson.RawValue) (*time.Location, error) {
 	return nil, mongoerr.New(40485, "unrecognized time zone identifier: %q", name)
 }
 
-// LoadZone finds a zone by its IANA name or offset.
+// LoadZone finds a zone by its IANA name or offset. Only "UTC" and the offset 0 are time.UTC; other names of it are not, as in MongoDB.
 func LoadZone(name string) (*time.Location, bool) {
 	switch {
-	case name == "UTC" || name == "GMT":
+	case name == "UTC":
 		return time.UTC, true
 	case name == "" || name == "Local" || strings.Contains(name, ".."):
 		return nil, false
@@ -55,10 +55,28 @@ func offsetZone(s string) (*time.Location, bool) {
 		n *= 100
 	}
 	seconds := n/100*3600 + n%100*60
+	if seconds == 0 {
+		return time.UTC, true
+	}
 	if s[0] == '-' {
 		seconds = -seconds
 	}
 	return time.FixedZone(s, seconds), true
+}
+
+// localDate is time.Date, but a local time that clocks skip is as much later as they skip, everywhere: time.Date takes an earlier
+// one west of Greenwich.
+func localDate(year int, month time.Month, day, hour, minute, second, nano int, loc *time.Location) time.Time {
+	t := time.Date(year, month, day, hour, minute, second, nano, loc)
+	if loc == time.UTC {
+		return t
+	}
+	asked := time.Date(year, month, day, hour, minute, second, nano, time.UTC)
+	_, offset := t.Zone()
+	if skipped := asked.Sub(t) - time.Duration(offset)*time.Second; skipped > 0 {
+		return t.Add(skipped)
+	}
+	return t
 }
 
 // millisOf reads a date operand: a date, a timestamp's or an ObjectId's seconds; code for other types.

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"math"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
@@ -17,10 +19,10 @@ func optimize(list []stage) []stage {
 		for _, next := range list[i+1:] {
 			switch n := next.(type) {
 			case *skipStage:
-				skip += n.n
+				skip += min(n.n, math.MaxInt64-skip)
 				continue
 			case *limitStage:
-				sorter.keep = n.n + skip
+				sorter.keep = n.n + min(skip, math.MaxInt64-n.n)
 			}
 			break
 		}

@@ -77,7 +77,7 @@ type Deps struct {
 	TempDir string
 	// MemoryLimit bounds each blocking stage in bytes; 0 means 100 MB.
 	MemoryLimit int64
-	// InTransaction refuses $out and $merge (263).
+	// InTransaction refuses $out, $merge and $unionWith (263), in sub-pipelines too.
 	InTransaction bool
 }
 
@@ -290,6 +290,10 @@ func (c *compiler) allowed(name string, i, n int) error {
 			return mongoerr.New(40601, "%s can only be the final stage in the pipeline", name)
 		case c.deps.InTransaction:
 			return mongoerr.New(mongoerr.OperationNotSupportedInTransaction, "%s cannot be used in a transaction", name)
+		}
+	case "$unionWith":
+		if c.deps.InTransaction {
+			return mongoerr.New(mongoerr.OperationNotSupportedInTransaction, "Stage not supported inside of a multi-document transaction: %s", name)
 		}
 	case "$documents":
 		switch {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -420,7 +421,7 @@ func (s *mergeStage) update(ctx context.Context, env *expr.Env, d bson.Raw) func
 	return nil
 }
 
-// overlay sets the fields of d on top of existing, whose fields keep their places.
+// overlay sets the fields of d on top of existing, whose fields keep their places. New ones follow in the order in which $set makes them.
 func overlay(existing, d bson.Raw) bson.Raw {
 	b := bsonx.NewDoc(len(existing) + len(d))
 	for it := bsonx.Elements(existing); it.Next(); {
@@ -430,10 +431,15 @@ func overlay(existing, d bson.Raw) bson.Raw {
 		}
 		b.AppendBytes(it.Key(), v)
 	}
+	var added []string
 	for it := bsonx.Elements(d); it.Next(); {
-		if bsonx.IsMissing(bsonx.Lookup(existing, string(it.Key()))) {
-			b.AppendBytes(it.Key(), it.Value())
+		if name := string(it.Key()); bsonx.IsMissing(bsonx.Lookup(existing, name)) {
+			added = append(added, name)
 		}
+	}
+	slices.SortFunc(added, bsonx.CompareNames)
+	for _, name := range added {
+		b.Append(name, bsonx.Lookup(d, name))
 	}
 	return b.Raw()
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"errors"
+	"math"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -135,7 +136,7 @@ func (p *Plan) sortLimit() int64 {
 	if p.Query.Limit == 0 {
 		return 0
 	}
-	return p.Query.Skip + p.Query.Limit
+	return p.Query.Limit + min(p.Query.Skip, math.MaxInt64-p.Query.Limit)
 }
 
 type nothing struct{}

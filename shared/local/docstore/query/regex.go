@@ -8,14 +8,12 @@ import (
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/pcre"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
 // maxPattern is the longest pattern MongoDB compiles.
 const maxPattern = 16384
-
-// inlineFlags are options at the very start of a pattern.
-var inlineFlags = regexp.MustCompile(`^\(\?([imsxu]+)\)`)
 
 // regexPredicate matches strings, and the same regular expression stored as a value.
 type regexPredicate struct {
@@ -45,7 +43,7 @@ func newRegex(pattern, options string) (*regexPredicate, error) {
 	if len(pattern) > maxPattern {
 		return nil, mongoerr.New(51091, "Regular expression is invalid: regular expression is too large")
 	}
-	re, err := regexp.Compile(goPattern(pattern, options))
+	re, err := regexp.Compile(pcre.Translate(pattern, options))
 	if err != nil {
 		return nil, regexError(err)
 	}
@@ -79,78 +77,6 @@ func onlyPCRE(e *syntax.Error) bool {
 		return true
 	}
 	return false
-}
-
-// goPattern writes a PCRE pattern for package regexp: options become flags, "extended" white space and comments are taken out, and
-// $ outside multi-line mode also matches before a last newline.
-func goPattern(pattern, options string) string {
-	if m := inlineFlags.FindStringSubmatch(pattern); m != nil {
-		pattern, options = pattern[len(m[0]):], options+m[1]
-	}
-	var flags, body strings.Builder
-	for _, c := range "ims" {
-		if strings.ContainsRune(options, c) {
-			flags.WriteRune(c)
-		}
-	}
-	extended, multi := strings.Contains(options, "x"), strings.Contains(options, "m")
-	inClass := false
-	for i := 0; i < len(pattern); i++ {
-		c := pattern[i]
-		switch {
-		case c == '\\' && i+1 < len(pattern):
-			i++
-			body.WriteString(goEscape(pattern[i], inClass))
-		case inClass:
-			inClass = c != ']'
-			body.WriteByte(c)
-		case c == '[':
-			inClass = true
-			body.WriteByte(c)
-			i += copyClassStart(&body, pattern[i+1:])
-		case extended && strings.IndexByte(" \t\n\r\f\v", c) >= 0:
-		case extended && c == '#':
-			for i+1 < len(pattern) && pattern[i] != '\n' {
-				i++
-			}
-		case c == '$' && !multi:
-			body.WriteString(`(?:\n?\z)`)
-		default:
-			body.WriteByte(c)
-		}
-	}
-	if flags.Len() == 0 {
-		return body.String()
-	}
-	return "(?" + flags.String() + ")" + body.String()
-}
-
-func goEscape(c byte, inClass bool) string {
-	switch {
-	case c == 'Z' && !inClass:
-		return `(?:\n?\z)`
-	case c == 'h' && !inClass:
-		return `[ \t]`
-	case c == 'h':
-		return ` \t`
-	case c == 'e':
-		return `\x1b`
-	}
-	return `\` + string(c)
-}
-
-// copyClassStart copies what may follow [ and would else look like the end of the class.
-func copyClassStart(b *strings.Builder, rest string) int {
-	n := 0
-	if strings.HasPrefix(rest, "^") {
-		n = 1
-	}
-	if strings.HasPrefix(rest[n:], "]") {
-		b.WriteString(rest[:n] + `\]`)
-		return n + 1
-	}
-	b.WriteString(rest[:n])
-	return n
 }
 
 // literalPrefix returns the text at the start of a pattern that stands for itself.

@@ -170,7 +170,7 @@ func (c *Compiler) flat(doc bson.Raw) []simple {
 func (c *Compiler) learn(ops []simple) {
 	c.shape = nil
 	sorted := slices.Clone(ops)
-	slices.SortFunc(sorted, func(a, b simple) int { return compareNames(a.name, b.name) })
+	slices.SortFunc(sorted, func(a, b simple) int { return bsonx.CompareNames(a.name, b.name) })
 	for i := range sorted[min(1, len(sorted)):] {
 		if sorted[i].name == sorted[i+1].name {
 			return

@@ -95,17 +95,7 @@ func (t *tree) insert(name string, n *tree) {
 
 // find returns where the child of that name is or belongs.
 func (t *tree) find(name string) (index int, found bool) {
-	return slices.BinarySearchFunc(t.kids, name, func(k kid, s string) int { return compareNames(k.name, s) })
-}
-
-// compareNames orders numeric names by number, all others as text.
-func compareNames(a, b string) int {
-	if i, ok := bsonx.ArrayIndex(a); ok {
-		if j, ok := bsonx.ArrayIndex(b); ok {
-			return i - j
-		}
-	}
-	return strings.Compare(a, b)
+	return slices.BinarySearchFunc(t.kids, name, func(k kid, s string) int { return bsonx.CompareNames(k.name, s) })
 }
 
 // merge joins the trees that apply to one array element.

@@ -131,10 +131,14 @@ func TestWhatATransactionMayNotDo(t *testing.T) {
 		{{Key: "explain", Value: bson.D{{Key: "find", Value: "c"}}}},
 		{{Key: "aggregate", Value: "c"}, stages(bson.D{{Key: "$out", Value: "x"}}), cursor},
 		{{Key: "aggregate", Value: "c"}, stages(bson.D{{Key: "$merge", Value: "x"}}), cursor},
+		{{Key: "aggregate", Value: "c"}, stages(bson.D{{Key: "$unionWith", Value: "x"}}), cursor},
+		{{Key: "aggregate", Value: "c"}, stages(bson.D{{Key: "$facet", Value: bson.D{{Key: "x", Value: bson.A{bson.D{{Key: "$unionWith", Value: "x"}}}}}}}), cursor},
 	} {
 		a := begin(t, db)
 		fails(t, cmd[0].Key, db.RunCommand(a, cmd).Err(), 263, "")
 	}
+	a := begin(t, db)
+	fails(t, "getParameter", db.Client().Database("admin").RunCommand(a, bson.D{{Key: "getParameter", Value: "*"}}).Err(), 263, "")
 }
 
 // Reads of a causally consistent session see its own writes, at every read concern that promises it.
