@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -60,13 +61,20 @@ func (p place) voters() string {
 	return strings.Join(all, ",")
 }
 
-// freePorts returns loopback addresses for so many nodes that are free now. Nothing keeps others from taking them before
-// the brokers do; a start then fails and says so.
+// Ports that a client's connection is never given by itself on Linux (32768 to 60999) or Windows (from 49152), so that nobody
+// takes one by chance before the broker does.
+const (
+	lowestPort = 20_000
+	ports      = 12_000
+	tries      = 1_000
+)
+
+// freePorts returns loopback addresses for so many nodes that are free now.
 func freePorts(nodes int) ([]network, error) {
 	all := make([]network, nodes)
 	for i := range all {
 		for _, address := range []*string{&all[i].clients, &all[i].controller} {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
+			l, err := listen()
 			if err != nil {
 				return nil, fmt.Errorf("find a free port: %w", err)
 			}
@@ -75,6 +83,15 @@ func freePorts(nodes int) ([]network, error) {
 		}
 	}
 	return all, nil
+}
+
+func listen() (l net.Listener, err error) {
+	for range tries {
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(lowestPort+rand.IntN(ports)))); err == nil {
+			return l, nil
+		}
+	}
+	return nil, err
 }
 
 // writeSettings writes what the broker is started with: the given settings and those that only this node has.
