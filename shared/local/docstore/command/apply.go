@@ -173,7 +173,7 @@ func (w *writer) modify(t *engine.Tx, c *engine.Collection, ch *change, f plan.F
 func (w *writer) updateAs(c *engine.Collection, before bson.Raw, o outcome, out *changed, store func() error) error {
 	out.before, out.after = before, o.doc
 	if o.differs {
-		if err := w.validate(c, o.doc); err != nil {
+		if err := w.validate(c, before, o.doc); err != nil {
 			return err
 		}
 		if err := store(); err != nil {
@@ -211,7 +211,7 @@ func (w *writer) insertNew(t *engine.Tx, c *engine.Collection, ch *change, out *
 }
 
 func (w *writer) insertAs(c *engine.Collection, doc bson.Raw, out *changed, store func() error) error {
-	if err := w.validate(c, doc); err != nil {
+	if err := w.validate(c, nil, doc); err != nil {
 		return err
 	}
 	if err := store(); err != nil {

@@ -125,7 +125,7 @@ func (w *writer) compile(updates *update.Compiler, filter bson.Raw, a args, u bs
 		}
 		let = merge(let, constants)
 	}
-	c.update, err = updates.Compile(u, update.Options{ArrayFilters: a.docs("arrayFilters"), Multi: c.multi, Env: c.env, Let: let})
+	c.update, err = updates.Compile(u, update.Options{ArrayFilters: a.docs("arrayFilters"), Multi: c.multi, Env: c.env, Stamp: w.r.stamp, Let: let})
 	return err
 }
 

@@ -36,6 +36,20 @@ func (c *clock) at(seq uint64, wall int64) (bson.Timestamp, uint64) {
 	return c.op, c.seq
 }
 
+// tick returns a time that nothing else has.
+func (c *clock) tick(wall int64) bson.Timestamp {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := uint32(wall); now > c.last.T {
+		c.last = bson.Timestamp{T: now}
+	}
+	c.last.I++
+	return c.last
+}
+
+// stamp returns the time of a change that stores its time.
+func (r *request) stamp() bson.Timestamp { return r.clock.tick(r.at.Unix()) }
+
 // now returns the highest time known.
 func (c *clock) now() bson.Timestamp {
 	c.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/engine"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
+	"github.com/strata-crm/strata/shared/local/docstore/update"
 )
 
 func writeCommands() map[string]*command {
@@ -66,6 +67,11 @@ func (w *writer) insertAll(ctx context.Context, docs []bson.Raw) (n int, failed 
 func (w *writer) insertSome(ctx context.Context, from int, docs []bson.Raw, failed *writeErrors) (n int, ok bool, err error) {
 	var ready []engine.Ready
 	fit, faults := allStorable(docs)
+	for i, doc := range fit {
+		if faults[i] == nil {
+			fit[i] = update.Stamped(doc, w.r.stamp)
+		}
+	}
 	if _, done := w.before(int32(from)); !done && faults[0] == nil {
 		ready = w.makeReady(fit)
 	}
@@ -140,12 +146,12 @@ func (w *writer) insertOne(ctx context.Context, doc bson.Raw) error {
 	if err != nil {
 		return err
 	}
-	return w.insertReady(ctx, &engine.Ready{Doc: doc})
+	return w.insertReady(ctx, &engine.Ready{Doc: update.Stamped(doc, w.r.stamp)})
 }
 
 func (w *writer) insertReady(ctx context.Context, r *engine.Ready) error {
 	return w.attempt(ctx, true, func(t *engine.Tx, c *engine.Collection) error {
-		if err := w.validate(c, r.Doc); err != nil {
+		if err := w.validate(c, nil, r.Doc); err != nil {
 			return err
 		}
 		return t.InsertReady(c, r)

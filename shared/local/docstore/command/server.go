@@ -114,7 +114,9 @@ func (s *Server) Handle(ctx context.Context, c *Conn, m *wire.Message) (reply bs
 	}
 	var out *bsonx.DocBuilder
 	if err == nil {
-		out, err = s.run(ctx, r)
+		if out, err = s.run(ctx, r); !errors.Is(err, errHangUp) {
+			err = r.labelled(err)
+		}
 	}
 	if errors.Is(err, errHangUp) {
 		return nil, true
@@ -196,16 +198,12 @@ func translateDisk(err error) error {
 	return err
 }
 
-// settle rolls an open transaction back after a failure in it, and labels the error for the driver.
+// settle rolls an open transaction back after a failure in it.
 func (r *request) settle(err error) error {
 	if err == nil || r.session == nil || r.tx == nil {
 		return err
 	}
 	r.session.Abort()
-	e := mongoerr.From(err)
-	if e.Code == mongoerr.WriteConflict || e.Code == mongoerr.NoSuchTransaction || e.Code == mongoerr.SnapshotUnavailable {
-		return e.WithLabel(mongoerr.TransientTransactionError)
-	}
 	return err
 }
 

@@ -194,7 +194,7 @@ func (w *writer) store(tx *engine.Tx, c *engine.Collection, f plan.Found, after 
 	if err := checkUpdated(f.Doc, after); err != nil {
 		return err
 	}
-	if err := w.validate(c, after); err != nil {
+	if err := w.validate(c, f.Doc, after); err != nil {
 		return err
 	}
 	return tx.Update(c, f.ID, f.Doc, after)
@@ -211,7 +211,7 @@ func (w *writer) mergeNew(tx *engine.Tx, c *engine.Collection, spec pipeline.Mer
 	if err != nil {
 		return err
 	}
-	if err := w.validate(c, doc); err != nil {
+	if err := w.validate(c, nil, doc); err != nil {
 		return err
 	}
 	return tx.Insert(c, doc)

@@ -9,13 +9,14 @@ import (
 	"github.com/strata-crm/strata/shared/local/docstore/query"
 )
 
-// validate checks a document against the collection's validator, if it has one.
-func (w *writer) validate(c *engine.Collection, doc bson.Raw) error {
+// validate checks a document that takes the place of before, nil for a new one, against the collection's validator, if it has one.
+func (w *writer) validate(c *engine.Collection, before, doc bson.Raw) error {
 	if bsonx.IsEmpty(c.Options) || w.r.flag("bypassDocumentValidation") {
 		return nil
 	}
 	rule, ok := bsonx.Lookup(c.Options, "validator").DocumentOK()
-	if !ok || bsonx.IsEmpty(rule) || string(bsonx.StringBytes(bsonx.Lookup(c.Options, "validationLevel"))) == "off" {
+	level := string(bsonx.StringBytes(bsonx.Lookup(c.Options, "validationLevel")))
+	if !ok || bsonx.IsEmpty(rule) || level == "off" {
 		return nil
 	}
 	m, err := query.Compile(rule, query.Options{})
@@ -24,6 +25,11 @@ func (w *writer) validate(c *engine.Collection, doc bson.Raw) error {
 	}
 	if matched, err := m.Match(doc); matched || err != nil {
 		return err
+	}
+	if level == "moderate" && before != nil { // what was wrong before may stay so
+		if matched, err := m.Match(before); !matched || err != nil {
+			return err
+		}
 	}
 	if string(bsonx.StringBytes(bsonx.Lookup(c.Options, "validationAction"))) == "warn" {
 		w.r.log.Warn("docstore: document fails validation", "collection", c.Namespace.String())

@@ -60,7 +60,7 @@ func show(v bson.RawValue) string {
 	case bson.TypeArray:
 		return showItems(v, "[ ", " ]", func(string) string { return "" })
 	case bson.TypeString:
-		return strconv.Quote(v.StringValue())
+		return `"` + v.StringValue() + `"` // as it is, quotes and all
 	case bson.TypeInt32:
 		return strconv.Itoa(int(v.Int32()))
 	case bson.TypeInt64:
@@ -88,6 +88,9 @@ func show(v bson.RawValue) string {
 		return "MaxKey"
 	case bson.TypeBinary:
 		subtype, data := v.Binary()
+		if subtype == bson.TypeBinaryUUID && len(data) == 16 {
+			return fmt.Sprintf(`UUID("%x-%x-%x-%x-%x")`, data[:4], data[4:6], data[6:8], data[8:10], data[10:])
+		}
 		return fmt.Sprintf("BinData(%d, %s)", subtype, strings.ToUpper(hex.EncodeToString(data)))
 	default:
 		return v.String()

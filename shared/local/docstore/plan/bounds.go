@@ -10,8 +10,8 @@ import (
 	"github.com/strata-crm/strata/shared/local/docstore/query"
 )
 
-// maxRanges bounds the key ranges that one index scan may consist of; beyond it the next field of the index is left to
-// the filter.
+// maxRanges bounds the key ranges that several fields of an index may multiply to; beyond it the next field is left to the filter. The
+// first field has as many as its condition names.
 const maxRanges = 4096
 
 // everything is the range of all keys.
@@ -34,7 +34,7 @@ func indexBounds(m *query.Matcher, fields []bsonx.IndexField, multikey bool) (a 
 		if ok && before != nil {
 			prefixes = extend(prefixes, before)
 		}
-		if !ok || len(prefixes)*len(ivs) > maxRanges {
+		if !ok || i > 0 && len(prefixes)*len(ivs) > maxRanges {
 			break
 		}
 		if a.bounds = append(a.bounds, ivs); len(ivs) == 0 {

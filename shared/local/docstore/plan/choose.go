@@ -204,16 +204,23 @@ func (p *Plan) hinted() (x *engine.Index, natural float64, err error) {
 		if isIDKey(doc) {
 			return nil, 0, nil
 		}
-		for _, x := range p.Collection.Indexes {
-			if sameKey(x.Spec, doc) {
-				return x, 0, nil
+		for _, other := range p.Collection.Indexes {
+			switch {
+			case other.Hidden || !sameKey(other.Spec, doc):
+			case x != nil:
+				return nil, 0, mongoerr.New(mongoerr.IndexNotFound, "Hint matched multiple indexes, must hint by index name. Matched: %s and %s", x.Spec, other.Spec)
+			default:
+				x = other
 			}
+		}
+		if x != nil {
+			return x, 0, nil
 		}
 	} else if name := bsonx.StringBytes(h); name != nil {
 		if string(name) == "_id_" {
 			return nil, 0, nil
 		}
-		if x := p.Collection.Index(string(name)); x != nil {
+		if x := p.Collection.Index(string(name)); x != nil && !x.Hidden {
 			return x, 0, nil
 		}
 	}

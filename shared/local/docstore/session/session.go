@@ -122,7 +122,7 @@ func (s *Session) Write(number int64) (*Record, error) {
 		s.Abort()
 		s.number, s.state, s.record = number, Writing, &Record{Number: number}
 	case s.state != Writing:
-		return nil, mongoerr.New(mongoerr.NoSuchTransaction, "Cannot run a retryable write under transaction number %d: it was used by a transaction", number)
+		return nil, mongoerr.New(mongoerr.InvalidOptions, "Must specify autocommit=false on all operations of a multi-statement transaction.")
 	}
 	return s.record, nil
 }

@@ -21,14 +21,14 @@ type state struct {
 	insert  bool
 	filters map[string]*query.Matcher
 	now     time.Time
-	stamp   bson.Timestamp
+	stamp   func() bson.Timestamp
 }
 
 func (u *Update) applyOperators(doc bson.Raw, index int, insert bool) (bson.Raw, error) {
 	if u.flat != nil {
 		return u.applyFlat(doc, insert)
 	}
-	st := &state{root: doc, index: index, insert: insert, filters: u.filters, now: u.env.Now, stamp: u.env.ClusterTime}
+	st := &state{root: doc, index: index, insert: insert, filters: u.filters, now: u.env.Now, stamp: u.stamp}
 	v, err := st.object(bsonx.Document(doc), u.root, "")
 	if err != nil {
 		return nil, err

@@ -154,13 +154,11 @@ func parseCurrentDate(v bson.RawValue) (modifier, error) {
 }
 
 func (c currentDate) apply(st *state, _ bson.RawValue, _ string) (bson.RawValue, error) {
-	switch {
-	case !c.timestamp:
+	if !c.timestamp {
 		return bsonx.Time(st.now), nil
-	case st.stamp.T == 0:
-		return bsonx.Timestamp(uint32(st.now.Unix()), 1), nil
 	}
-	return bsonx.Timestamp(st.stamp.T, st.stamp.I), nil
+	t := st.stamp()
+	return bsonx.Timestamp(t.T, t.I), nil
 }
 
 func (currentDate) creates(*state) bool { return true }

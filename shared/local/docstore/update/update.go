@@ -19,17 +19,20 @@ import (
 type Options struct {
 	ArrayFilters []bson.Raw
 	Multi        bool
-	// Env gives the clock: Now for $currentDate, ClusterTime for its timestamps (made from Now where zero). Required for
-	// $currentDate and pipelines; nil stands for an empty one.
+	// Env gives the clock: Now for $currentDate. Required for $currentDate and pipelines; nil stands for an empty one.
 	Env *expr.Env
+	// Stamp gives the timestamps of $currentDate, and of a replacement for those that are Timestamp(0, 0): a later one with every call,
+	// from any goroutine. Made from Env's Now where nil.
+	Stamp func() bson.Timestamp
 	// Let are the variables of a pipeline update.
 	Let bson.Raw
 }
 
 // Update is a compiled update. It does not change; an Env in its options serves one goroutine.
 type Update struct {
-	kind kind
-	env  *expr.Env
+	kind  kind
+	env   *expr.Env
+	stamp func() bson.Timestamp
 
 	flat       []simple // instead of the root, where the update is simple enough
 	root       *tree
@@ -60,7 +63,10 @@ func compileAny(u bson.RawValue, opts Options) (*Update, error) {
 	if opts.Env == nil {
 		opts.Env = &expr.Env{}
 	}
-	out := &Update{env: opts.Env}
+	out := &Update{env: opts.Env, stamp: opts.Stamp}
+	if out.stamp == nil {
+		out.stamp = func() bson.Timestamp { return bson.Timestamp{T: uint32(opts.Env.Now.Unix()), I: 1} }
+	}
 	if err := out.compile(u, opts); err != nil {
 		return nil, err
 	}
@@ -203,8 +209,40 @@ func (u *Update) replace(doc bson.Raw) (bson.Raw, error) {
 	b := bsonx.NewDoc(len(u.replacement)+len(id.Value)+8).Append("_id", id)
 	for it := bsonx.Elements(u.replacement); it.Next(); {
 		if string(it.Key()) != "_id" {
-			b.AppendBytes(it.Key(), it.Value())
+			b.AppendBytes(it.Key(), stamped(it.Value(), u.stamp))
 		}
 	}
 	return b.Raw(), nil
+}
+
+// Stamped returns an inserted document with the times that stamp gives in place of the fields that are Timestamp(0, 0), _id excepted,
+// as MongoDB stores it.
+func Stamped(doc bson.Raw, stamp func() bson.Timestamp) bson.Raw {
+	for it := bsonx.Elements(doc); it.Next(); {
+		if !isZeroTimestamp(it.Value()) || string(it.Key()) == "_id" {
+			continue
+		}
+		out := bsonx.NewDoc(len(doc))
+		for it := bsonx.Elements(doc); it.Next(); {
+			v := it.Value()
+			if string(it.Key()) != "_id" {
+				v = stamped(v, stamp)
+			}
+			out.AppendBytes(it.Key(), v)
+		}
+		return out.Raw()
+	}
+	return doc
+}
+
+func stamped(v bson.RawValue, stamp func() bson.Timestamp) bson.RawValue {
+	if !isZeroTimestamp(v) {
+		return v
+	}
+	t := stamp()
+	return bsonx.Timestamp(t.T, t.I)
+}
+
+func isZeroTimestamp(v bson.RawValue) bool {
+	return v.Type == bson.TypeTimestamp && bsonx.Equal(v, bsonx.Timestamp(0, 0))
 }
