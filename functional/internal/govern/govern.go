@@ -78,9 +78,9 @@ func Gate(e *policy.Engine, w *Watch) func(context.Context, signin.Identity, str
 	}
 }
 
-// Governance reads the governance directive in force; NotFound if there is none.
+// Governance reads the governance directive of the highest version, whatever its standing; NotFound if there is none.
 type Governance interface {
-	Governance(ctx context.Context) (contract.GovernanceDirective, error)
+	LatestGovernance(ctx context.Context) (contract.GovernanceDirective, error)
 }
 
 // Definitions puts the versions of metric definitions that people certified to use.
@@ -128,14 +128,20 @@ func (w *Watch) Run(ctx context.Context) error {
 	}
 }
 
+// load loads what is in force now. Without a governance directive, or after the latest has ended without another one in its
+// place, nothing is allowed; one that was superseded stays until the other one is here.
 func (w *Watch) load(ctx context.Context) error {
-	g, err := w.store.Governance(ctx)
+	g, err := w.store.LatestGovernance(ctx)
 	switch {
-	case fault.Is(err, fault.NotFound): // nothing is allowed until there is one
+	case fault.Is(err, fault.NotFound):
 	case err != nil:
 		return fmt.Errorf("load governance: %w", err)
 	default:
-		if err := w.engine.SetData(ctx, g.Revision, g); err != nil && !fault.Is(err, fault.Conflict) {
+		var data any = g
+		if g.Standing == contract.WithdrawnEnd || g.Standing == contract.ExpiredEnd {
+			data = struct{}{}
+		}
+		if err := w.engine.SetData(ctx, g.Revision, data); err != nil && !fault.Is(err, fault.Conflict) {
 			return fmt.Errorf("govern: %w", err)
 		}
 	}

@@ -188,9 +188,18 @@ func (s *Stores) Repeat(ctx context.Context, id contract.DirectiveID) error {
 
 // Governance implements directive.Store.
 func (s *Stores) Governance(ctx context.Context) (contract.GovernanceDirective, error) {
-	raw, err := s.o.DB.Collection(directives).FindOne(ctx, bson.D{
-		{Key: "tenant", Value: s.o.Tenant}, {Key: "kind", Value: kindGovernance}, {Key: "record.governance.order.standing", Value: contract.InForce},
-	}, options.FindOne().SetSort(bson.D{{Key: "number", Value: -1}})).Raw()
+	return s.highest(ctx, bson.E{Key: "record.governance.order.standing", Value: contract.InForce})
+}
+
+// LatestGovernance implements govern.Governance.
+func (s *Stores) LatestGovernance(ctx context.Context) (contract.GovernanceDirective, error) {
+	return s.highest(ctx)
+}
+
+// highest returns the governance directive of the highest version among those that the conditions leave.
+func (s *Stores) highest(ctx context.Context, conditions ...bson.E) (contract.GovernanceDirective, error) {
+	filter := append(bson.D{{Key: "tenant", Value: s.o.Tenant}, {Key: "kind", Value: kindGovernance}}, conditions...)
+	raw, err := s.o.DB.Collection(directives).FindOne(ctx, filter, options.FindOne().SetSort(bson.D{{Key: "number", Value: -1}})).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return contract.GovernanceDirective{}, fault.New(fault.NotFound, "", "no governance directive is in force: two executives approve one in the strategic layer")
 	}

@@ -259,6 +259,9 @@ func TestGovernanceIsTheHighestVersionInForce(t *testing.T) {
 	if g.Version != 10 || !contract.Same(g.Purposes, governance("gd-10", 10, contract.InForce).Purposes) || g.Retention[contract.Transactional] != 1095 {
 		t.Errorf("in force: %+v", g)
 	}
+	if last, err := r.LatestGovernance(t.Context()); err != nil || last.Version != 11 || last.Standing != contract.WithdrawnEnd {
+		t.Errorf("the latest: %+v, %v; want the one that was withdrawn", last, err)
+	}
 	ms := r.relay(t, contract.TopicFunctionalDirectives)
 	if len(ms) != 4 {
 		t.Fatalf("%d passed on, want all four", len(ms))
