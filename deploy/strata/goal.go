@@ -47,18 +47,14 @@ func (c *goalSet) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	steps := []string{"propose", "approvals", "issue"}
-	if c.Impact == string(contract.HighImpact) {
-		steps = steps[:1]
-	}
-	for _, step := range steps {
+	for _, step := range []string{"propose", "approvals", "issue"} {
 		if d, err = cl.Act(ctx, d.ID, step); err != nil {
 			return fmt.Errorf("directive %s: %w", d.ID, err)
 		}
-	}
-	if c.Impact == string(contract.HighImpact) {
-		report.Say(t.out, "", fmt.Sprintf("Its directive is proposed. Another executive than %s approves it: strata directive approve %s --as NAME; then: strata directive issue %s", c.As, d.ID, d.ID))
-		return nil
+		if d.Impact == contract.HighImpact { // as it was drafted, or as policy weighs it
+			report.Say(t.out, "", fmt.Sprintf("Its directive is proposed and of high impact. Another executive than who proposed it approves it: strata directive approve %s --as NAME; then: strata directive issue %s", d.ID, d.ID))
+			return nil
+		}
 	}
 	return issued(ctx, t, cl, d.ID, g.Name)
 }

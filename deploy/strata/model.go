@@ -26,7 +26,7 @@ func (c *modelCommand) Run(ctx context.Context, t terminal) error {
 	shown := 0
 	for _, m := range all {
 		if c.Model == "" || c.Model == m.Subject.Model {
-			report.Model(t.out, m, t.now().Location())
+			report.Model(t.out, m)
 			shown++
 		}
 	}

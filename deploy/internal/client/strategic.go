@@ -48,6 +48,7 @@ type Directive struct {
 	ID       contract.DirectiveID      `json:"id"`
 	Goal     contract.GoalID           `json:"goal"`
 	Revision int64                     `json:"revision"`
+	Impact   contract.Impact           `json:"impact"`
 	State    string                    `json:"state"`
 	Answer   *contract.Acknowledgement `json:"answer"`
 	History  []Entry                   `json:"history"`

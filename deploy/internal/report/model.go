@@ -12,8 +12,8 @@ import (
 )
 
 // Model writes the fits of a model from the first to the last: the life of each, and how it did on weeks that it had not seen,
-// by every trial. Days are those of the zone.
-func Model(out io.Writer, m client.ModelLine, zone *time.Location) {
+// by every trial. Days are the company's.
+func Model(out io.Writer, m client.ModelLine) {
 	head := wording.Item(m.Subject.Model)
 	if m.Subject.Scope != nil {
 		head += ", of some customers"
@@ -27,27 +27,27 @@ func Model(out io.Writer, m client.ModelLine, zone *time.Location) {
 	}
 	Say(out, "", Sentence(head))
 	for _, f := range m.Line {
-		Say(out, "  "+pad(fmt.Sprintf("fit %d", f.Number)), life(f, zone))
+		Say(out, "  "+pad(fmt.Sprintf("fit %d", f.Number)), life(f))
 		for _, t := range f.Trials {
-			Say(out, "  "+pad(""), trial(t, zone))
+			Say(out, "  "+pad(""), trial(t))
 		}
 	}
 }
 
-func life(f client.ModelFit, zone *time.Location) string {
+func life(f client.ModelFit) string {
 	line := string(f.State)
 	for i, c := range f.History {
 		lead := ", "
 		if i == 0 {
 			lead = ": "
 		}
-		line += lead + Plain(string(c.To)) + " by the data until " + until(c.AsOf, zone)
+		line += lead + Plain(string(c.To)) + " by the data until " + until(c.AsOf)
 	}
 	return line
 }
 
-func trial(t client.ModelTrial, zone *time.Location) string {
-	line := "fitted on the data until " + until(t.Fitted, zone)
+func trial(t client.ModelTrial) string {
+	line := "fitted on the data until " + until(t.Fitted)
 	h := t.HoldOut
 	if h == nil {
 		return line + "; not held against later weeks yet"
@@ -64,7 +64,7 @@ func trial(t client.ModelTrial, zone *time.Location) string {
 	return line
 }
 
-// until is the last day before a moment.
-func until(t time.Time, zone *time.Location) string {
-	return wording.Day(contract.DayOf(t.Add(-1), zone))
+// until is the last day before a midnight of the company's zone.
+func until(t time.Time) string {
+	return wording.Day(contract.Day(client.Day(t).AddDate(0, 0, -1).Format(time.DateOnly)))
 }

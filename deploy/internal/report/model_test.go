@@ -3,7 +3,6 @@ package report
 import (
 	"io"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,7 +24,7 @@ func TestModel(t *testing.T) {
   fit 2              shadow
                      fitted on the data until 1 October 1997; not held against later weeks yet
 `
-	if d := cmp.Diff(want, printed(func(out io.Writer) { Model(out, m, time.UTC) })); d != "" {
+	if d := cmp.Diff(want, printed(func(out io.Writer) { Model(out, m) })); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
 }

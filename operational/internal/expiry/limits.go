@@ -40,7 +40,7 @@ func LimitsOf(g *contract.GovernanceDirective, records []directive.Record) Limit
 			continue
 		}
 		needs := ended
-		if r.Running() {
+		if r.Running() || r.Answer.State == contract.Received { // a revision that waits for its answer needs what the one before it does
 			needs = running
 		}
 		for _, c := range r.Order.Collect {

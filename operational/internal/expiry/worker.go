@@ -127,16 +127,17 @@ func (w *Worker) Round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.pass(ctx, LimitsOf(&g, records)); err != nil {
+	l := LimitsOf(&g, records)
+	if l.None() { // what comes to be limited is looked for as soon as it is
+		return w.o.Store.Finish(ctx, lookEvery)
+	}
+	if err := w.pass(ctx, l); err != nil {
 		return err
 	}
 	return w.o.Store.Finish(ctx, Every)
 }
 
 func (w *Worker) pass(ctx context.Context, l Limits) error {
-	if l.None() {
-		return nil
-	}
 	deleted, err := w.o.Store.Expire(ctx, l, w.o.Now())
 	for collection, n := range deleted {
 		w.expired.Add(ctx, n, metric.WithAttributes(attribute.String("collection", collection)))

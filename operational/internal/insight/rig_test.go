@@ -48,6 +48,7 @@ type rig struct {
 	measured  *float64
 	most      int64 // customers that a look reads; 0: 100,000
 	unknown   bool  // directives that are not in force are not known
+	expired   metric.Expired
 	key       *validity.Key
 	smallest  map[contract.InsightID]int64
 }
@@ -79,6 +80,7 @@ func (r *rig) open() *Engine {
 		Measured: func(context.Context, *contract.OperationalDirective, *contract.InsightOrder, contract.Day) (*float64, error) {
 			return r.measured, nil
 		}, Gates: btyd.DefaultGates(),
+		Expired:  func(context.Context) (metric.Expired, error) { return r.expired, nil },
 		MostRead: cmp.Or(r.most, 100_000), Cadence: time.Nanosecond, Now: now, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		r.t.Fatal(err)

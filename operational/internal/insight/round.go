@@ -105,10 +105,8 @@ func (e *Engine) round(ctx context.Context) (*round, error) {
 		return nil, fmt.Errorf("touched days: %w", err)
 	}
 	r.position = metric.Covering(r.position, r.touched)
-	if e.o.Expired != nil {
-		if r.expired, err = e.o.Expired(ctx); err != nil {
-			return nil, fmt.Errorf("expired days: %w", err)
-		}
+	if err = r.whatExpired(ctx); err != nil {
+		return nil, err
 	}
 	for day := range r.touched {
 		if r.first == "" || day < r.first {
@@ -119,6 +117,17 @@ func (e *Engine) round(ctx context.Context) (*round, error) {
 		e.last = r.now
 	}
 	return r, r.load(ctx)
+}
+
+// whatExpired learns of which days facts have expired.
+func (r *round) whatExpired(ctx context.Context) (err error) {
+	if r.o.Expired == nil {
+		return nil
+	}
+	if r.expired, err = r.o.Expired(ctx); err != nil {
+		return fmt.Errorf("expired days: %w", err)
+	}
+	return nil
 }
 
 func (r *round) load(ctx context.Context) error {
@@ -242,11 +251,11 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoSource, Item: string(o.Metric.ID)})
 	}
 	at, ok := r.whole(t, until)
-	switch {
-	case !ok || t.st.Seen == "" && r.expired.Within(at):
+	switch rests := t.rests(at); {
+	case !ok || t.st.Seen == "" && r.expired.Within(rests):
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoData, Item: string(o.Metric.ID)})
-	case r.expired.Within(at):
-		return nil, nil // what is left of it is not what happened in it
+	case r.expired.Within(rests):
+		return nil, nil // what is left of it is not what happened in it, nor in what it is compared with
 	case at.Until == t.st.Seen && !(r.again && r.changed(at, t.rec.Contains)):
 		return nil, nil
 	}
@@ -262,6 +271,25 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 	}
 	t.line, err = r.o.Models.Line(ctx, t.c.subject())
 	return t, err
+}
+
+// rests returns the days that a look at a window rests on: those of the window and of what its value reaches back to, and the
+// windows that it is compared with.
+func (t *task) rests(at metric.Span) metric.Span {
+	back := t.c.reach()
+	for _, w := range []*watch{t.st.Later, t.st.Spread} {
+		if w == nil || w.Base == 0 {
+			continue
+		}
+		if spans := w.windows(t.c, -w.Base-back+1, 0); len(spans) > 0 && spans[0].From < at.From {
+			at.From = spans[0].From
+		}
+	}
+	for w := t.c.calendar.Of(t.c.order.Grain, at.From); back > 1; back-- {
+		w = t.c.calendar.Previous(t.c.order.Grain, w)
+		at.From = min(at.From, w.From)
+	}
+	return at
 }
 
 // hash names what was ordered.
@@ -376,7 +404,13 @@ func (r *round) conclude(ctx context.Context, tasks []*task, unparsed float64) e
 	if err := r.walk(ctx, tasks); err != nil {
 		return err
 	}
+	if err := r.whatExpired(ctx); err != nil {
+		return err
+	}
 	for _, t := range tasks {
+		if t.err == nil && r.expired.Within(t.rests(t.at)) { // meanwhile: some customers were read with it, some without
+			t.err = fault.New(fault.Transient, fault.Unavailable, "facts that the look rests on expired while it was made")
+		}
 		if t.err == nil {
 			t.found, t.err = t.x.conclude(r.now, unparsed)
 		}

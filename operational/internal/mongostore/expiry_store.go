@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -133,56 +134,66 @@ func namesOf(parameters map[string]any) []contract.ParameterName {
 	return names
 }
 
-// expiredAtOnce is how many events one transaction deletes: with each goes what came of it.
-const expiredAtOnce = 100
+const (
+	expiredAtOnce = 100   // how many events one transaction deletes: with each goes what came of it
+	lookedAtOnce  = 5_000 // how many documents are looked at before the claim is prolonged
+)
 
-// Expire implements expiry.Store. Events come as they lie: in the order of customers each would be looked up by itself.
+// Expire implements expiry.Store. Documents are looked at by their ids, page by page: a pass reads each once, and what cannot be
+// deleted now, because it is too much at once or somebody else is at it, holds up nothing that lies behind it.
 func (s *Expiry) Expire(ctx context.Context, l expiry.Limits, now time.Time) (map[string]int64, error) {
-	total := map[string]int64{}
-	for _, r := range []struct {
-		collection, received string
-		due                  func(*oldDoc) bool
-		delete               func(context.Context, []oldDoc) (map[string]int64, error)
-	}{
-		{quarantineCollection, "at", func(d *oldDoc) bool {
-			var names []contract.ParameterName
-			if d.Event != nil {
-				names = namesOf(d.Event.Parameters)
-			}
-			return l.Due(names, d.At, now)
-		}, s.deleteAside},
-		{lakeCollection, "receivedAt", func(d *oldDoc) bool { return l.Due(namesOf(d.Parameters), d.ReceivedAt, now) }, s.deleteEvents},
-	} {
-		filter := bson.D{{Key: "tenant", Value: s.tenant}, {Key: r.received, Value: op("$lte", l.Before(now))}}
-		var some []oldDoc
-		flush := func() error {
-			if len(some) == 0 {
-				return nil
-			}
-			counts, err := r.delete(ctx, some)
-			for collection, n := range counts {
-				total[collection] += n
-			}
-			some = some[:0]
-			return err
+	total, before := map[string]int64{}, l.Before(now)
+	aside := func(d *oldDoc) bool {
+		var names []contract.ParameterName
+		if d.Event != nil {
+			names = namesOf(d.Event.Parameters)
 		}
-		err := each(ctx, s.db.Collection(r.collection), filter, options.Find().SetProjection(oldFields), func(d oldDoc) error {
-			if !r.due(&d) {
-				return nil
-			}
-			if some = append(some, d); len(some) < expiredAtOnce {
-				return nil
-			}
-			return flush()
-		})
-		if err == nil {
-			err = flush()
+		return !d.At.After(before) && l.Due(names, d.At, now)
+	}
+	event := func(d *oldDoc) bool {
+		return !d.ReceivedAt.After(before) && l.Due(namesOf(d.Parameters), d.ReceivedAt, now)
+	}
+	err := errors.Join(s.pages(ctx, quarantineCollection, aside, s.deleteAside, total), s.pages(ctx, lakeCollection, event, s.deleteEvents, total))
+	return total, err
+}
+
+// pages looks through a collection and deletes what is due. The errors of what could not be deleted are joined.
+func (s *Expiry) pages(ctx context.Context, collection string, due func(*oldDoc) bool, del func(context.Context, []oldDoc) (map[string]int64, error), total map[string]int64) error {
+	var failed error
+	for after := id(s.tenant, ""); ; {
+		var page, old []oldDoc
+		filter := bson.D{{Key: "tenant", Value: s.tenant}, {Key: "_id", Value: op("$gt", after)}}
+		if err := all(ctx, s.db.Collection(collection), filter, &page, options.Find().SetSort(byID1).SetLimit(lookedAtOnce).SetProjection(oldFields)); err != nil {
+			return errors.Join(failed, fmt.Errorf("expire what is in %s: %w", collection, err))
 		}
-		if err != nil {
-			return total, fmt.Errorf("expire what is in %s: %w", r.collection, err)
+		for i := range page {
+			if due(&page[i]) {
+				old = append(old, page[i])
+			}
+		}
+		for some := range slices.Chunk(old, expiredAtOnce) {
+			counts, err := del(ctx, some)
+			if err != nil {
+				failed = errors.Join(failed, fmt.Errorf("expire %d documents of %s: %w", len(some), collection, err))
+			}
+			for of, n := range counts {
+				total[of] += n
+			}
+		}
+		if len(page) < lookedAtOnce || ctx.Err() != nil {
+			return errors.Join(failed, ctx.Err())
+		}
+		after = page[len(page)-1].ID
+		if err := s.prolong(ctx); err != nil {
+			return errors.Join(failed, err)
 		}
 	}
-	return total, nil
+}
+
+// prolong keeps others from the pass for another while.
+func (s *Expiry) prolong(ctx context.Context) error {
+	_, err := s.state.UpdateOne(ctx, byID(string(s.tenant)), set(bson.D{{Key: "next", Value: s.now().UTC().Add(claimTerm)}}))
+	return mongodb.Fault(err)
 }
 
 // deleteAside deletes what was set aside. It is in no account but the count of what was set aside.
