@@ -78,7 +78,7 @@ func Inputs() map[string]policy.Input {
 	}
 }
 
-// Canaries are decisions whose outcome is known; the service stays unready if one comes out otherwise.
+// Canaries are decisions whose outcome is known; the service does not start if one comes out otherwise.
 func Canaries() []policy.Canary {
 	governance := map[string]any{
 		"minimumGroup": 10, "retentionDays": map[string]int{"transactional": 365},

@@ -73,8 +73,8 @@ type Engine struct {
 	sampled map[string]*atomic.Int64 // per-event rules → when a denial was last recorded, in ns
 }
 
-// New compiles the rules and makes the canaries' decisions. An error means that the service must stay unready: nothing
-// is decided by rules that are missing, do not compile, are not closed, or answer a canary wrongly.
+// New compiles the rules and makes the canaries' decisions. An error means that the service must not start, so that it never
+// becomes ready: nothing is decided by rules that are missing, do not compile, are not closed, or answer a canary wrongly.
 func New(ctx context.Context, o Options) (*Engine, error) {
 	if err := o.check(); err != nil {
 		return nil, err

@@ -10,10 +10,7 @@ allow if {
 
 governed if count(data.governance.roles) > 0
 
-reasons contains "no governance directive is in force: two different executives approve one first" if {
-	not allow
-	not governed
-}
+reasons contains "no governance directive is in force: two different executives approve one first" if not governed
 
 reasons contains sprintf("none of your roles may %s", [input.action]) if {
 	not allow

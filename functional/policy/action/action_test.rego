@@ -65,3 +65,21 @@ test_nobody_denied if {
 }
 
 test_unknown_action_denied if not may("manager", "drop_tables")
+
+test_what_is_allowed_has_no_reason if {
+	action.reasons == set() with input as {"subject": "x", "roles": ["manager"], "action": "edit_plan"}
+		with data.governance as {"roles": {"manager": ["edit_plan"]}}
+}
+
+test_one_role_is_governance_enough_to_say_so if {
+	action.reasons == {"none of your roles may edit_plan"} with input as {"subject": "x", "roles": ["nobody"], "action": "edit_plan"}
+		with data.governance as {"roles": {"manager": ["edit_plan"]}}
+}
+
+test_roles_that_give_nothing_are_no_governance if {
+	every given in [{}, {"roles": {}}] {
+		some reason in action.reasons with input as {"subject": "x", "roles": ["manager"], "action": "edit_plan"} with data.governance as given
+		contains(reason, "two different executives")
+		count(action.reasons) == 1 with input as {"subject": "x", "roles": ["manager"], "action": "edit_plan"} with data.governance as given
+	}
+}

@@ -52,3 +52,35 @@ test_endless_retention_denied if {
 test_empty_plan_denied if not plan.allow with input as object.union(good, {"uses": []}) with data.governance as governance
 
 test_without_governance_denied if not plan.allow with input as good with data.governance as {}
+
+test_larger_groups_and_shorter_retention_allowed if {
+	plan.allow with input as object.union(good, {"minimumGroup": 11, "retentionDays": 1}) with data.governance as governance
+}
+
+test_kept_as_long_as_may_be_allowed if plan.allow with input as object.union(good, {"retentionDays": 1095}) with data.governance as governance
+
+test_a_person_who_is_called_policy_denied if {
+	not plan.allow with input as object.union(good, {"subject": "policy", "roles": ["steward"]}) with data.governance as governance
+}
+
+test_a_type_that_its_purpose_does_not_cover_denied if {
+	uses := [{"parameter": "email", "dataType": "probe", "purpose": "retention_analysis"}]
+	kept := object.union(governance, {"retentionDays": {"probe": 365}})
+	not plan.allow with input as object.union(good, {"uses": uses}) with data.governance as kept
+}
+
+# At every bound there is no reason, and beyond it there is one.
+test_reasons if {
+	every c in [
+		{"change": {"retentionDays": 1095}, "reasons": set()},
+		{"change": {"roles": ["steward"]}, "reasons": {"only a manager may approve a plan"}},
+		{"change": {"minimumGroup": 9}, "reasons": {"groups must have at least 10 customers"}},
+		{"change": {"retentionDays": 1096}, "reasons": {"transactional may be kept for 1095 days at most"}},
+		{
+			"change": {"uses": [{"parameter": "order_time", "dataType": "transactional", "purpose": "advertising"}]},
+			"reasons": {"order_time may not be used for advertising: ask for it in the governance directive"},
+		},
+	] {
+		plan.reasons == c.reasons with input as object.union(good, c.change) with data.governance as governance
+	}
+}

@@ -35,3 +35,18 @@ test_small_group_denied if {
 test_nothing_used_denied if not trial.allow with input as object.union(good, {"uses": []}) with data.governance as governance
 
 test_without_governance_denied if not trial.allow with input as good with data.governance as {}
+
+# At every bound there is no reason, and beyond it there is one.
+test_reasons if {
+	every c in [
+		{"change": {"roles": ["steward"]}, "reasons": set()},
+		{"change": {"roles": ["executive"]}, "reasons": {"only managers and stewards may try a metric"}},
+		{"change": {"minimumGroup": 9}, "reasons": {"groups must have at least 10 customers"}},
+		{
+			"change": {"uses": [{"parameter": "order_time", "dataType": "transactional", "purpose": "advertising"}]},
+			"reasons": {"order_time may not be used for advertising: ask for it in the governance directive"},
+		},
+	] {
+		trial.reasons == c.reasons with input as object.union(good, c.change) with data.governance as governance
+	}
+}

@@ -92,3 +92,25 @@ test_without_governance_says_so if {
 test_nobody_denied if {
 	not action.allow with input as {"subject": "", "roles": [], "action": "import"} with data.governance as governance
 }
+
+test_what_is_allowed_has_no_reason if {
+	action.reasons == set() with input as {"subject": "x", "roles": ["steward"], "action": "import"}
+		with data.governance as {"roles": {"steward": ["import"]}}
+}
+
+test_one_role_is_governance_enough_to_say_so if {
+	action.reasons == {"none of your roles may import"} with input as {"subject": "x", "roles": ["nobody"], "action": "import"}
+		with data.governance as {"roles": {"steward": ["import"]}}
+}
+
+test_roles_that_give_nothing_are_no_governance if {
+	every given in [{}, {"roles": {}}] {
+		some reason in action.reasons with input as {"subject": "x", "roles": ["steward"], "action": "import"} with data.governance as given
+		contains(reason, "two different executives")
+		count(action.reasons) == 1 with input as {"subject": "x", "roles": ["steward"], "action": "import"} with data.governance as given
+	}
+}
+
+test_a_right_has_no_reason_against_it if {
+	action.reasons == set() with input as {"subject": "sam", "roles": ["steward"], "action": "erase_person"} with data.governance as {}
+}

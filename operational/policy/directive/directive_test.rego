@@ -30,3 +30,25 @@ test_endless_retention_denied if {
 }
 
 test_without_governance_denied if not directive.allow with input as good with data.governance as {}
+
+test_larger_groups_and_shorter_retention_allowed if {
+	directive.allow with input as object.union(good, {"minimumGroup": 11, "retentionDays": 1}) with data.governance as governance
+}
+
+test_kept_as_long_as_may_be_allowed if directive.allow with input as object.union(good, {"retentionDays": 1095}) with data.governance as governance
+
+# At every bound there is no reason, and beyond it there is one.
+test_reasons if {
+	every c in [
+		{"change": {"retentionDays": 1095}, "reasons": set()},
+		{"change": {"decision": ""}, "reasons": {"the directive names no decision that let it be issued"}},
+		{"change": {"purposes": []}, "reasons": {"the directive names no purpose"}},
+		{"change": {"minimumGroup": 9}, "reasons": {"groups must have at least 10 customers"}},
+		{
+			"change": {"retentionDays": 1096, "dataTypes": ["transactional"]},
+			"reasons": {"transactional may be kept for 1095 days at most"},
+		},
+	] {
+		directive.reasons == c.reasons with input as object.union(good, c.change) with data.governance as governance
+	}
+}

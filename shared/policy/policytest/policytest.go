@@ -18,7 +18,9 @@ import (
 
 // Run runs every rule test_… of the files through OPA and fails t for each that does not hold. Beyond that, for every
 // package strata.<layer>.<rule> with a rule allow it puts a rule in its place that always allows, and one that always
-// denies: some test must notice each, so every rule has a test of what it denies and one of what it allows.
+// denies: some test must notice each, so every rule has a test of what it denies and one of what it allows. Then it takes out
+// and changes every condition and constant of the package, one at a time, and the package's own tests must notice each: so
+// nothing in a rule can be lost unseen.
 func Run(t *testing.T, files fs.FS, layer string) {
 	t.Helper()
 	problems, err := examine(t.Context(), files, layer)
@@ -51,7 +53,11 @@ func examine(ctx context.Context, files fs.FS, layer string) ([]string, error) {
 	if ran == 0 || len(rules) == 0 {
 		return nil, fmt.Errorf("layer %s has %d tests and %d rules: the files are not where they should be", layer, ran, len(rules))
 	}
-	return unnoticed(ctx, texts, rules)
+	problems, err := unnoticed(ctx, texts, rules)
+	if err != nil || len(problems) > 0 {
+		return problems, err
+	}
+	return survivors(ctx, texts, rules)
 }
 
 func read(files fs.FS) (map[string]string, error) {

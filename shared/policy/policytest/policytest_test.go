@@ -1,6 +1,7 @@
 package policytest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -64,5 +65,69 @@ func TestExamineRefusesAnEmptyLayer(t *testing.T) {
 	}
 	if _, err := examine(t.Context(), fstest.MapFS{}, "demo"); err == nil {
 		t.Error("no files at all passed")
+	}
+}
+
+const conditions = `package strata.demo.issue
+
+default allow := false
+
+longest := 3650
+
+allow if {
+	input.role in {"executive", "manager"}
+	every days in input.kept {
+		days > 0
+		days <= longest
+	}
+}
+
+reasons contains sprintf("kept for %d days", [longest]) if {
+	some days in input.kept
+	days > longest
+}
+`
+
+const conditionTests = `package strata.demo.issue_test
+
+import data.strata.demo.issue
+
+test_bounds if issue.allow with input as {"role": "executive", "kept": [1, 3650]}
+
+test_manager if issue.allow with input as {"role": "manager", "kept": [1, 3650]}
+
+test_role if not issue.allow with input as {"role": "clerk", "kept": [1]}
+
+test_never if not issue.allow with input as {"role": "executive", "kept": [1, 0]}
+
+test_long if not issue.allow with input as {"role": "executive", "kept": [1, 3651]}
+
+test_for_what if issue.reasons == {"kept for 3650 days"} with input as {"role": "executive", "kept": [1, 3651]}
+
+test_why_not if issue.reasons == set() with input as {"role": "executive", "kept": [3650]}
+`
+
+// Each case taken out leaves a condition that could be taken out, too, and that is named.
+func TestExamineFindsConditionsWithoutACase(t *testing.T) {
+	t.Parallel()
+	if problems, err := examine(t.Context(), files(conditions, conditionTests), "demo"); err != nil || len(problems) > 0 {
+		t.Fatalf("with all cases: %q, %v", problems, err)
+	}
+	for name, want := range map[string]string{
+		"test_bounds":  `"executive~"`,
+		"test_manager": `"manager~"`,
+		"test_role":    `take out internal.member_2(input.role`,
+		"test_never":   "take out gt(days, 0)",
+		"test_long":    "take out lte(days, longest)",
+		"test_why_not": "reasons: gte instead of gt",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lines := slices.DeleteFunc(strings.Split(conditionTests, "\n"), func(l string) bool { return strings.HasPrefix(l, name) })
+			problems, err := examine(t.Context(), files(conditions, strings.Join(lines, "\n")), "demo")
+			if err != nil || !strings.Contains(strings.Join(problems, "\n"), want) {
+				t.Errorf("problems %q, %v; want one with %s", problems, err, want)
+			}
+		})
 	}
 }

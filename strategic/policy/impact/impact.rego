@@ -7,7 +7,6 @@ default allow := false
 
 allow if {
 	input.impact == "normal"
-	count(input.purposes) > 0
 	input.retentionDays <= longest
 	count(named_purposes) == 0
 	count(named_types) == 0
@@ -22,6 +21,7 @@ types contains type if {
 	some type in rule.categories
 }
 
+# strictest is undefined, and allow with it, where the purposes cover nothing: without a purpose, or for one that governance has not.
 strictest := min([data.governance.retentionDays[type] | some type in types])
 
 longest := object.get(named, "retentionDays", strictest)

@@ -50,3 +50,24 @@ test_named_type_says_why if {
 test_no_purpose_denied if not impact.allow with input as changed({"purposes": []}) with data.governance as governance
 
 test_without_governance_denied if not impact.allow with input as base with data.governance as {}
+
+# What serves no purpose, or one that governance has not, is not normal because it is kept for a short time.
+test_no_purpose_within_named_days_denied if {
+	every purposes in [[], ["advertising"]] {
+		not impact.allow with input as changed({"purposes": purposes}) with data.governance as high({"retentionDays": 365})
+	}
+}
+
+test_reasons if {
+	every c in [
+		{"change": {"retentionDays": 1095}, "high": {}, "reasons": set()},
+		{"change": {"retentionDays": 1096}, "high": {}, "reasons": {"to keep data for 1096 days, longer than 1095, is of high impact"}},
+		{"change": {"impact": "high"}, "high": {}, "reasons": {"it was drafted as one of high impact"}},
+		{
+			"change": {}, "high": {"purposes": ["retention_analysis"]},
+			"reasons": {"the governance directive makes the purpose retention_analysis one of high impact"},
+		},
+	] {
+		impact.reasons == c.reasons with input as changed(c.change) with data.governance as high(c.high)
+	}
+}

@@ -58,3 +58,34 @@ test_endless_retention_denied if not issue.allow with input as with_good({"reten
 test_unknown_impact_denied if not issue.allow with input as with_good({"impact": "enormous"}) with data.governance as governance
 
 test_without_governance_denied if not issue.allow with input as good with data.governance as {}
+
+test_kept_for_a_day_allowed if issue.allow with input as with_good({"retentionDays": 1}) with data.governance as governance
+
+test_kept_as_long_as_may_be_allowed if issue.allow with input as with_good({"retentionDays": 1095}) with data.governance as governance
+
+test_approved_by_a_manager_denied if {
+	not issue.allow with input as with_good({"approvals": [{"subject": "mia", "roles": ["manager"]}]}) with data.governance as governance
+}
+
+test_unknown_impact_with_second_person_denied if {
+	not issue.allow with input as with_good({"impact": "enormous", "approvals": [executive("max")]}) with data.governance as governance
+}
+
+second := "a second person, an executive other than the one who proposed it, must approve a directive of high impact"
+
+# At every bound there is no reason, and beyond it there is one.
+test_reasons if {
+	every c in [
+		{"change": {"retentionDays": 1095}, "reasons": set()},
+		{"change": {"impact": "high", "approvals": [executive("max")]}, "reasons": set()},
+		{"change": {"roles": ["manager"]}, "reasons": {"only an executive issues a directive"}},
+		{"change": {"goalState": "closed"}, "reasons": {"the goal is closed, not active"}},
+		{"change": {"impact": "high"}, "reasons": {second}},
+		{"change": {"approvals": []}, "reasons": {"an executive must approve it first"}},
+		{"change": {"purposes": ["advertising"]}, "reasons": {"the governance directive does not allow the purpose advertising"}},
+		{"change": {"minimumGroup": 9}, "reasons": {"groups must have at least 10 customers"}},
+		{"change": {"retentionDays": 1096}, "reasons": {"nothing is kept for longer than 1095 days"}},
+	] {
+		issue.reasons == c.reasons with input as with_good(c.change) with data.governance as governance
+	}
+}

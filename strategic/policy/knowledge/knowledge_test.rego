@@ -67,3 +67,23 @@ test_a_fallen_one_says_which if {
 }
 
 test_an_expired_one_keeps_denied if not knowledge.allow with input as with_good({"step": "keep", "expiresInHours": -1})
+
+test_the_last_hour_allowed if knowledge.allow with input as with_good({"expiresInHours": 1})
+
+test_just_enough_customers_allowed if knowledge.allow with input as with_good({"n": 100})
+
+# At every bound there is no reason, and beyond it there is one.
+test_reasons if {
+	every c in [
+		{"input": with_good({"tolerance": 0.1, "n": 100, "expiresInHours": 1}), "reasons": set()},
+		{"input": but("velocity", "fails"), "reasons": {"velocity failed"}},
+		{"input": but("velocity", "weakening"), "reasons": {"velocity does not hold yet"}},
+		{"input": but("velocity", "not_enough_data"), "reasons": {"velocity does not hold yet"}},
+		{"input": object.union(but("velocity", "weakening"), {"step": "keep"}), "reasons": set()},
+		{"input": with_good({"tolerance": 0.11}), "reasons": {"its tolerance is wider than the directive's"}},
+		{"input": with_good({"expiresInHours": 0}), "reasons": {"its time is over: it was not examined again"}},
+		{"input": with_good({"n": 99}), "reasons": {"it rests on fewer than 100 customers"}},
+	] {
+		knowledge.reasons == c.reasons with input as c.input
+	}
+}

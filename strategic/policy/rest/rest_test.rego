@@ -16,3 +16,14 @@ test_status_too_says_why if {
 }
 
 test_unknown_choice_denied if not rest.allow with input as {"fallen": ["velocity"]} with data.governance as {"fallenInsight": "whatever"}
+
+# Nobody chose: what is shipped holds, with no governance directive as with one that does not speak of it.
+test_no_choice_allowed if {
+	every given in [{}, {"fallenInsight": ""}] {
+		rest.allow with input as {"fallen": ["velocity"]} with data.governance as given
+	}
+}
+
+test_what_is_allowed_has_no_reason if {
+	rest.reasons == set() with input as {"fallen": ["velocity"]} with data.governance as {"fallenInsight": "proof"}
+}
