@@ -62,6 +62,7 @@ const (
 	PreconditionRequired Code = "precondition_required"
 	IdempotencyMismatch  Code = "idempotency_mismatch"
 	InProgress           Code = "in_progress"
+	OutcomeUnknown       Code = "outcome_unknown"
 	SecondPersonRequired Code = "second_person_required"
 	IllegalTransition    Code = "illegal_transition"
 	BadRequest           Code = "bad_request"

@@ -44,8 +44,8 @@ func (s *server) once(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		claim := claim{store: s.o.Idempotency, key: key, scope: strings.Join([]string{who.Tenant, who.Subject, r.Method, r.URL.Path}, "|")}
-		stored, err := claim.store.Begin(r.Context(), claim.key, claim.scope, hash)
+		scope := strings.Join([]string{who.Tenant, who.Subject, r.Method, r.URL.Path}, "|")
+		claim, stored, err := s.o.Idempotency.Begin(r.Context(), key, scope, hash)
 		if err != nil {
 			return err
 		}
@@ -81,14 +81,10 @@ func (s *server) hashRequest(r *http.Request) ([]byte, error) {
 	return h.Sum(nil), nil
 }
 
-type claim struct {
-	store      IdempotencyStore
-	key, scope string
-}
-
-// first does the work of a claimed key and stores the answer. Answers that blame our side or ask for another try
-// release the key, and so does a panic.
-func (s *server) first(c echo.Context, next echo.HandlerFunc, cl claim) error {
+// first does the work of a claimed key and stores the answer. Answers that blame our side or ask for another try, and a
+// panic, give the claim up: the store knows whether anything was changed under it, and lets the work be done again only
+// if nothing was.
+func (s *server) first(c echo.Context, next echo.HandlerFunc, cl Claim) error {
 	tape := &tape{ResponseWriter: c.Response().Writer, over: matches(c.Request(), s.o.Secret)}
 	c.Response().Writer = tape
 	var answer StoredResponse
@@ -96,11 +92,12 @@ func (s *server) first(c echo.Context, next echo.HandlerFunc, cl claim) error {
 		c.Response().Writer = tape.ResponseWriter
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), finishWithin)
 		defer cancel()
-		if err := cl.store.Finish(ctx, cl.key, cl.scope, answer); err != nil {
+		if err := cl.Finish(ctx, answer); err != nil {
 			s.o.Logger.ErrorContext(ctx, "the answer for an Idempotency-Key was not stored: repetitions are refused until the claim lapses",
 				"request_id", RequestID(c), "error", err)
 		}
 	}()
+	c.SetRequest(c.Request().WithContext(cl.Guard(c.Request().Context())))
 	if err := next(c); err != nil {
 		c.Error(err)
 	}

@@ -3,6 +3,7 @@ package httpx_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"strings"
@@ -130,28 +131,52 @@ func TestSecondWaitsForTheFirst(t *testing.T) {
 	}
 }
 
+// TestOnlyOurOwnFailuresReleaseTheKey, and only where nothing was changed before they came: not even a panic or an unknown
+// commit makes a second change of one key.
 func TestOnlyOurOwnFailuresReleaseTheKey(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		fail  func() error
-		calls int32
+		calls int32 // when nothing was changed
 	}{
-		"internal":  {func() error { return errors.New("hush") }, 2},
-		"transient": {func() error { return fault.New(fault.Transient, fault.Unavailable, "again") }, 2},
-		"panic":     {func() error { panic("hush") }, 2},
-		"invalid":   {func() error { return fault.New(fault.Invalid, fault.NotSMART, "no") }, 1},
+		"internal":     {func() error { return errors.New("hush") }, 2},
+		"transient":    {func() error { return fault.New(fault.Transient, fault.Unavailable, "again") }, 2},
+		"rate limited": {func() error { return fault.New(fault.Denied, fault.RateLimited, "slower") }, 2},
+		"panic":        {func() error { panic("hush") }, 2},
+		"invalid":      {func() error { return fault.New(fault.Invalid, fault.NotSMART, "no") }, 1},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := open(t, func(o *httpx.Options) { o.Idempotency = httpxtest.NewMemory(time.Now) })
-			var calls atomic.Int32
-			f.e.POST("/x", func(echo.Context) error { calls.Add(1); return tt.fail() })
-			first := f.do("POST", "/x", "", "Idempotency-Key", "k1")
-			second := f.do("POST", "/x", "", "Idempotency-Key", "k1")
-			if calls.Load() != tt.calls || first.Code != second.Code || second.Header().Get("Content-Type") != "application/problem+json" {
-				t.Errorf("%d calls, %d then %d %v", calls.Load(), first.Code, second.Code, second.Header())
-			}
-		})
+		for _, changes := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/changed=%t", name, changes), func(t *testing.T) {
+				t.Parallel()
+				store := httpxtest.NewMemory(time.Now)
+				f := open(t, func(o *httpx.Options) { o.Idempotency = store })
+				var calls atomic.Int32
+				f.e.POST("/x", func(c echo.Context) error {
+					calls.Add(1)
+					if changes {
+						if err := store.Change(c.Request().Context()); err != nil {
+							t.Error(err)
+						}
+					}
+					return tt.fail()
+				})
+				first := f.do("POST", "/x", "", "Idempotency-Key", "k1")
+				second := f.do("POST", "/x", "", "Idempotency-Key", "k1")
+				wantCalls, wantCode := tt.calls, first.Code
+				if changes {
+					wantCalls = 1
+				}
+				if changes && tt.calls > 1 {
+					wantCode = 409
+					if p := problemOf(t, second); p.Type != "urn:strata:problem:outcome_unknown" {
+						t.Errorf("the repetition is told %+v", p)
+					}
+				}
+				if calls.Load() != wantCalls || second.Code != wantCode || second.Header().Get("Content-Type") != "application/problem+json" {
+					t.Errorf("%d calls, %d then %d %v", calls.Load(), first.Code, second.Code, second.Header())
+				}
+			})
+		}
 	}
 }
 
@@ -191,7 +216,7 @@ type hashes struct {
 	seen []string
 }
 
-func (h *hashes) Begin(ctx context.Context, key, scope string, hash []byte) (*httpx.StoredResponse, error) {
+func (h *hashes) Begin(ctx context.Context, key, scope string, hash []byte) (httpx.Claim, *httpx.StoredResponse, error) {
 	h.seen = append(h.seen, string(hash))
 	return h.IdempotencyStore.Begin(ctx, key, scope, hash)
 }

@@ -6,20 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/strata-crm/strata/shared/httpx"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-const (
-	idempotencyCollection = "strata_idempotency"
-	// claimTerm is after how long a claim whose owner neither finished nor released it may be taken over: longer than
-	// any request may last.
-	claimTerm = 5 * time.Minute
-)
+const idempotencyCollection = "strata_idempotency"
 
 // Idempotency keeps the answers to requests with an Idempotency-Key; it is the [httpx.IdempotencyStore] of the services.
 type Idempotency struct {
@@ -38,8 +35,11 @@ func NewIdempotency(db *DB) *Idempotency {
 type idempotencyDocument struct {
 	ID      string      `bson:"_id"`
 	Hash    []byte      `bson:"hash"`
+	Owner   string      `bson:"owner"` // of the claim; no two claims have the same
 	Claimed time.Time   `bson:"claimed"`
 	Expires time.Time   `bson:"expires"`
+	Changes int         `bson:"changes"` // how many transactions the owner has committed
+	Left    bool        `bson:"left"`    // the owner gave the claim up after that
 	Status  int         `bson:"status"`
 	Header  http.Header `bson:"header"`
 	Body    []byte      `bson:"body"`
@@ -49,38 +49,43 @@ type idempotencyDocument struct {
 func idempotencyID(key, scope string) string { return scope + "|" + key }
 
 // Begin implements [httpx.IdempotencyStore].
-func (s *Idempotency) Begin(ctx context.Context, key, scope string, requestHash []byte) (*httpx.StoredResponse, error) {
+func (s *Idempotency) Begin(ctx context.Context, key, scope string, requestHash []byte) (httpx.Claim, *httpx.StoredResponse, error) {
+	id := idempotencyID(key, scope)
 	for range 3 {
-		claimed, err := s.claim(ctx, idempotencyID(key, scope), requestHash)
-		if err != nil || claimed {
-			return nil, err
+		claim, err := s.claim(ctx, id, requestHash)
+		if err != nil {
+			return nil, nil, err
 		}
-		stored, again, err := s.answer(ctx, idempotencyID(key, scope), requestHash)
+		if claim != nil {
+			return claim, nil, nil
+		}
+		stored, again, err := s.answer(ctx, id, requestHash)
 		if !again {
-			return stored, err
+			return nil, stored, err
 		}
 	}
-	return nil, httpx.ErrInProgress()
+	return nil, nil, httpx.ErrInProgress()
 }
 
-// claim takes the key if nobody has it, or its answer has expired, or its claim has been left.
-func (s *Idempotency) claim(ctx context.Context, id string, hash []byte) (bool, error) {
-	now := s.db.now().UTC()
+// claim takes the key if nobody has it, or its answer has expired, or its claim was left before it changed anything. It
+// returns nil if somebody has it.
+func (s *Idempotency) claim(ctx context.Context, id string, hash []byte) (*idempotencyClaim, error) {
+	c, now := &idempotencyClaim{s: s, id: id, owner: uuid.NewString()}, s.db.now().UTC()
 	free := bson.D{{Key: "_id", Value: id}, {Key: "$or", Value: bson.A{
 		bson.D{{Key: "expires", Value: bson.D{{Key: "$lte", Value: now}}}},
-		bson.D{{Key: "status", Value: 0}, {Key: "claimed", Value: bson.D{{Key: "$lte", Value: now.Add(-claimTerm)}}}},
+		bson.D{{Key: "status", Value: 0}, {Key: "changes", Value: 0}, {Key: "claimed", Value: bson.D{{Key: "$lte", Value: now.Add(-httpx.ClaimLife)}}}},
 	}}}
-	mine := bson.D{{Key: "$set", Value: bson.D{{Key: "hash", Value: hash}, {Key: "claimed", Value: now},
-		{Key: "expires", Value: now.Add(httpx.IdempotencyLife)}, {Key: "status", Value: 0},
-		{Key: "header", Value: nil}, {Key: "body", Value: nil}, {Key: "v", Value: 1}}}}
+	mine := bson.D{{Key: "$set", Value: bson.D{{Key: "hash", Value: hash}, {Key: "owner", Value: c.owner}, {Key: "claimed", Value: now},
+		{Key: "expires", Value: now.Add(httpx.IdempotencyLife)}, {Key: "changes", Value: 0}, {Key: "left", Value: false},
+		{Key: "status", Value: 0}, {Key: "header", Value: nil}, {Key: "body", Value: nil}, {Key: "v", Value: 1}}}}
 	_, err := s.answers.UpdateOne(ctx, free, mine, options.UpdateOne().SetUpsert(true))
 	if onlyDuplicates(codesOf(err)) { // somebody has it
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("mongodb: idempotency: claim: %w", Fault(err))
+		return nil, fmt.Errorf("mongodb: idempotency: claim: %w", Fault(err))
 	}
-	return true, nil
+	return c, nil
 }
 
 // answer reads what the owner of the key has stored; again says that the key has become free meanwhile.
@@ -94,25 +99,71 @@ func (s *Idempotency) answer(ctx context.Context, id string, hash []byte) (store
 		return nil, false, fmt.Errorf("mongodb: idempotency: read: %w", Fault(err))
 	case !bytes.Equal(d.Hash, hash):
 		return nil, false, httpx.ErrMismatch()
-	case d.Status == 0:
-		return nil, false, httpx.ErrInProgress()
-	default:
+	case d.Status != 0:
 		return &httpx.StoredResponse{Status: d.Status, Header: d.Header, Body: d.Body}, false, nil
+	case d.Changes > 0 && (d.Left || !d.Claimed.After(s.db.now().Add(-httpx.ClaimLife))):
+		return nil, false, httpx.ErrOutcomeUnknown()
+	default:
+		return nil, false, httpx.ErrInProgress()
 	}
 }
 
-// Finish implements [httpx.IdempotencyStore].
-func (s *Idempotency) Finish(ctx context.Context, key, scope string, r httpx.StoredResponse) error {
-	id := bson.D{{Key: "_id", Value: idempotencyID(key, scope)}}
+// idempotencyClaim is a key that was claimed: the document, as long as its owner is this one.
+type idempotencyClaim struct {
+	s         *Idempotency
+	id, owner string
+	finished  atomic.Bool
+}
+
+type claimKey struct{}
+
+// Guard implements [httpx.Claim] for [DB.Tx].
+func (c *idempotencyClaim) Guard(ctx context.Context) context.Context {
+	return context.WithValue(ctx, claimKey{}, c)
+}
+
+func (c *idempotencyClaim) mine() bson.D {
+	return bson.D{{Key: "_id", Value: c.id}, {Key: "owner", Value: c.owner}, {Key: "status", Value: 0}}
+}
+
+// noteChange is the last thing that a transaction under a claim does: the note is committed with the change or not at
+// all, and waits for whoever claims the key at the same time, or makes them wait. After the answer nothing is noted:
+// what then goes on is not the request's.
+func (db *DB) noteChange(ctx context.Context) error {
+	c, ok := ctx.Value(claimKey{}).(*idempotencyClaim)
+	if !ok || c.s.db != db || c.finished.Load() {
+		return nil
+	}
+	res, err := c.s.answers.UpdateOne(ctx, c.mine(), bson.D{{Key: "$inc", Value: bson.D{{Key: "changes", Value: 1}}}})
+	if err == nil && res.MatchedCount == 0 {
+		return httpx.ErrInProgress() // the claim lapsed, and another request is at the work
+	}
+	return err
+}
+
+// Finish implements [httpx.Claim].
+func (c *idempotencyClaim) Finish(ctx context.Context, r httpx.StoredResponse) error {
+	c.finished.Store(true)
 	var err error
 	if r.Status == 0 {
-		_, err = s.answers.DeleteOne(ctx, append(id, bson.E{Key: "status", Value: 0}))
+		err = c.giveUp(ctx)
 	} else {
-		_, err = s.answers.UpdateOne(ctx, id, bson.D{{Key: "$set", Value: bson.D{
+		_, err = c.s.answers.UpdateOne(ctx, c.mine(), bson.D{{Key: "$set", Value: bson.D{
 			{Key: "status", Value: r.Status}, {Key: "header", Value: r.Header}, {Key: "body", Value: r.Body}}}})
 	}
 	if err != nil {
 		return fmt.Errorf("mongodb: idempotency: finish: %w", Fault(err))
 	}
 	return nil
+}
+
+// giveUp frees the key if nothing was changed, and says otherwise that no answer will come. A commit whose outcome nobody
+// knows holds the document until it is decided: the server makes this wait.
+func (c *idempotencyClaim) giveUp(ctx context.Context) error {
+	res, err := c.s.answers.DeleteOne(ctx, append(c.mine(), bson.E{Key: "changes", Value: 0}))
+	if err != nil || res.DeletedCount > 0 {
+		return err
+	}
+	_, err = c.s.answers.UpdateOne(ctx, c.mine(), bson.D{{Key: "$set", Value: bson.D{{Key: "left", Value: true}}}})
+	return err
 }

@@ -1,84 +1,117 @@
 package mongodb_test
 
 import (
-	"net/http"
-	"sync"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/httpx"
+	"github.com/strata-crm/strata/shared/httpx/httpxtest"
 	"github.com/strata-crm/strata/shared/mongodb"
 	"github.com/strata-crm/strata/shared/mongodb/mongotest"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 func TestIdempotency(t *testing.T) {
 	t.Parallel()
-	c := &clock{at: time.Now()}
-	config, deps := mongotest.Settings(t)
-	deps.Now = c.now
-	db, err := mongodb.Connect(t.Context(), config, deps)
+	httpxtest.TestIdempotency(t, func(t *testing.T, now func() time.Time) httpxtest.Store {
+		config, deps := mongotest.Settings(t)
+		deps.Now = now
+		db, err := mongodb.Connect(t.Context(), config, deps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close(context.Background()) })
+		return httpxtest.Store{IdempotencyStore: mongodb.NewIdempotency(db), Change: func(ctx context.Context) error {
+			return db.Tx(ctx, func(ctx context.Context) error { return increment(ctx, db, "a") })
+		}}
+	})
+}
+
+// TestAFailedTransactionKeepsNoKey: what was not committed was not changed, and the change that was has its note.
+func TestAFailedTransactionKeepsNoKey(t *testing.T) {
+	t.Parallel()
+	db := mongotest.Open(t)
+	s := mongodb.NewIdempotency(db)
+	claim := begin(t, s)
+	refused := errors.New("refused")
+	err := db.Tx(claim.Guard(t.Context()), func(ctx context.Context) error {
+		return errors.Join(increment(ctx, db, "a"), refused)
+	})
+	if !errors.Is(err, refused) || claim.Finish(t.Context(), httpx.StoredResponse{}) != nil {
+		t.Fatal(err)
+	}
+	begin(t, s)
+}
+
+// TestAnUnknownCommitIsNotRepeated loses every answer to the commit, and never the commit: the request fails, and its
+// repetition is told so instead of changing the same again.
+func TestAnUnknownCommitIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	c, d := mongotest.Settings(t)
+	c.Timeout, d.Dialer = time.Second, deafToCommits{d.Dialer}
+	db, err := mongodb.Connect(t.Context(), c, d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = db.Close(t.Context()) })
-	s, ctx := mongodb.NewIdempotency(db), t.Context()
-	begin := func(key, hash string) (*httpx.StoredResponse, error) { return s.Begin(ctx, key, "scope", []byte(hash)) }
-	mine := func(key string) {
-		t.Helper()
-		if got, err := begin(key, "h"); got != nil || err != nil {
-			t.Fatalf("Begin %s = %v, %v; want the claim", key, got, err)
-		}
+	t.Cleanup(func() { _ = db.Close(context.Background()) })
+	s := mongodb.NewIdempotency(db)
+	claim := begin(t, s)
+	err = db.Tx(claim.Guard(t.Context()), func(ctx context.Context) error { return increment(ctx, db, "a") })
+	if !errors.Is(err, mongodb.ErrUnknownCommit) || counter(t, db, "a") != 1 {
+		t.Fatalf("Tx = %v, counter %d; want an unknown outcome of one change", err, counter(t, db, "a"))
 	}
-
-	mine("a")
-	if _, err := begin("a", "h"); fault.CodeOf(err) != fault.InProgress {
-		t.Errorf("the second at once: %v, want in progress", err)
-	}
-	if _, err := begin("a", "other"); fault.CodeOf(err) != fault.IdempotencyMismatch {
-		t.Errorf("another request: %v, want a mismatch", err)
-	}
-	mine("b")
-	answer := httpx.StoredResponse{Status: 201, Header: http.Header{"Location": {"/x"}}, Body: []byte("{}")}
-	if err := s.Finish(ctx, "a", "scope", answer); err != nil {
+	if err := claim.Finish(t.Context(), httpx.StoredResponse{}); err != nil {
 		t.Fatal(err)
 	}
-	got, err := begin("a", "h")
-	if diff := cmp.Diff(&answer, got); diff != "" || err != nil {
-		t.Errorf("the second later: %v (-want +got):\n%s", err, diff)
+	if c, _, err := s.Begin(t.Context(), "key", "scope", []byte("h")); c != nil || fault.CodeOf(err) != fault.OutcomeUnknown {
+		t.Errorf("the repetition = %v, %v; want to be told that the outcome is unknown", c, err)
 	}
-	if err := s.Finish(ctx, "b", "scope", httpx.StoredResponse{}); err != nil {
-		t.Fatal(err)
-	}
-	mine("b")
-	c.add(10 * time.Minute)
-	mine("b") // its owner has died
-	c.add(httpx.IdempotencyLife)
-	mine("a") // the answer has expired
 }
 
-func TestIdempotencyHasOneOwner(t *testing.T) {
-	t.Parallel()
-	s := mongodb.NewIdempotency(mongotest.Open(t))
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	owners := 0
-	for range 8 {
-		wg.Go(func() {
-			got, err := s.Begin(t.Context(), "key", "scope", []byte("h"))
-			switch {
-			case got == nil && err == nil:
-				mu.Lock()
-				defer mu.Unlock()
-				owners++
-			case fault.CodeOf(err) != fault.InProgress:
-				t.Errorf("Begin = %v, %v", got, err)
-			}
-		})
+// deafToCommits dials connections that break when the answer to a commit comes.
+type deafToCommits struct{ options.ContextDialer }
+
+func (d deafToCommits) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	var dialer options.ContextDialer = &net.Dialer{}
+	if d.ContextDialer != nil {
+		dialer = d.ContextDialer
 	}
-	wg.Wait()
-	if owners != 1 {
-		t.Errorf("%d owners, want 1", owners)
+	c, err := dialer.DialContext(ctx, network, address)
+	return &deafConn{Conn: c}, err
+}
+
+type deafConn struct {
+	net.Conn
+	committed atomic.Bool
+}
+
+func (c *deafConn) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("commitTransaction")) {
+		c.committed.Store(true)
 	}
+	return c.Conn.Write(b)
+}
+
+func (c *deafConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.committed.Load() {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func begin(t *testing.T, s *mongodb.Idempotency) httpx.Claim {
+	t.Helper()
+	claim, got, err := s.Begin(t.Context(), "key", "scope", []byte("h"))
+	if claim == nil || got != nil || err != nil {
+		t.Fatalf("Begin = %v, %v, %v; want the claim", claim, got, err)
+	}
+	return claim
 }

@@ -49,7 +49,8 @@ func (r retryable) Unwrap() error { return r.err }
 // fn may run several times, so it does nothing but operations through its ctx and computing; whatever it hands out it
 // sets anew each time. It returns every error it gets: the server has dropped the transaction by then. Concurrent
 // transactions that change the same document do not wait: one runs again. Tx goes on until ctx ends, at most three times
-// Config.Timeout and 50 s; after ctx has ended a commit or an abort that was begun gets 3 s more.
+// Config.Timeout and 50 s; after ctx has ended a commit or an abort that was begun gets 3 s more. Under an Idempotency-Key
+// ([Idempotency]) it also notes there that something was changed.
 //
 // Errors: fn's own faults as they are; what the driver says as [Fault] classifies it; conflicts to the end as
 // Transient; a lost answer to the commit as Transient with [ErrUnknownCommit].
@@ -97,7 +98,12 @@ func (db *DB) once(ctx context.Context, session *mongo.Session, fn func(ctx cont
 	if err := session.StartTransaction(txOptions()); err != nil {
 		return err
 	}
-	if err := fn(mongo.NewSessionContext(ctx, session)); err != nil {
+	inside := mongo.NewSessionContext(ctx, session)
+	err := fn(inside)
+	if err == nil {
+		err = db.noteChange(inside)
+	}
+	if err != nil {
 		db.abort(ctx, session)
 		return err
 	}
