@@ -24,7 +24,7 @@ func (p *Program) Measure(ctx context.Context, w Warehouse, at Span, gates btyd.
 		}
 		return p.modelled(customers, gates, group)
 	case p.order != nil:
-		return p.statisticOf(ctx, w, at)
+		return p.statisticOf(ctx, w, at, group)
 	}
 	return p.momentary(ctx, w, at, group)
 }
@@ -66,7 +66,7 @@ func total(groups []Group, measures int) Group {
 	return t
 }
 
-func (p *Program) statisticOf(ctx context.Context, w Warehouse, at Span) (Result, error) {
+func (p *Program) statisticOf(ctx context.Context, w Warehouse, at Span, group int64) (Result, error) {
 	o := *p.order
 	o.Query = p.query(at, "")
 	s, err := w.Order(ctx, o)
@@ -77,9 +77,14 @@ func (p *Program) statisticOf(ctx context.Context, w Warehouse, at Span) (Result
 	if s.Value == nil {
 		return Result{Reason: &contract.Reason{Code: fault.NoData, Item: string(p.c.Metric.ID)}}, nil
 	}
-	if tail := beyond(s.Customers, o.Percentile); !o.Distinct && tail < r.Smallest {
+	if o.Distinct {
+		r.counted(s, group)
+		return r, nil
+	}
+	if tail := beyond(s.Customers, o.Percentile); tail < r.Smallest {
 		r.Smallest = max(1, tail) // whoever lies beyond is told about, too
 	}
+	r.between(s, o.Percentile, group)
 	return r, nil
 }
 

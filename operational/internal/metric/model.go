@@ -138,7 +138,7 @@ func (r *Result) worth(p *btyd.Population, customers []btyd.Summary, gates btyd.
 }
 
 func (r *Result) estimate(e btyd.Estimate) {
-	low, high := e.Mean-z95*e.StdErr, e.Mean+z95*e.StdErr
+	low, high := e.Mean-Z95*e.StdErr, e.Mean+Z95*e.StdErr
 	r.Value, r.StdErr, r.Low, r.High = &e.Mean, &e.StdErr, &low, &high
 }
 

@@ -105,8 +105,13 @@ type Order struct {
 // Statistic is the value of an order statistic, exact, and what it was taken from.
 type Statistic struct {
 	Value     *float64 // nil if there are no rows
-	Rows      int64    // with a number
+	Rows      int64    // with a number, or, of different values, with any
 	Customers int64    // whose rows those are
+	// Of a percentile, Squares is the sum over customers of their rows squared, and Low and High are the values at its [Ranks], nil
+	// where there are none. Of different values, Alone is how many customers have one that nobody else has, and Squares
+	// the sum of the squares of how many they have.
+	Squares, Alone int64
+	Low, High      *float64
 }
 
 // Quality counts the orders of a window and what is odd about them.

@@ -9,8 +9,8 @@ import (
 	"github.com/strata-crm/strata/shared/fault"
 )
 
-// z95 is the 97.5 % point of the normal distribution.
-const z95 = 1.959963984540054
+// Z95 is the 97.5 % point of the normal distribution.
+const Z95 = 1.959963984540054
 
 // Result is a value with its error, before it is somebody's measurement. Value is nil where Reason says why.
 type Result struct {
@@ -39,7 +39,7 @@ func (p *Program) valued(g Group) Result {
 	}
 	r := Result{Value: &v, N: g.N, Median: g.Median, P90: g.P90, Smallest: g.N}
 	se := math.Sqrt(max(0, quadratic(gradient(p.value, g.Sums), g.Products)))
-	low, high := v-z95*se, v+z95*se
+	low, high := v-Z95*se, v+Z95*se
 	if p.ratio {
 		r.Numerator, r.Denominator = &g.Sums[0], &g.Sums[1]
 		if proportion(g) {
@@ -68,9 +68,9 @@ func cell(numerator, denominator float64) int64 {
 
 // Wilson returns the 95 % score interval of a proportion of y out of n > 0 (Wilson 1927).
 func Wilson(y, n float64) (low, high float64) {
-	p, zz := y/n, z95*z95
+	p, zz := y/n, Z95*Z95
 	centre := (p + zz/(2*n)) / (1 + zz/n)
-	half := z95 / (1 + zz/n) * math.Sqrt(p*(1-p)/n+zz/(4*n*n))
+	half := Z95 / (1 + zz/n) * math.Sqrt(p*(1-p)/n+zz/(4*n*n))
 	return max(0, centre-half), min(1, centre+half)
 }
 

@@ -35,10 +35,13 @@ func (c compiler) ordered(q metric.Order) ([]stage, error) {
 	}
 	chosen, err := c.chosen(q.Query)
 	value := cond(op("$and", tests), field(p), "$$REMOVE")
+	size := cond(op("$isArray", "$own"), op("$size", cond(op("$isArray", "$own"), "$own", list())), 1)
 	return slices.Concat(c.valued(q.Query, value), chosen, []stage{
+		op("$set", op("size", size)),
 		op("$unwind", doc{{Key: "path", Value: "$own"}, {Key: "includeArrayIndex", Value: "at"}}),
 		op("$group", doc{{Key: "_id", Value: "$own"}, {Key: "n", Value: op("$sum", 1)},
-			{Key: "customers", Value: op("$sum", cond(op("$gt", list("$at", 0)), 0, 1))}}), // each by their first value
+			{Key: "customers", Value: op("$sum", cond(op("$gt", list("$at", 0)), 0, 1))}, // each by their first value
+			{Key: "squares", Value: op("$sum", "$size")}, {Key: "one", Value: op("$min", "$_id")}, {Key: "other", Value: op("$max", "$_id")}}),
 	}, picked(q)), err
 }
 
@@ -50,24 +53,42 @@ func counted(p string, distinct bool) any {
 	return op("$or", list(op("$isNumber", field(p)), op("$in", list(op("$type", field(p)), list("string", "bool")))))
 }
 
-// picked takes the statistic from the values and how often each comes.
+// picked takes the statistic from the values, and how often and by whom each comes.
 func picked(q metric.Order) []stage {
-	all := doc{{Key: "_id", Value: nil}, {Key: "n", Value: op("$sum", "$n")}, {Key: "customers", Value: op("$sum", "$customers")}}
 	if q.Distinct {
-		return []stage{op("$group", append(all, bson.E{Key: "v", Value: op("$sum", 1)}))}
+		return different()
 	}
 	sum := func(of, last string) doc {
 		return doc{{Key: "$sum", Value: of}, {Key: "window", Value: op("documents", list("unbounded", last))}}
 	}
-	rank := op("$ceil", op("$subtract", list(op("$multiply", list(q.Percentile, "$all")), 1e-9)))
+	at := op("$multiply", list(q.Percentile, "$all"))
+	half := op("$multiply", list(metric.Z95, op("$sqrt", op("$multiply", list(q.Percentile*(1-q.Percentile), "$squares")))))
+	first := func(rank any) doc { return op("$min", cond(op("$gte", list("$upTo", rank)), "$_id", nil)) }
 	return []stage{
 		op("$setWindowFields", doc{{Key: "sortBy", Value: op("_id", 1)}, {Key: "output", Value: doc{
-			{Key: "upTo", Value: sum("$n", "current")}, {Key: "all", Value: sum("$n", "unbounded")}, {Key: "who", Value: sum("$customers", "unbounded")},
+			{Key: "upTo", Value: sum("$n", "current")}, {Key: "all", Value: sum("$n", "unbounded")},
+			{Key: "who", Value: sum("$customers", "unbounded")}, {Key: "squares", Value: sum("$squares", "unbounded")},
 		}}}),
-		op("$match", op("$expr", op("$gte", list("$upTo", rank)))),
-		op("$sort", op("_id", 1)),
-		op("$limit", 1),
-		op("$project", doc{{Key: "_id", Value: 0}, {Key: "v", Value: "$_id"}, {Key: "n", Value: "$all"}, {Key: "customers", Value: "$who"}}),
+		op("$group", doc{{Key: "_id", Value: nil},
+			{Key: "v", Value: first(op("$ceil", op("$subtract", list(at, 1e-9))))},
+			{Key: "low", Value: first(op("$floor", op("$subtract", list(at, half))))},
+			{Key: "high", Value: first(op("$add", list(op("$ceil", op("$add", list(at, half))), 1)))},
+			{Key: "n", Value: op("$max", "$all")}, {Key: "customers", Value: op("$max", "$who")}, {Key: "squares", Value: op("$max", "$squares")},
+		}),
+	}
+}
+
+// different counts the values, and those of each customer that nobody else has.
+func different() []stage {
+	alone := op("$eq", list("$one", "$other"))
+	known := op("$ne", list("$_id", nil))
+	return []stage{
+		op("$group", doc{{Key: "_id", Value: cond(alone, "$one", nil)}, {Key: "values", Value: op("$sum", 1)},
+			{Key: "n", Value: op("$sum", "$n")}, {Key: "customers", Value: op("$sum", "$customers")}}),
+		op("$group", doc{{Key: "_id", Value: nil}, {Key: "v", Value: op("$sum", "$values")},
+			{Key: "n", Value: op("$sum", "$n")}, {Key: "customers", Value: op("$sum", "$customers")},
+			{Key: "alone", Value: op("$sum", cond(known, 1, 0))},
+			{Key: "squares", Value: op("$sum", cond(known, op("$multiply", list("$values", "$values")), 0))}}),
 	}
 }
 

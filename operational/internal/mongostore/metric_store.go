@@ -201,16 +201,32 @@ func (s *Metrics) Order(ctx context.Context, q metric.Order) (metric.Statistic, 
 	if err != nil || len(raws) == 0 {
 		return out, err
 	}
-	rows, err := number(raws[0], "n")
-	if err != nil {
-		return out, err
+	return statistic(raws[0], q.Distinct)
+}
+
+// statistic reads what [compiler.ordered] gives.
+func statistic(raw bson.Raw, distinct bool) (metric.Statistic, error) {
+	var out metric.Statistic
+	counts := map[string]*int64{"n": &out.Rows, "customers": &out.Customers, "squares": &out.Squares}
+	if distinct {
+		counts["alone"] = &out.Alone
 	}
-	customers, err := number(raws[0], "customers")
-	if err != nil {
-		return out, err
+	for name, to := range counts {
+		n, err := number(raw, name)
+		if err != nil {
+			return metric.Statistic{}, err
+		}
+		*to = int64(n)
 	}
-	v, err := number(raws[0], "v")
-	return metric.Statistic{Value: &v, Rows: int64(rows), Customers: int64(customers)}, err
+	if v, ok := raw.Lookup("low").AsFloat64OK(); ok {
+		out.Low = &v
+	}
+	if v, ok := raw.Lookup("high").AsFloat64OK(); ok {
+		out.High = &v
+	}
+	v, err := number(raw, "v")
+	out.Value = &v
+	return out, err
 }
 
 // Summaries implements metric.Warehouse. A row is a purchase day; the mean spend is over the days after the first. Those of

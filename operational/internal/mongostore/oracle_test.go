@@ -325,32 +325,58 @@ func rank(values []float64, p float64) *float64 {
 func (o oracle) Order(_ context.Context, q metric.Order) (metric.Statistic, error) {
 	var s metric.Statistic
 	var values []float64
-	m, different := &q.Measures[0], map[any]bool{}
+	m, whose := &q.Measures[0], map[any]map[string]bool{}
 	rows := o.rows(q.Entity, q.Frame(m))
 	for _, c := range o.customers(q.Query) {
 		before := s.Rows
 		for _, r := range rows[c] {
 			v, ok := float(r[m.Field])
-			if there := r[m.Field] != nil; r.matches(m.Filter) && (ok || q.Distinct && there) {
-				s.Rows++
-				values = append(values, v)
-				if different[r[m.Field]] = true; ok {
-					delete(different, r[m.Field])
-					different[v] = true
-				}
+			if there := r[m.Field] != nil; !r.matches(m.Filter) || !ok && !(q.Distinct && there) {
+				continue
 			}
+			s.Rows++
+			values = append(values, v)
+			key := r[m.Field]
+			if ok {
+				key = v
+			}
+			if whose[key] == nil {
+				whose[key] = map[string]bool{}
+			}
+			whose[key][c] = true
 		}
 		if s.Rows > before {
 			s.Customers++
+			s.Squares += (s.Rows - before) * (s.Rows - before)
 		}
 	}
 	if q.Distinct && s.Rows > 0 {
-		n := float64(len(different))
+		n := float64(len(whose))
 		s.Value = &n
+		s.Alone, s.Squares = alone(whose)
 		return s, nil
 	}
 	s.Value = rank(values, q.Percentile)
+	if low, high, ok := metric.Ranks(q.Percentile, s.Rows, s.Squares); ok {
+		s.Low, s.High = &values[low-1], &values[high-1]
+	}
 	return s, nil
+}
+
+// alone counts the customers who have a value that nobody else has, and adds up the squares of how many they have.
+func alone(whose map[any]map[string]bool) (customers, squares int64) {
+	own := map[string]int64{}
+	for _, who := range whose {
+		for c := range who {
+			if len(who) == 1 {
+				own[c]++
+			}
+		}
+	}
+	for _, n := range own {
+		customers, squares = customers+1, squares+n*n
+	}
+	return customers, squares
 }
 
 func (o oracle) Summaries(_ context.Context, w metric.Span, scope *contract.Condition) ([]btyd.Summary, error) {

@@ -1,0 +1,53 @@
+package metric
+
+import "math"
+
+// Ranks returns the ranks, from 1, of the two values between which a percentile lies with 95 %: of n rows as the customers who
+// gave them could have been others. squares is Σ nᵢ² over customers with nᵢ rows each.
+//
+// How many of n independent rows lie below the percentile is binomial (n, p), whatever the rows are distributed like, and
+// so the percentile lies between the order statistics of ranks n·p ± z·√(n·p·(1 − p)) (David & Nagaraja, Order
+// Statistics, 3rd ed. 2003, section 7.1), taken one rank further outwards, since the normal distribution is not quite the binomial. Rows of one
+// customer are not independent: of all n the variance of that number is p·(1 − p)·Σ nᵢ² at most, which it is where
+// all rows of a customer lie on one side (Kish, Survey Sampling, 1965, section 5.4). So the interval is never too narrow,
+// and of customers with one row each it is the plain one.
+//
+// It is false where too few rows lie on one side of the percentile for a limit to be known.
+func Ranks(p float64, n, squares int64) (low, high int64, ok bool) {
+	at, half := p*float64(n), Z95*math.Sqrt(p*(1-p)*float64(squares))
+	low, high = int64(math.Floor(at-half)), int64(math.Ceil(at+half))+1
+	return low, high, low >= 1 && high <= n
+}
+
+// between puts the interval of a percentile on the result, unless fewer customers than a group lie beyond one of its limits.
+func (r *Result) between(s Statistic, p float64, group int64) {
+	low, high, ok := Ranks(p, s.Rows, s.Squares)
+	if !ok || s.Low == nil || s.High == nil {
+		return
+	}
+	for _, rank := range []int64{low, high} {
+		if beyond(s.Customers, float64(rank)/float64(s.Rows)) < group {
+			return
+		}
+	}
+	r.Low, r.High = s.Low, s.High
+}
+
+// counted puts the interval of a number of different values on the result: of the customers one could have had, as a total's is.
+//
+// By Poincaré's inequality for functions of a Poisson process (Last & Penrose, Lectures on the Poisson Process, 2017,
+// theorem 18.7) the variance is the expected Σ sᵢ² at most, with sᵢ by how much the number falls without customer i: the values
+// that nobody else has. Of a sum it is that exactly. Where fewer customers than a group have such values, it is as if they
+// were a group with one each; where those few have more than that, no interval is told.
+func (r *Result) counted(s Statistic, group int64) {
+	squares := float64(s.Squares)
+	if s.Alone > 0 && s.Alone < group {
+		if s.Squares > group {
+			return
+		}
+		squares = float64(group)
+	}
+	se := math.Sqrt(squares)
+	low, high := *r.Value-Z95*se, *r.Value+Z95*se
+	r.StdErr, r.Low, r.High = &se, &low, &high
+}
