@@ -3,8 +3,10 @@ package insight
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -178,6 +180,24 @@ func TestABadLineHoldsUpNoOther(t *testing.T) {
 	r.until(months[0])
 	if r.insight(bad).State != contract.InsightPublished {
 		t.Errorf("mended, it is %s", show(r.insight(bad)))
+	}
+}
+
+// TestAForecastWaitsForItsFit: a window that is complete only when the fits have been brought up to date is looked at in the next
+// round, when there is one for it.
+func TestAForecastWaitsForItsFit(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	living(r, 2000)
+	id := r.want(contract.InsightOrder{Kind: contract.ForecastInsight, Metric: shipped(t, "share_alive"), Tolerance: 20, Absolute: true})
+	r.complete, r.next = slices.Min(slices.Collect(maps.Keys(r.touched))), months[0]
+	for range 2 {
+		if err := r.engine.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if i := r.insight(id); i.AsOf != months[0].Start(time.UTC) || i.Model == nil || i.Model.Fit != 1 {
+		t.Errorf("it is %s, resting on %+v; want the first fit", show(i), i.Model)
 	}
 }
 

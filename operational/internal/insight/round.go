@@ -53,6 +53,13 @@ type round struct {
 	records  map[contract.InsightID]Record
 	failed   model.Failures // of which models no fits are known
 	unfitted error          // why some, or all, are not
+	complete map[contract.InsightID]completeness
+}
+
+// completeness is until when the data of a claim is complete, and whether a source offers it.
+type completeness struct {
+	until   time.Time
+	offered bool
 }
 
 // mostWindowsAtOnce bounds how many windows of a claim one round catches up with.
@@ -69,6 +76,10 @@ func (e *Engine) Round(ctx context.Context) error {
 		return err
 	}
 	for range mostWindowsAtOnce {
+		// Completeness before fits: a window that is complete since then may still be without the fit that it is to rest on.
+		if err := r.completed(ctx, orders); err != nil {
+			return err
+		}
 		// A claim that fell at the last window may have another fit to rest on at the next.
 		r.fit(ctx)
 		tasks, err := r.due(ctx, orders)
@@ -81,6 +92,21 @@ func (e *Engine) Round(ctx context.Context) error {
 		r.again = false
 	}
 	return r.unfitted
+}
+
+// completed learns until when the data of each claim is complete.
+func (r *round) completed(ctx context.Context, orders []contract.OperationalDirective) error {
+	r.complete = map[contract.InsightID]completeness{}
+	for i := range orders {
+		for _, o := range orders[i].Insights {
+			until, offered, err := r.o.Complete.Complete(ctx, o.Metric.Parameters)
+			if err != nil {
+				return fmt.Errorf("completeness of insight %s of %s: %w", o.ID, o.Metric.ID, err)
+			}
+			r.complete[o.ID] = completeness{until, offered}
+		}
+	}
+	return nil
 }
 
 // fit brings the fits of models up to date. Where that fails, forecasts that rest on them wait; others do not.
@@ -243,14 +269,11 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 	if t.c, why = prepare(d, o, r.o.Calendar, r.o.Zone); why != nil {
 		return nil, r.cannot(ctx, t, d, o, why)
 	}
-	until, offered, err := r.o.Complete.Complete(ctx, o.Metric.Parameters)
-	if err != nil {
-		return nil, fmt.Errorf("completeness: %w", err)
-	}
-	if !offered {
+	complete := r.complete[o.ID]
+	if !complete.offered {
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoSource, Item: string(o.Metric.ID)})
 	}
-	at, ok := r.whole(t, until)
+	at, ok := r.whole(t, complete.until)
 	switch rests := t.rests(at); {
 	case !ok || t.st.Seen == "" && r.expired.Within(rests):
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoData, Item: string(o.Metric.ID)})
