@@ -29,7 +29,7 @@ type Library interface {
 	Shipped(m contract.MetricID) *contract.Definition
 	// Needs reports whether a playbook names the metric.
 	Needs(m contract.MetricID) bool
-	// Use puts families to use, each instead of what was in use of its metric.
+	// Use puts families to use, each instead of what was in use of its metric; not one that is older than what is in use.
 	Use(fs ...Family)
 }
 

@@ -2,6 +2,7 @@ package govern
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/strata-crm/strata/functional/internal/definition"
 	"github.com/strata-crm/strata/functional/internal/playbook"
@@ -13,6 +14,9 @@ import (
 type Library struct {
 	*playbook.Library
 	shipped map[contract.MetricID]contract.Definition
+
+	mu    sync.Mutex
+	known map[contract.MetricID]int64 // revision of the family that was last put to use
 }
 
 // NewLibrary returns the library of what has been loaded. Call it before anything else is put to use.
@@ -21,7 +25,7 @@ func NewLibrary(l *playbook.Library) *Library {
 	for _, d := range l.Metrics() {
 		shipped[d.ID] = d
 	}
-	return &Library{l, shipped}
+	return &Library{Library: l, shipped: shipped, known: map[contract.MetricID]int64{}}
 }
 
 // Shipped implements definition.Library.
@@ -39,13 +43,21 @@ func (l *Library) Needs(m contract.MetricID) bool {
 	})
 }
 
-// Use implements definition.Library.
+// Use implements definition.Library. What was read before a later change and comes after it changes nothing: a look at all
+// families may be overtaken by somebody who certifies.
 func (l *Library) Use(fs ...definition.Family) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for i := range fs {
-		if d := fs[i].InUse(l.Shipped(fs[i].Metric)); d != nil {
+		f := &fs[i]
+		if f.Revision < l.known[f.Metric] {
+			continue
+		}
+		l.known[f.Metric] = f.Revision
+		if d := f.InUse(l.Shipped(f.Metric)); d != nil {
 			l.Adopt(*d)
 		} else {
-			l.Drop(fs[i].Metric)
+			l.Drop(f.Metric)
 		}
 	}
 }
