@@ -286,6 +286,46 @@ func TestRowsOfTheNextBlockWait(t *testing.T) {
 	}
 }
 
+// TestStartedTwiceAtOnce has several people import one file at the same moment: they share one run, each gets every block
+// answered as if it were alone, and the statement adds up.
+func TestStartedTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	r := memory(t)
+	r.register("shop")
+	rows, digest := cdnow(t, "cdnow/CDNOW_sample.txt", 4)
+	rows = rows[:2000]
+	const people, block = 4, 100
+	var runs [people]httpapi.Import
+	var importing sync.WaitGroup
+	begin := make(chan struct{})
+	for i := range people {
+		importing.Go(func() {
+			<-begin
+			run := r.start(digest)
+			for next := int(run.NextRow); next <= len(rows); {
+				var a httpapi.RowsAnswer
+				r.do("POST", api+"/imports/"+run.Run+"/rows", "", rows[next-1:next-1+block], 200, &a)
+				if a.Counts["accepted"] != block {
+					t.Errorf("the rows from %d are answered %v", next, a.Counts)
+				}
+				next = int(a.NextRow)
+			}
+			r.do("POST", api+"/imports/"+run.Run+"/finish", "", map[string]any{}, 200, &runs[i])
+		})
+	}
+	close(begin)
+	importing.Wait()
+	for i := range runs {
+		if runs[i].Run == "" || runs[i].Run != runs[0].Run {
+			t.Fatalf("one of them ended run %q, another %q", runs[0].Run, runs[i].Run)
+		}
+	}
+	if s := r.caughtUp(runs[0].Run); s.RowsRead != 2000 || s.Stored != 2000 || s.Duplicate != 0 || s.Lost != 0 {
+		t.Errorf("the statement is %+v, want 2,000 rows stored", s)
+	}
+	r.conserved()
+}
+
 // TestRowsAsLines sends rows as NDJSON.
 func TestRowsAsLines(t *testing.T) {
 	t.Parallel()

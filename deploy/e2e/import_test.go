@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ func TestImport(t *testing.T) {
 	t.Run("killed and run again", func(t *testing.T) {
 		importedAfterKill(t, comma(t, orders), len(orders), append([]string{"import", "--source", "shop"}, at...))
 	})
+	t.Run("by two people at once", func(t *testing.T) { importedTwiceAtOnce(t, small, imported) })
 	t.Run("a suite that is away", func(t *testing.T) {
 		fails(t, []string{"import", comma(t, small), "--data", dir, "--url", "http://127.0.0.1:" + freePort(t)}, "nothing answers at", "strata up", "--url")
 	})
@@ -188,5 +190,28 @@ func importedAfterKill(t *testing.T, file string, rows int, command []string) {
 	}
 	if n := counts(t, again); n["rows read"] != rows || n["stored"] != rows {
 		t.Errorf("%v, want all %d rows stored", n, rows)
+	}
+}
+
+// importedTwiceAtOnce runs the same command twice at the same moment: both end well. Mostly they share one run, whose rows
+// are all stored; one that comes when the other is through has them as duplicates.
+func importedTwiceAtOnce(t *testing.T, orders []simulate.Order, imported func(*testing.T, ...string) string) {
+	file := comma(t, orders)
+	var outs [2]string
+	var both sync.WaitGroup
+	for i := range outs {
+		both.Go(func() { outs[i] = imported(t, file, "--source", "till") })
+	}
+	both.Wait()
+	stored := 0
+	for _, out := range outs {
+		n := counts(t, out)
+		if n["rows read"] != len(orders) || n["stored"]+n["duplicate"] != len(orders) {
+			t.Errorf("%v, want all %d rows stored, or duplicates", n, len(orders))
+		}
+		stored = max(stored, n["stored"])
+	}
+	if stored != len(orders) {
+		t.Errorf("%d of %d rows are stored", stored, len(orders))
 	}
 }

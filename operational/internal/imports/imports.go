@@ -52,8 +52,7 @@ type Options struct {
 	NewID   func() string
 }
 
-// Imports runs imports. Safe for concurrent use; of two requests with the same rows one is answered and the other gets
-// fault.Conflict or the same answer.
+// Imports runs imports. Safe for concurrent use: of two requests with the same rows one is taken, and both get its answer.
 type Imports struct{ o Options }
 
 // New returns imports, or fault.Invalid when something is missing.
@@ -109,6 +108,22 @@ func (im *Imports) Take(ctx context.Context, id RunID, rows []collect.Row) (Answ
 	if err := consecutive(rows); err != nil {
 		return Answer{}, err
 	}
+	a, err := im.once(ctx, id, rows)
+	if fault.CodeOf(err) != fault.PreconditionFailed {
+		return a, err
+	}
+	// Another request has the same rows in hand. It answers for both, or it has died over them and leaves them to this one.
+	if err := im.answers(ctx, id, rows[0].Row); err != nil {
+		return Answer{}, err
+	}
+	if a, err = im.once(ctx, id, rows); fault.CodeOf(err) == fault.PreconditionFailed {
+		err = fault.Wrap(fault.Transient, fault.Unavailable, err, "another request has the same rows in hand: send them again")
+	}
+	return a, err
+}
+
+// once takes rows as the run stands now; fault.PreconditionFailed if another request changes it meanwhile.
+func (im *Imports) once(ctx context.Context, id RunID, rows []collect.Row) (Answer, error) {
 	run, err := im.turn(ctx, id, rows[0].Row)
 	if err != nil {
 		return Answer{}, err
@@ -131,11 +146,24 @@ const (
 
 // turn returns the run, when the first of the rows is wanted or it is clear that it will not be in time.
 func (im *Imports) turn(ctx context.Context, id RunID, first int64) (Run, error) {
+	return im.watch(ctx, id, func(r *Run) bool {
+		return first <= r.Next || first > r.Next+collect.MaxItems || r.FinishedAt != nil
+	})
+}
+
+// answers waits, as long as it is worth it, until a row has its answer.
+func (im *Imports) answers(ctx context.Context, id RunID, row int64) error {
+	_, err := im.watch(ctx, id, func(r *Run) bool { return row < r.Next })
+	return err
+}
+
+// watch returns the run as soon as it is as it should be, or as it is when patience is over.
+func (im *Imports) watch(ctx context.Context, id RunID, ok func(*Run) bool) (Run, error) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for limit := time.After(patience); ; {
 		run, err := im.o.Store.Get(ctx, im.o.Tenant, id)
-		if err != nil || first <= run.Next || first > run.Next+collect.MaxItems || run.FinishedAt != nil {
+		if err != nil || ok(&run) {
 			return run, err
 		}
 		select {
@@ -282,8 +310,16 @@ func (im *Imports) save(ctx context.Context, run Run, a *Answer) (Run, error) {
 	return run, im.o.Store.Save(ctx, run, previous, a)
 }
 
-// Finish ends a run: no more rows are taken. It may be repeated.
+// Finish ends a run: no more rows are taken. It may be repeated, and called by several at once.
 func (im *Imports) Finish(ctx context.Context, id RunID) (Run, error) {
+	run, err := im.finish(ctx, id)
+	if fault.CodeOf(err) == fault.PreconditionFailed { // somebody else finished it, or took rows
+		return im.finish(ctx, id)
+	}
+	return run, err
+}
+
+func (im *Imports) finish(ctx context.Context, id RunID) (Run, error) {
 	run, err := im.o.Store.Get(ctx, im.o.Tenant, id)
 	if err != nil || run.FinishedAt != nil {
 		return run, err
