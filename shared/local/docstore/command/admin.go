@@ -95,7 +95,7 @@ func dbStats(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 	}
 	var collections, indexes, objects int64
 	for _, c := range r.engine.Collections(r.db) {
-		n, err := r.engine.Count(c)
+		n, _, err := r.engine.Count(c)
 		if err != nil {
 			return nil, err
 		}
@@ -115,7 +115,7 @@ func collStats(_ context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if c == nil {
 		return out.Append("count", bsonx.Int32(0)).Append("nindexes", bsonx.Int32(0)), nil
 	}
-	n, err := r.engine.Count(c)
+	n, _, err := r.engine.Count(c)
 	return out.Append("count", bsonx.Int(n)).Append("nindexes", bsonx.Int32(int32(len(c.Indexes)+1))), err
 }
 

@@ -40,7 +40,7 @@ func aggregate(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		return nil, err
 	}
 	if r.flag("explain") {
-		return r.explainAggregate(ctx, ns, r.args, "queryPlanner")
+		return r.explainAggregate(ctx, ns, whole, "queryPlanner")
 	}
 	t, done, err := r.reader()
 	if err != nil {
@@ -124,7 +124,7 @@ func (r *request) front(ctx context.Context, t *engine.Tx, ns engine.Namespace, 
 
 func (r *request) frontQuery(p *pipeline.Pipeline, env *expr.Env) (plan.Query, error) {
 	push := p.TakePushdown()
-	q := plan.Query{Raw: push.Filter, Skip: push.Skip, Limit: push.Limit, Hint: r.get("hint"), Spill: r.spill()}
+	q := plan.Query{Raw: push.Filter, Skip: push.Skip, Limit: push.Limit, Hint: r.get("hint"), Spill: r.spill(), Count: p.OnlyCounts()}
 	var err error
 	if q.Sort, err = sortFields(push.Sort); err != nil {
 		return q, err
@@ -156,36 +156,6 @@ func (s *collections) Scan(ctx context.Context, ns pipeline.Namespace, filter bs
 		return nil, err
 	}
 	return &findStream{cur: p.Open(ctx, s.t, env)}, nil
-}
-
-func count(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
-	ns, err := r.namespace()
-	if err != nil {
-		return nil, err
-	}
-	if !bsonx.IsEmpty(r.doc("collation")) {
-		return nil, unsupported("collation")
-	}
-	limit, skip := r.number("limit", 0), r.number("skip", 0)
-	q := plan.Query{Raw: r.doc("query"), Hint: r.get("hint"), Skip: skip, Limit: max(limit, -limit)}
-	env := &expr.Env{} // $$NOW is not available here, as in MongoDB
-	if q.Filter, err = query.Compile(q.Raw, query.Options{Env: env}); err != nil {
-		return nil, err
-	}
-	t, done, err := r.reader()
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	p, err := plan.Choose(t, t.Collection(ns), q)
-	if err != nil {
-		return nil, err
-	}
-	n, err := drain(ctx, p.Open(ctx, t, env), func(bson.Raw) error { return nil })
-	if err != nil {
-		return nil, err
-	}
-	return bsonx.NewDoc(32).Append("n", bsonx.Int(n)), r.durable(ctx, t)
 }
 
 func drain(ctx context.Context, cur *plan.Cursor, f func(bson.Raw) error) (n int64, err error) {

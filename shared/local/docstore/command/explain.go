@@ -10,7 +10,6 @@ import (
 	"github.com/strata-crm/strata/shared/local/docstore/engine"
 	"github.com/strata-crm/strata/shared/local/docstore/expr"
 	"github.com/strata-crm/strata/shared/local/docstore/mongoerr"
-	"github.com/strata-crm/strata/shared/local/docstore/pipeline"
 	"github.com/strata-crm/strata/shared/local/docstore/plan"
 	"github.com/strata-crm/strata/shared/local/docstore/query"
 )
@@ -33,11 +32,11 @@ func explain(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		return nil, err
 	}
 	if sub.name == "aggregate" {
-		ns, _, err := sub.aggregateNamespace()
+		ns, whole, err := sub.aggregateNamespace()
 		if err != nil {
 			return nil, err
 		}
-		return sub.explainAggregate(ctx, ns, sub.args, verbosity)
+		return sub.explainAggregate(ctx, ns, whole, verbosity)
 	}
 	ns, err := sub.namespace()
 	if err != nil {
@@ -81,6 +80,8 @@ func (r *request) explained() (plan.Query, *expr.Env, error) {
 			return plan.Query{}, nil, err
 		}
 		return q.Query, q.env, nil
+	case "count":
+		return r.countQuery(a)
 	case "update", "delete":
 		statements := r.documents(r.cmd.sequence)
 		if len(statements) != 1 {
@@ -104,9 +105,6 @@ func (r *request) explained() (plan.Query, *expr.Env, error) {
 	if q.Sort, err = sortFields(a.doc("sort")); err != nil {
 		return q, nil, err
 	}
-	if r.name == "count" {
-		q.Skip, q.Limit = a.number("skip", 0), a.number("limit", 0)
-	}
 	q.Filter, err = query.Compile(q.Raw, query.Options{Scope: scope, Env: env})
 	return q, env, err
 }
@@ -121,54 +119,67 @@ func (r *request) explainQuery(ctx context.Context, ns engine.Namespace, q plan.
 	if err != nil {
 		return nil, err
 	}
-	out := bsonx.NewDoc(1024).Append("explainVersion", bsonx.String("1")).Append("queryPlanner", bsonx.Document(p.Explain(ns.String())))
-	if verbosity != "queryPlanner" {
-		cur := p.Open(ctx, t, env)
-		if _, err := drain(ctx, cur, func(bson.Raw) error { return nil }); err != nil {
+	out := bsonx.NewDoc(1024).Append("explainVersion", bsonx.String("1")).Append("queryPlanner", bsonx.Document(p.Explain(ns.String(), r.root(p, nil))))
+	if verbosity == "queryPlanner" {
+		return r.explainTail(out), nil
+	}
+	var stats plan.Stats
+	if r.bySize(p) {
+		n, err := r.countAll(ctx, ns, q)
+		if err != nil {
 			return nil, err
 		}
-		s := cur.Stats()
-		out.Append("executionStats", bsonx.NewDoc(128).Append("executionSuccess", bsonx.Bool(true)).Append("nReturned", bsonx.Int(s.Returned)).
-			Append("executionTimeMillis", bsonx.Int(r.now().Sub(r.at).Milliseconds())).Append("totalKeysExamined", bsonx.Int(s.KeysExamined)).
-			Append("totalDocsExamined", bsonx.Int(s.DocsExamined)).Append("executionStages", bsonx.Document(p.Stages())).Value())
+		stats.Returned, _ = bsonx.IntegerOf(bsonx.Lookup(n.Raw(), "n"))
+	} else if stats, err = runAll(ctx, p.Open(ctx, t, env)); err != nil {
+		return nil, err
 	}
-	return r.explainTail(out), nil
+	return r.explainTail(out.Append("executionStats", bsonx.Document(r.executionStats(stats, r.root(p, &stats))))), nil
+}
+
+// bySize reports whether the command is a count that asks for no more than the size of a collection that exists.
+func (r *request) bySize(p *plan.Plan) bool {
+	return r.name == "count" && p.Collection != nil && isSize(p.Query)
+}
+
+// root describes a plan with what the command does with it: count puts a stage of its own on top. With stats it also tells
+// what that has counted.
+func (r *request) root(p *plan.Plan, stats *plan.Stats) bson.Raw {
+	if r.name != "count" {
+		return p.Stages()
+	}
+	name := "COUNT"
+	if r.bySize(p) {
+		name = "RECORD_STORE_FAST_COUNT"
+	}
+	out := bsonx.NewDoc(512).Append("stage", bsonx.String(name))
+	if stats != nil {
+		out.Append("nReturned", bsonx.Int(0)).Append("nCounted", bsonx.Int(stats.Returned))
+	}
+	if !r.bySize(p) {
+		out.Append("inputStage", bsonx.Document(p.Stages()))
+	}
+	return out.Raw()
+}
+
+// runAll reads a cursor to its end and closes it.
+func runAll(ctx context.Context, cur *plan.Cursor) (plan.Stats, error) {
+	_, err := drain(ctx, cur, func(bson.Raw) error { return nil })
+	return cur.Stats(), err
+}
+
+// executionStats tells what a plan has done. A count returns no documents, however many it has counted.
+func (r *request) executionStats(s plan.Stats, stages bson.Raw) bson.Raw {
+	returned := s.Returned
+	if r.name == "count" {
+		returned = 0
+	}
+	return bsonx.NewDoc(512).Append("executionSuccess", bsonx.Bool(true)).Append("nReturned", bsonx.Int(returned)).
+		Append("executionTimeMillis", bsonx.Int(r.now().Sub(r.at).Milliseconds())).Append("totalKeysExamined", bsonx.Int(s.KeysExamined)).
+		Append("totalDocsExamined", bsonx.Int(s.DocsExamined)).Append("executionStages", bsonx.Document(stages)).Raw()
 }
 
 func (r *request) explainTail(out *bsonx.DocBuilder) *bsonx.DocBuilder {
 	return out.Append("command", bsonx.Document(r.body)).
 		Append("serverInfo", bsonx.NewDoc(64).Append("host", bsonx.String(r.conn.Address)).Append("version", bsonx.String(version)).Value()).
 		Append("serverParameters", bsonx.NewDoc(0).Value())
-}
-
-// explainAggregate tells how the front of the pipeline finds its documents; the stages are listed as given.
-func (r *request) explainAggregate(ctx context.Context, ns engine.Namespace, a args, _ string) (*bsonx.DocBuilder, error) {
-	t, done, err := r.reader()
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	d := r.deps(t, ns, false)
-	p, err := pipeline.Compile(a.docs("pipeline"), d)
-	if err == nil {
-		err = p.CheckTarget(ctx)
-	}
-	if err != nil {
-		return nil, err
-	}
-	q, err := r.frontQuery(p, d.Env)
-	if err != nil {
-		return nil, err
-	}
-	chosen, err := plan.Choose(t, t.Collection(ns), q)
-	if err != nil {
-		return nil, err
-	}
-	stages := bsonx.NewArray(256)
-	front := bsonx.NewDoc(256).Append("queryPlanner", bsonx.Document(chosen.Explain(ns.String())))
-	stages.Append(bsonx.NewDoc(256).Append("$cursor", front.Value()).Value())
-	for _, s := range a.docs("pipeline") {
-		stages.Append(bsonx.Document(s))
-	}
-	return r.explainTail(bsonx.NewDoc(1024).Append("explainVersion", bsonx.String("1")).Append("stages", stages.Value())), nil
 }

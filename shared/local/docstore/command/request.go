@@ -300,8 +300,13 @@ var noVariables = expr.NewScope()
 
 // durable waits until what the transaction shows can be told to a reader with majority guarantees.
 func (r *request) durable(ctx context.Context, t *engine.Tx) error {
+	return r.durableUpTo(ctx, t.Seq())
+}
+
+// durableUpTo is durable for what the commits up to seq show.
+func (r *request) durableUpTo(ctx context.Context, seq uint64) error {
 	if r.readConcern == "majority" || r.readConcern == "snapshot" || r.readConcern == "linearizable" || r.session != nil && r.tx != nil && r.session.DurableReads() {
-		return t.WaitDurable(ctx)
+		return r.engine.WaitDurable(ctx, seq)
 	}
 	return nil
 }

@@ -35,7 +35,10 @@ type Collection struct {
 }
 
 // collState is shared by all versions of one collection. Writing transactions hold ddl for reading until they end.
-type collState struct{ ddl sync.RWMutex }
+type collState struct {
+	ddl  sync.RWMutex
+	size size // guarded by Engine.commit
+}
 
 // Index is one secondary index. Only Multikey changes, from false to true.
 type Index struct {

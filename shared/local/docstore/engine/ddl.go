@@ -42,7 +42,7 @@ func (e *Engine) newCollection(ns Namespace, options bson.Raw, specs []bson.Raw)
 	if _, err := rand.Read(random[:]); err != nil {
 		return nil, err
 	}
-	c := &Collection{Namespace: ns, ID: e.newID(), UUID: NewUUID(random), Options: options, state: &collState{}}
+	c := &Collection{Namespace: ns, ID: e.newID(), UUID: NewUUID(random), Options: options, state: &collState{size: size{known: true}}}
 	for _, spec := range specs {
 		x, err := newIndex(c.ID, e.newID(), spec)
 		if err != nil {

@@ -229,9 +229,9 @@ func (e *Engine) diskChanged(err *DiskError, patient bool) {
 	e.durable.cond.Broadcast()
 }
 
-// apply takes b over, makes it visible, together with the collections that it holds, and gives it the next number. The caller
-// then waits with [Engine.WaitDurable].
-func (e *Engine) apply(b *pebble.Batch, created ...*Collection) (uint64, error) {
+// apply takes b over, makes it visible, together with the collections that it holds, and gives it the next number; grown says
+// what it does to the size of collections. The caller then waits with [Engine.WaitDurable].
+func (e *Engine) apply(b *pebble.Batch, grown []growth, created ...*Collection) (uint64, error) {
 	if t := e.trouble.Load(); t != nil {
 		return 0, errors.Join(t, b.Close())
 	}
@@ -241,7 +241,7 @@ func (e *Engine) apply(b *pebble.Batch, created ...*Collection) (uint64, error) 
 	if !e.sync {
 		err := errors.Join(e.db.Apply(b, pebble.NoSync), b.Close())
 		if err == nil {
-			e.advance(created)
+			e.advance(grown, created)
 			e.synced(e.seq)
 		}
 		return e.seq, err
@@ -249,7 +249,7 @@ func (e *Engine) apply(b *pebble.Batch, created ...*Collection) (uint64, error) 
 	if err := e.db.ApplyNoSyncWait(b, pebble.Sync); err != nil {
 		return 0, err
 	}
-	e.advance(created)
+	e.advance(grown, created)
 	e.unsynced <- unsynced{b, e.seq}
 	return e.seq, nil
 }
@@ -277,7 +277,10 @@ func (e *Engine) synced(seq uint64) {
 }
 
 // advance counts a commit; the caller holds e.commit.
-func (e *Engine) advance(created []*Collection) {
+func (e *Engine) advance(grown []growth, created []*Collection) {
+	for _, g := range grown {
+		g.of.size.n += g.by
+	}
 	if len(created) > 0 {
 		e.show(created...)
 	}
@@ -312,7 +315,7 @@ func (e *Engine) WaitDurable(ctx context.Context, seq uint64) error {
 
 // write commits a batch that no transaction owns: catalogue changes and housekeeping.
 func (e *Engine) write(b *pebble.Batch) (uint64, error) {
-	seq, err := e.apply(b)
+	seq, err := e.apply(b, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -75,6 +75,9 @@ func TestTransactionsAgainstAModel(t *testing.T) {
 			}
 		case n < 6:
 			open[rng.IntN(len(open))].compare(t, e.Collection(ns))
+			if n, _, err := e.Count(e.Collection(ns)); err != nil || n != int64(len(committed)) {
+				t.Fatalf("%d documents are counted (%v), %d are committed", n, err, len(committed))
+			}
 		default:
 			i := rng.IntN(len(open))
 			id := rng.Int32N(40)

@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"errors"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
-)
+import "go.mongodb.org/mongo-driver/v2/bson"
 
 // Docs walks documents in the order of their _id. It must be closed.
 type Docs struct {
@@ -81,18 +77,3 @@ func (n *Entries) Seek(fields []byte) {
 
 // Close releases the iterator; it may be repeated.
 func (n *Entries) Close() error { return n.s.close() }
-
-// Count returns the number of documents of a collection.
-func (e *Engine) Count(c *Collection) (n int64, err error) {
-	t := e.Read()
-	defer t.Abort()
-	docs, err := t.ScanDocs(c, nil, nil, false)
-	if err != nil {
-		return 0, err
-	}
-	for docs.s.base.Valid() {
-		n++
-		docs.s.step()
-	}
-	return n, errors.Join(docs.s.base.Error(), docs.Close())
-}

@@ -203,5 +203,6 @@ func (t *Tx) InsertReady(c *Collection, r *Ready) error {
 		}
 	}
 	t.own.set(r.key, r.Doc)
+	t.grow(c.state, 1)
 	return nil
 }

@@ -21,6 +21,7 @@ type Tx struct {
 	names  names // of the time of the snapshot
 	held   map[*collState]bool
 	multi  map[*Index]bool
+	growth []growth
 	done   chan struct{} // closed at the end of a writer
 	ended  bool
 
@@ -209,7 +210,7 @@ func (t *Tx) CommitLater() (seq uint64, err error) {
 	for _, c := range t.created {
 		made = append(made, c)
 	}
-	seq, err = t.e.apply(b, made...)
+	seq, err = t.e.apply(b, t.growth, made...)
 	t.end(seq)
 	return seq, err
 }
@@ -309,6 +310,3 @@ func (e *Engine) prune() (oldest uint64, old []written) {
 	e.recent = e.recent[n:]
 	return oldest, old
 }
-
-// WaitDurable returns when everything that the transaction sees is durable.
-func (t *Tx) WaitDurable(ctx context.Context) error { return t.e.WaitDurable(ctx, t.seq) }

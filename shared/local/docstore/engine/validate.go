@@ -39,6 +39,9 @@ func (e *Engine) Validate(ns Namespace) (*Check, error) {
 		}
 	}
 	check.Keys["_id_"] = check.Documents
+	if n, known := t.sizeAt(c); known && whole && n != int64(check.Documents) {
+		check.Problems = append(check.Problems, fmt.Sprintf("there are %d documents, and %d are said to be there", check.Documents, n))
+	}
 	for _, x := range c.Indexes {
 		n, err := t.countEntries(x)
 		if err != nil && !check.damage("index "+x.Name, err) {

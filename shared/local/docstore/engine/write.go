@@ -125,6 +125,12 @@ func (t *Tx) replace(c *Collection, id []byte, key string, old, new bson.Raw) er
 		t.writeEntries(ch, id)
 	}
 	t.set(key, new) // nil deletes
+	switch {
+	case old == nil:
+		t.grow(c.state, 1)
+	case new == nil:
+		t.grow(c.state, -1)
+	}
 	return nil
 }
 

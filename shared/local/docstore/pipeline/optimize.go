@@ -2,10 +2,12 @@ package pipeline
 
 import (
 	"math"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/local/docstore/expr"
 )
 
 // optimize tells a $sort how many of its documents the following $limit needs, so that it keeps no more.
@@ -51,8 +53,27 @@ func (p *Pipeline) Front() Pushdown {
 // TakePushdown is Front, and removes those stages: the caller feeds Run with documents that are filtered, sorted, skipped and limited.
 func (p *Pipeline) TakePushdown() Pushdown {
 	d, n := p.front()
-	p.stages = p.stages[n:]
+	p.stages, p.given = p.stages[n:], p.given[n:]
 	return d
+}
+
+// OnlyCounts reports whether the pipeline asks only how many documents come in, as $count does, and $group by a constant of
+// constants. After [Pipeline.TakePushdown] that is asked of what was taken.
+func (p *Pipeline) OnlyCounts() bool {
+	if len(p.stages) == 0 {
+		return false
+	}
+	switch s := p.stages[0].(type) {
+	case *countStage:
+		return true
+	case *groupStage:
+		_, one := expr.Constant(s.id)
+		return one && !slices.ContainsFunc(s.accs, func(a *accSpec) bool {
+			_, constant := expr.Constant(a.arg)
+			return !constant || a.sortBy != nil
+		})
+	}
+	return false
 }
 
 func (p *Pipeline) front() (Pushdown, int) {

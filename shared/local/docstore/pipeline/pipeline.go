@@ -91,6 +91,7 @@ const (
 // Pipeline is a compiled pipeline. It may be run again once the iterator of the run before is closed; runs do not overlap.
 type Pipeline struct {
 	stages []stage
+	given  []int // which of the stages given each one came of
 	env    *expr.Env
 }
 
@@ -133,11 +134,11 @@ func Compile(stages []bson.Raw, deps Deps) (*Pipeline, error) {
 		return nil, err
 	}
 	c := &compiler{deps: &deps, scope: scope, db: deps.DB, coll: deps.Coll}
-	list, err := c.stages(stages)
+	list, given, err := c.numbered(stages)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pipeline{stages: optimize(list), env: env}
+	p := &Pipeline{stages: optimize(list), given: given, env: env}
 	if deps.DB != "" && deps.Coll == "" && !p.HasOwnSource() {
 		return nil, mongoerr.New(mongoerr.InvalidNamespace, "{aggregate: 1} is not valid for a pipeline that does not begin with $documents: name a collection")
 	}
@@ -224,31 +225,39 @@ func runStages(ctx context.Context, stages []stage, env *expr.Env, in Iterator) 
 }
 
 func (c *compiler) stages(list []bson.Raw) ([]stage, error) {
+	out, _, err := c.numbered(list)
+	return out, err
+}
+
+// numbered compiles stages and tells of each which of the given ones it came of.
+func (c *compiler) numbered(list []bson.Raw) (out []stage, given []int, err error) {
 	if len(list) > maxStages {
-		return nil, mongoerr.New(7749501, "Pipeline length must be no longer than %d stages.", maxStages)
+		return nil, nil, mongoerr.New(7749501, "Pipeline length must be no longer than %d stages.", maxStages)
 	}
 	if c.depth > maxNesting {
-		return nil, mongoerr.New(mongoerr.MaxSubPipelineDepthExceeded, "Maximum number of nested sub-pipelines exceeded. Limit is %d", maxNesting)
+		return nil, nil, mongoerr.New(mongoerr.MaxSubPipelineDepthExceeded, "Maximum number of nested sub-pipelines exceeded. Limit is %d", maxNesting)
 	}
-	var out []stage
 	for i, raw := range list {
 		if c.depth == 0 && deeperThan(raw, maxDepth) {
-			return nil, mongoerr.New(mongoerr.Overflow, "a pipeline stage exceeds the nesting limit of %d levels", maxDepth)
+			return nil, nil, mongoerr.New(mongoerr.Overflow, "a pipeline stage exceeds the nesting limit of %d levels", maxDepth)
 		}
 		name, arg, err := stageOf(raw)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := c.allowed(name, i, len(list)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		s, err := c.stage(name, arg)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		for range s {
+			given = append(given, i)
 		}
 		out = append(out, s...)
 	}
-	return out, nil
+	return out, given, nil
 }
 
 // deeperThan tells whether a document nests more than limit levels, itself counted.

@@ -25,7 +25,7 @@ func Choose(t *engine.Tx, c *engine.Collection, q Query) (*Plan, error) {
 	if c == nil {
 		return p, nil
 	}
-	if !bsonx.IsMissing(q.Hint) && !isEmptyHint(q.Hint) {
+	if q.Hinted() {
 		return p, p.follow()
 	}
 	own := p.candidate(nil, q.Filter)
@@ -57,14 +57,15 @@ func (p *Plan) use(best access, candidates []access) {
 	}
 }
 
-// candidates returns own, which is the collection, and every usable index that narrows the search or gives the order.
+// candidates returns own, which is the collection, and every usable index that narrows the search or gives the order; a partial
+// one narrows it by what it leaves out, where that is all that is to be counted.
 func (p *Plan) candidates(t *engine.Tx, m *query.Matcher, own access) []access {
 	all := append(make([]access, 0, 1+len(p.Collection.Indexes)), own)
 	for _, x := range p.Collection.Indexes {
 		if !usable(x, m, t.Seq()) {
 			continue
 		}
-		if a := p.candidate(x, m); !a.full || a.sorts && len(p.Query.Sort) > 0 {
+		if a := p.candidate(x, m); !a.full || a.sorts && len(p.Query.Sort) > 0 || a.exact && x.Partial != nil {
 			all = append(all, a)
 		}
 	}
@@ -78,8 +79,22 @@ func (p *Plan) candidate(x *engine.Index, m *query.Matcher) access {
 	}
 	a := indexBounds(m, fields, multikey)
 	a.index, a.filter = x, m
+	a.exact = p.Query.Count && isExact(a, x, multikey)
 	a.sorts, a.reverse = a.serves(p.Query.Sort, multikey)
 	return a
+}
+
+// isExact reports whether the ranges of an access tell all that its filter asks. x is nil for the collection itself.
+func isExact(a access, x *engine.Index, multikey bool) bool {
+	paths := make([]string, len(a.bounds))
+	for i := range paths {
+		paths[i] = a.fields[i].Path
+	}
+	var partial *query.Matcher
+	if x != nil {
+		partial = x.Partial
+	}
+	return a.filter.Exact(paths, multikey, partial)
 }
 
 // cheapest returns the best candidate; the first is the collection itself.
@@ -117,7 +132,7 @@ func onlyBounded(all []access) (index int, only bool) {
 
 // compare ranks two measured candidates.
 func (p *Plan) compare(a, b access) int {
-	return cmp.Or(cmp.Compare(a.work(), b.work()), cmp.Compare(unsorted(a), unsorted(b)),
+	return cmp.Or(cmp.Compare(a.work(), b.work()), cmp.Compare(fetching(a), fetching(b)), cmp.Compare(unsorted(a), unsorted(b)),
 		cmp.Compare(len(b.bounds), len(a.bounds)), cmp.Compare(len(a.fields), len(b.fields)))
 }
 
@@ -127,6 +142,13 @@ func (a access) work() int {
 		return a.cost
 	}
 	return a.cost + a.cost/2
+}
+
+func fetching(a access) int {
+	if a.exact {
+		return 0
+	}
+	return 1
 }
 
 func unsorted(a access) int {
@@ -185,7 +207,7 @@ func (p *Plan) follow() error {
 	}
 	a := p.candidate(x, p.Query.Filter)
 	if natural != 0 {
-		a = access{ranges: []keyRange{{}}, full: true, filter: p.Query.Filter, reverse: natural < 0}
+		a = access{ranges: []keyRange{{}}, full: true, filter: p.Query.Filter, reverse: natural < 0, exact: p.Query.Count && p.Query.Filter.MatchesAll()}
 		a.sorts = len(p.Query.Sort) == 0
 	}
 	p.use(a, nil)
@@ -226,6 +248,9 @@ func (p *Plan) hinted() (x *engine.Index, natural float64, err error) {
 	}
 	return nil, 0, mongoerr.New(mongoerr.BadValue, "error processing query: planner returned error :: caused by :: hint provided does not correspond to an existing index")
 }
+
+// Hinted reports whether the query says how to find its documents.
+func (q Query) Hinted() bool { return !bsonx.IsMissing(q.Hint) && !isEmptyHint(q.Hint) }
 
 func isEmptyHint(v bson.RawValue) bool {
 	return v.Type == bson.TypeEmbeddedDocument && bsonx.IsEmpty(v.Value)

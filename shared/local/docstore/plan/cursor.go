@@ -109,6 +109,9 @@ func (p *Plan) Open(ctx context.Context, t *engine.Tx, env *expr.Env) *Cursor {
 // filtered opens one way to the documents; it takes the room that it needs of r.
 func (p *Plan) filtered(ctx context.Context, t *engine.Tx, env *expr.Env, a access, stats *Stats, r *run) source {
 	src := a.open(t, p.Collection, stats, r)
+	if p.covered(a) {
+		return asKeys(src)
+	}
 	if x, ok := src.(*indexScan); ok {
 		x.batch = p.firstFetch()
 	}

@@ -8,8 +8,9 @@ import (
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 )
 
-// Explain describes the plan as MongoDB's queryPlanner section does.
-func (p *Plan) Explain(namespace string) bson.Raw {
+// Explain describes the plan as MongoDB's queryPlanner section does. winning are its [Plan.Stages], or those with what
+// uses them on top.
+func (p *Plan) Explain(namespace string, winning bson.Raw) bson.Raw {
 	rejected := bsonx.NewArray(128)
 	for _, a := range p.rejected {
 		rejected.Append(bsonx.Document(p.fetch(a)))
@@ -19,7 +20,7 @@ func (p *Plan) Explain(namespace string) bson.Raw {
 		filter = bsonx.NewDoc(0).Raw()
 	}
 	return bsonx.NewDoc(512).Append("namespace", bsonx.String(namespace)).Append("parsedQuery", bsonx.Document(filter)).
-		Append("indexFilterSet", bsonx.Bool(false)).Append("winningPlan", bsonx.Document(p.Stages())).
+		Append("indexFilterSet", bsonx.Bool(false)).Append("winningPlan", bsonx.Document(winning)).
 		Append("rejectedPlans", rejected.Value()).Raw()
 }
 
@@ -61,7 +62,8 @@ func direction(desc bool) bson.RawValue {
 	return bsonx.Int32(1)
 }
 
-// fetch describes one access: a collection scan, a lookup by _id, or an index scan with the documents fetched.
+// fetch describes one access: a collection scan, a lookup by _id, or an index scan, with the documents fetched unless their
+// keys are all that is wanted.
 func (p *Plan) fetch(a access) bson.Raw {
 	way := "forward"
 	if a.reverse {
@@ -70,7 +72,7 @@ func (p *Plan) fetch(a access) bson.Raw {
 	if a.index == nil && a.full {
 		return bsonx.NewDoc(64).Append("stage", bsonx.String("COLLSCAN")).Append("direction", bsonx.String(way)).Raw()
 	}
-	scan := bsonx.NewDoc(256).Append("stage", bsonx.String("IXSCAN"))
+	scan := bsonx.NewDoc(256).Append("stage", bsonx.String(p.scanName(a)))
 	if a.index == nil {
 		scan.Append("keyPattern", bsonx.NewDoc(16).Append("_id", bsonx.Int32(1)).Value()).Append("indexName", bsonx.String("_id_")).
 			Append("isMultiKey", bsonx.Bool(false)).Append("isUnique", bsonx.Bool(true))
@@ -80,7 +82,18 @@ func (p *Plan) fetch(a access) bson.Raw {
 			Append("isSparse", bsonx.Bool(a.index.Sparse)).Append("isPartial", bsonx.Bool(a.index.Partial != nil))
 	}
 	scan.Append("direction", bsonx.String(way)).Append("indexBounds", a.showBounds())
+	if p.covered(a) {
+		return scan.Raw()
+	}
 	return bsonx.NewDoc(512).Append("stage", bsonx.String("FETCH")).Append("inputStage", scan.Value()).Raw()
+}
+
+// scanName is what MongoDB calls the reading of an index: another name where only keys are counted.
+func (p *Plan) scanName(a access) string {
+	if p.covered(a) {
+		return "COUNT_SCAN"
+	}
+	return "IXSCAN"
 }
 
 // showBounds lists the intervals of each bound field as hexadecimal key bytes, which is what the scan compares.

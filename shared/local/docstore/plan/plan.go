@@ -17,6 +17,7 @@ type Query struct {
 	Limit  int64         // 0 means all
 	Hint   bson.RawValue // an index name or key pattern; Missing means none
 	Spill  string        // where a sort puts what it cannot hold in memory; empty means that it may not
+	Count  bool          // only their number is asked for: the documents found may come empty
 }
 
 // Plan is a way to answer a query.
@@ -37,6 +38,7 @@ type access struct {
 	ranges  []keyRange         // ascending; none where nothing can match
 	reverse bool
 	full    bool // no bounds: every key is read
+	exact   bool // a document matches if, and only if, the ranges lead to it
 	equal   int  // leading fields bound to one value each
 	points  int  // leading fields bound to values
 	sorts   bool // gives the order that the query wants
