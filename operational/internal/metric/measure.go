@@ -3,6 +3,8 @@ package metric
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
@@ -37,6 +39,11 @@ func (p *Program) momentary(ctx context.Context, w Warehouse, at Span, group int
 		return Result{}, fmt.Errorf("moments for %s: %w", p.c.Metric.ID, err)
 	}
 	whole := total(groups, len(p.measures))
+	if q.By != "" && p.mean() {
+		if err := p.spread(ctx, w, at, &whole); err != nil {
+			return Result{}, err
+		}
+	}
 	r := p.valued(whole)
 	r.coarsen(group)
 	if q.By != "" && r.Value != nil {
@@ -44,6 +51,25 @@ func (p *Program) momentary(ctx context.Context, w Warehouse, at Span, group int
 	}
 	return r, nil
 }
+
+// mean reports whether the value is a mean, which median and percentile accompany, and no share.
+func (p *Program) mean() bool { return p.ratio && p.c.Metric.Unit != contract.Ratio }
+
+// spread sets the median and the percentile of a whole that came in groups, from which they cannot be told. It leaves them out where facts
+// have come in between, since they would be of other customers than the rest; the next measurement has them.
+func (p *Program) spread(ctx context.Context, w Warehouse, at Span, whole *Group) error {
+	again, err := w.Moments(ctx, p.query(at, ""))
+	if err != nil {
+		return fmt.Errorf("spread for %s: %w", p.c.Metric.ID, err)
+	}
+	if len(again) == 1 && again[0].N == whole.N && slices.EqualFunc(again[0].Sums, whole.Sums, alike) {
+		whole.Median, whole.P90 = again[0].Median, again[0].P90
+	}
+	return nil
+}
+
+// alike reports whether two sums are of the same numbers, added up in whatever order.
+func alike(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(a), math.Abs(b)) }
 
 // total adds groups up. Only a single group keeps its median and percentile.
 func total(groups []Group, measures int) Group {

@@ -136,7 +136,7 @@ func (p *Program) query(w Span, by string) Query {
 	window, before := p.spans(w)
 	return Query{
 		Entity: p.entity, Window: window, Before: before, Measures: p.framed(Frame{window, before}), Convert: p.convert, Scope: p.c.Scope, By: by,
-		Spread: p.ratio && p.c.Metric.Unit != contract.Ratio && by == "",
+		Spread: p.mean() && by == "",
 	}
 }
 

@@ -288,7 +288,7 @@ func drawParts(t *rapid.T, c *contract.Computation, e contract.Entity) {
 		return
 	}
 	plain := *c
-	c.Metric.Unit = contract.Ratio
+	c.Metric.Unit = rapid.SampledFrom([]contract.Unit{contract.Ratio, contract.Count}).Draw(t, "unit") // a mean has a spread beside its parts
 	c.Metric.Dimension = rapid.SampledFrom([]string{metric.ByTenure, metric.ByCohort, metric.ByBuyerKind, "segment", "age", "vip"}).Draw(t, "dimension")
 	if metric.Supported(c) != nil { // its parts would not add up
 		*c = plain
