@@ -20,7 +20,7 @@ func deleteCommand(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		return nil, err
 	}
 	statements := r.documents("deletes")
-	if err := checkBatch("delete", len(statements)); err != nil {
+	if err := r.checkBatch(len(statements)); err != nil {
 		return nil, err
 	}
 	w, err := newWriter(r, ns)
@@ -39,12 +39,13 @@ func (w *writer) deleteAll(ctx context.Context, statements []bson.Raw) (*bsonx.D
 	var n int32
 	var failed writeErrors
 	for i, s := range statements {
-		reply, done := w.before(int32(i))
+		statement := w.r.statement(i)
+		reply, done := w.repeats(statement)
 		if !done {
 			got, err := w.deleteOne(ctx, s)
 			if err == nil {
 				reply = got.reply()
-				err = w.done(int32(i), reply)
+				err = w.done(statement, reply)
 			}
 			if err != nil {
 				if err := failed.add(w.r, i, err); err != nil {
@@ -60,6 +61,7 @@ func (w *writer) deleteAll(ctx context.Context, statements []bson.Raw) (*bsonx.D
 	}
 	out := bsonx.NewDoc(64).Append("n", bsonx.Int32(n))
 	failed.appendTo(out)
+	w.appendRetried(out)
 	return out, nil
 }
 

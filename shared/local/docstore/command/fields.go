@@ -113,13 +113,14 @@ func ofType(want string, types ...bson.Type) check {
 
 // The checks that most fields use.
 var (
-	isBool   = ofType("bool", bson.TypeBoolean)
-	isString = ofType("string", bson.TypeString)
-	isDoc    = ofType("object", bson.TypeEmbeddedDocument)
-	isArray  = ofType("array", bson.TypeArray)
-	isNumber = ofType("number", bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128)
-	isFlag   = ofType("bool", bson.TypeBoolean, bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128)
-	isHint   = ofType("string or object", bson.TypeString, bson.TypeEmbeddedDocument)
+	isBool    = ofType("bool", bson.TypeBoolean)
+	isString  = ofType("string", bson.TypeString)
+	isDoc     = ofType("object", bson.TypeEmbeddedDocument)
+	isArray   = ofType("array", bson.TypeArray)
+	isNumber  = ofType("number", bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128)
+	isFlag    = ofType("bool", bson.TypeBoolean, bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128)
+	isInteger = ofType("int", bson.TypeInt32)
+	isHint    = ofType("string or object", bson.TypeString, bson.TypeEmbeddedDocument)
 )
 
 // isDocs accepts arrays of documents.
@@ -130,6 +131,19 @@ func isDocs(name string, v bson.RawValue) error {
 	for it := bsonx.Items(v); it.Next(); {
 		if it.Value().Type != bson.TypeEmbeddedDocument {
 			return wrongType(name+"."+string(it.Key()), it.Value(), "object")
+		}
+	}
+	return nil
+}
+
+// isIntegers accepts arrays of 32-bit integers.
+func isIntegers(name string, v bson.RawValue) error {
+	if err := isArray(name, v); err != nil {
+		return err
+	}
+	for it := bsonx.Items(v); it.Next(); {
+		if err := isInteger(name+"."+string(it.Key()), it.Value()); err != nil {
+			return err
 		}
 	}
 	return nil

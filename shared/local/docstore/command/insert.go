@@ -15,11 +15,11 @@ func writeCommands() map[string]*command {
 	modify := &command{run: findAndModify, fields: modifyFields, nulls: []string{"hint"}, retryable: true, inTransaction: true}
 	return map[string]*command{
 		"insert": {run: insert, sequence: "documents", required: []string{"documents"}, retryable: true, inTransaction: true,
-			fields: fields{"documents": isDocs, "ordered": isBool, "bypassDocumentValidation": isFlag, "stmtIds": isArray, "stmtId": isNumber}},
+			fields: fields{"documents": isDocs, "ordered": isBool, "bypassDocumentValidation": isFlag, "stmtIds": isIntegers, "stmtId": isInteger}},
 		"update": {run: updateCommand, sequence: "updates", required: []string{"updates"}, retryable: true, inTransaction: true,
-			fields: fields{"updates": isDocs, "ordered": isBool, "bypassDocumentValidation": isFlag, "let": isDoc, "stmtIds": isArray, "stmtId": isNumber}},
+			fields: fields{"updates": isDocs, "ordered": isBool, "bypassDocumentValidation": isFlag, "let": isDoc, "stmtIds": isIntegers, "stmtId": isInteger}},
 		"delete": {run: deleteCommand, sequence: "deletes", required: []string{"deletes"}, retryable: true, inTransaction: true,
-			fields: fields{"deletes": isDocs, "ordered": isBool, "let": isDoc, "stmtIds": isArray, "stmtId": isNumber}},
+			fields: fields{"deletes": isDocs, "ordered": isBool, "let": isDoc, "stmtIds": isIntegers, "stmtId": isInteger}},
 		"findAndModify": modify, "findandmodify": modify,
 	}
 }
@@ -32,7 +32,7 @@ func insert(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		return nil, err
 	}
 	docs := r.documents("documents")
-	if err := checkBatch("insert", len(docs)); err != nil {
+	if err := r.checkBatch(len(docs)); err != nil {
 		return nil, err
 	}
 	w, err := newWriter(r, ns)
@@ -49,6 +49,7 @@ func insert(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	}
 	out := bsonx.NewDoc(64).Append("n", bsonx.Int32(int32(n)))
 	failed.appendTo(out)
+	w.appendRetried(out)
 	return out, nil
 }
 
@@ -72,12 +73,12 @@ func (w *writer) insertSome(ctx context.Context, from int, docs []bson.Raw, fail
 			fit[i] = update.Stamped(doc, w.r.stamp)
 		}
 	}
-	if _, done := w.before(int32(from)); !done && faults[0] == nil {
+	if _, done := w.before(w.r.statement(from)); !done && faults[0] == nil {
 		ready = w.makeReady(fit)
 	}
 	for i := range fit {
-		statement := int32(from + i)
-		if _, done := w.before(statement); done {
+		statement := w.r.statement(from + i)
+		if _, done := w.repeats(statement); done {
 			n++
 			continue
 		}
@@ -96,7 +97,7 @@ func (w *writer) insertSome(ctx context.Context, from int, docs []bson.Raw, fail
 			}
 			continue
 		}
-		if err := failed.add(w.r, int(statement), err); err != nil {
+		if err := failed.add(w.r, from+i, err); err != nil {
 			return n, false, err
 		}
 		if failed.stops(w.r, w.r.ordered()) {

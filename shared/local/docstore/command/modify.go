@@ -13,7 +13,7 @@ import (
 )
 
 var modifyFields = fields{"query": isDoc, "sort": isDoc, "remove": isFlag, "update": isUpdateSpec, "new": isFlag, "fields": isDoc,
-	"upsert": isFlag, "bypassDocumentValidation": isFlag, "arrayFilters": isDocs, "hint": isParsedHint, "let": isDoc, "collation": isDoc, "stmtId": isNumber}
+	"upsert": isFlag, "bypassDocumentValidation": isFlag, "arrayFilters": isDocs, "hint": isParsedHint, "let": isDoc, "collation": isDoc, "stmtId": isInteger}
 
 func findAndModify(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	ns, err := r.writableNamespace()
@@ -28,10 +28,11 @@ func findAndModify(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		return nil, err
 	}
 	defer w.abandon()
-	reply, done := w.before(0)
+	statement := r.statement(0)
+	reply, done := w.before(statement)
 	if !done {
 		if reply, err = w.findAndModify(ctx); err == nil {
-			err = w.done(0, reply)
+			err = w.done(statement, reply)
 		}
 	}
 	if ferr := w.finish(); err == nil {
@@ -43,6 +44,9 @@ func findAndModify(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	out := bsonx.NewDoc(len(reply) + 16)
 	for it := bsonx.Elements(reply); it.Next(); {
 		out.AppendBytes(it.Key(), it.Value())
+	}
+	if done {
+		out.Append("retriedStmtId", bsonx.Int32(statement))
 	}
 	return out, nil
 }

@@ -23,7 +23,7 @@ func updateCommand(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 		return nil, err
 	}
 	statements := r.documents("updates")
-	if err := checkBatch("update", len(statements)); err != nil {
+	if err := r.checkBatch(len(statements)); err != nil {
 		return nil, err
 	}
 	w, err := newWriter(r, ns)
@@ -62,6 +62,7 @@ func (w *writer) updateAll(ctx context.Context, statements []bson.Raw) (*bsonx.D
 	}
 	out.Append("nModified", bsonx.Int32(all.modified))
 	all.failed.appendTo(out)
+	w.appendRetried(out)
 	return out, nil
 }
 
@@ -74,9 +75,9 @@ func (w *writer) updateSome(ctx context.Context, from int, statements []bson.Raw
 		}
 	}
 	for i := range changes {
-		statement := int32(from + i)
-		if reply, done := w.before(statement); done {
-			all.repeat(statement, reply)
+		index, statement := int32(from+i), w.r.statement(from+i)
+		if reply, done := w.repeats(statement); done {
+			all.repeat(index, reply)
 			continue
 		}
 		var got changed
@@ -88,10 +89,10 @@ func (w *writer) updateSome(ctx context.Context, from int, statements []bson.Raw
 			err = w.done(statement, got.reply())
 		}
 		if err == nil {
-			all.add(statement, got)
+			all.add(index, got)
 			continue
 		}
-		if err := all.failed.add(w.r, int(statement), err); err != nil {
+		if err := all.failed.add(w.r, from+i, err); err != nil {
 			return false, err
 		}
 		if all.failed.stops(w.r, w.r.ordered()) {
@@ -101,7 +102,7 @@ func (w *writer) updateSome(ctx context.Context, from int, statements []bson.Raw
 	return true, nil
 }
 
-func (a *tally) add(statement int32, got changed) {
+func (a *tally) add(index int32, got changed) {
 	a.n += int32(got.matched)
 	a.modified += int32(got.modified)
 	if bsonx.IsMissing(got.upserted) {
@@ -110,12 +111,12 @@ func (a *tally) add(statement int32, got changed) {
 	if a.upserted == nil {
 		a.upserted = bsonx.NewArray(512)
 	}
-	a.upserted.Append(bsonx.NewDoc(len(got.upserted.Value)+24).Append("index", bsonx.Int32(statement)).Append("_id", got.upserted).Value())
+	a.upserted.Append(bsonx.NewDoc(len(got.upserted.Value)+24).Append("index", bsonx.Int32(index)).Append("_id", got.upserted).Value())
 }
 
 // repeat adds the answer that was kept of an earlier attempt.
-func (a *tally) repeat(statement int32, reply bson.Raw) {
-	a.add(statement, changed{matched: int(bsonx.Lookup(reply, "n").Int32()), modified: int(intOrZero(bsonx.Lookup(reply, "m"))), upserted: bsonx.Lookup(reply, "u")})
+func (a *tally) repeat(index int32, reply bson.Raw) {
+	a.add(index, changed{matched: int(bsonx.Lookup(reply, "n").Int32()), modified: int(intOrZero(bsonx.Lookup(reply, "m"))), upserted: bsonx.Lookup(reply, "u")})
 }
 
 // compileAll compiles statements, with all processors where there are many; faults says what is wrong with one.

@@ -21,11 +21,12 @@ const flushBytes = 8 << 20
 // write, what was done so far is committed first, so that nobody ever waits while holding a lock, and then it waits
 // and is tried again on a new snapshot.
 type writer struct {
-	r      *request
-	ns     engine.Namespace
-	tx     *engine.Tx
-	seen   uint64          // the last commit that the answers tell of
-	record *session.Record // of a retryable write, else nil
+	r       *request
+	ns      engine.Namespace
+	tx      *engine.Tx
+	seen    uint64          // the last commit that the answers tell of
+	record  *session.Record // of a retryable write, else nil
+	retried []int32         // the statements that an earlier attempt had carried out
 
 	coll *engine.Collection // what held holds, where that is tx
 	held *engine.Tx
@@ -135,6 +136,27 @@ func (w *writer) flush() error {
 	return err
 }
 
+// statement returns the number by which the command's statement at a position is remembered: as the client says, else its position.
+func (r *request) statement(position int) int32 {
+	if ids := r.get("stmtIds"); ids.Type == bson.TypeArray {
+		return bsonx.At(ids.Value, position).Int32()
+	}
+	return int32(r.number("stmtId", 0)) + int32(position)
+}
+
+// checkStatements checks the numbers that a command gives to so many statements.
+func (r *request) checkStatements(n int) error {
+	ids := r.get("stmtIds")
+	switch {
+	case bsonx.IsMissing(ids):
+	case bsonx.Len(ids.Value) != n:
+		return mongoerr.New(mongoerr.InvalidLength, "Number of statement ids must match the number of batch entries. Got %d statement ids but %d operations.", bsonx.Len(ids.Value), n)
+	case r.has("stmtId"):
+		return mongoerr.New(mongoerr.InvalidOptions, "May not specify both stmtId and stmtIds in write command.")
+	}
+	return nil
+}
+
 // done notes the answer of a statement and commits when enough has been collected.
 func (w *writer) done(statement int32, reply bson.Raw) error {
 	if w.record != nil {
@@ -176,6 +198,27 @@ func (w *writer) before(statement int32) (bson.Raw, bool) {
 		w.seen = w.r.engine.Seq()
 	}
 	return reply, done
+}
+
+// repeats is before for a statement whose answer is then given again.
+func (w *writer) repeats(statement int32) (bson.Raw, bool) {
+	reply, done := w.before(statement)
+	if done {
+		w.retried = append(w.retried, statement)
+	}
+	return reply, done
+}
+
+// appendRetried tells the client which statements an earlier attempt had carried out.
+func (w *writer) appendRetried(out *bsonx.DocBuilder) {
+	if len(w.retried) == 0 {
+		return
+	}
+	list := bsonx.NewArray(8 * len(w.retried))
+	for _, statement := range w.retried {
+		list.Append(bsonx.Int32(statement))
+	}
+	out.Append("retriedStmtIds", list.Value())
 }
 
 // finish commits the rest and returns when all that the answer tells of is durable, unless the client does not care: the
@@ -249,9 +292,9 @@ func (e *writeErrors) stops(r *request, ordered bool) bool {
 
 func (r *request) ordered() bool { return !r.has("ordered") || r.flag("ordered") }
 
-func checkBatch(name string, n int) error {
+func (r *request) checkBatch(n int) error {
 	if n == 0 || n > maxWriteBatch {
 		return mongoerr.New(mongoerr.InvalidLength, "Write batch sizes must be between 1 and %d. Got %d operations.", maxWriteBatch, n)
 	}
-	return nil
+	return r.checkStatements(n)
 }

@@ -18,7 +18,7 @@ type Record struct {
 	Committed bool // a transaction was committed under Number
 	// Simple is the count of leading statements that answered {n: 1} and nothing else.
 	Simple int32
-	// Replies holds the other statements' answers, in ascending order of statements.
+	// Replies holds the other statements' answers, in ascending order of statements; none speaks of one that Simple covers.
 	Replies []Reply
 }
 
@@ -30,29 +30,40 @@ type Reply struct {
 
 // Reply returns the stored answer of a statement.
 func (r *Record) Reply(statement int32) (bson.Raw, bool) {
-	if statement < r.Simple {
+	if statement >= 0 && statement < r.Simple {
 		return simpleReply, true
 	}
-	i, _ := slices.BinarySearchFunc(r.Replies, statement, func(p Reply, s int32) int { return cmp.Compare(p.Statement+p.More, s) })
+	i := r.place(statement)
 	if i == len(r.Replies) || r.Replies[i].Statement > statement {
 		return nil, false
 	}
 	return r.Replies[i].Answer, true
 }
 
-// Add notes a statement's answer. Statements are added in ascending order.
+// place returns where the answer of a statement is, or would be.
+func (r *Record) place(statement int32) int {
+	i, _ := slices.BinarySearchFunc(r.Replies, statement, func(p Reply, s int32) int { return cmp.Compare(p.Statement+p.More, s) })
+	return i
+}
+
+// Add notes the answer of a statement that has none yet. A negative number stands for a statement that is not remembered, as in
+// MongoDB.
 func (r *Record) Add(statement int32, reply bson.Raw) {
+	if statement < 0 {
+		return
+	}
 	if statement == r.Simple && string(reply) == string(simpleReply) {
 		r.Simple++
 		return
 	}
-	if n := len(r.Replies); n > 0 {
-		if last := &r.Replies[n-1]; last.Statement+last.More+1 == statement && string(last.Answer) == string(reply) {
+	i := r.place(statement)
+	if i > 0 {
+		if last := &r.Replies[i-1]; last.Statement+last.More+1 == statement && string(last.Answer) == string(reply) {
 			last.More++
 			return
 		}
 	}
-	r.Replies = append(r.Replies, Reply{Statement: statement, Answer: reply})
+	r.Replies = slices.Insert(r.Replies, i, Reply{Statement: statement, Answer: reply})
 }
 
 var simpleReply = bsonx.NewDoc(16).Append("n", bsonx.Int32(1)).Raw()
