@@ -29,17 +29,21 @@ func queryCommands() map[string]*command {
 	}
 }
 
-// checkFind refuses what find accepts in MongoDB and the store does not do.
+// checkFind refuses what find accepts in MongoDB and the store does not do, and what contradicts itself.
 func checkFind(a args) error {
-	for _, name := range []string{"collation", "max", "min"} {
-		if !bsonx.IsEmpty(a.doc(name)) {
-			return unsupported(name)
-		}
-	}
-	for _, name := range []string{"returnKey", "showRecordId", "tailable", "awaitData"} {
-		if a.flag(name) {
-			return unsupported(name)
-		}
+	switch {
+	case !bsonx.IsEmpty(a.doc("collation")):
+		return unsupported("collation")
+	case a.flag("showRecordId"):
+		return unsupported("showRecordId")
+	case a.flag("awaitData") && !a.flag("tailable"):
+		return mongoerr.New(mongoerr.FailedToParse, "Cannot set 'awaitData' without also setting 'tailable'")
+	case !a.flag("tailable"):
+		return nil
+	case a.flag("singleBatch"):
+		return mongoerr.New(mongoerr.BadValue, "cannot use tailable option with the 'singleBatch' option")
+	case !bsonx.IsEmpty(a.doc("sort")) && bsonx.FirstKey(a.doc("sort")) != "$natural":
+		return mongoerr.New(mongoerr.BadValue, "cannot use tailable option with a sort other than {$natural: 1}")
 	}
 	return nil
 }
@@ -60,12 +64,17 @@ func find(ctx context.Context, r *request) (*bsonx.DocBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := plan.Choose(t, t.Collection(ns), q.Query)
+	c := t.Collection(ns)
+	if c != nil && r.flag("tailable") { // the store has no capped collections
+		done()
+		return nil, mongoerr.New(mongoerr.BadValue, "error processing query: tailable cursor requested on non capped collection")
+	}
+	p, err := plan.Choose(t, c, q.Query)
 	if err != nil {
 		done()
 		return nil, err
 	}
-	s := &findStream{cur: p.Open(ctx, t, q.env), project: q.projection, matcher: q.Filter}
+	s := &findStream{cur: p.Open(ctx, t, q.env), project: q.projection, matcher: q.Filter, keys: q.ReturnKey}
 	return r.firstBatch(ctx, ns, s, t, done)
 }
 
@@ -130,7 +139,13 @@ func (r *request) findQuery(a args) (*findQuery, error) {
 		return nil, err
 	}
 	q := &findQuery{env: env}
-	q.Spill = r.spill()
+	if q.ReturnKey = a.flag("returnKey"); !q.ReturnKey { // what spills has lost its key
+		q.Spill = r.spill()
+	}
+	q.Min, q.Max = bound(a, "min"), bound(a, "max")
+	if err := q.CheckBetween(); err != nil {
+		return nil, err
+	}
 	q.Raw, q.Hint, q.Skip, q.Limit = a.doc("filter"), a.get("hint"), a.number("skip", 0), a.number("limit", 0)
 	if q.Filter, err = query.Compile(q.Raw, query.Options{Scope: scope, Env: env}); err != nil {
 		return nil, err
@@ -138,10 +153,18 @@ func (r *request) findQuery(a args) (*findQuery, error) {
 	if q.Sort, q.Hint, err = naturalSort(a.doc("sort"), q.Hint); err != nil {
 		return nil, err
 	}
-	if p := a.doc("projection"); !bsonx.IsEmpty(p) {
+	if p := a.doc("projection"); !bsonx.IsEmpty(p) && !q.ReturnKey {
 		q.projection, err = project.Compile(p, project.Options{Filter: q.Filter, Scope: scope, Env: env})
 	}
 	return q, err
+}
+
+// bound returns the key that min or max names; an empty one is none.
+func bound(a args, name string) bson.Raw {
+	if doc := a.doc(name); !bsonx.IsEmpty(doc) {
+		return doc
+	}
+	return nil
 }
 
 // naturalSort reads a sort; {$natural: ±1} is a way to read the collection and not an order of values.
@@ -174,11 +197,15 @@ type findStream struct {
 	cur     *plan.Cursor
 	project *project.Projection
 	matcher *query.Matcher
+	keys    bool // instead of the documents the index keys that led to them are wanted
 }
 
 // Next returns the next document.
 func (s *findStream) Next(ctx context.Context) (bson.Raw, bool, error) {
 	f, ok, err := s.cur.Next(ctx)
+	if s.keys {
+		return f.IndexKey, ok, err
+	}
 	if err != nil || !ok || s.project == nil {
 		return f.Doc, ok, err
 	}

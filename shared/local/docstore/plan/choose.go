@@ -25,6 +25,9 @@ func Choose(t *engine.Tx, c *engine.Collection, q Query) (*Plan, error) {
 	if c == nil {
 		return p, nil
 	}
+	if len(q.Min) > 0 || len(q.Max) > 0 {
+		return p, p.between()
+	}
 	if q.Hinted() {
 		return p, p.follow()
 	}

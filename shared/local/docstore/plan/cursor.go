@@ -14,8 +14,9 @@ import (
 
 // Found is one document with the key it is stored under.
 type Found struct {
-	ID  []byte
-	Doc bson.Raw
+	ID       []byte
+	Doc      bson.Raw
+	IndexKey bson.Raw // where Query.ReturnKey asks for it; empty where no index led to the document
 }
 
 // source yields documents one by one.
@@ -116,6 +117,9 @@ func (p *Plan) filtered(ctx context.Context, t *engine.Tx, env *expr.Env, a acce
 		x.batch = p.firstFetch()
 	}
 	r.filtered = filtered{ctx: ctx, in: src, filter: a.filter, env: env}
+	if p.Query.ReturnKey {
+		return &keyed{source: &r.filtered, a: a}
+	}
 	return &r.filtered
 }
 
@@ -278,7 +282,7 @@ func (s *docScan) next() (Found, bool, error) {
 		id, doc, ok, err := s.docs.Next()
 		if ok {
 			s.stats.DocsExamined++
-			return Found{id, doc}, true, nil
+			return Found{ID: id, Doc: doc}, true, nil
 		}
 		if err = errors.Join(err, s.close()); err != nil {
 			return Found{}, false, err
@@ -299,7 +303,7 @@ func (s *docScan) fetch() error {
 	}
 	s.fetched = make([]Found, len(ids))
 	for i, id := range ids {
-		s.fetched[i] = Found{id, docs[i]}
+		s.fetched[i] = Found{ID: id, Doc: docs[i]}
 	}
 	return nil
 }
@@ -397,7 +401,7 @@ func (s *indexScan) fetchOne() error {
 	if err != nil {
 		return err
 	}
-	s.one[0] = fetched{Found{id, doc}, s.keys}
+	s.one[0] = fetched{Found{ID: id, Doc: doc}, s.keys}
 	s.fetched, s.keys = s.one[:], 0
 	return nil
 }

@@ -52,6 +52,9 @@ func (p *Plan) Stages() bson.Raw {
 	if p.Query.Limit > 0 {
 		inner = bsonx.NewDoc(256).Append("stage", bsonx.String("LIMIT")).Append("limitAmount", bsonx.Int(p.Query.Limit)).Append("inputStage", bsonx.Document(inner)).Raw()
 	}
+	if p.Query.ReturnKey {
+		inner = bsonx.NewDoc(256).Append("stage", bsonx.String("RETURN_KEY")).Append("inputStage", bsonx.Document(inner)).Raw()
+	}
 	return inner
 }
 
@@ -81,7 +84,7 @@ func (p *Plan) fetch(a access) bson.Raw {
 			Append("isMultiKey", bsonx.Bool(a.index.Multikey())).Append("isUnique", bsonx.Bool(a.index.Unique)).
 			Append("isSparse", bsonx.Bool(a.index.Sparse)).Append("isPartial", bsonx.Bool(a.index.Partial != nil))
 	}
-	scan.Append("direction", bsonx.String(way)).Append("indexBounds", a.showBounds())
+	scan.Append("direction", bsonx.String(way)).Append("indexBounds", p.showBounds(a))
 	if p.covered(a) {
 		return scan.Raw()
 	}
@@ -96,8 +99,19 @@ func (p *Plan) scanName(a access) string {
 	return "IXSCAN"
 }
 
-// showBounds lists the intervals of each bound field as hexadecimal key bytes, which is what the scan compares.
-func (a access) showBounds() bson.RawValue {
+// showBounds shows the ends that min and max name, or lists the intervals of each bound field as hexadecimal key bytes, which is
+// what the scan compares.
+func (p *Plan) showBounds(a access) bson.RawValue {
+	if q := p.Query; len(q.Min) > 0 || len(q.Max) > 0 {
+		ends := bsonx.NewDoc(64)
+		if len(q.Min) > 0 {
+			ends.Append("startKey", bsonx.Document(q.Min)).Append("startKeyInclusive", bsonx.Bool(true))
+		}
+		if len(q.Max) > 0 {
+			ends.Append("endKey", bsonx.Document(q.Max)).Append("endKeyInclusive", bsonx.Bool(false))
+		}
+		return ends.Value()
+	}
 	out := bsonx.NewDoc(128)
 	for i, f := range a.fields {
 		list := bsonx.NewArray(64)

@@ -18,6 +18,9 @@ type Query struct {
 	Hint   bson.RawValue // an index name or key pattern; Missing means none
 	Spill  string        // where a sort puts what it cannot hold in memory; empty means that it may not
 	Count  bool          // only their number is asked for: the documents found may come empty
+
+	Min, Max  bson.Raw // the first key, and the one behind the last, in the index that Hint names; empty means open
+	ReturnKey bool     // the index keys that led to the documents are wanted, in Found.IndexKey
 }
 
 // Plan is a way to answer a query.

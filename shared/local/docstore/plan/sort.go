@@ -158,7 +158,7 @@ func (s *sorted) nextSpilled() (Found, bool, error) {
 	}
 	n, size := binary.Uvarint(b)
 	id := b[size : size+int(n)]
-	return Found{id, b[size+int(n):]}, true, nil
+	return Found{ID: id, Doc: b[size+int(n):]}, true, nil
 }
 
 func (s *sorted) close() error {
