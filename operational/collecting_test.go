@@ -231,7 +231,7 @@ func (r *rig) until(what string, ok func() bool) {
 	r.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(60 * time.Second)
+	limit := time.After(5 * time.Minute)
 	for !ok() {
 		select {
 		case <-tick.C:

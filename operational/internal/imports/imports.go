@@ -140,7 +140,7 @@ func (im *Imports) once(ctx context.Context, id RunID, rows []collect.Row) (Answ
 const (
 	// patience is how long rows wait for the block before them, and lookEvery how often the run is looked at meanwhile: it
 	// may be another replica that takes that block.
-	patience  = time.Second
+	patience  = 5 * time.Second
 	lookEvery = 5 * time.Millisecond
 )
 
