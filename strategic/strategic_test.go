@@ -271,6 +271,35 @@ func TestPolicySaysWhatIsOfHighImpact(t *testing.T) {
 	}
 }
 
+// A directive goes down with the impact that it has by the rules by which it was issued, not by those of its proposal.
+func TestTheImpactIsThatOfTheRulesThatDecide(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.govern()
+	eva, max := s.token("eva", signin.Executive), s.token("max", signin.Executive)
+	var g goal.Goal
+	s.call(eva, "POST", "goals", proposal()).want(201).into(&g)
+	s.call(eva, "POST", "goals/"+string(g.ID)+"/activate", nil).want(200)
+	var d directive.Directive
+	s.call(eva, "POST", "directives", directive.Wish{Goal: g.ID}).want(201).into(&d)
+	path := "directives/" + string(d.ID)
+	s.call(eva, "POST", path+"/propose", nil).want(200).into(&d)
+	s.call(max, "POST", path+"/approvals", nil).want(200)
+	rules := governance.Default()
+	rules.HighImpact = &contract.HighImpactRule{Purposes: d.Constraints.Purposes}
+	s.call(eva, "POST", "governance", rules).want(201)
+	s.call(eva, "POST", "governance/2/approvals", nil).want(200)
+	s.call(max, "POST", "governance/2/approvals", nil).want(200)
+	if d.Impact != contract.NormalImpact {
+		t.Fatalf("proposed as of %s impact", d.Impact)
+	}
+	s.call(eva, "POST", path+"/issue", nil).want(200).into(&d)
+	last := d.History[len(d.History)-1]
+	if d.Order.Impact != contract.HighImpact || d.Impact != contract.HighImpact || !strings.Contains(last.Reason, "high impact") {
+		t.Errorf("sent as of %s impact, kept as %s, %+v", d.Order.Impact, d.Impact, last)
+	}
+}
+
 func TestPolicyRefusesWhatGovernanceDoesNotAllow(t *testing.T) {
 	t.Parallel()
 	s := start(t)

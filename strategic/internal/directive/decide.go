@@ -78,23 +78,34 @@ func (r *Record) Proposed(id contract.DirectiveID, w Weight, t lifecycle.Turn) e
 	if err != nil {
 		return err
 	}
-	if t.Decision = &w.Decision; w.Impact != d.Impact {
-		t.Reason = w.Why
-	}
-	if err := d.move(Propose, lifecycle.Person, t); err != nil {
+	t.Decision = &w.Decision
+	if err := d.weighed(Propose, w, t); err != nil {
 		return err
 	}
-	d.ProposedBy, d.Impact = t.By, w.Impact
+	d.ProposedBy = t.By
+	return nil
+}
+
+// weighed moves the directive by a person's event, with the impact that it was found to have; the history says why, where
+// that is another one than before.
+func (d *Directive) weighed(e Event, w Weight, t lifecycle.Turn) error {
+	if w.Impact != d.Impact {
+		t.Reason = w.Why
+	}
+	if err := d.move(e, lifecycle.Person, t); err != nil {
+		return err
+	}
+	d.Impact = w.Impact
 	return nil
 }
 
 // ApprovedBy adds a person's approval. Whether that person may is for policy, before.
-func (r *Record) ApprovedBy(id contract.DirectiveID, roles []string, t lifecycle.Turn) error {
+func (r *Record) ApprovedBy(id contract.DirectiveID, w Weight, roles []string, t lifecycle.Turn) error {
 	d, err := r.Directive(id)
 	if err != nil {
 		return err
 	}
-	if err := d.move(Approve, lifecycle.Person, t); err != nil {
+	if err := d.weighed(Approve, w, t); err != nil {
 		return err
 	}
 	a := Approval{Subject: t.By, Roles: roles, At: t.Now}
@@ -106,8 +117,8 @@ func (r *Record) ApprovedBy(id contract.DirectiveID, roles []string, t lifecycle
 }
 
 // IssuedAs sends the directive down, or a refused one again, and ends the one that it supersedes. t.Decision is what let it
-// be issued.
-func (r *Record) IssuedAs(id contract.DirectiveID, tenant Tenant, t lifecycle.Turn) error {
+// be issued; w is the impact that it has by the rules that decided.
+func (r *Record) IssuedAs(id contract.DirectiveID, w Weight, tenant Tenant, t lifecycle.Turn) error {
 	if r.Goal.State != goal.Active {
 		return fault.New(fault.Conflict, fault.IllegalTransition, "goal %s is %s: only an active goal is ordered", r.Goal.ID, r.Goal.State)
 	}
@@ -115,7 +126,7 @@ func (r *Record) IssuedAs(id contract.DirectiveID, tenant Tenant, t lifecycle.Tu
 	if err != nil {
 		return err
 	}
-	if err := d.move(Issue, lifecycle.Person, t); err != nil {
+	if err := d.weighed(Issue, w, t); err != nil {
 		return err
 	}
 	order, err := r.order(d, tenant, t)

@@ -61,6 +61,8 @@ func record() Record {
 
 var tenant = Tenant{"main", zone, "USD", time.Monday}
 
+var normal = Weight{Impact: contract.NormalImpact}
+
 func must(t *testing.T, errs ...error) {
 	t.Helper()
 	for _, err := range errs {
@@ -73,7 +75,7 @@ func must(t *testing.T, errs ...error) {
 func issued(t *testing.T, r *Record, id contract.DirectiveID, w Wish) *Directive {
 	t.Helper()
 	must(t, r.Drafted(id, w, contract.Constraints{Purposes: []contract.Purpose{"p"}, MinimumGroup: 10, RequiredCoverage: .8}, at(1)),
-		r.Proposed(id, Weight{Impact: contract.NormalImpact}, at(2)), r.ApprovedBy(id, []string{"executive"}, at(3)), r.IssuedAs(id, tenant, at(4)))
+		r.Proposed(id, normal, at(2)), r.ApprovedBy(id, normal, []string{"executive"}, at(3)), r.IssuedAs(id, normal, tenant, at(4)))
 	d, err := r.Directive(id)
 	must(t, err)
 	return d

@@ -53,6 +53,7 @@ type Weight struct {
 type Policy interface {
 	// Impact says what impact a directive has: as high as it was drafted, or higher by the rules in force.
 	Impact(ctx context.Context, q Question) (Weight, error)
+	// Approve and Issue say whether the asker may; the question's directive has the impact that it was just found to have.
 	Approve(ctx context.Context, q Question) (contract.Decision, error)
 	Issue(ctx context.Context, q Question) (contract.Decision, error)
 }
@@ -246,12 +247,30 @@ func (s *Service) change(ctx context.Context, id contract.DirectiveID, who Perso
 
 // Approve adds a person's approval, if policy lets them.
 func (s *Service) Approve(ctx context.Context, id contract.DirectiveID, who Person) (Directive, error) {
-	return s.decided(ctx, id, who, Approve, s.o.Policy.Approve, func(r *Record, t lifecycle.Turn) error { return r.ApprovedBy(id, who.Roles, t) })
+	var w Weight
+	return s.decided(ctx, id, who, Approve, s.weighed(&w, s.o.Policy.Approve), func(r *Record, t lifecycle.Turn) error {
+		return r.ApprovedBy(id, w, who.Roles, t)
+	})
 }
 
 // Issue sends a directive down, if policy lets it.
 func (s *Service) Issue(ctx context.Context, id contract.DirectiveID, who Person) (Directive, error) {
-	return s.decided(ctx, id, who, Issue, s.o.Policy.Issue, func(r *Record, t lifecycle.Turn) error { return r.IssuedAs(id, s.o.Tenant, t) })
+	var w Weight
+	return s.decided(ctx, id, who, Issue, s.weighed(&w, s.o.Policy.Issue), func(r *Record, t lifecycle.Turn) error {
+		return r.IssuedAs(id, w, s.o.Tenant, t)
+	})
+}
+
+// weighed asks about a directive with the impact that it has by the rules in force now, which may be other ones than when it
+// was proposed, and leaves in w what was found.
+func (s *Service) weighed(w *Weight, ask func(context.Context, Question) (contract.Decision, error)) func(context.Context, Question) (contract.Decision, error) {
+	return func(ctx context.Context, q Question) (d contract.Decision, err error) {
+		if *w, err = s.o.Policy.Impact(ctx, q); err != nil {
+			return d, err
+		}
+		q.Directive.Impact = w.Impact
+		return ask(ctx, q)
+	}
 }
 
 // attempts bounds how often a decision is asked for anew because the record changed while it was made.

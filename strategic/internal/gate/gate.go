@@ -121,20 +121,8 @@ func purposes(d directive.Directive) []string {
 	return out
 }
 
-// weighed returns the question with the impact that its directive has by the rules in force now, which may be other ones than
-// when it was proposed.
-func (g *Gate) weighed(ctx context.Context, q directive.Question) (directive.Question, error) {
-	w, err := g.Impact(ctx, q)
-	q.Directive.Impact = w.Impact
-	return q, err
-}
-
 // Approve implements directive.Policy.
 func (g *Gate) Approve(ctx context.Context, q directive.Question) (contract.Decision, error) {
-	q, err := g.weighed(ctx, q)
-	if err != nil {
-		return contract.Decision{}, err
-	}
 	d, err := g.decide(ctx, policy.Approve, policy.ApproveInput{
 		Subject: q.Who.Subject, Roles: q.Who.Roles, ProposedBy: q.Directive.ProposedBy, Impact: string(q.Directive.Impact),
 	})
@@ -146,10 +134,6 @@ func (g *Gate) Approve(ctx context.Context, q directive.Question) (contract.Deci
 
 // Issue implements directive.Policy.
 func (g *Gate) Issue(ctx context.Context, q directive.Question) (contract.Decision, error) {
-	q, err := g.weighed(ctx, q)
-	if err != nil {
-		return contract.Decision{}, err
-	}
 	c := q.Directive.Constraints
 	in := policy.IssueInput{
 		Subject: q.Who.Subject, Roles: q.Who.Roles, ProposedBy: q.Directive.ProposedBy, Impact: string(q.Directive.Impact), GoalState: string(q.Goal.State),

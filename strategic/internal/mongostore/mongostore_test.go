@@ -111,8 +111,8 @@ func TestOnlyWhatRoseIsPublished(t *testing.T) {
 	expires := at.Add(time.Hour)
 	turn := lifecycle.Turn{Now: at, By: "eva", Decision: &contract.Decision{ID: "d"}}
 	err := s.Update(t.Context(), "g", func(r *directive.Record) error {
-		return errors.Join(r.Drafted("a", directive.Wish{Expires: &expires}, contract.Constraints{}, turn), r.Proposed("a", directive.Weight{}, turn), r.ApprovedBy("a", nil, turn),
-			r.IssuedAs("a", directive.Tenant{ID: "main", Zone: time.UTC, Currency: "USD"}, turn))
+		return errors.Join(r.Drafted("a", directive.Wish{Expires: &expires}, contract.Constraints{}, turn), r.Proposed("a", directive.Weight{}, turn), r.ApprovedBy("a", directive.Weight{}, nil, turn),
+			r.IssuedAs("a", directive.Weight{}, directive.Tenant{ID: "main", Zone: time.UTC, Currency: "USD"}, turn))
 	})
 	if err != nil {
 		t.Fatal(err)
