@@ -22,3 +22,8 @@ func TestCanaries(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestRulesFailClosed(t *testing.T) {
+	t.Parallel()
+	policytest.Closed(t, policytest.Layer{Name: "operational", Files: Files, Inputs: Inputs(), Canaries: Canaries()})
+}

@@ -131,7 +131,7 @@ func Canaries() []policy.Canary {
 	return []policy.Canary{
 		{Rule: Knowledge, Input: holding, Allow: true},
 		{Rule: Knowledge, Input: fallen, Allow: false},
-		{Rule: Rest, Input: RestInput{[]string{"velocity"}}, Data: map[string]any{"fallenInsight": "proof"}, Allow: true},
+		{Rule: Rest, Input: RestInput{[]string{"velocity"}}, Allow: true},
 		{Rule: Rest, Input: RestInput{[]string{"velocity"}}, Data: map[string]any{"fallenInsight": "status"}, Allow: false},
 		{Rule: Read, Input: ReadInput{"a", []string{"manager"}}, Allow: true},
 		{Rule: Read, Input: ReadInput{"a", []string{"collector"}}, Allow: false},
