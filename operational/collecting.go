@@ -69,7 +69,7 @@ type parts struct {
 }
 
 func (p *parts) collecting(asking collect.Asking, validity ingest.Directives, gate httpapi.Gate) (*collecting, error) {
-	h := &collecting{keys: p.keys, unparsed: p.unread, warehouse: p.warehouse, progress: ingest.NewProgress(p.fences, p.d.Bus)}
+	h := &collecting{keys: p.keys, unparsed: p.unread, warehouse: p.warehouse, progress: ingest.NewProgress(p.fences, p.d.Bus, p.d.Now)}
 	var err error
 	if h.registry, err = source.NewRegistry(p.c.Tenant.ID, p.sources, p.d.Now, nil); err != nil {
 		return nil, err
@@ -134,7 +134,8 @@ func (p *parts) serve(h *collecting, asking collect.Asking, gate httpapi.Gate) e
 	if err != nil {
 		return err
 	}
-	account, err := ingest.NewAccount(p.d.DB.Tx, p.fences, p.lake, accountEvery, p.d.Telemetry.Logger, p.d.Telemetry.Meter)
+	account, err := ingest.NewAccount(ingest.AccountOptions{Tx: p.d.DB.Tx, Fences: p.fences, Lake: p.lake, Every: accountEvery, Now: p.d.Now,
+		Logger: p.d.Telemetry.Logger, Meter: p.d.Telemetry.Meter})
 	if err != nil {
 		return err
 	}

@@ -230,7 +230,8 @@ func (h *directing) complete(col *collecting) error {
 // eraser makes what erases people. What rests on them follows at once.
 func (h *directing) eraser(col *collecting, follow ...func()) (*erasure.Worker, error) {
 	store := mongostore.NewErasures(h.d.DB, col.keys, h.d.Now)
-	worker, err := erasure.NewWorker(erasure.Options{Tenant: h.c.Tenant.ID, Store: store, Logger: h.d.Telemetry.Logger, Done: follow})
+	worker, err := erasure.NewWorker(erasure.Options{Tenant: h.c.Tenant.ID, Store: store, Waiting: store, Now: h.d.Now,
+		Logger: h.d.Telemetry.Logger, Meter: h.d.Telemetry.Meter, Done: follow})
 	if err != nil {
 		return nil, err
 	}

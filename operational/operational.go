@@ -101,5 +101,6 @@ func assemble(c Config, d host.Deps, collecting *collecting, directing *directin
 			return service.Check{Name: "mongodb", Err: d.DB.Ping(ctx)}
 		}}, collecting.ready...),
 		Watch: append(directing.watch, collecting.watch...),
+		Meter: d.Telemetry.Meter,
 	})
 }

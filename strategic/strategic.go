@@ -181,7 +181,7 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 		return nil, err
 	}
 	return service.New(service.Options{
-		Name: string(contract.Strategic), Logger: d.Telemetry.Logger, Now: d.Now, Handler: handler, Components: components, Watch: watch,
+		Name: string(contract.Strategic), Logger: d.Telemetry.Logger, Now: d.Now, Handler: handler, Components: components, Watch: watch, Meter: d.Telemetry.Meter,
 		Ready: []func(context.Context) service.Check{func(ctx context.Context) service.Check {
 			return service.Check{Name: "mongodb", Err: d.DB.Ping(ctx)}
 		}},

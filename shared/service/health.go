@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/strata-crm/strata/shared/fault"
 )
 
@@ -65,6 +68,29 @@ func late(i int, r <-chan Check) Check {
 	default:
 		return Check{Name: fmt.Sprintf("check_%d", i+1), Err: fault.New(fault.Transient, fault.Unavailable, "no answer within %s", checkWithin)}
 	}
+}
+
+// observe registers the gauge of readiness: what /readyz says, for those who are not asked but told.
+func (s *Service) observe() error {
+	if s.o.Meter == nil {
+		return nil
+	}
+	_, err := s.o.Meter.Meter("strata/service").Int64ObservableGauge("strata.ready",
+		metric.WithDescription("Whether a readiness check of the service finds nothing wrong: 1, or 0."),
+		metric.WithInt64Callback(func(ctx context.Context, o metric.Int64Observer) error {
+			for _, c := range s.Ready(ctx) {
+				fine := int64(0)
+				if c.Err == nil {
+					fine = 1
+				}
+				o.Observe(fine, metric.WithAttributes(attribute.String("check", c.Name)))
+			}
+			return nil
+		}))
+	if err != nil {
+		return fmt.Errorf("readiness gauge: %w", err)
+	}
+	return nil
 }
 
 func allFine(checks []Check) bool {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/strata-crm/strata/shared/fault"
 )
 
@@ -52,6 +54,7 @@ type Options struct {
 	Ready      []func(ctx context.Context) Check
 	Close      []func(ctx context.Context) error // called in reverse order after the components have stopped
 	Watch      []Progress                        // each has the name of a component
+	Meter      metric.MeterProvider              // where the gauge strata.ready goes: 1 or 0 for each readiness check; nil = nowhere
 }
 
 // Service is a runnable service. Make it with [New]. Its methods are safe for concurrent use; Run is called once.
@@ -83,7 +86,7 @@ func New(o Options) (*Service, error) {
 			return nil, fault.New(fault.Invalid, fault.BadDefinition, "the watchdog is to watch %q, but service %s has no component of that name", p.Name(), o.Name)
 		}
 	}
-	return s, nil
+	return s, s.observe()
 }
 
 func (s *Service) part(name string) *part {

@@ -66,3 +66,9 @@ type Store interface {
 	// Finish looks whether anything is left, and if nothing is writes the proof; else fault.Transient.
 	Finish(ctx context.Context, task Task) error
 }
+
+// Waiting tells how erasures get on.
+type Waiting interface {
+	// Oldest returns when the oldest erasure that is not finished was asked for; false if all are.
+	Oldest(ctx context.Context, t contract.TenantID) (at time.Time, waits bool, err error)
+}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -30,35 +30,71 @@ type Stored interface {
 // Account checks the conservation of records: next = stored + removed + duplicate + quarantined + suppressed +
 // not_in_force + lost, per partition and epoch. It reads fences and lake in one snapshot, so it holds at any moment.
 type Account struct {
-	tx     func(ctx context.Context, fn func(ctx context.Context) error) error
-	fences Fences
-	lake   Stored
-	every  time.Duration
-	logger *slog.Logger
-	last   atomic.Int64
+	o     AccountOptions
+	began time.Time
+
+	mu    sync.Mutex
+	last  int64     // how many records were unaccounted for
+	drawn time.Time // when; zero before the first account
 }
 
-// NewAccount returns an account whose gauge strata.ingest.unaccounted is renewed so often while Run does.
-func NewAccount(tx func(ctx context.Context, fn func(ctx context.Context) error) error, f Fences, l Stored, every time.Duration, logger *slog.Logger, m metric.MeterProvider) (*Account, error) {
-	if tx == nil || f == nil || l == nil || every <= 0 || logger == nil || m == nil {
-		return nil, fault.New(fault.Invalid, fault.BadDefinition, "the account of ingest needs a database, an interval, a logger and a meter")
+// AccountOptions are what an Account needs; all are required.
+type AccountOptions struct {
+	Tx     func(ctx context.Context, fn func(ctx context.Context) error) error
+	Fences Fences
+	Lake   Stored
+	Every  time.Duration // how often Run draws the account up
+	Now    func() time.Time
+	Logger *slog.Logger
+	Meter  metric.MeterProvider
+}
+
+// NewAccount returns an account whose gauges are renewed while Run does: strata.ingest.unaccounted is what the last account
+// found and has no value before the first; strata.ingest.account.age is how old that account is, or how long there has been
+// none.
+func NewAccount(o AccountOptions) (*Account, error) {
+	if o.Tx == nil || o.Fences == nil || o.Lake == nil || o.Every <= 0 || o.Now == nil || o.Logger == nil || o.Meter == nil {
+		return nil, fault.New(fault.Invalid, fault.BadDefinition, "the account of ingest needs a database, an interval, a clock, a logger and a meter")
 	}
-	a := &Account{tx: tx, fences: f, lake: l, every: every, logger: logger}
-	_, err := m.Meter("strata/operational/ingest").Int64ObservableGauge("strata.ingest.unaccounted",
-		metric.WithDescription("Records of the events log whose fate is unknown; anything but 0 is a defect."),
-		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error { o.Observe(a.last.Load()); return nil }))
-	return a, err
+	a := &Account{o: o, began: o.Now()}
+	return a, a.observe()
+}
+
+func (a *Account) observe() error {
+	meter := a.o.Meter.Meter("strata/operational/ingest")
+	unaccounted, err := meter.Int64ObservableGauge("strata.ingest.unaccounted",
+		metric.WithDescription("Records of the events log whose fate is unknown; anything but 0 is a defect."))
+	if err != nil {
+		return fmt.Errorf("account gauge: %w", err)
+	}
+	age, err := meter.Float64ObservableGauge("strata.ingest.account.age", metric.WithUnit("s"),
+		metric.WithDescription("How long ago the account of ingest was last drawn up."))
+	if err != nil {
+		return fmt.Errorf("account age gauge: %w", err)
+	}
+	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		at := a.began
+		if !a.drawn.IsZero() {
+			at = a.drawn
+			o.ObserveInt64(unaccounted, a.last)
+		}
+		o.ObserveFloat64(age, a.o.Now().Sub(at).Seconds())
+		return nil
+	}, unaccounted, age)
+	return err
 }
 
 // Balances returns the account of every partition and epoch.
 func (a *Account) Balances(ctx context.Context) ([]Balance, error) {
 	var balances []Balance
-	err := a.tx(ctx, func(ctx context.Context) error {
-		fences, err := a.fences.All(ctx)
+	err := a.o.Tx(ctx, func(ctx context.Context) error {
+		fences, err := a.o.Fences.All(ctx)
 		if err != nil {
 			return err
 		}
-		stored, err := a.lake.Stored(ctx)
+		stored, err := a.o.Lake.Stored(ctx)
 		if err != nil {
 			return err
 		}
@@ -82,25 +118,27 @@ func (a *Account) Balances(ctx context.Context) ([]Balance, error) {
 // Name implements service.Component.
 func (a *Account) Name() string { return "ingest_account" }
 
-// Run implements service.Component: it renews the gauge and raises the alarm.
+// Run implements service.Component.
 func (a *Account) Run(ctx context.Context) error {
-	tick := time.NewTicker(a.every)
+	tick := time.NewTicker(a.o.Every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			a.renew(ctx)
+			a.Renew(ctx)
 		}
 	}
 }
 
-func (a *Account) renew(ctx context.Context) {
+// Renew draws the account up, renews the gauges and raises the alarm. An account that cannot be drawn up leaves the gauge as
+// it was, and it ages.
+func (a *Account) Renew(ctx context.Context) {
 	balances, err := a.Balances(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			a.logger.WarnContext(ctx, "the account of ingest could not be drawn up", "error", err)
+			a.o.Logger.WarnContext(ctx, "the account of ingest could not be drawn up", "error", err)
 		}
 		return
 	}
@@ -108,8 +146,10 @@ func (a *Account) renew(ctx context.Context) {
 	for _, b := range balances {
 		if n := b.Unaccounted(); n != 0 {
 			sum += max(n, -n)
-			a.logger.ErrorContext(ctx, "records of the events log are unaccounted for", "epoch", b.Epoch, "partition", b.Partition, "records", n)
+			a.o.Logger.ErrorContext(ctx, "records of the events log are unaccounted for", "epoch", b.Epoch, "partition", b.Partition, "records", n)
 		}
 	}
-	a.last.Store(sum)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.last, a.drawn = sum, a.o.Now()
 }

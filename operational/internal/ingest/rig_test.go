@@ -139,7 +139,8 @@ func (s *stage) apply(t testing.TB, sink *ingest.Sink, partition int, batch []bu
 // balance checks the account of every partition and returns the sum over them.
 func (s *stage) balance(t testing.TB) ingest.Balance {
 	t.Helper()
-	account, err := ingest.NewAccount(s.db.Tx, s.fences, s.lake, time.Hour, slog.New(slog.DiscardHandler), noop.NewMeterProvider())
+	account, err := ingest.NewAccount(ingest.AccountOptions{Tx: s.db.Tx, Fences: s.fences, Lake: s.lake, Every: time.Hour, Now: s.options.Now,
+		Logger: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/strata-crm/strata/shared/mongodb"
 )
 
-// Erasures implements erasure.Requests, erasure.Store and erasure.Disclosure.
+// Erasures implements erasure.Requests, erasure.Store, erasure.Waiting and erasure.Disclosure.
 type Erasures struct {
 	db                         *mongodb.DB
 	now                        func() time.Time
@@ -37,6 +37,7 @@ func NewErasures(db *mongodb.DB, keys *identity.Keys, now func() time.Time) *Era
 var (
 	_ erasure.Requests   = (*Erasures)(nil)
 	_ erasure.Store      = (*Erasures)(nil)
+	_ erasure.Waiting    = (*Erasures)(nil)
 	_ erasure.Disclosure = (*Erasures)(nil)
 )
 
@@ -150,6 +151,20 @@ func (s *Erasures) List(ctx context.Context, t contract.TenantID, before string,
 		out[i] = docs[i].erasure()
 	}
 	return out, nil
+}
+
+// Oldest implements erasure.Waiting.
+func (s *Erasures) Oldest(ctx context.Context, t contract.TenantID) (at time.Time, waits bool, err error) {
+	var d erasureDoc
+	err = s.erasures.FindOne(ctx, bson.D{{Key: "open", Value: true}, {Key: "tenant", Value: t}},
+		options.FindOne().SetSort(bson.D{{Key: "requestedAt", Value: 1}})).Decode(&d)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return time.Time{}, false, nil
+	}
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("the oldest erasure: %w", mongodb.Fault(err))
+	}
+	return d.RequestedAt.UTC(), true, nil
 }
 
 // claimTerm is how long a worker that does nothing keeps others from an erasure.

@@ -76,7 +76,8 @@ func openShop(t *testing.T) *shop {
 
 func (s *shop) with(store erasure.Store) *erasure.Worker {
 	s.t.Helper()
-	w, err := erasure.NewWorker(erasure.Options{Tenant: tenant, Store: store, Logger: slog.New(slog.DiscardHandler)})
+	w, err := erasure.NewWorker(erasure.Options{Tenant: tenant, Store: store, Waiting: s.store, Now: time.Now,
+		Logger: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider()})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -222,7 +223,8 @@ func (s *shop) ofAda() []string {
 
 func (s *shop) balanced(suppressed, removed int64) {
 	s.t.Helper()
-	account, err := ingest.NewAccount(s.db.Tx, NewFences(s.db), NewLake(s.db), time.Hour, slog.New(slog.DiscardHandler), noop.NewMeterProvider())
+	account, err := ingest.NewAccount(ingest.AccountOptions{Tx: s.db.Tx, Fences: NewFences(s.db), Lake: NewLake(s.db), Every: time.Hour, Now: time.Now,
+		Logger: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider()})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -376,12 +378,18 @@ func TestErasureGoesOn(t *testing.T) {
 			if err := s.worker.Round(t.Context()); err != nil || s.proof(e.ID).FinishedAt != nil {
 				t.Fatalf("somebody else worked at it at once (%v)", err)
 			}
+			if at, waits, err := s.store.Oldest(t.Context(), tenant); err != nil || !waits || !at.Equal(e.RequestedAt) {
+				t.Errorf("the oldest that waits is of %v (%v, %v)", at, waits, err)
+			}
 			now = now.Add(2 * claimTerm)
 			if err := s.worker.Round(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if p := s.proof(e.ID); p.FinishedAt == nil || p.Deleted[lakeCollection] != 8 || p.Deleted[rowsCollection] != 4 {
 				t.Errorf("the proof is %+v", p)
+			}
+			if at, waits, err := s.store.Oldest(t.Context(), tenant); err != nil || waits {
+				t.Errorf("when all is done, the oldest that waits is of %v (%v)", at, err)
 			}
 			s.balanced(0, 8)
 		})

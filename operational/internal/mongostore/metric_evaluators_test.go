@@ -14,6 +14,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.opentelemetry.io/otel/metric/noop"
 	"pgregory.net/rapid"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
@@ -305,7 +306,8 @@ func (e *events) erase(t *rapid.T, nth int) {
 	if _, err := store.Begin(t.Context(), asked, key); err != nil {
 		t.Fatal(err)
 	}
-	worker, err := erasure.NewWorker(erasure.Options{Tenant: e.own, Store: store, Logger: slog.New(slog.DiscardHandler)})
+	worker, err := erasure.NewWorker(erasure.Options{Tenant: e.own, Store: store, Waiting: store, Now: time.Now,
+		Logger: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider()})
 	if err != nil {
 		t.Fatal(err)
 	}
