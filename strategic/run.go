@@ -79,10 +79,11 @@ func (l *lapse) Run(ctx context.Context) error {
 // scope names what this service measures and traces.
 const scope = "github.com/strata-crm/strata/strategic"
 
-// observe reports how many directives were sent without an answer. The outbox has gauges of its own.
+// observe reports how many directives have no final answer, the governance directive included. The outbox has gauges of its
+// own.
 func (g *graph) observe(d host.Deps) error {
 	_, err := d.Telemetry.Meter.Meter(scope).Int64ObservableGauge("strata.directives.unanswered",
-		metric.WithDescription("Directives that were sent down and not answered."),
+		metric.WithDescription("Directives that were sent down and have no final answer."),
 		metric.WithInt64Callback(func(ctx context.Context, o metric.Int64Observer) error {
 			n, err := g.unanswered(ctx)
 			if err == nil {
@@ -96,15 +97,24 @@ func (g *graph) observe(d host.Deps) error {
 	return nil
 }
 
+// unanswered counts what was sent and is neither carried out nor refused: an answer that says no more than `received`, or that
+// one of the layers below still owes, is none yet. Ended directives owe nothing.
 func (g *graph) unanswered(ctx context.Context) (int64, error) {
 	rs, err := g.stores.List(ctx, "", 0)
+	if err != nil {
+		return 0, err
+	}
 	var n int64
 	for i := range rs {
 		for _, d := range rs[i].Directives {
-			if d.State == directive.Issued && d.Answer == nil {
+			if d.State == directive.Issued {
 				n++
 			}
 		}
+	}
+	rules, err := g.stores.Governance(ctx)
+	if sent := rules.Sent(); err == nil && sent != nil && sent.State == governance.Issued {
+		n++
 	}
 	return n, err
 }
