@@ -4,6 +4,7 @@
 package expiry
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -15,7 +16,7 @@ import (
 // Limits say for how many days after its receipt something may be kept.
 type Limits struct {
 	days  map[contract.DataType]int
-	types map[contract.ParameterName]contract.DataType
+	types map[contract.ParameterName]map[contract.DataType]bool
 	least int
 }
 
@@ -31,9 +32,12 @@ func (n *need) add(days int) {
 
 // LimitsOf returns the limits in force. Governance limits each type of data. The directives in force that collect a type narrow
 // that to what the longest of them needs; where none does any more, those that did when it was collected; they never widen it.
+// One that was refused collected nothing, so nothing is kept as it wished. A parameter that directives take for several types
+// of data is of each of them, and so kept no longer than any of these may be: whichever directive is right, nothing is kept
+// longer than it may be.
 func LimitsOf(g *contract.GovernanceDirective, records []directive.Record) Limits {
 	running, ended := map[contract.DataType]*need{}, map[contract.DataType]*need{}
-	l := Limits{days: map[contract.DataType]int{}, types: map[contract.ParameterName]contract.DataType{}}
+	l := Limits{days: map[contract.DataType]int{}, types: map[contract.ParameterName]map[contract.DataType]bool{}}
 	for i := range records {
 		r := &records[i]
 		if r.Order == nil {
@@ -45,7 +49,13 @@ func LimitsOf(g *contract.GovernanceDirective, records []directive.Record) Limit
 		}
 		for _, c := range r.Order.Collect {
 			t := c.Parameter.DataType
-			l.types[c.Parameter.Name] = t
+			if l.types[c.Parameter.Name] == nil {
+				l.types[c.Parameter.Name] = map[contract.DataType]bool{}
+			}
+			l.types[c.Parameter.Name][t] = true
+			if r.Answer.State == contract.Refused {
+				continue
+			}
 			if needs[t] == nil {
 				needs[t] = &need{}
 			}
@@ -87,11 +97,7 @@ func (l Limits) Due(names []contract.ParameterName, received, now time.Time) boo
 	}
 	days := 0
 	for _, n := range names {
-		of, ok := l.days[l.types[n]]
-		if !ok {
-			of = l.least
-		}
-		if days == 0 || of < days {
+		if of := l.of(n); days == 0 || of < days {
 			days = of
 		}
 	}
@@ -99,6 +105,17 @@ func (l Limits) Due(names []contract.ParameterName, received, now time.Time) boo
 		days = l.least
 	}
 	return !received.Add(time.Duration(days) * 24 * time.Hour).After(now)
+}
+
+// of returns for how many days a parameter is kept: as its types of data are, the shortest that is known of any.
+func (l Limits) of(name contract.ParameterName) int {
+	days := 0
+	for t := range l.types[name] {
+		if of, ok := l.days[t]; ok && (days == 0 || of < days) {
+			days = of
+		}
+	}
+	return cmp.Or(days, l.least)
 }
 
 // Before returns the instant before which something must have been received for any limit to have passed it.

@@ -37,6 +37,8 @@ func TestLimits(t *testing.T) {
 		"two, of which the longer counts":          {[]directive.Record{asks(contract.Executing, 300, amount), asks(contract.Degraded, 500, amount)}, 500},
 		"two, of which one does not say":           {[]directive.Record{asks(contract.Executing, 300, amount), asks(contract.Executing, 0, amount)}, 1000},
 		"one that is over beside one in force":     {[]directive.Record{asks(contract.Withdrawn, 900, amount), asks(contract.Executing, 300, amount)}, 300},
+		"one that was refused, and nothing else":   {[]directive.Record{asks(contract.Refused, 10, amount)}, 1000},
+		"one that is over and one refused":         {[]directive.Record{asks(contract.Withdrawn, 200, amount), asks(contract.Refused, 900, amount)}, 200},
 		"only such that are over":                  {[]directive.Record{asks(contract.Withdrawn, 200, amount), asks(contract.Expired, 300, amount)}, 300},
 		"one that asks for another type":           {[]directive.Record{asks(contract.Executing, 300, city)}, 1000},
 		"one that was refused beside one in force": {[]directive.Record{asks(contract.Refused, 900, amount), asks(contract.Executing, 300, amount)}, 300},
@@ -69,5 +71,22 @@ func TestDue(t *testing.T) {
 	}
 	if none := expiry.LimitsOf(&contract.GovernanceDirective{}, nil); !none.None() || none.Due([]contract.ParameterName{"order_amount"}, time.Time{}, now) {
 		t.Error("without rules something is due")
+	}
+}
+
+// TestDueOfAParameterOfSeveralTypes: directives that disagree about what a parameter is leave it the strictest limit, in
+// whatever order they come.
+func TestDueOfAParameterOfSeveralTypes(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	g := &contract.GovernanceDirective{Retention: map[contract.DataType]int{contract.Transactional: 1000, contract.Descriptive: 400, contract.Probe: 100}}
+	other := amount
+	other.DataType = contract.Descriptive
+	one, two := asks(contract.Executing, 0, amount), asks(contract.Executing, 0, other)
+	for _, records := range [][]directive.Record{{one, two}, {two, one}} {
+		l, limit := expiry.LimitsOf(g, records), now.AddDate(0, 0, -400)
+		if names := []contract.ParameterName{amount.Name}; !l.Due(names, limit, now) || l.Due(names, limit.Add(time.Millisecond), now) {
+			t.Error("it is not due exactly after 400 days")
+		}
 	}
 }
