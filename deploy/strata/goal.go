@@ -14,7 +14,6 @@ import (
 	"github.com/strata-crm/strata/deploy/internal/report"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
-	"github.com/strata-crm/strata/shared/signin"
 )
 
 type goalCommand struct {
@@ -23,8 +22,8 @@ type goalCommand struct {
 
 type goalSet struct {
 	remote
+	someone
 	File   string `arg:"" help:"YAML with name, variable, metric, kind, direction, unit, baseline, target, deadline, owner, relevance, and start or grain where they differ from what follows from the rest."`
-	As     string `help:"Who sets it, by function." default:"executive-1" placeholder:"EXECUTIVE"`
 	Impact string `help:"high: a second executive approves the directive before it is issued." enum:"normal,high" default:"normal"`
 }
 
@@ -34,7 +33,7 @@ func (c *goalSet) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	cl, err := c.person(t, c.As, signin.Executive)
+	cl, err := c.executive(t, c.someone)
 	if err != nil {
 		return err
 	}
@@ -109,14 +108,14 @@ func plainDays(v any) any {
 
 type orderCommand struct {
 	remote
-	Step string `arg:"" help:"propose, approve, issue or withdraw." enum:"propose,approve,issue,withdraw"`
+	someone
+	Step string `arg:"" help:"propose, approve, issue or withdraw; whoever proposed a directive of high impact may not approve it." enum:"propose,approve,issue,withdraw"`
 	ID   string `arg:"" help:"The directive, as strata status names it."`
-	As   string `help:"Who does it, by function; whoever proposed a directive of high impact may not approve it." default:"executive-1" placeholder:"EXECUTIVE"`
 }
 
 // Run takes the directive one step on.
 func (c *orderCommand) Run(ctx context.Context, t terminal) error {
-	cl, err := c.person(t, c.As, signin.Executive)
+	cl, err := c.executive(t, c.someone)
 	if err != nil {
 		return err
 	}

@@ -29,22 +29,46 @@ func (c *governShow) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	v, err := newest(ctx, cl)
+	all, err := cl.Governance(ctx)
+	if err != nil {
+		return err
+	}
+	v, err := latest(all)
 	if err != nil {
 		return err
 	}
 	governance(t, v)
+	until(t, all)
 	return nil
+}
+
+// until says until when the version that rules was meant to, and what is to be done when that time is over.
+func until(t terminal, all []client.GovernanceVersion) {
+	for _, v := range slices.Backward(all) {
+		if v.Order == nil {
+			continue
+		}
+		text := "until " + v.Order.Expires.UTC().Format(time.DateOnly)
+		if !t.now().Before(v.Order.Expires) {
+			text = fmt.Sprintf("version %d has expired on %s; its rules stay in force until another version is approved: propose one",
+				v.Number, v.Order.Expires.UTC().Format(time.DateOnly))
+		}
+		report.Say(t.out, "  in force   ", text)
+		return
+	}
 }
 
 type governApprove struct {
 	remote
-	As string `help:"Who approves, by function. Two different people have to." required:"" placeholder:"EXECUTIVE"`
+	someone
 }
 
 // Run approves the newest version. When that was the second approval, it waits for the layers' answer.
 func (c *governApprove) Run(ctx context.Context, t terminal) error {
-	cl, err := c.person(t, c.As, signin.Executive)
+	if c.Token == "" && c.As == "" { // two different people have to, so nobody is taken for granted
+		return fault.New(fault.Invalid, fault.BadRequest, "say who approves: --as EXECUTIVE, or a token with --token or STRATA_TOKEN")
+	}
+	cl, err := c.executive(t, c.someone)
 	if err != nil {
 		return err
 	}
@@ -72,6 +96,10 @@ func newest(ctx context.Context, cl *client.Client) (client.GovernanceVersion, e
 	if err != nil {
 		return client.GovernanceVersion{}, err
 	}
+	return latest(all)
+}
+
+func latest(all []client.GovernanceVersion) (client.GovernanceVersion, error) {
 	if len(all) == 0 {
 		return client.GovernanceVersion{}, fault.New(fault.NotFound, fault.InvalidItem, "no rules are proposed yet: the strategic layer proposes them when it has started; try again")
 	}

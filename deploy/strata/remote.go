@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -26,7 +27,29 @@ func (r remote) client(t terminal, roles ...signin.Role) (*client.Client, error)
 	return r.person(t, suite.Operator, roles...)
 }
 
-// person is client for a command of which it matters who gave it: without a token, subject did.
+// someone is as whom a command is given, where it matters: a token says it itself.
+type someone struct {
+	As string `help:"Who does it, by function: executive-1 if not given. Not together with a token, which says who acts." placeholder:"EXECUTIVE"`
+}
+
+// subject returns who acts without a token; fault.Invalid if there is one and another person is named beside it.
+func (s someone) subject(token string) (string, error) {
+	if token != "" && s.As != "" {
+		return "", fault.New(fault.Invalid, fault.BadRequest,
+			"--as %s and a token (--token or STRATA_TOKEN) are given: the token says who acts, so leave one of them out", s.As)
+	}
+	return cmp.Or(s.As, "executive-1"), nil
+}
+
+// executive is client for a command of which it matters which executive gave it.
+func (r remote) executive(t terminal, who someone) (*client.Client, error) {
+	subject, err := who.subject(r.Token)
+	if err != nil {
+		return nil, err
+	}
+	return r.person(t, subject, signin.Executive)
+}
+
 func (r remote) person(t terminal, subject string, roles ...signin.Role) (*client.Client, error) {
 	token := r.Token
 	if token == "" {

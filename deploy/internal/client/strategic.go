@@ -149,6 +149,7 @@ type Trail struct {
 type GovernanceVersion struct {
 	Number    int                       `json:"number"`
 	State     string                    `json:"state"`
+	Order     *contract.Order           `json:"order"` // what was sent; nil before that
 	Answer    *contract.Acknowledgement `json:"answer"`
 	Approvals []struct {
 		Subject string `json:"subject"`

@@ -126,7 +126,7 @@ func TestGatesFailClosed(t *testing.T) {
 	t.Cleanup(cancel)
 	away := fault.New(fault.Transient, fault.Unavailable, "the database is away")
 	governed, ungoverned := newEngine(t), newEngine(t)
-	slow := newEngine(t) // asked nothing else: an answer that it remembers it would have in time
+	slow := newEngine(t)                                                                               // asked nothing else: an answer that it remembers it would have in time
 	free := map[string]bool{"read": true, "approve": true, "govern": true, "know": true, "rest": true} // need no governance directive
 	for name, ask := range gates {
 		t.Run(name, func(t *testing.T) {

@@ -54,6 +54,13 @@ type Version struct {
 	History    []lifecycle.Entry             `json:"history"`
 }
 
+// Expired reports whether the time for which the version was sent is over. Its rules stay in force all the same: to end them
+// would leave the company without rules, and nothing could be collected, counted or kept from anybody; people are asked for a
+// new version instead.
+func (v *Version) Expired(now time.Time) bool {
+	return v.State.sent() && v.Order != nil && !now.Before(v.Order.Expires)
+}
+
 // Record is every version, oldest first.
 type Record struct {
 	Version  int64     `json:"version"` // rises with every change

@@ -373,3 +373,26 @@ func TestWhatNeedsASecondPersonIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// Rules whose time is over stay in force, and the page says both, and asks those who can renew them.
+func TestGovernanceThatExpiredSaysSo(t *testing.T) {
+	t.Parallel()
+	var r governance.Record
+	at := lifecycle.Turn{Now: time.UnixMilli(1), By: "eva"}
+	if err := errors.Join(r.Propose(governance.Default(), at), r.Approve(1, []string{"executive"}, at),
+		r.Approve(1, []string{"executive"}, lifecycle.Turn{Now: at.Now, By: "max"})); err != nil {
+		t.Fatal(err)
+	}
+	end := r.Versions[0].Order.Expires
+	for now, want := range map[time.Time]string{end.Add(-time.Millisecond): "", end: "has expired; its rules stay in force. Propose a new version."} {
+		for role, asked := range map[signin.Role]string{signin.Executive: want, signin.Manager: ""} {
+			v := viewOf(input{governance: r, zone: time.UTC, now: now, who: signin.Identity{Subject: "eva", Roles: []signin.Role{role}}})
+			if strings.Contains(v.Governance.InForce, "expired at") != (want != "") || !strings.Contains(v.Governance.InForce, stamp(end, time.UTC)) {
+				t.Errorf("%v: %s", now, v.Governance.InForce)
+			}
+			if len(v.Asked) > 1 || (asked == "") != (len(v.Asked) == 0) || asked != "" && !strings.HasSuffix(v.Asked[0].Text, asked) {
+				t.Errorf("%v: a %s is asked %+v", now, role, v.Asked)
+			}
+		}
+	}
+}

@@ -184,7 +184,7 @@ type TypeView struct{ Name, Owner, Steward, Days string }
 // VersionView is one version of the rules.
 type VersionView struct{ Number, State, Approved string }
 
-func governanceView(r governance.Record, zone *time.Location) GovernanceView {
+func governanceView(r governance.Record, zone *time.Location, now time.Time) GovernanceView {
 	v := GovernanceView{InForce: "No governance directive is in force, so nothing may be ordered or collected."}
 	shown := r.Pending()
 	if p := r.Pending(); p != nil {
@@ -192,7 +192,11 @@ func governanceView(r governance.Record, zone *time.Location) GovernanceView {
 	}
 	if s := r.Sent(); s != nil {
 		shown = s
-		v.InForce = "Version " + wording.Count(int64(s.Number)) + " rules since " + stamp(s.Order.ValidFrom, zone) + " (" + words(string(s.State)) + ")."
+		v.InForce = "Version " + wording.Count(int64(s.Number)) + " rules since " + stamp(s.Order.ValidFrom, zone) + " (" + words(string(s.State)) + "), until " + stamp(s.Order.Expires, zone) + "."
+		if s.Expired(now) {
+			v.InForce = "Version " + wording.Count(int64(s.Number)) + " expired at " + stamp(s.Order.Expires, zone) +
+				". Its rules stay in force until two executives have approved another version."
+		}
 	}
 	for i := len(r.Versions) - 1; i >= 0; i-- {
 		x := r.Versions[i]

@@ -94,7 +94,7 @@ func badge(s scorecard.State) Badge {
 }
 
 func viewOf(in input) View {
-	v := View{AsOf: in.asOfText, Rendered: in.now.In(in.zone).Format("2 January 2006, 15:04:05"), Governance: governanceView(in.governance, in.zone)}
+	v := View{AsOf: in.asOfText, Rendered: in.now.In(in.zone).Format("2 January 2006, 15:04:05"), Governance: governanceView(in.governance, in.zone, in.now)}
 	for _, r := range in.who.Roles {
 		v.Who = strings.TrimPrefix(v.Who+", "+string(r), ", ")
 	}
@@ -129,7 +129,13 @@ func viewOf(in input) View {
 // governanceAsk is what the reader is asked about the governance directive.
 func (in input) governanceAsk() string {
 	p := in.governance.Pending()
-	if p == nil || !in.who.Has(signin.Executive) {
+	if !in.who.Has(signin.Executive) {
+		return ""
+	}
+	if s := in.governance.Sent(); p == nil && s != nil && s.Expired(in.now) {
+		return fmt.Sprintf("Version %d of the governance directive has expired; its rules stay in force. Propose a new version.", s.Number)
+	}
+	if p == nil {
 		return ""
 	}
 	if _, err := p.NextApproval(in.who.Subject); err != nil {
