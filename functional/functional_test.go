@@ -92,6 +92,25 @@ func TestADirectiveGoesDownAndItsAnswersComeUp(t *testing.T) {
 	}
 }
 
+// A plan names whom governance named when it was made, until it is revised: neither a message that is old nor the directive's end
+// changes it without a revision.
+func TestAnOldMessageChangesNobodysPlan(t *testing.T) {
+	t.Parallel()
+	r := start(t, bustest.Memory(t, contract.Specs()...), nil)
+	r.govern(changed(governance(1), func(g *contract.GovernanceDirective) { g.Owners = nil }))
+	r.direct(value("sd-1", 2))
+	r.ordered("sd-1", "marketing", 0)
+	r.govern(governance(2))
+	r.acked("gd-1", contract.Received, func(a contract.Acknowledgement) bool { return a.DirectiveRevision == 2 })
+	r.direct(value("sd-1", 1))
+	r.direct(changed(value("sd-1", 3), func(d *contract.StrategicDirective) { d.Standing = contract.WithdrawnEnd }))
+	a := r.acked("sd-1", contract.Withdrawn)
+	i := slices.IndexFunc(a.Plan.Parameters, func(p contract.ParameterUse) bool { return p.Name == "order_time" })
+	if i < 0 || a.Plan.Parameters[i].Owner != "" {
+		t.Errorf("the plan was changed: %+v", a.Plan.Parameters)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	r := start(t, bustest.Memory(t, contract.Specs()...), nil)

@@ -19,7 +19,7 @@ type Information struct {
 	Trend      *Trend       `json:"trend,omitempty"`
 	Projection *Projection  `json:"projection,omitempty"`
 	Change     *Change      `json:"change,omitempty"`
-	Changes    []Change     `json:"changes,omitempty"`    // of all windows of the series, as measured now; by window, ascending
+	Changes    []Change     `json:"changes,omitempty"`    // of the windows of the series, as measured now; by window, ascending; the oldest are left out beyond 3,000 drivers in all
 	Supporting []Supporting `json:"supporting,omitempty"` // the plan's other metrics, latest window of each
 	Proposals  []Missing    `json:"proposals,omitempty"`
 	Notes      []Note       `json:"notes,omitempty"` // what a reader must know of the data to read the numbers right

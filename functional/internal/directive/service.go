@@ -85,7 +85,7 @@ func (s *Service) Receive(ctx context.Context, d contract.StrategicDirective) er
 		again = r.Strategic != nil && d.Revision == r.Strategic.Revision
 		clash = again && !contract.Same(r.Strategic, &d)
 		Received(r, &d, s.o.Library, id, s.turn(ctx))
-		if !again && r.Plan != nil {
+		if r.Plan != nil && r.Plan.ID == id { // drafted now: a message that is old, or an end, changes nobody's plan
 			r.Plan.Own(owners)
 		}
 		return nil

@@ -17,6 +17,10 @@ import (
 // MaxWindows bounds the series sent up: ten years of months. Older windows are left out.
 const MaxWindows = 120
 
+// MaxDrivers bounds the groups of all changes that are sent up together, to about a third of a message: a metric of many groups
+// over many windows would not fit into one. Whole changes are left out, the oldest first.
+const MaxDrivers = 3000
+
 // trendWindows is how many closed windows a trend looks back on: half a year of months, enough for a slope with an
 // error and short enough to follow a turn.
 const trendWindows = 6
@@ -70,9 +74,21 @@ func Build(in Input) (contract.Information, bool) {
 			info.Change = c
 		}
 	}
+	info.Changes = newest(info.Changes)
 	info.Supporting = supporting(in)
 	info.Notes = notes(slices.Concat(in.Own, in.Supporting))
 	return info, true
+}
+
+// newest returns the last changes that have no more than MaxDrivers groups together.
+func newest(changes []contract.Change) []contract.Change {
+	drivers := 0
+	for i, c := range slices.Backward(changes) {
+		if drivers += len(c.Drivers); drivers > MaxDrivers {
+			return changes[i+1:]
+		}
+	}
+	return changes
 }
 
 func zoneOf(name string) *time.Location {

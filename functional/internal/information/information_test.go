@@ -1,6 +1,8 @@
 package information
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/strata-crm/strata/functional/internal/forecast"
+	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
@@ -244,5 +247,26 @@ func TestEveryWindowIsSplit(t *testing.T) {
 	}
 	if s := info.Supporting; len(s) != 1 || s[0].Currency != "JPY" {
 		t.Errorf("a metric in money beside a goal that is none: %+v", s)
+	}
+}
+
+// However many groups a metric has, the information fits into a message; what is left out is the oldest.
+func TestChangesFitIntoAMessage(t *testing.T) {
+	t.Parallel()
+	var parts []contract.Part
+	for i := range MaxDrivers / 50 {
+		parts = append(parts, contract.Part{Key: fmt.Sprintf("a group with a name that is as long as names are, number %d", i), N: 50, Value: 1.0 / 3})
+	}
+	var own []contract.Measurement
+	for i := range MaxWindows {
+		own = append(own, month(1988, time.Month(i+1), 1.0/3, 50, parts...))
+	}
+	info, _ := Build(Input{Directive: directive("1999-12-31"), Own: own})
+	raw, err := json.Marshal(info)
+	if err != nil || len(raw) > bus.MaxMessageBytes {
+		t.Errorf("%d bytes, %v", len(raw), err)
+	}
+	if n := len(info.Changes); n != 50 || !info.Changes[n-1].To.Start.Equal(own[MaxWindows-1].Window.Start) {
+		t.Errorf("%d changes", n)
 	}
 }

@@ -39,8 +39,11 @@ func Edited(p Plan, parts []Part, c contract.Constraints, d *contract.StrategicD
 			return p, err
 		}
 	}
+	stays := c.Tolerance == p.Constraints.Tolerance
 	p.Parts, p.Constraints = parts, c
-	p.Customers = p.needed()
+	if p.Spread > 0 || !stays { // a plan of old knows its number and not from what spread it came
+		p.Customers = p.needed()
+	}
 	return p, nil
 }
 

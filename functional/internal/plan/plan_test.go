@@ -347,6 +347,14 @@ func TestCustomersNeededFollowTheTolerance(t *testing.T) {
 	if want := CustomersNeeded(&def, 1.53, c.Tolerance); e.Customers != want || e.Customers < 3*p.Customers {
 		t.Errorf("%d customers at %v, %d at half of that; want %d", p.Customers, p.Constraints.Tolerance, e.Customers, want)
 	}
+	old := p // as one was stored before plans kept the spread
+	old.Spread = 0
+	if e, err = Edited(old, old.Parts, old.Constraints, d); err != nil || e.Customers != p.Customers {
+		t.Errorf("an edit of something else leaves an old plan with %d customers, %v; want %d", e.Customers, err, p.Customers)
+	}
+	if e, err = Edited(old, old.Parts, c, d); err != nil || e.Customers != 0 {
+		t.Errorf("an old plan at another tolerance says %d customers, %v, from a spread that it does not know", e.Customers, err)
+	}
 	own := directive(contract.Retention, "revenue_month", "retention_analysis")
 	if p, why := Draft("p1", own, library(t), now); why != nil || p.Customers != 0 {
 		t.Errorf("of a metric that the playbook does not name: %d customers, %v", p.Customers, why)
