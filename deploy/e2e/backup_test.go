@@ -16,11 +16,11 @@ func TestBackupAmidAnImport(t *testing.T) {
 	r.register(t)
 	r.order(t, retentionGoal("1997-09-30", "1998-06-30"), contract.Executing)
 	file := sample(t)
-	x := &traffic{t: t, file: file}
+	x := newTraffic(t, file, 50)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = x.rows(t.Context(), r.steward) // the process is killed amid it
+		_ = x.rows(t.Context(), r.steward, func(int64) {}) // the process is killed amid it
 	}()
 	eventually(t, measureWithin, "the first rows", func() error {
 		_, err := r.steward.Conservation(t.Context())

@@ -117,10 +117,12 @@ func (r *running) answered(t *testing.T, id contract.DirectiveID, states ...cont
 	return a
 }
 
+var sampleMapping = orderfile.Mapping{Separator: "space", Heading: "no", Customer: "1", Date: "3", Items: "4", Amount: "5"}
+
 // sample reads the CDNOW sample: 6,919 orders of 2,357 customers.
 func sample(t *testing.T) *orderfile.File {
 	t.Helper()
-	f, err := orderfile.Open(data(t, "cdnow/CDNOW_sample.txt"), orderfile.Mapping{Separator: "space", Heading: "no", Customer: "1", Date: "3", Items: "4", Amount: "5"})
+	f, err := orderfile.Open(data(t, "cdnow/CDNOW_sample.txt"), sampleMapping)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,12 @@
 package e2e
 
 import (
-	"context"
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
-	"sync"
-	"sync/atomic"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,19 +14,22 @@ import (
 
 	"github.com/strata-crm/strata/deploy/internal/client"
 	"github.com/strata-crm/strata/deploy/internal/orderfile"
-	"github.com/strata-crm/strata/deploy/internal/upload"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
 const (
 	killsInCI = 10
 	killsFull = 40
-	smallRows = 50 // rows of one request, so that there are many moments
+	// fewestHits is how many kills must have cut off a request by which a directive is set, issued or ended.
+	fewestHits = 3
+	// blocksToKill is how many blocks of rows are taken at most before a kill, and blocksBeside how many more there are for
+	// each one: what is sent until the process is dead, and while the last kills still miss.
+	blocksToKill, blocksBeside = 25, 15
 )
 
-// The whole process is killed at seeded moments, while rows are sent and directives issued, and started again. In the
-// end the facts are those of a run without kills, every record is accounted for, and every directive that was issued
-// has been answered once.
+// The whole process is killed at seeded moments, while rows are sent and directives set, accepted, withdrawn, superseded
+// and refused, and started again. In the end the warehouse, the statement and the measurements are those of a run without
+// kills, every record is accounted for, and every directive is there once, answered by every layer as in that run.
 func TestKilledAtAnyMoment(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	if s, err := strconv.ParseUint(os.Getenv("STRATA_SEED"), 10, 64); err == nil {
@@ -39,157 +41,114 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	if full() {
 		kills = killsFull
 	}
-	file := sample(t)
-	want := undisturbed(t, file)
+	file, library := spoiled(t), light(t)
+	want := undisturbed(t, file, everyKind, "--library", library)
 
 	dir := t.TempDir()
-	r := up(t, dir)
+	r := up(t, dir, "--library", library)
 	r.govern(t)
 	r.register(t)
 	_, kept := r.order(t, retentionGoal("1997-09-30", "1998-06-30"), contract.Executing)
-	x := &traffic{t: t, file: file}
-	for n := range kills {
-		x.during(r, n, time.Duration(rng.Int64N(int64(900*time.Millisecond))))
-		r = up(t, dir)
+	most := 3 * kills / 2
+	x := newTraffic(t, file, len(file.Rows)/(most*(blocksToKill+blocksBeside)))
+	n := 0
+	for ; n < most && (x.hits[rowsSent] < kills || x.hits[directiveMade] < fewestHits); n++ {
+		x.during(r, int64(rng.IntN(blocksToKill)), time.Duration(rng.Int64N(int64(20*time.Millisecond))))
+		r = up(t, dir, "--library", library, "--expose")
 	}
-	if x.busy.Load() == 0 {
-		t.Fatal("no kill hit a moment with work under way: the test has shown nothing")
+	t.Logf("of %d kills %d cut off rows, %d a directive", n, x.hits[rowsSent], x.hits[directiveMade])
+	if x.hits[rowsSent] < kills || x.hits[directiveMade] < fewestHits {
+		t.Fatalf("want %d and %d: the test has shown too little", kills, fewestHits)
 	}
-	t.Logf("%d of %d kills hit work under way", x.busy.Load(), kills)
-	x.finish(r)
 	s := load(t, r.steward, file, "1998-07-01")
-	if s.Stored != int64(len(file.Rows)) || s.Lost != 0 {
-		t.Errorf("the statement: %d rows stored of %d, %d lost", s.Stored, len(file.Rows), s.Lost)
+	if s.Stored != int64(len(file.Rows))-s.Invalid-s.Quarantined || s.Lost != 0 || s.Invalid == 0 || s.Quarantined == 0 {
+		t.Errorf("the statement: %d rows stored of %d, %d invalid, %d set aside, %d lost", s.Stored, len(file.Rows), s.Invalid, s.Quarantined, s.Lost)
 	}
-	if d := cmp.Diff(want, figures(r.measured(t, kept.ID, "1998-07-01"))); d != "" {
+	if d := cmp.Diff(want.figures, figures(r.measured(t, kept.ID, "1998-07-01"))); d != "" {
 		t.Errorf("measurements (-undisturbed +killed):\n%s", d)
 	}
+	if d := cmp.Diff(want.statement, alike(s)); d != "" {
+		t.Errorf("the statement (-undisturbed +killed):\n%s", d)
+	}
+	if d := cmp.Diff(want.warehouse, r.warehouse(t)); d != "" {
+		t.Errorf("the warehouse (-undisturbed +killed):\n%s", d)
+	}
 	conserved(t, r.steward)
+	x.finish(r, kept.ID, want.answers)
 	r.stop(t)
 }
 
-// undisturbed returns what a run without kills measures.
-func undisturbed(t *testing.T, file *orderfile.File) map[string]string {
+// outcome is what came of a run, without what differs between two runs of the same.
+type outcome struct {
+	figures   map[string]string // of closed windows
+	statement client.Statement
+	warehouse map[string]string
+	answers   map[string]string // how each kind of directive ended, in every layer
+}
+
+// undisturbed returns the outcome of a run without kills, in which something happens before the import.
+func undisturbed(t *testing.T, file *orderfile.File, before func(*testing.T, *running) map[string]string, args ...string) (o outcome) {
 	t.Helper()
-	r := up(t, t.TempDir())
+	r := up(t, t.TempDir(), append(args, "--expose")...)
 	r.govern(t)
 	r.register(t)
 	_, kept := r.order(t, retentionGoal("1997-09-30", "1998-06-30"), contract.Executing)
-	load(t, r.steward, file, "1998-07-01")
-	got := figures(r.measured(t, kept.ID, "1998-07-01"))
+	if before != nil {
+		o.answers = before(t, r)
+	}
+	s := load(t, r.steward, file, "1998-07-01")
+	o.figures, o.statement, o.warehouse = figures(r.measured(t, kept.ID, "1998-07-01")), alike(s), r.warehouse(t)
 	conserved(t, r.steward)
 	r.stop(t)
-	return got
+	return o
 }
 
-// traffic is what goes on while the process is killed: an import, and directives that are set and issued.
-type traffic struct {
-	t    *testing.T
-	file *orderfile.File
-	busy atomic.Int64 // kills during which a request was under way
-	mu   sync.Mutex
-	sent map[contract.DirectiveID]bool // issued, as the suite said
-}
-
-// during lets the traffic go on for the time, and kills the process in the midst of it.
-func (x *traffic) during(r *running, n int, after time.Duration) {
-	x.t.Helper()
-	ctx, cancel := context.WithCancel(x.t.Context())
-	defer cancel()
-	var cut atomic.Bool
-	var work sync.WaitGroup
-	for _, do := range []func(context.Context) error{
-		func(ctx context.Context) error { return x.rows(ctx, r.steward) },
-		func(ctx context.Context) error { return x.issue(ctx, r.executive, fmt.Sprintf("Traffic %d", n)) },
-	} {
-		work.Go(func() {
-			if client.Passing(do(ctx)) { // it was cut off, not refused
-				cut.Store(true)
-			}
-		})
-	}
-	timer := time.NewTimer(after)
-	<-timer.C
-	r.kill()
-	work.Wait()
-	if cut.Load() {
-		x.busy.Add(1)
-	}
-}
-
-// rows sends rows from the one wanted next, a few at a time.
-func (x *traffic) rows(ctx context.Context, c *client.Client) error {
-	run, err := c.StartImport(ctx, client.ImportDraft{Source: sourceID, FileName: x.file.Name, Digest: x.file.Digest,
-		Mapping: x.file.Mapping.Described(), Rows: int64(len(x.file.Rows))})
-	if err != nil {
-		return err
-	}
-	for next := max(run.NextRow, 1); next <= int64(len(x.file.Rows)); {
-		a, err := c.SendRows(ctx, run.Run, upload.Rows(x.file, next, min(next+smallRows-1, int64(len(x.file.Rows)))))
-		if err != nil {
-			return err
+// everyKind leads a directive of every kind to its end and returns how each ended.
+func everyKind(t *testing.T, r *running) map[string]string {
+	t.Helper()
+	x := newTraffic(t, nil, 0)
+	for _, kind := range []string{refusedKind, acceptedKind, withdrawnKind, supersededKind} {
+		if err := x.lead(t.Context(), r, kind); err != nil {
+			t.Fatalf("a directive to be %s: %v", kind, err)
 		}
-		next = a.NextRow
 	}
-	return nil
-}
-
-// issue sets goals whose directives nobody can answer with yes, one after the other: it goes through all layers and back.
-func (x *traffic) issue(ctx context.Context, c *client.Client, name string) error {
-	for i := range 3 {
-		g, err := c.SetGoal(ctx, npsGoal(fmt.Sprintf("%s.%d", name, i)))
-		if err != nil {
-			return err
-		}
-		d, err := c.DraftDirective(ctx, g.ID, contract.NormalImpact)
-		for _, step := range []string{"propose", "approvals", "issue"} {
+	ends := map[string]string{}
+	for _, d := range x.all(r) {
+		if goal := x.kindOf(d); goal != "" {
+			eventually(t, answerWithin, "the end of a directive to be "+goal, func() error { return x.settled(r, d.ID) })
+			trail, err := r.executive.Trail(t.Context(), d.ID)
 			if err != nil {
-				return err
+				t.Fatal(err)
 			}
-			d, err = c.Act(ctx, d.ID, step)
+			ends[trail.Directive.State] = r.ended(t, trail)
 		}
-		if err != nil {
-			return err
-		}
-		x.mu.Lock()
-		if x.sent == nil {
-			x.sent = map[contract.DirectiveID]bool{}
-		}
-		x.sent[d.ID] = true
-		x.mu.Unlock()
 	}
-	return nil
+	for _, state := range []string{"refused", "in_force", "withdrawn", "superseded"} {
+		if ends[state] == "" {
+			t.Fatalf("no directive ended %s: %v", state, ends)
+		}
+	}
+	return ends
 }
 
-// finish waits until every directive that was issued has its answer, and checks that none was lost or applied twice.
-func (x *traffic) finish(r *running) {
-	x.t.Helper()
-	all, err := r.executive.Directives(x.t.Context())
+// spoiled is the CDNOW sample with rows among it that are no orders, and rows that are set aside.
+func spoiled(t *testing.T) *orderfile.File {
+	t.Helper()
+	text, err := os.ReadFile(data(t, "cdnow/CDNOW_sample.txt"))
 	if err != nil {
-		x.t.Fatal(err)
+		t.Fatal(err)
 	}
-	known := map[contract.DirectiveID]bool{}
-	for _, d := range all {
-		known[d.ID] = true
-		issued := 0
-		for _, h := range d.History {
-			if h.To == "issued" {
-				issued++
-			}
-		}
-		if issued > 1 {
-			x.t.Errorf("directive %s was issued %d times", d.ID, issued)
-		}
-		if issued == 1 && d.State != "in_force" {
-			a := r.answered(x.t, d.ID, contract.Refused)
-			if n := len(a.Plan.Operational); n != 1 {
-				x.t.Errorf("directive %s has %d operational directives, want 1", d.ID, n)
-			}
+	var out bytes.Buffer
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		out.WriteString(line)
+		if n++; n%400 == 0 {
+			fmt.Fprintf(&out, "%05d 9%04d 19971399 1 12.50\n%05d 8%04d 21970101 1 12.50\n", n, n, n, n)
 		}
 	}
-	for id := range x.sent {
-		if !known[id] {
-			x.t.Errorf("directive %s was issued and is lost", id)
-		}
+	f, err := orderfile.Read("spoiled.txt", out.Bytes(), sampleMapping)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return f
 }
