@@ -4,11 +4,13 @@ import (
 	"context"
 	"time"
 
+	"github.com/strata-crm/strata/operational/internal/arrival"
 	"github.com/strata-crm/strata/operational/internal/collect"
 	"github.com/strata-crm/strata/operational/internal/httpapi"
 	"github.com/strata-crm/strata/operational/internal/identity"
 	"github.com/strata-crm/strata/operational/internal/imports"
 	"github.com/strata-crm/strata/operational/internal/ingest"
+	"github.com/strata-crm/strata/operational/internal/lake"
 	"github.com/strata-crm/strata/operational/internal/mongostore"
 	"github.com/strata-crm/strata/operational/internal/source"
 	"github.com/strata-crm/strata/shared/bus"
@@ -21,6 +23,9 @@ import (
 // accountEvery is how often the account of ingest is drawn up unasked; it counts the lake, so not too often.
 const accountEvery = 5 * time.Minute
 
+// arrivalsEvery is how often it is stored how late facts came: a restart forgets what came since.
+const arrivalsEvery = 10 * time.Second
+
 // collecting is the half of the service that brings data in.
 type collecting struct {
 	keys       *identity.Keys
@@ -29,6 +34,7 @@ type collecting struct {
 	keeper     *source.Keeper // of watermarks; OnChange tells when one has moved
 	warehouse  *mongostore.Warehouse
 	progress   *ingest.Progress
+	arrivals   *arrival.Tally
 	sink       *ingest.Sink
 	api        *httpapi.Collecting
 	components []service.Component
@@ -102,10 +108,14 @@ func (p *parts) ingest(h *collecting, validity ingest.Directives) error {
 	if err != nil {
 		return err
 	}
+	h.arrivals, err = arrival.NewTally(p.c.Tenant.ID, mongostore.NewArrivals(p.d.DB), arrivalsEvery, p.d.Now, p.d.Telemetry.Logger)
+	if err != nil {
+		return err
+	}
 	h.sink, err = ingest.New(ingest.Options{
 		Tenant: p.c.Tenant.ID, Zone: zone, Keys: p.keys, Tx: p.d.DB.Tx, Fences: p.fences, Lake: p.lake, Warehouse: p.warehouse, Quarantine: p.lake,
 		Suppression: p.lake, Directives: validity, Imports: p.imports, Now: p.d.Now, Logger: p.d.Telemetry.Logger, Meter: p.d.Telemetry.Meter,
-		Done: []func(){h.keeper.Wake},
+		Done: []func(){h.keeper.Wake}, Arrived: func(e *lake.Event) { h.arrivals.Add(e.Source, e.Time, e.ReceivedAt) },
 	})
 	if err != nil {
 		return err
@@ -115,7 +125,7 @@ func (p *parts) ingest(h *collecting, validity ingest.Directives) error {
 	if err := h.progress.Observe(p.d.Telemetry.Meter); err != nil {
 		return err
 	}
-	h.components = append(h.components, h.keeper, consumer{p.d.Bus, h.sink})
+	h.components = append(h.components, h.keeper, h.arrivals, consumer{p.d.Bus, h.sink})
 	return nil
 }
 

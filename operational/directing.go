@@ -262,7 +262,7 @@ func (h *directing) examiner(col *collecting, models *fitting.Keeper) (*insight.
 		Zone: zone, Calendar: metric.Calendar{WeekStart: h.c.Tenant.FirstDay()}, Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col},
 		Customers: mongostore.NewCustomers(h.c.Tenant.ID, h.d.DB, order), Records: h.insights, Sink: out, Models: models, Ended: h.ended, Unparsed: col.unparsed,
-		Measured: h.measured(zone), Expired: h.expiry.Days,
+		Measured: h.measured(zone), Expired: h.expiry.Days, Arrived: lateness{completeness{col.registry, col.keeper}, h.c.Tenant.ID, mongostore.NewArrivals(h.d.DB), zone, h.d.Now}.of,
 		Gates: btyd.DefaultGates(), MostRead: int64(h.c.MostRead), Cadence: h.c.Cadence, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
 	})
 }

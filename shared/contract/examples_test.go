@@ -188,7 +188,7 @@ func insight() *Insight {
 		Kind: DifferenceInsight, Label: "Month-on-month retention", Currency: "EUR", Scope: scope(), Against: scope(), Group: "newcomers",
 		Grain: GrainMonth, Window: of(october()), Absolute: true, Withheld: &Reason{Code: fault.GroupTooSmall}, PublishedAt: of(at(9)),
 		Cap: of(85559.0), AboveCap: of(.079),
-		Findings:  []Finding{{Question: VelocityOf, Verdict: Weakening, Why: "evidence_mounts", Effect: .08, Margin: .03, Band: .1, LogE: 2.9, Windows: 7, Hidden: true}},
+		Findings:  []Finding{{Question: VelocityOf, Verdict: Weakening, Why: "evidence_mounts", Effect: .08, Margin: .03, Band: .1, LogE: 2.9, Windows: 7, Hidden: true, Arrived: of(.93)}},
 		Looks:     []Look{{N: 600, Value: .281, HalfWidth: .03}, {N: 1800, Value: .29, HalfWidth: .01}},
 		Windows:   []Shifted{{Window: october(), Effect: .08, Margin: .03}},
 		Formats:   []Left{{Format: "file", Effect: -.008, Margin: .004, Gap: .96, Share: .02, Contradicts: true, Tips: true}},

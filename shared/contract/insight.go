@@ -179,7 +179,10 @@ type Finding struct {
 	Band     float64  `json:"band"`
 	LogE     float64  `json:"logE"`              // natural log of the evidence against the claim
 	Windows  int      `json:"windows,omitempty"` // of velocity: how many windows had closed since publication; where it fails, by the one that proved it
-	Hidden   bool     `json:"hidden,omitempty"`  // the numbers rest on fewer customers than may be told of: Effect, Margin and LogE are 0
+	// Arrived is of velocity: of the window after those that were judged, which has ended, the share of its facts that has come, by how late
+	// facts have come so far. It is judged from .99 on. None where no window is waited for.
+	Arrived *float64 `json:"arrived,omitempty"`
+	Hidden  bool     `json:"hidden,omitempty"` // the numbers rest on fewer customers than may be told of: Effect, Margin and LogE are 0
 }
 
 // Look is the value after so many customers.

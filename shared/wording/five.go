@@ -22,7 +22,7 @@ func Sentence(q contract.Question, i *contract.Insight, zone *time.Location) str
 	s := sentence{i, finding(q, i), zone}
 	verdict := VerdictOf(i.Verdicts, q)
 	if verdict == contract.NotEnoughData {
-		return s.notEnough(q)
+		return s.notEnough(q) + s.waits()
 	}
 	say := map[contract.Question]func(contract.Verdict) string{
 		contract.Volume: s.volume, contract.VelocityOf: s.velocity, contract.Variety: s.variety, contract.Variability: s.variability, contract.Veracity: s.veracity,
@@ -31,7 +31,15 @@ func Sentence(q contract.Question, i *contract.Insight, zone *time.Location) str
 	if verdict == contract.Fails && s.f.Verdict != "" && s.f.Verdict != contract.Fails {
 		text += " What has fallen stays fallen until the claim is published anew."
 	}
-	return text
+	return text + s.waits()
+}
+
+// waits says that the next window has ended and is waited for.
+func (s sentence) waits() string {
+	if s.f.Arrived == nil {
+		return ""
+	}
+	return " The next window has ended, and about " + Percent(*s.f.Arrived) + " of its facts have come; it is judged once 99 % have."
 }
 
 func finding(q contract.Question, i *contract.Insight) contract.Finding {

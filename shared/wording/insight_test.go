@@ -55,6 +55,7 @@ func TestSentences(t *testing.T) {
 	forecast := func(i *contract.Insight) {
 		i.Kind, i.Windows = contract.ForecastInsight, append(i.Windows, contract.Shifted{Window: month(3)})
 	}
+	some := .92
 	for _, c := range []struct {
 		q       contract.Question
 		verdict contract.Verdict
@@ -91,6 +92,10 @@ func TestSentences(t *testing.T) {
 		{velocity, fails, contract.Finding{Band: .1, Windows: 61, Hidden: true}, nil,
 			"Fails by window 61 since it was published: too few customers did anything in the last window for its numbers to be told."},
 		{velocity, none, contract.Finding{Why: "too_few", Windows: 2}, nil, "The last closed window has too few customers to tell."},
+		{velocity, none, contract.Finding{Why: "no_complete_window", Arrived: &some}, nil,
+			"No window has closed completely since it was published; the first one will tell. The next window has ended, and about 92.0 % of its facts have come; it is judged once 99 % have."},
+		{velocity, holds, contract.Finding{Effect: -.03, Margin: .02, Band: .1, Arrived: &some}, func(i *contract.Insight) { i.ShelfLife = nil },
+			"Valid, and nothing points to an end: February 2026 was 3.0 % below the baseline, and 10.0 % is allowed. The next window has ended, and about 92.0 % of its facts have come; it is judged once 99 % have."},
 		{velocity, none, finding("no_complete_window", 0, 0, 0), nil, "No window has closed completely since it was published; the first one will tell."},
 
 		{variety, holds, finding("", .008, .004, .05), nil, "Leaving out surveys would move it by 0.8 %; 5.0 % is allowed."},

@@ -150,6 +150,9 @@ func (s *Sink) commit(ctx context.Context, epoch int64, partition int, records [
 		return 0, err
 	}
 	s.report(ctx, &t)
+	for i := range t.live {
+		s.o.Arrived(&t.live[i])
+	}
 	return next, nil
 }
 
@@ -159,6 +162,7 @@ type tally struct {
 	counts   Counts
 	aside    []lake.Quarantined
 	outcomes []RowOutcome
+	live     []lake.Event // new, and no row of a file
 }
 
 // take gives the records their effect.
@@ -177,6 +181,9 @@ func (s *Sink) take(ctx context.Context, t *tally, records []record, at Touch, e
 	}
 	for i := range added {
 		t.accepted(&added[i], repeats)
+		if s.o.Arrived != nil && added[i].Import == nil {
+			t.live = append(t.live, added[i])
+		}
 	}
 	if len(t.aside) > 0 {
 		if err := s.o.Quarantine.SetAside(ctx, t.aside); err != nil {

@@ -363,3 +363,19 @@ func anEvent(r *rapid.T) contract.CustomerEvent {
 	}
 	return e
 }
+
+// TestLiveEventsAreTalliedOnce: of how late facts come, what is new and no row of a file tells, once.
+func TestLiveEventsAreTalliedOnce(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	var told []string
+	s.options.Arrived = func(e *lake.Event) { told = append(told, e.ID) }
+	sink := s.sink(t, s.options, 0)
+	row := order("c", "u3", begin, 100)
+	row.Import = &contract.ImportRow{Run: "run-1", Row: 1}
+	s.apply(t, sink, 0, messages(t, 0, 0, order("a", "u1", begin, 100), order("b", "u2", begin, 100), row))
+	s.apply(t, sink, 0, messages(t, 0, 3, order("a", "u1", begin, 100), order("d", "u1", begin, 100)))
+	if d := cmp.Diff([]string{"a", "b", "d"}, told); d != "" {
+		t.Error(d)
+	}
+}

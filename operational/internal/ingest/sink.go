@@ -64,7 +64,7 @@ type RowOutcome struct {
 	Repeats bool       // it repeats another order of its customer and day
 }
 
-// Options are what a Sink needs; all but Meter, Zone and Done are required.
+// Options are what a Sink needs; all but Meter, Zone, Arrived and Done are required.
 type Options struct {
 	Tenant      contract.TenantID
 	Zone        *time.Location // of the tenant's days; nil means UTC
@@ -80,7 +80,9 @@ type Options struct {
 	Now         func() time.Time
 	Logger      *slog.Logger
 	Meter       metric.MeterProvider
-	Done        []func() // called after each batch that took effect; must not block
+	// Arrived is called with each new event of a live source, once it is stored; it must not block.
+	Arrived func(e *lake.Event)
+	Done    []func() // called after each batch that took effect; must not block
 }
 
 // Sink is the bus.LogSink of the events topic.

@@ -21,8 +21,9 @@ type claim struct {
 	shape     metric.Shape
 	calendar  metric.Calendar
 	zone      *time.Location
-	num, den  []int64 // weights of a customer's vector, of a quotient
-	scale     float64 // of Σnum/Σden; for a total, of the mean over the base
+	arrived   func(metric.Span) float64 // see completeness
+	num, den  []int64                   // weights of a customer's vector, of a quotient
+	scale     float64                   // of Σnum/Σden; for a total, of the mean over the base
 	form      form
 	target    *float64 // of the goal
 	base      *float64 // what a difference is from, where the tolerance is a share of that

@@ -71,7 +71,9 @@ type Options struct {
 	Unparsed func(ctx context.Context) (float64, error)
 	Measured Measured
 	// Expired tells of which days facts have expired; nil: none ever do.
-	Expired  func(context.Context) (metric.Expired, error)
+	Expired func(context.Context) (metric.Expired, error)
+	// Arrived returns which share of the facts of some days has arrived, of parameters, as far as is known; nil: all have.
+	Arrived  func(context.Context, []contract.ParameterName) (func(metric.Span) float64, error)
 	Gates    btyd.Gates
 	MostRead int64         // customers that a look reads at most: it keeps them in memory
 	Cadence  time.Duration // how often at most a window is looked at again

@@ -57,7 +57,7 @@ func (l *look) judge(g *gather, found []validity.Finding) {
 	for i, q := range questions(standing.Verdicts) {
 		f := found[i]
 		l.findings = append(l.findings, contract.Finding{Question: q.question, Verdict: q.verdict, Why: string(f.Reason),
-			Effect: finite(f.Effect), Margin: finite(f.Margin), Band: f.Band, LogE: finite(f.LogE), Windows: f.Windows, Hidden: f.Hidden})
+			Effect: finite(f.Effect), Margin: finite(f.Margin), Band: f.Band, LogE: finite(f.LogE), Windows: f.Windows, Hidden: f.Hidden, Arrived: f.Arrived})
 		if f.Hidden {
 			l.findings[i].LogE = 0
 		}

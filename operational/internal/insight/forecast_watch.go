@@ -43,7 +43,7 @@ func (p *prognosis) closeValue(l *look, f *fitted) error {
 		return nil
 	}
 	w := *l.st.Later
-	for closed := w.closed(p.g.c, p.g.at.Until); w.Fed < closed; {
+	for closed := w.whole(p.g.c, p.g.at.Until); w.Fed < closed; {
 		at := w.windows(p.g.c, w.Fed, w.Fed+1)[0]
 		var shift validity.Shift
 		var err error
@@ -217,8 +217,9 @@ func (p *prognosis) closeSpread(l *look) error {
 		return nil
 	}
 	w := *l.st.Spread
-	closed := w.closed(p.g.c, p.g.at.Until)
+	closed := w.whole(p.g.c, p.g.at.Until)
 	if closed <= w.Fed {
+		l.st.Spread = &w
 		return nil
 	}
 	b, err := p.spreadBase(w.frame, w.Base)

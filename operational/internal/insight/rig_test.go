@@ -50,6 +50,7 @@ type rig struct {
 	most      int64 // customers that a look reads; 0: 100,000
 	unknown   bool  // directives that are not in force are not known
 	expired   metric.Expired
+	arrived   func(metric.Span) float64 // nil: all has
 	key       *validity.Key
 	smallest  map[contract.InsightID]int64
 }
@@ -81,6 +82,9 @@ func (r *rig) open() *Engine {
 		Measured: func(context.Context, *contract.OperationalDirective, *contract.InsightOrder, contract.Day) (*float64, error) {
 			return r.measured, nil
 		}, Gates: btyd.DefaultGates(),
+		Arrived: func(context.Context, []contract.ParameterName) (func(metric.Span) float64, error) {
+			return r.arrived, nil
+		},
 		Expired:  func(context.Context) (metric.Expired, error) { return r.expired, nil },
 		MostRead: cmp.Or(r.most, 100_000), Cadence: time.Nanosecond, Now: now, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/egress"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/operational/internal/model"
+	"github.com/strata-crm/strata/operational/internal/validity"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
 )
@@ -60,6 +61,7 @@ type round struct {
 type completeness struct {
 	until   time.Time
 	offered bool
+	arrived func(metric.Span) float64 // the share of facts of some days that has come; nil: all
 }
 
 // mostWindowsAtOnce bounds how many windows of a claim one round catches up with.
@@ -103,7 +105,13 @@ func (r *round) completed(ctx context.Context, orders []contract.OperationalDire
 			if err != nil {
 				return fmt.Errorf("completeness of insight %s of %s: %w", o.ID, o.Metric.ID, err)
 			}
-			r.complete[o.ID] = completeness{until, offered}
+			c := completeness{until: until, offered: offered}
+			if r.o.Arrived != nil {
+				if c.arrived, err = r.o.Arrived(ctx, o.Metric.Parameters); err != nil {
+					return fmt.Errorf("arrivals for insight %s of %s: %w", o.ID, o.Metric.ID, err)
+				}
+			}
+			r.complete[o.ID] = c
 		}
 	}
 	return nil
@@ -270,6 +278,7 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 		return nil, r.cannot(ctx, t, d, o, why)
 	}
 	complete := r.complete[o.ID]
+	t.c.arrived = complete.arrived
 	if !complete.offered {
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoSource, Item: string(o.Metric.ID)})
 	}
@@ -279,7 +288,7 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoData, Item: string(o.Metric.ID)})
 	case r.expired.Within(rests):
 		return nil, nil // what is left of it is not what happened in it, nor in what it is compared with
-	case at.Until == t.st.Seen && !(r.again && r.changed(at, t.rec.Contains)):
+	case at.Until == t.st.Seen && !(r.again && (r.changed(at, t.rec.Contains) || t.ripe())):
 		return nil, nil
 	}
 	t.at = at
@@ -313,6 +322,13 @@ func (t *task) rests(at metric.Span) metric.Span {
 		at.From = min(at.From, w.From)
 	}
 	return at
+}
+
+// ripe reports whether so much has arrived of a window that waits that it can be judged now.
+func (t *task) ripe() bool {
+	return slices.ContainsFunc([]*watch{t.st.Later, t.st.Spread}, func(w *watch) bool {
+		return w != nil && w.Arrived != nil && validity.Complete(w.came(t.c, w.Fed))
+	})
 }
 
 // hash names what was ordered.

@@ -64,7 +64,7 @@ func (g *gather) scores(s series, k, customers int) []validity.Score {
 
 // closeSpread feeds the windows that have closed to the watch on the spread.
 func (g *gather) closeSpread(l *look, w watch) (*watch, error) {
-	n, closed := g.needOf(w.frame), w.closed(g.c, g.at.Until)
+	n, closed := g.needOf(w.frame), w.whole(g.c, g.at.Until)
 	if n < 0 || closed <= w.Fed {
 		return &w, nil
 	}

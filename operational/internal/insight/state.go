@@ -50,6 +50,8 @@ type watch struct {
 	Quiet    int               `json:"quiet,omitempty"`  // number, from 1, of the last window that may not be told of
 	Fell     int               `json:"fell,omitempty"`   // number, from 1, of the window that proved it false
 	Missed   validity.Reason   `json:"missed,omitempty"` // why the last window could not be judged
+	// Arrived is the share of the facts of the next window, which has ended, that has come: too few for it to be judged.
+	Arrived *float64 `json:"arrived,omitempty"`
 }
 
 const (

@@ -24,8 +24,11 @@ func (w *watch) finding() validity.Finding {
 	if f.Windows = w.Fed; w.Fell > 0 {
 		f.Windows = w.Fell
 	}
+	if f.Verdict != contract.Fails { // which no further window changes
+		f.Arrived = w.Arrived
+	}
 	if w.Missed != "" && f.Verdict != contract.Fails {
-		return validity.Finding{Verdict: contract.NotEnoughData, Reason: w.Missed, Band: f.Band, LogE: f.LogE, Windows: f.Windows}
+		return validity.Finding{Arrived: w.Arrived, Verdict: contract.NotEnoughData, Reason: w.Missed, Band: f.Band, LogE: f.LogE, Windows: f.Windows}
 	}
 	if f.Hidden = w.Fed > 0 && w.Quiet == w.Fed; f.Hidden {
 		f.Effect, f.Margin = 0, 0
@@ -55,6 +58,33 @@ func (w *watch) close(shift validity.Shift, own float64, told bool, err error) (
 		w.Quiet = w.Fed
 	}
 	return err == nil, nil
+}
+
+// whole returns how many windows from the anchor on have ended by a day and have arrived as far as it takes to judge them, and notes
+// where one is waited for.
+func (w *watch) whole(c *claim, by contract.Day) int {
+	w.Arrived = nil
+	closed := w.closed(c, by)
+	for k := w.Fed; k < closed; k++ {
+		if share := w.came(c, k); !validity.Complete(share) {
+			share = math.Floor(1000*share) / 1000
+			w.Arrived = &share
+			return k
+		}
+	}
+	return closed
+}
+
+// came is the share of the facts of a window that has come. What follows on it within so many days is waited for as well.
+func (w *watch) came(c *claim, k int) float64 {
+	if c.arrived == nil {
+		return 1
+	}
+	at := w.windows(c, k, k+1)[0]
+	if then := c.order.Metric.Conversion; then != nil {
+		at.Until = at.Until.Add(then.Days)
+	}
+	return c.arrived(at)
 }
 
 // missed says why a window could not be judged.
@@ -311,7 +341,7 @@ func (g *gather) baseline(n int, anchor contract.Day, windows int) (based, error
 
 // closeValue feeds the windows that have closed to velocity.
 func (g *gather) closeValue(l *look, w watch) (*watch, error) {
-	n, closed := g.needOf(w.frame), w.closed(g.c, g.at.Until)
+	n, closed := g.needOf(w.frame), w.whole(g.c, g.at.Until)
 	if n < 0 || closed <= w.Fed {
 		return &w, nil
 	}

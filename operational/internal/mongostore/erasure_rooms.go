@@ -68,7 +68,7 @@ var caches = map[string]string{bucketsCollection: "with the rows: unkept"}
 // impersonal are the collections that hold nothing of a single customer, or nothing that can be told to be theirs, and why.
 var impersonal = map[string]string{
 	sourcesCollection: "who sends", watermarksCollection: "up to when", droppedCollection: "names of properties", logCollection: "which log",
-	fencesCollection: "counts", touchesCollection: "days", importsCollection: "files: counts, and why rows were refused, without their values",
+	fencesCollection: "counts", touchesCollection: "days", arrivalsCollection: "counts", importsCollection: "files: counts, and why rows were refused, without their values",
 	importFilesCollection: "files", importBlocks: "counts of rows", importRows: "numbers of rows", importProgress: "counts of rows",
 	expiryCollection: "counts", expiredCollection: "days",
 	settingsCollection: "the company's", directivesCollection: "orders", measurementsCollection: "groups", insightsCollection: "groups",

@@ -123,6 +123,7 @@ type declarationDoc struct {
 	Until   time.Time        `bson:"until"`
 	At      time.Time        `bson:"at"`
 	Barrier map[string]int64 `bson:"barrier"` // partition → position
+	Live    bool             `bson:"live,omitempty"`
 }
 
 type watermarkDoc struct {
@@ -132,6 +133,7 @@ type watermarkDoc struct {
 	Source   contract.SourceID `bson:"source"`
 	Revision int64             `bson:"revision"`
 	Until    *time.Time        `bson:"until"`
+	Declared *time.Time        `bson:"declared,omitempty"`
 	Pending  []declarationDoc  `bson:"pending"`
 }
 
@@ -141,8 +143,11 @@ func (s *Sources) Put(ctx context.Context, w source.Watermark, previous int64) e
 	if !w.Until.IsZero() {
 		doc.Until = &w.Until
 	}
+	if !w.Declared.IsZero() {
+		doc.Declared = &w.Declared
+	}
 	for _, p := range w.Pending {
-		doc.Pending = append(doc.Pending, declarationDoc{Until: p.Until, At: p.At, Barrier: fromPosition(p.Barrier)})
+		doc.Pending = append(doc.Pending, declarationDoc{Until: p.Until, At: p.At, Barrier: fromPosition(p.Barrier), Live: p.Live})
 	}
 	return swap(ctx, s.marks, doc.ID, previous, doc)
 }
@@ -159,8 +164,11 @@ func (s *Sources) Of(ctx context.Context, t contract.TenantID) (map[contract.Sou
 		if d.Until != nil {
 			w.Until = d.Until.UTC()
 		}
+		if d.Declared != nil {
+			w.Declared = d.Declared.UTC()
+		}
 		for _, p := range d.Pending {
-			w.Pending = append(w.Pending, source.Declaration{Until: p.Until.UTC(), At: p.At.UTC(), Barrier: toPosition(p.Barrier)})
+			w.Pending = append(w.Pending, source.Declaration{Until: p.Until.UTC(), At: p.At.UTC(), Barrier: toPosition(p.Barrier), Live: p.Live})
 		}
 		out[d.Source] = w
 	}

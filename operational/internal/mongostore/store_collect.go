@@ -39,6 +39,7 @@ const (
 	factsCollection       = "facts"
 	rowsCollection        = "customer_days"
 	touchesCollection     = "touches"
+	arrivalsCollection    = "arrivals"
 	importsCollection     = "imports"
 	importFilesCollection = "import_files"
 	importBlocks          = "import_blocks"
@@ -64,6 +65,7 @@ func CollectIndexes() []mongodb.Index {
 		{Collection: linksCollection, Name: "a", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "a", Value: 1}}},
 		{Collection: linksCollection, Name: "b", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "b", Value: 1}}},
 		{Collection: lakeCollection, Name: "customer", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "customer", Value: 1}}},
+		{Collection: arrivalsCollection, Name: "day", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "day", Value: 1}}},
 		{Collection: suppressedCollection, Name: "gone", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "gone", Value: 1}}},
 		{Collection: erasuresCollection, Name: "open", Keys: bson.D{{Key: "open", Value: 1}, {Key: "until", Value: 1}}, Partial: bson.D{{Key: "open", Value: true}}},
 		{Collection: quarantineCollection, Name: "at", Keys: bson.D{{Key: "tenant", Value: 1}, {Key: "at", Value: -1}}},

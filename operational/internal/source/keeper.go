@@ -73,16 +73,17 @@ func (k *Keeper) Declare(ctx context.Context, id contract.SourceID, until time.T
 	if _, err := k.o.Sources.Get(ctx, k.o.Tenant, id); err != nil {
 		return Watermark{}, err
 	}
-	return k.declare(ctx, id, until.UTC().Truncate(time.Millisecond), now)
+	return k.declare(ctx, id, Declaration{Until: until.UTC().Truncate(time.Millisecond), At: now})
 }
 
-func (k *Keeper) declare(ctx context.Context, id contract.SourceID, until, now time.Time) (Watermark, error) {
+func (k *Keeper) declare(ctx context.Context, id contract.SourceID, d Declaration) (Watermark, error) {
 	ends, err := k.o.Logs.Ends(ctx)
 	if err != nil {
 		return Watermark{}, fmt.Errorf("declare the watermark of %s: %w", id, err)
 	}
+	d.Barrier = ends
 	w, err := k.change(ctx, id, func(w Watermark) (Watermark, bool) {
-		next := w.Declare(Declaration{Until: until, At: now, Barrier: ends})
+		next := w.Declare(d)
 		return next, len(next.Pending) != len(w.Pending)
 	})
 	k.Wake()
@@ -207,7 +208,7 @@ func (k *Keeper) live(ctx context.Context) error {
 	}
 	for _, s := range sources {
 		if s.Lateness > 0 && len(waiting[s.ID].Pending) == 0 { // while ingest is behind, one more declaration helps nobody
-			if _, err := k.declare(ctx, s.ID, now.Add(-s.Lateness), now); err != nil {
+			if _, err := k.declare(ctx, s.ID, Declaration{Until: now.Add(-s.Lateness), At: now, Live: true}); err != nil {
 				return err
 			}
 		}

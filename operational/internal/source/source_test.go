@@ -200,8 +200,15 @@ func TestLiveSourceFollowsItsLateness(t *testing.T) {
 	go func() { done <- keeper.Run(ctx) }()
 	<-moved
 	all, err := keeper.Of(ctx)
-	if err != nil || !all["shop"].Until.Equal(now.Add(-time.Hour)) {
-		t.Errorf("complete until %v, %v; want an hour ago", all["shop"].Until, err)
+	if err != nil || !all["shop"].Until.Equal(now.Add(-time.Hour)) || !all["shop"].Declared.IsZero() {
+		t.Errorf("%+v, %v; want it complete until an hour ago, which nobody declared", all["shop"], err)
+	}
+	yesterday := now.AddDate(0, 0, -1)
+	if _, err := keeper.Declare(ctx, "shop", yesterday); err != nil {
+		t.Fatal(err)
+	}
+	if all, err = keeper.Of(ctx); err != nil || !all["shop"].Declared.Equal(yesterday) || !all["shop"].Until.Equal(now.Add(-time.Hour)) {
+		t.Errorf("%+v, %v; want it declared until yesterday beside its lateness", all["shop"], err)
 	}
 	cancel()
 	if err := <-done; err != nil {

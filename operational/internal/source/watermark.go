@@ -28,6 +28,7 @@ type Declaration struct {
 	Until   time.Time
 	At      time.Time
 	Barrier Position
+	Live    bool // nobody said so: the source's lateness has passed
 }
 
 // Watermark is what is known of a source's completeness.
@@ -36,14 +37,21 @@ type Watermark struct {
 	Source   contract.SourceID
 	Revision int64
 	Until    time.Time     // complete until here: every earlier event has been ingested; zero: nothing was declared
+	Declared time.Time     // as Until, of what somebody said; of a live source the rest is taken from its lateness
 	Pending  []Declaration // declared, not yet passed by ingest; oldest first
 }
 
 // Declare returns the watermark with one more declaration. One that is not later than what is in effect or already
-// declared changes nothing: completeness is never taken back.
+// declared changes nothing: completeness is never taken back. What somebody says of a live source counts beside its lateness.
 func (w Watermark) Declare(d Declaration) Watermark {
 	latest := w.Until
+	if !d.Live {
+		latest = w.Declared
+	}
 	for _, p := range w.Pending {
+		if p.Live && !d.Live {
+			continue
+		}
 		if p.Until.After(latest) {
 			latest = p.Until
 		}
@@ -61,13 +69,22 @@ func (w Watermark) Settle(p Position) (Watermark, bool) {
 	for _, d := range w.Pending {
 		if !p.Passed(d.Barrier) {
 			rest = append(rest, d)
-		} else if d.Until.After(w.Until) {
-			w.Until = d.Until
+		} else {
+			w.settle(d)
 		}
 	}
 	changed := len(rest) != len(w.Pending)
 	w.Pending = rest
 	return w, changed
+}
+
+func (w *Watermark) settle(d Declaration) {
+	if d.Until.After(w.Until) {
+		w.Until = d.Until
+	}
+	if !d.Live && d.Until.After(w.Declared) {
+		w.Declared = d.Until
+	}
 }
 
 // Watermarks keeps the watermarks of sources.

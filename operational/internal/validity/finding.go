@@ -45,6 +45,7 @@ type Finding struct {
 	Band    float64          `json:"band"`              // the tolerance
 	LogE    float64          `json:"logE"`              // natural log of the evidence against "Effect lies in the band"
 	Windows int              `json:"windows,omitempty"` // of closed windows: how many there were by then; where it fails, by the one that proved it
+	Arrived *float64         `json:"arrived,omitempty"` // of a later window, which has ended: the share of its facts that has come, too few to judge it
 	Hidden  bool             `json:"hidden,omitempty"`  // the numbers rest on fewer customers than may be told of: Effect and Margin are 0
 }
 
