@@ -200,7 +200,7 @@ type Statement struct {
 	Suppressed   int64
 	NotInForce   int64
 	Waiting      int64
-	Lost         int64 // published, and gone from the log before ingest read them
+	Lost         int64 // published, and gone from the log before ingest read them, or so unreadable there that nobody knows whose they were
 	CaughtUp     bool
 	Amount       int64
 	ZeroAmount   int64

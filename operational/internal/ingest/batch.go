@@ -81,6 +81,7 @@ func (s *Sink) read(ctx context.Context, epoch int64, partition int, batch []bus
 			err = named(e.Parameters)
 		}
 		if r.poison = err; err != nil {
+			r.event.Import = s.rowOf(m)
 			continue
 		}
 		r.event = lake.Event{Tenant: envelope.Tenant, Place: lake.Place{Epoch: epoch, Partition: partition, Offset: m.Offset}, CustomerEvent: e}
@@ -103,6 +104,18 @@ func (s *Sink) read(ctx context.Context, epoch int64, partition int, batch []bus
 		}
 	}
 	return records, nil
+}
+
+// rowOf returns the row of a file that a record is of which cannot be read otherwise, so that the file's statement says where
+// the row is. Where not even this can be read it returns nil: then the statement counts the row as lost.
+func (s *Sink) rowOf(m bus.Message) *contract.ImportRow {
+	var e struct {
+		Import *contract.ImportRow `json:"import"`
+	}
+	if m.Header("ce_tenant") != string(s.o.Tenant) || json.Unmarshal(m.Value, &e) != nil || e.Import == nil || e.Import.Run == "" || e.Import.Row < 1 {
+		return nil
+	}
+	return e.Import
 }
 
 // named refuses parameters whose names are none: they become field names in the stores.

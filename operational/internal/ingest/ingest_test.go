@@ -315,6 +315,49 @@ func TestRowsCountOnce(t *testing.T) {
 	s.balance(t)
 }
 
+// TestUnreadableRowsAreCounted: a row whose record cannot be taken in is quarantined in its file's statement, too, once however
+// often it comes; a record of another tenant is nobody's row.
+func TestUnreadableRowsAreCounted(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	var batch []bus.Message
+	for n := range 6 {
+		e := order(fmt.Sprint(n), "ada", begin, 1)
+		e.Import = &contract.ImportRow{Run: "run-1", Row: int64(n) + 1}
+		batch = append(batch, message(t, 0, int64(n), e))
+	}
+	spoil := func(i int, from, to string) {
+		t.Helper()
+		spoilt := strings.Replace(string(batch[i].Value), from, to, 1)
+		if spoilt == string(batch[i].Value) {
+			t.Fatalf("%s is not in %s", from, spoilt)
+		}
+		batch[i].Value = []byte(spoilt)
+	}
+	spoil(1, `"source":"shop"`, `"source":7`)               // of another type
+	spoil(2, `"source":"shop"`, `"source":""`)              // not what was agreed
+	spoil(3, `"parameters":{`, `"parameters":{"$where":1,`) // a parameter whose name is none
+	spoil(4, `{`, `[`)                                      // no JSON: nobody knows whose row it was
+	for i, h := range batch[5].Headers {
+		if h.Key == "ce_tenant" {
+			batch[5].Headers[i].Value = []byte("other")
+		}
+	}
+	batch = append(batch, batch[1])
+	batch[6].Offset = 6
+	s.apply(t, s.sink(t, s.options, 0), 0, batch)
+	got, err := s.imports.Outcomes(context.Background(), tenant, "run-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(imports.Outcomes{Stored: 1, Quarantined: 3, Amount: 1}, got); d != "" {
+		t.Errorf("outcomes (-want +got):\n%s", d)
+	}
+	if b := s.balance(t); b.Stored != 1 || b.Counts.Quarantined != 6 {
+		t.Errorf("the account is %+v", b)
+	}
+}
+
 // TestOrderOfArrival is the property that no result depends on the order of arrival: history that comes shuffled, late,
 // repeated and in other batches ends in the same warehouse, byte for byte.
 func TestOrderOfArrival(t *testing.T) {
