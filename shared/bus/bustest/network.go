@@ -17,7 +17,11 @@ type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 type Network struct {
 	dial Dial
 	lose atomic.Int64
+	hold atomic.Pointer[held]
 }
+
+// held is a produce that waits on its way.
+type held struct{ arrived, released chan struct{} }
 
 // NewNetwork returns a network over dial; nil = TCP.
 func NewNetwork(dial Dial) *Network {
@@ -29,6 +33,13 @@ func NewNetwork(dial Dial) *Network {
 
 // LoseReplies makes the next n produce requests reach the broker and be answered, without the answer arriving.
 func (n *Network) LoseReplies(count int) { n.lose.Add(int64(count)) }
+
+// HoldWrite keeps the next produce request from the broker until release is called. arrived is closed once it is on its way.
+func (n *Network) HoldWrite() (arrived <-chan struct{}, release func()) {
+	h := &held{make(chan struct{}), make(chan struct{})}
+	n.hold.Store(h)
+	return h.arrived, sync.OnceFunc(func() { close(h.released) })
+}
 
 // Dial is for kafkabus.Options.
 func (n *Network) Dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -63,15 +74,26 @@ func (c *lossy) Write(p []byte) (int, error) {
 		take := min(c.left, len(rest))
 		c.left, rest = c.left-take, rest[take:]
 		if c.left == 0 {
-			if binary.BigEndian.Uint16(c.head[4:]) == 0 && c.network.lose.Add(-1) >= 0 {
-				c.mu.Lock()
-				c.losing = true
-				c.mu.Unlock()
+			if binary.BigEndian.Uint16(c.head[4:]) == 0 {
+				c.produces()
 			}
 			c.head = c.head[:0]
 		}
 	}
 	return c.Conn.Write(p)
+}
+
+// produces decides what becomes of a produce request whose last bytes are about to be sent.
+func (c *lossy) produces() {
+	if c.network.lose.Add(-1) >= 0 {
+		c.mu.Lock()
+		c.losing = true
+		c.mu.Unlock()
+	}
+	if h := c.network.hold.Swap(nil); h != nil {
+		close(h.arrived)
+		<-h.released
+	}
 }
 
 // Read loses what the broker answers to a chosen produce, after it has come.

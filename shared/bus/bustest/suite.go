@@ -34,6 +34,8 @@ type Harness struct {
 	Truncate func(t *testing.T, topic string, partition int, before int64)
 	// LoseReplies makes the next n writes happen without the writer learning of it.
 	LoseReplies func(n int)
+	// HoldWrite keeps the next write from the broker until release is called. held is closed once it is on its way.
+	HoldWrite func() (held <-chan struct{}, release func())
 	// Restart stops the broker and starts it again on the same log. It returns while clients are still reconnecting.
 	Restart func(t *testing.T)
 }
@@ -49,6 +51,7 @@ func Test(t *testing.T, open func(t *testing.T) Harness) {
 		{"publishing to a missing topic fails", missingTopic},
 		{"a lost reply may double a message but not lose it", lostReply},
 		{"an abandoned publish is unknown, and can be repeated", abandoned},
+		{"a publish that failed may be stored later", late},
 		{"a group goes on where it was", resume},
 		{"a failing message is tried in place and never skipped", retryInPlace},
 		{"a panic is a failure like others", panics},

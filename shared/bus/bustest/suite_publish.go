@@ -141,6 +141,53 @@ func abandoned(t *testing.T, h Harness) {
 	}
 }
 
+// late gives a publish up while it is on its way: the client cannot call it back. What failed is stored all the same, and the
+// repetition that its error asks for stores it once more.
+func late(t *testing.T, h Harness) {
+	if h.HoldWrite == nil {
+		t.Skip("a write cannot be held here")
+	}
+	b := setUp(t, h, 1)
+	msgs := b.messages(0, 5, 5)
+	held, release := h.HoldWrite()
+	defer release()
+	ctx, cancel := context.WithCancel(b.ctx)
+	defer cancel()
+	published := make(chan error, 1)
+	go func() { published <- b.client.Publish(ctx, msgs...) }()
+	select {
+	case <-held:
+	case err := <-published:
+		t.Fatalf("published without being held: %v", err)
+	}
+	cancel()
+	var unknown *bus.PublishError
+	if err := <-published; !errors.As(err, &unknown) || len(unknown.Indexes) != 5 || !fault.Is(err, fault.Transient) {
+		t.Fatalf("got %v, want a transient PublishError for all messages", err)
+	}
+	b.client = h.Open(t) // with connections of its own
+	if n := len(b.stored()); n != 0 {
+		t.Fatalf("%d messages were stored while the write was held: the test shows nothing", n)
+	}
+	release()
+	for len(b.stored()) < 5 {
+		b.must(b.ctx.Err())
+	}
+	b.publishUntilStored(msgs)
+	seen := map[string]int{}
+	for _, m := range b.stored() {
+		seen[string(m.Value)]++
+	}
+	for value, n := range seen {
+		if n != 2 {
+			t.Errorf("message %s is stored %d times, want twice: once late, once again", value, n)
+		}
+	}
+	if len(seen) != 5 {
+		t.Errorf("got %d different messages, want 5", len(seen))
+	}
+}
+
 func readAll(t *testing.T, h Harness) {
 	b := setUp(t, h, 3)
 	if got := b.stored(); len(got) != 0 {

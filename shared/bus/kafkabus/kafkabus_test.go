@@ -97,6 +97,7 @@ func TestBus(t *testing.T) {
 		return bustest.Harness{
 			Open:        func(t *testing.T) bustest.Client { return open(t, s, network.Dial) },
 			LoseReplies: network.LoseReplies,
+			HoldWrite:   network.HoldWrite,
 			Truncate: func(t *testing.T, topic string, partition int, before int64) {
 				truncate(t, s.now.Load().Brokers(), s.dial, topic, partition, before)
 			},
@@ -141,6 +142,7 @@ func realHarness(brokers []string) bustest.Harness {
 	return bustest.Harness{
 		Open:        func(t *testing.T) bustest.Client { return connect(t, brokers, network.Dial) },
 		LoseReplies: network.LoseReplies,
+		HoldWrite:   network.HoldWrite,
 		Truncate: func(t *testing.T, topic string, partition int, before int64) {
 			truncate(t, brokers, new(net.Dialer).DialContext, topic, partition, before)
 		},

@@ -44,6 +44,54 @@ func TestWriterAcknowledgesEverything(t *testing.T) {
 	}
 }
 
+// TestEverySettingOfTheClient pins what ../design/clients.md asks for, setting by setting, as defaults of the client lose
+// messages, or minutes.
+func TestEverySettingOfTheClient(t *testing.T) {
+	t.Parallel()
+	b, err := New(Options{Brokers: []string{"nowhere:1"}, ClientID: "test", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close(context.Background()) })
+	w, g, r := b.writer("t"), b.groupConfig("t", "g"), b.reader("t", 3)
+	t.Cleanup(func() { _ = r.Close() })
+	c := r.Config()
+	for name, is := range map[string][2]any{
+		"writer acks":               {w.RequiredAcks, kafka.RequireAll},
+		"writer asynchronous":       {w.Async, false},
+		"writer makes topics":       {w.AllowAutoTopicCreation, false},
+		"writer attempts":           {w.MaxAttempts, 3},
+		"writer write timeout":      {w.WriteTimeout, 5 * time.Second},
+		"writer read timeout":       {w.ReadTimeout, 5 * time.Second},
+		"writer batch timeout":      {w.BatchTimeout, 5 * time.Millisecond},
+		"writer batch size":         {w.BatchSize, 200},
+		"writer batch bytes":        {w.BatchBytes, int64(1_000_000)},
+		"writer logs errors":        {w.ErrorLogger != nil, true},
+		"writer's own transport":    {w.Transport == kafka.RoundTripper(b.transport) && b.transport.ClientID == "test", true},
+		"group start":               {g.StartOffset, int64(kafka.FirstOffset)},
+		"group heartbeat":           {g.HeartbeatInterval, time.Second},
+		"group session":             {g.SessionTimeout, 6 * time.Second},
+		"group rebalance":           {g.RebalanceTimeout, 10 * time.Second},
+		"group join backoff":        {g.JoinGroupBackoff, 500 * time.Millisecond},
+		"group watches partitions":  {g.WatchPartitionChanges, true},
+		"group timeout":             {g.Timeout, 5 * time.Second},
+		"group topics":              {len(g.Topics), 1},
+		"group logs errors":         {g.ErrorLogger != nil, true},
+		"reader partition":          {c.Partition, 3},
+		"reader outside of a group": {c.GroupID, ""},
+		"reader min bytes":          {c.MinBytes, 1},
+		"reader max bytes":          {c.MaxBytes, 10_000_000},
+		"reader max wait":           {c.MaxWait, 250 * time.Millisecond},
+		"reader queue":              {c.QueueCapacity, 100},
+		"reader tells of ranges":    {c.OffsetOutOfRangeError, true},
+		"reader logs errors":        {c.ErrorLogger != nil, true},
+	} {
+		if is[0] != is[1] {
+			t.Errorf("%s: %v, want %v", name, is[0], is[1])
+		}
+	}
+}
+
 // TestNobodyElseImportsTheClient: a writer built elsewhere would have the client's defaults.
 func TestNobodyElseImportsTheClient(t *testing.T) {
 	t.Parallel()
