@@ -53,7 +53,7 @@ func (b baseline) table() string {
 		all = score{all.Pass + s.Pass, all.Unsupported + s.Unsupported, all.Wrong + s.Wrong, all.Silent + s.Silent, all.Excused + s.Excused}
 	}
 	all.row(&out, "**together**")
-	fmt.Fprintf(&out, "\n%d reading cases also ran with indexes on the fields that they name, and answered the same.\n\nUnsupported, by what the cases need: ", b.Indexed)
+	fmt.Fprintf(&out, "\n%d cases also ran with indexes on the fields that they find documents by or change, and answered and left the same.\n\nUnsupported, by what the cases need: ", b.Indexed)
 	names := slices.Collect(mapKeys(b.LeftOut))
 	slices.SortFunc(names, func(x, y string) int {
 		if n := b.LeftOut[y] - b.LeftOut[x]; n != 0 {

@@ -44,7 +44,8 @@ type oneCase struct {
 	Refused int32
 }
 
-func load(t *testing.T, file string) []oneCase {
+// load reads a file of cases for collections whose names begin with prefix.
+func load(t *testing.T, file, prefix string) []oneCase {
 	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {
@@ -59,7 +60,7 @@ func load(t *testing.T, file string) []oneCase {
 			continue
 		}
 		var c oneCase
-		line := bytes.ReplaceAll(lines.Bytes(), []byte(`"@c"`), fmt.Appendf(nil, "%q", collection(len(all))))
+		line := bytes.ReplaceAll(lines.Bytes(), []byte(`"@c"`), fmt.Appendf(nil, "%q", collection(prefix, len(all))))
 		if err := bson.UnmarshalExtJSON(line, false, &c); err != nil {
 			t.Fatalf("%s:%d: %v", file, n, err)
 		}
@@ -69,7 +70,7 @@ func load(t *testing.T, file string) []oneCase {
 }
 
 // collection is the name of the collection that a file's n-th case has for itself.
-func collection(n int) string { return fmt.Sprintf("c%d", n) }
+func collection(prefix string, n int) string { return fmt.Sprintf("%s%d", prefix, n) }
 
 // realServer tells that the cases run against what production uses.
 func realServer() bool { return os.Getenv("STRATA_TEST_MONGODB_URI") != "" }
@@ -84,13 +85,18 @@ func TestCases(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".jsonl"), func(t *testing.T) {
 			t.Parallel()
 			db := mongotest.Open(t).Database()
-			for i, c := range load(t, file) {
+			for i, c := range load(t, file, "c") {
 				t.Run(fmt.Sprintf("%d %s", c.Trap, c.What), func(t *testing.T) {
 					if c.Refused != 0 && realServer() {
 						t.Skip("the document store leaves this out; a real server does not")
 					}
-					run(t, db, collection(i), c)
+					run(t, db, collection("c", i), c)
 				})
+			}
+			for i, c := range load(t, file, "x") {
+				if paths := c.paths(); len(paths) > 0 {
+					t.Run(fmt.Sprintf("%d %s, with indexes", c.Trap, c.What), func(t *testing.T) { runIndexed(t, db, collection("x", i), c, paths) })
+				}
 			}
 		})
 	}
@@ -102,6 +108,12 @@ func run(t *testing.T, db *mongo.Database, coll string, c oneCase) {
 	if err := setUp(t, db, coll, c); err != nil {
 		t.Fatalf("set-up: %v", err)
 	}
+	act(t, db, coll, c)
+}
+
+// act carries out the case's action and compares.
+func act(t *testing.T, db *mongo.Database, coll string, c oneCase) {
+	t.Helper()
 	reply, err := db.RunCommand(t.Context(), c.command(t, coll)).Raw()
 	var failed mongo.CommandError
 	var written mongo.WriteException // the reply has it all
@@ -232,7 +244,7 @@ func (c oneCase) compare(t *testing.T, reply bson.Raw) {
 		t.Fatal(err)
 	}
 	for _, e := range elements {
-		if v := reply.Lookup(e.Key()); v.String() != e.Value().String() {
+		if v := reply.Lookup(strings.Split(e.Key(), ".")...); v.String() != e.Value().String() {
 			t.Errorf("%s is %s, want %s", e.Key(), v, e.Value())
 		}
 	}
