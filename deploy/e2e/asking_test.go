@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,18 +10,24 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/strata-crm/strata/shared/contract"
 )
 
 // No directive, no collection: with two directives all of an order is kept; with one left, only what it asks for, and
-// the rest is dropped and counted by name; with none, orders are answered not_requested.
+// the rest is dropped, counted by name and stored nowhere, and what is left is measured; with none, orders are answered
+// not_requested.
 func TestWithdrawingStopsCollection(t *testing.T) {
-	r := up(t, t.TempDir())
+	r := up(t, t.TempDir(), "--expose")
 	r.govern(t)
 	key := r.register(t)
 	_, kept := r.order(t, retentionGoal("1997-09-30", "1998-06-30"), contract.Executing)
 	_, worth := r.order(t, valueGoal("1997-09-30", "1998-03-31"), contract.Executing)
 	r.collects(t, key, "accepted")
+	if whole := r.stored(t, key, "before"); whole["order_time"] == nil || whole["order_amount"] == nil {
+		t.Errorf("with both directives %v is stored of an order", whole)
+	}
 	before := dropped(t, r, "total")
 
 	r.withdraw(t, worth.ID)
@@ -33,12 +40,76 @@ func TestWithdrawingStopsCollection(t *testing.T) {
 		}
 		return nil
 	})
+	if left := r.stored(t, key, "after"); left["order_time"] == nil || left["order_amount"] != nil || left["order_items"] != nil {
+		t.Errorf("with one directive left %v is stored of an order", left)
+	}
+	r.stillMeasured(t, key, kept.ID)
 	r.withdraw(t, kept.ID)
 	r.collects(t, key, "not_requested")
 	if s := send(t, r.url, key); s != "not_requested" {
 		t.Errorf("after the last directive was withdrawn an order is answered %s", s)
 	}
 	r.stop(t)
+}
+
+// stored sends an order of a customer of its own and returns what the lake and the warehouse hold of it: parameters by
+// name, and the amount of the fact, if it has one, as order_amount, too.
+func (r *running) stored(t *testing.T, key, customer string) map[string]any {
+	t.Helper()
+	item := order(customer, time.Now())
+	if s := post(t, r.url, key, []map[string]any{item}); s != "accepted" {
+		t.Fatalf("an order is answered %s", s)
+	}
+	db := store(t, r.dir).Database("strata_operational")
+	var event struct{ Parameters map[string]any }
+	var fact map[string]any
+	eventually(t, answerWithin, "the order in the lake and in the warehouse", func() error {
+		which := bson.D{{Key: "event", Value: item["messageId"]}}
+		if err := db.Collection("lake_events").FindOne(t.Context(), which).Decode(&event); err != nil {
+			return err
+		}
+		return db.Collection("facts").FindOne(t.Context(), which).Decode(&fact)
+	})
+	if amount := fact["amountMinor"]; amount != nil {
+		event.Parameters["order_amount"] = amount
+	}
+	return event.Parameters
+}
+
+// stillMeasured sends orders of last month, declares it complete, and waits for the month's measurement under the directive.
+func (r *running) stillMeasured(t *testing.T, key string, d contract.DirectiveID) {
+	t.Helper()
+	const customers = 12
+	now := time.Now().UTC()
+	end := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	var orders []map[string]any
+	for i := range customers {
+		orders = append(orders, order(fmt.Sprint("late-", i), end.AddDate(0, 0, -1)))
+	}
+	if s := post(t, r.url, key, orders); s != "accepted" {
+		t.Fatalf("orders of last month are answered %s", s)
+	}
+	if _, err := r.steward.Complete(t.Context(), sourceID, end.Format(time.DateOnly)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, measureWithin, "a measurement under the directive that is left", func() error {
+		all, err := r.manager.Measurements(t.Context(), d)
+		for _, m := range all {
+			if m.Metric == "active_customers_month" && m.Closed && m.Window.End.Equal(end) {
+				if m.Value == nil || *m.Value != customers {
+					return fmt.Errorf("%v customers were active, want %d", m.Value, customers)
+				}
+				return nil
+			}
+		}
+		return cmp.Or(err, errNotYet)
+	})
+}
+
+// order is one order of a customer.
+func order(customer string, at time.Time) map[string]any {
+	return map[string]any{"type": "track", "event": "Order Completed", "userId": customer, "messageId": contract.NewID(),
+		"timestamp": at.UTC().Format(time.RFC3339), "properties": map[string]any{"total": 12.5, "currency": "USD", "quantity": 1}}
 }
 
 func (r *running) withdraw(t *testing.T, id contract.DirectiveID) {
@@ -72,8 +143,7 @@ func dropped(t *testing.T, r *running, name string) int64 {
 // send sends one order of today and returns how it was answered.
 func send(t *testing.T, url, key string) string {
 	t.Helper()
-	return post(t, url, key, []map[string]any{{"type": "track", "event": "Order Completed", "userId": "live-1", "messageId": contract.NewID(),
-		"timestamp": time.Now().UTC().Format(time.RFC3339), "properties": map[string]any{"total": 12.5, "currency": "USD", "quantity": 1}}})
+	return post(t, url, key, []map[string]any{order("live-1", time.Now())})
 }
 
 // post sends a batch and returns the first item's status.
