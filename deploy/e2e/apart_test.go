@@ -3,9 +3,12 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +23,8 @@ import (
 )
 
 // With the two upper layers stopped during the whole import, facts and measurements are those of an undisturbed run, and
-// answers go up on their return. Then each upper layer's database is wiped in turn, and it recovers what had been issued.
+// answers go up on their return. Then each upper layer's database is wiped in turn, and it recovers what had been issued:
+// a manager's edit of the plan, the same operational directives, the governance in force, claims and what is known.
 func TestLayersApartAndWiped(t *testing.T) {
 	file := sample(t)
 	want := undisturbed(t, file, nil)
@@ -29,6 +33,8 @@ func TestLayersApartAndWiped(t *testing.T) {
 	r.govern(t)
 	r.register(t)
 	goal, kept := r.order(t, retentionGoal("1997-09-30", "1998-06-30"), contract.Executing)
+	r.leaveOut(t, kept.ID, leftOut)
+	maps.DeleteFunc(want.figures, func(what, _ string) bool { return strings.HasPrefix(what, leftOut+" ") })
 	r.stop(t)
 
 	r = up(t, dir, "--layers", "operational", "--expose")
@@ -37,6 +43,9 @@ func TestLayersApartAndWiped(t *testing.T) {
 	if d := cmp.Diff(want.figures, figures(alone)); d != "" {
 		t.Errorf("measurements while the upper layers were away (-undisturbed +apart):\n%s", d)
 	}
+	if d := cmp.Diff(want.warehouse, r.warehouse(t)); d != "" {
+		t.Errorf("the warehouse while the upper layers were away (-undisturbed +apart):\n%s", d)
+	}
 	conserved(t, r.steward)
 	r.stop(t)
 
@@ -44,7 +53,7 @@ func TestLayersApartAndWiped(t *testing.T) {
 	if d := cmp.Diff(want.figures, figures(r.measured(t, kept.ID, "1998-07-01"))); d != "" {
 		t.Errorf("measurements on their return (-undisturbed +got):\n%s", d)
 	}
-	before := r.missed(t, goal.ID)
+	before, known := r.missed(t, goal.ID), r.remembered(t, goal.ID, kept.ID)
 	r.stop(t)
 	for _, layer := range []string{"strategic", "functional"} {
 		wipe(t, dir, layer)
@@ -56,8 +65,120 @@ func TestLayersApartAndWiped(t *testing.T) {
 		if d := cmp.Diff(want.figures, figures(r.measured(t, kept.ID, "1998-07-01"))); d != "" {
 			t.Errorf("measurements after the %s layer was wiped (-undisturbed +got):\n%s", layer, d)
 		}
+		eventually(t, answerWithin, "all that was known before the "+layer+" layer was wiped", func() error {
+			if d := cmp.Diff(known, r.remembers(t, goal.ID, kept.ID)); d != "" {
+				return fmt.Errorf("(-before +after):\n%s", d)
+			}
+			return nil
+		})
 		r.stop(t)
 	}
+}
+
+// leftOut is the metric that a manager takes out of the plan.
+const leftOut = "purchase_frequency_month"
+
+// leaveOut has a manager take a metric out of the active plan of a directive, and waits until the operational layer has
+// answered for what is left.
+func (r *running) leaveOut(t *testing.T, d contract.DirectiveID, metric string) {
+	t.Helper()
+	trail, err := r.executive.Trail(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/api/functional/v1/plans/" + string(trail.Plan.ID)
+	var plan map[string]any
+	if err := r.manager.Get(t.Context(), path, &plan); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range plan["parts"].([]any) {
+		part := p.(map[string]any)
+		if metrics, ok := part["metrics"].([]any); ok {
+			part["metrics"] = slices.DeleteFunc(metrics, func(m any) bool {
+				return m.(map[string]any)["definition"].(map[string]any)["id"] == metric
+			})
+		}
+		delete(part, "insights") // those of the metrics that are left stay
+	}
+	edit := map[string]any{"parts": plan["parts"], "constraints": plan["constraints"]}
+	if err := r.manager.Put(t.Context(), path, edit, nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, answerWithin, "the answer to the edited plan", func() error {
+		trail, err := r.executive.Trail(t.Context(), d)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(trail.Plan.Metrics, func(m contract.MetricUse) bool { return string(m.ID) == metric }) {
+			return errNotYet
+		}
+		for _, work := range r.below(t)[d] {
+			if strings.Contains(work, metric) {
+				return errors.New(work)
+			}
+		}
+		return nil
+	})
+}
+
+// remembered waits until claims have been judged, and returns what the suite knows then.
+func (r *running) remembered(t *testing.T, g contract.GoalID, d contract.DirectiveID) map[string]string {
+	t.Helper()
+	var known map[string]string
+	eventually(t, measureWithin, "claims that do not change any more", func() error {
+		again := r.remembers(t, g, d)
+		claims := 0
+		for what := range again {
+			if strings.HasPrefix(what, "claim ") {
+				claims++
+			}
+		}
+		if changed := cmp.Diff(known, again); changed != "" || claims == 0 {
+			known = again
+			return fmt.Errorf("%d claims, and since the last look:\n%s", claims, changed)
+		}
+		return nil
+	})
+	return known
+}
+
+// remembers is what the layers know of a goal, of the directive for it, and of governance: plan, operational directives
+// by their ids, claims and knowledge.
+func (r *running) remembers(t *testing.T, g contract.GoalID, d contract.DirectiveID) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	versions, err := r.executive.Governance(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range versions {
+		out[fmt.Sprint("governance ", v.Number)] = fmt.Sprintf("%s, answered %v, %+v", v.State, v.Answer != nil && v.Answer.State == contract.Accepted, v.Rules)
+	}
+	trail, err := r.executive.Trail(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out["directive"] = trail.Directive.State
+	if p := trail.Plan; p != nil {
+		out["plan"] = fmt.Sprint(p.ID, " of ", p.Playbook, ", ", p.State)
+		for _, m := range p.Metrics {
+			out["plan's metric "+string(m.ID)] = m.Version + " by " + m.Part
+		}
+		for _, o := range p.Operational {
+			out["operational directive "+string(o.ID)] = fmt.Sprintf("%s, %s", o.Part, o.State)
+		}
+	}
+	for i, work := range r.below(t)[d] {
+		out[fmt.Sprint("below ", i)] = work
+	}
+	claims, err := r.executive.Insights(t.Context(), g, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range claims {
+		out["claim "+string(c.Insight.ID)] = fmt.Sprintf("%s of %s, %s, %.9g ± %.9g of %d", c.State, c.Insight.Metric, c.Insight.State, c.Insight.Value, c.Insight.HalfWidth, c.Insight.N)
+	}
+	return out
 }
 
 // missed waits until the goal is decided and returns how it stands.
@@ -110,7 +231,7 @@ func published(t *testing.T, dir, end string) []contract.Measurement {
 				return fmt.Errorf("%s has not come so far", m)
 			}
 		}
-		if len(last) < 9 { // the retention playbook's metrics
+		if len(last) < 8 { // the retention playbook's metrics, without the one that is left out
 			return fmt.Errorf("%d metrics so far", len(last))
 		}
 		return nil
