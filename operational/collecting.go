@@ -121,7 +121,7 @@ func (p *parts) ingest(h *collecting, validity ingest.Directives) error {
 		return err
 	}
 	h.ready = append(h.ready, func(context.Context) service.Check { return service.Check{Name: "ingest", Err: h.sink.Ready()} })
-	h.watch = append(h.watch, h.progress)
+	h.watch = append(h.watch, ingest.Watched{Log: h.progress, Sink: h.sink})
 	if err := h.progress.Observe(p.d.Telemetry.Meter); err != nil {
 		return err
 	}

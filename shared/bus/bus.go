@@ -98,6 +98,9 @@ type Subscription struct {
 	Quarantine func(ctx context.Context, m Message, cause error) error
 	// OnGap learns of messages that are gone. Only after it returns nil does the group go on behind them.
 	OnGap func(ctx context.Context, g Gap) error
+	// OnAssigned, unless nil, learns that a partition is this member's from now on until ctx ends, before its first message.
+	// It must not block.
+	OnAssigned func(ctx context.Context, partition int)
 }
 
 // Subscriber delivers a topic to the members of a group.

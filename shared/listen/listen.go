@@ -56,7 +56,9 @@ func (e Ears) Check() error {
 }
 
 // To returns a component called name that hands every message of a topic to h until its ctx ends.
-func (e Ears) To(name, topic string, h bus.Handler) *Listener { return &Listener{e, name, topic, h} }
+func (e Ears) To(name, topic string, h bus.Handler) *Listener {
+	return &Listener{ears: e, name: name, topic: topic, handle: h}
+}
 
 // Listener is a component that handles one topic.
 type Listener struct {
@@ -64,6 +66,7 @@ type Listener struct {
 	name   string
 	topic  string
 	handle bus.Handler
+	held   bus.Held
 }
 
 // Name implements service.Component.
@@ -72,9 +75,10 @@ func (l *Listener) Name() string { return l.name }
 // Topic returns the topic that is heard.
 func (l *Listener) Topic() string { return l.topic }
 
-// Progress implements service.Progress: how many messages wait for the group, and how many it has passed.
+// Progress implements service.Progress: how many messages wait in the partitions that this member of the group has, and how
+// many were passed there.
 func (l *Listener) Progress(ctx context.Context) (waiting, position int64, err error) {
-	return bus.Progress(ctx, l.ears.Bus, l.topic, l.ears.Group)
+	return bus.Progress(ctx, l.ears.Bus, l.topic, l.ears.Group, &l.held)
 }
 
 // Run listens until ctx ends.
@@ -84,7 +88,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		return err
 	}
 	return l.ears.Bus.Subscribe(ctx, bus.Subscription{
-		Topic: l.topic, Group: l.ears.Group, Handle: handle, Quarantine: l.ears.Aside.Quarantine, OnGap: l.passed,
+		Topic: l.topic, Group: l.ears.Group, Handle: handle, Quarantine: l.ears.Aside.Quarantine, OnGap: l.passed, OnAssigned: l.held.Take,
 	})
 }
 

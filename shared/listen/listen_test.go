@@ -65,6 +65,19 @@ func TestAListenerTellsItsProgress(t *testing.T) {
 	if waiting, position, err := l.Progress(t.Context()); waiting != 2 || position != 11 || err != nil {
 		t.Errorf("%d wait at %d, %v; want 2 at 11", waiting, position, err)
 	}
+	// A member answers for its own partitions, as long as it has some.
+	if err := l.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	assigned, end := context.WithCancel(t.Context())
+	w.subscribed.OnAssigned(assigned, 1)
+	if waiting, position, err := l.Progress(t.Context()); waiting != 0 || position != 4 || err != nil {
+		t.Errorf("%d wait at %d, %v, for a member that has passed all of its own; want 0 at 4", waiting, position, err)
+	}
+	end()
+	if waiting, position, err := l.Progress(t.Context()); waiting != 2 || position != 11 || err != nil {
+		t.Errorf("%d wait at %d, %v, for a member that has lost its own; want 2 at 11", waiting, position, err)
+	}
 	w.fail = errors.New("down")
 	if _, _, err := l.Progress(t.Context()); !errors.Is(err, w.fail) {
 		t.Errorf("%v, want the broker's error", err)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/strata-crm/strata/shared/bus"
 )
 
 // Observe registers the gauges that operators watch: strata.ingest.lag, the records that wait, which has no value while nobody
@@ -27,7 +29,7 @@ func (p *Progress) Observe(m metric.MeterProvider) error {
 		return fmt.Errorf("lost gauge: %w", err)
 	}
 	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
-		waits, position, progress := p.Progress(ctx)
+		waits, position, progress := p.of(ctx, &bus.Held{})
 		if progress == nil {
 			o.ObserveInt64(lag, waits)
 		}

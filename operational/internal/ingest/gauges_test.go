@@ -103,6 +103,33 @@ func TestIngestThatStandsStillShows(t *testing.T) {
 	is("all is well", 0, 0)
 }
 
+// TestTheWatchdogWatchesItsOwn: a process whose partitions are read answers for no other that is stuck, unless it has none.
+func TestTheWatchdogWatchesItsOwn(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	l := &log{cluster: "cluster-1", end: 5}
+	sink := s.sink(t, s.options)
+	w := ingest.Watched{Log: ingest.NewProgress(s.fences, l, s.options.Now), Sink: sink}
+	is := func(what string, want int64) {
+		t.Helper()
+		if waiting, _, err := w.Progress(t.Context()); waiting != want || err != nil {
+			t.Errorf("%s: %d wait, %v; want %d", what, waiting, err, want)
+		}
+	}
+	is("without a partition", 5)
+	assigned, end := context.WithCancel(t.Context())
+	if _, err := sink.Position(assigned, "", bus.PartitionState{Partition: 1}, "cluster-1"); err != nil {
+		t.Fatal(err)
+	}
+	is("with the empty one", 0)
+	end()
+	is("when that is lost", 5)
+	if _, err := sink.Position(t.Context(), "", bus.PartitionState{Partition: 0, End: 5}, "cluster-1"); err != nil {
+		t.Fatal(err)
+	}
+	is("with the other", 5)
+}
+
 // TestTheAccountSaysHowOldItIs: before the first account nothing is said to be accounted for, and one that cannot be drawn up
 // any more ages.
 func TestTheAccountSaysHowOldItIs(t *testing.T) {

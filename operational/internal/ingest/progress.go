@@ -83,12 +83,24 @@ func (p *Progress) Ingested(ctx context.Context) (source.Position, error) {
 	return at, nil
 }
 
-// Name implements service.Progress.
-func (p *Progress) Name() string { return "ingest" }
+// Watched is the progress of one process, for its watchdog: of the partitions that its sink has, so that a process that is
+// stuck is restarted, and not those that share the work with it.
+type Watched struct {
+	Log  *Progress
+	Sink *Sink
+}
 
-// Progress implements service.Progress: how many records wait, and how many were ever ingested. Of a log that is not the one
-// that was being read nobody knows how much of it waits: that is an error.
-func (p *Progress) Progress(ctx context.Context) (waiting, position int64, err error) {
+// Name implements service.Progress.
+func (w Watched) Name() string { return "ingest" }
+
+// Progress implements service.Progress.
+func (w Watched) Progress(ctx context.Context) (waiting, position int64, err error) {
+	return w.Log.of(ctx, &w.Sink.held)
+}
+
+// of returns how many records wait in the member's partitions, and how many were ever ingested of them. Of a log that is not
+// the one that was being read nobody knows how much of it waits: that is an error.
+func (p *Progress) of(ctx context.Context, member *bus.Held) (waiting, position int64, err error) {
 	at, err := p.Ingested(ctx) // before the ends: those only grow, unless the log is another one
 	if err != nil {
 		return 0, 0, err
@@ -97,15 +109,13 @@ func (p *Progress) Progress(ctx context.Context) (waiting, position int64, err e
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, part := range parts {
+	for _, part := range member.Own(parts) {
 		from := max(at[part.Partition], positionOf(epoch, 0)) - positionOf(epoch, 0)
 		if from > part.End {
 			return 0, 0, changed("partition %d ends at %d, but everything before %d has been read", part.Partition, part.End, from)
 		}
 		waiting += part.End - from
-	}
-	for _, n := range at {
-		position += n
+		position += from
 	}
 	return waiting, position, nil
 }

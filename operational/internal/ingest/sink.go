@@ -94,6 +94,7 @@ type Sink struct {
 	mu     sync.Mutex
 	epochs map[int]int64 // of the partitions this process has been assigned
 	idle   map[int]idle  // partitions that cannot be read, and why
+	held   bus.Held      // partitions that are this process's now
 }
 
 // idle is why a partition cannot be read. It counts as long as the partition is this process's: another process may have it
@@ -131,6 +132,7 @@ func New(o Options) (*Sink, error) {
 // Position implements bus.LogSink: the fence says where to begin. A log that is not the one that was being read keeps
 // the partition idle and the service unready, until a person accepts it.
 func (s *Sink) Position(ctx context.Context, _ string, p bus.PartitionState, clusterID string) (int64, error) {
+	s.held.Take(ctx, p.Partition)
 	fence, err := s.position(ctx, p, clusterID)
 	s.mu.Lock()
 	defer s.mu.Unlock()

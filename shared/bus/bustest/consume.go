@@ -128,6 +128,9 @@ func (b *Bus) start(topic, name string, part int) int64 {
 
 func (b *Bus) follow(ctx context.Context, s bus.Subscription, generation, part int) {
 	at := b.start(s.Topic, s.Group, part)
+	if s.OnAssigned != nil {
+		s.OnAssigned(ctx, part)
+	}
 	for {
 		from, batch, err := b.next(ctx, s.Topic, part, at, 1)
 		if err != nil {

@@ -48,7 +48,7 @@ func TestMemoryFaults(t *testing.T) {
 	consuming, stop := context.WithCancel(ctx)
 	go func() { done <- memory.ConsumeLog(consuming, "t", "g", positions(asked)) }()
 	memory.AwaitGroup(ctx, t, "t", "g")
-	if lag, position, err := bus.Progress(ctx, memory, "t", "g"); lag != 0 || position != 1 || err != nil {
+	if lag, position, err := bus.Progress(ctx, memory, "t", "g", &bus.Held{}); lag != 0 || position != 1 || err != nil {
 		t.Fatalf("lag %d, position %d, %v; want none and 1", lag, position, err)
 	}
 	memory.Replace("another")

@@ -64,6 +64,7 @@ func Test(t *testing.T, open func(t *testing.T) Harness) {
 		{"batches are consecutive and bounded", batches},
 		{"members share, doubling at most, and never turn the group back", rebalance},
 		{"a handler is told when its partition may go to another", release},
+		{"a member learns which partitions it has", assigned},
 		{"reading all ends", readAll},
 		{"a restart of the broker is survived", restart},
 		{"a trace goes along, baggage does not", traces},

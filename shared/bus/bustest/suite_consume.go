@@ -359,6 +359,34 @@ func release(t *testing.T, h Harness) {
 	j.await(b, "the message at another member", func(e []string) bool { return slices.Contains(e, "0") })
 }
 
+// assigned has two members share two partitions, and one of them leave.
+func assigned(t *testing.T, h Harness) {
+	b := setUp(t, h, 2)
+	info, err := b.client.Log(b.ctx, b.topic)
+	b.must(err)
+	j := newJournal()
+	var one, other bus.Held
+	hold := func(held *bus.Held) bus.Subscription {
+		s := b.subscription("g", j)
+		s.OnAssigned = func(ctx context.Context, partition int) {
+			held.Take(ctx, partition)
+			j.add("%d", partition)
+		}
+		return s
+	}
+	b.subscribe(hold(&one))
+	j.await(b, "both partitions at one member", func(e []string) bool { return len(e) >= 2 && len(one.Own(info.Partitions)) == 2 })
+	second := h.Open(t)
+	stop := b.run(func(ctx context.Context) error { return second.Subscribe(ctx, hold(&other)) })
+	j.await(b, "one partition at each", func([]string) bool {
+		mine, theirs := one.Own(info.Partitions), other.Own(info.Partitions)
+		return len(mine) == 1 && len(theirs) == 1 && mine[0].Partition != theirs[0].Partition
+	})
+	n := len(j.all())
+	stop()
+	j.await(b, "both partitions at one member again", func(e []string) bool { return len(e) > n && len(one.Own(info.Partitions)) == 2 })
+}
+
 // neverBack fails the test when the group's offset of a partition goes down.
 func (b *bench) neverBack(ctx context.Context, group string) error {
 	highest := map[int]int64{}

@@ -25,6 +25,9 @@ var errReposition = errors.New("the position is not in the log")
 // follow handles one partition for a subscription.
 func (b *Bus) follow(ctx context.Context, s bus.Subscription, g *generation, a kafka.PartitionAssignment) {
 	at, anew := a.Offset, false
+	if s.OnAssigned != nil {
+		s.OnAssigned(ctx, a.ID)
+	}
 	step := func(ctx context.Context, batch []bus.Message) (int64, error) {
 		for _, m := range batch {
 			if err := b.observer.Handle(ctx, s, m); err != nil {
