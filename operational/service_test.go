@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,8 +24,13 @@ import (
 type suite struct {
 	*rig
 	revision int64
-	run      func() // starts the service, on the same bus and database
+	run      func()       // starts the service, on the same bus and database
+	ahead    atomic.Int64 // by how much the service's clock is ahead, in ns; turned while it is stopped
+	lasts    time.Duration
 }
+
+// now is the service's clock.
+func (s *suite) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
 
 // whole runs the service on a bus and a database in memory.
 func whole(t *testing.T) *suite {
@@ -41,9 +47,9 @@ func whole(t *testing.T) *suite {
 	c := settings()
 	c.Cadence = 100 * time.Millisecond
 	db := mongotest.Open(t, Indexes()...)
-	s := &suite{rig: &rig{t: t, db: db, bus: b, issuer: issuer, token: token}}
+	s := &suite{rig: &rig{t: t, db: db, bus: b, issuer: issuer, token: token}, lasts: time.Hour}
 	s.run = func() {
-		svc, err := New(t.Context(), c, host.Deps{DB: db, Bus: b, Verifier: issuer.Verifier(), Telemetry: tel, Now: time.Now, NewID: contract.NewID})
+		svc, err := New(t.Context(), c, host.Deps{DB: db, Bus: b, Verifier: issuer.Verifier(), Telemetry: tel, Now: s.now, NewID: contract.NewID})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,8 +72,8 @@ func whole(t *testing.T) *suite {
 
 func (s *suite) order(id contract.DirectiveID) contract.Order {
 	s.revision++
-	now := time.Now().UTC().Truncate(time.Millisecond)
-	return contract.Order{ID: id, Revision: s.revision, Standing: contract.InForce, ValidFrom: now.Add(-time.Hour), Expires: now.Add(time.Hour),
+	now := s.now().UTC().Truncate(time.Millisecond)
+	return contract.Order{ID: id, Revision: s.revision, Standing: contract.InForce, ValidFrom: now.Add(-time.Hour), Expires: now.Add(s.lasts),
 		Decision: contract.Decision{ID: "d-1", Rule: "functional.plan"}, At: now}
 }
 
