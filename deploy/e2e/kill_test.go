@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/strata-crm/strata/deploy/internal/client"
 	"github.com/strata-crm/strata/deploy/internal/orderfile"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 const (
@@ -31,11 +31,7 @@ const (
 // and refused, and started again. In the end the warehouse, the statement and the measurements are those of a run without
 // kills, every record is accounted for, and every directive is there once, answered by every layer as in that run.
 func TestKilledAtAnyMoment(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if s, err := strconv.ParseUint(os.Getenv("STRATA_SEED"), 10, 64); err == nil {
-		seed = s
-	}
-	t.Logf("STRATA_SEED=%d", seed)
+	seed := seedtest.New(t)
 	rng := rand.New(rand.NewPCG(seed, 9))
 	kills := killsInCI
 	if full() {

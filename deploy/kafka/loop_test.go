@@ -14,6 +14,7 @@ import (
 	"github.com/strata-crm/strata/deploy/internal/orderfile"
 	"github.com/strata-crm/strata/deploy/internal/simulate"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/seedtest"
 	"github.com/strata-crm/strata/shared/signin"
 )
 
@@ -35,8 +36,7 @@ func TestKafkaLoop(t *testing.T) {
 // TestKafkaLoopUnderKills tells the loop again while every process, the broker included, is killed in turn.
 func TestKafkaLoopUnderKills(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	r := startRig(t, settings()...)
 	var killed []string
 	stop := background(t, func(ctx context.Context) { killed = r.killInTurn(ctx, t, rand.New(rand.NewPCG(seed, 1))) })

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	_ "time/tzdata" // so that it does not depend on the machine's zones
+	_ "time/tzdata" // for machines that have no zones of their own
 )
 
 // Windows end at midnights of the company's zone, wherever that is and whether or not it is summer there.

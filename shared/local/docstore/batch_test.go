@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/strata-crm/strata/shared/local/docstore"
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 // TestBatchesDoWhatTheirStatementsDo sends random writes, many of which fail or are about the same documents, as one
@@ -19,8 +19,7 @@ import (
 // processors ahead of their statements.
 func TestBatchesDoWhatTheirStatementsDo(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	rng := rand.New(rand.NewPCG(seed, 2))
 	_, client := open(t, docstore.Options{InMemory: true})
 	together, apart := client.Database("db").Collection("together"), client.Database("db").Collection("apart")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/strata-crm/strata/shared/local/docstore"
 	"github.com/strata-crm/strata/shared/local/docstore/engine"
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 const precious = 4000
@@ -52,8 +53,7 @@ func preciousDisk(t *testing.T) *vfs.MemFS {
 // TestFlippedBytesAreNeverServed flips bytes in tables, log and manifest of a store and reads everything.
 func TestFlippedBytesAreNeverServed(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	rng := rand.New(rand.NewPCG(seed, 4))
 	whole := preciousDisk(t)
 	found, harmless := map[string]int{}, map[string]int{}

@@ -19,6 +19,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/strata-crm/strata/shared/local/docstore"
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 // serverDir names the environment variable that makes the test binary a server on that folder, to be killed.
@@ -159,8 +160,7 @@ func pair(ctx context.Context, c *mongo.Client, id string) error {
 // clients write, and compares what the next process finds with what was acknowledged.
 func TestKilledServerLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	dir := t.TempDir()
 	l := &ledger{plain: map[string]bool{}, pairs: map[string]bool{}, acks: make(chan struct{}, 1)}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -19,6 +18,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/strata-crm/strata/shared/local/docstore"
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 // The histories are over a few keys in two collections. Every write has a version of its own, and names the version it
@@ -59,8 +59,7 @@ type historian struct {
 
 func TestHistoriesAreSnapshotIsolated(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	_, client := open(t, docstore.Options{InMemory: true})
 	h := &historian{t: t, client: client}
 	for _, name := range append(historyCollections, "graves") { // a transaction may not wait for the collection to be made

@@ -17,6 +17,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 // The operations on a register, which is one document.
@@ -90,8 +92,7 @@ type recorder struct {
 
 func TestSingleDocumentsAreLinearizableAcrossKills(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	dir := t.TempDir()
 	r := &recorder{start: time.Now(), answered: make(chan struct{}, 1)}
 	for life := range registerLives {

@@ -7,13 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/strata-crm/strata/shared/local/docstore"
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 // explained is what the tests look at of an explain.
@@ -188,8 +188,7 @@ type questions struct {
 // newQuestions prints its seed.
 func newQuestions(t *testing.T, stream uint64) *questions {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	return &questions{rand.New(rand.NewPCG(seed, stream)), seed%3 != 0}
 }
 

@@ -18,6 +18,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
 	"github.com/strata-crm/strata/shared/local/docstore"
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 // snapshot copies what is acknowledged, or was shown to a majority read, so far.
@@ -65,8 +66,7 @@ func slowSyncs(fs vfs.FS, underWay *atomic.Int32) vfs.FS {
 // disk had kept: all that was synced and a random part of the rest.
 func TestPowerCutsTakeNothingBack(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	rng := rand.New(rand.NewPCG(seed, 2))
 	disk := vfs.NewCrashableMem()
 	l := &ledger{plain: map[string]bool{}, pairs: map[string]bool{}, acks: make(chan struct{}, 1)}

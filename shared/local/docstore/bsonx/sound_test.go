@@ -8,14 +8,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 // TestSoundDocumentsAreValid damages documents at random: what is called sound must be valid to the driver, and so must
 // everything embedded in it.
 func TestSoundDocumentsAreValid(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	rng := rand.New(rand.NewPCG(seed, 9))
 	whole, err := bson.Marshal(bson.D{{Key: "_id", Value: bson.NewObjectID()}, {Key: "s", Value: "text"}, {Key: "i", Value: int32(1)}, {Key: "l", Value: int64(2)},
 		{Key: "f", Value: 1.5}, {Key: "b", Value: true}, {Key: "n", Value: nil}, {Key: "at", Value: time.UnixMilli(1)}, {Key: "m", Value: bson.Decimal128{}},

@@ -5,16 +5,16 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 // TestFinderFindsWhatIsThere looks for sorted keys, dense and scattered, there and not, some more than once.
 func TestFinderFindsWhatIsThere(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	rng := rand.New(rand.NewPCG(seed, 8))
 	e := testEngine(t, "")
 	there := map[string]bool{}

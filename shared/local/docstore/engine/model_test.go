@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 // model is what a snapshot plus a transaction's own writes should hold.
@@ -28,8 +29,7 @@ type modelTx struct {
 // and by index, with a model; conflicts must come exactly when the first committer rule says so.
 func TestTransactionsAgainstAModel(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	rng := rand.New(rand.NewPCG(seed, 3))
 	e := testEngine(t, "")
 	ns := Namespace{"db", "c"}

@@ -5,9 +5,10 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 // TestReadyDocumentsAreInsertedAsBareOnes inserts the same random documents one by one and made ready, over indexes of
@@ -20,8 +21,7 @@ func TestReadyDocumentsAreInsertedAsBareOnes(t *testing.T) {
 
 func compareReady(t *testing.T, indexes []bson.Raw) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	rng := rand.New(rand.NewPCG(seed, 5))
 	ns := Namespace{"db", "c"}
 	bare, ready := testEngine(t, ""), testEngine(t, "")

@@ -8,14 +8,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 // TestRecordRemembersEveryAnswer adds random answers, some statements having failed, and asks for each before and after
 // the record went through its form on disk.
 func TestRecordRemembersEveryAnswer(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	rng := rand.New(rand.NewPCG(seed, 4))
 	answers := []bson.Raw{simpleReply, bsonx.NewDoc(0).Append("n", bsonx.Int32(0)).Raw(),
 		bsonx.NewDoc(0).Append("n", bsonx.Int32(1)).Append("m", bsonx.Int32(1)).Raw(), bsonx.NewDoc(0).Append("u", bsonx.String("x")).Raw()}

@@ -6,13 +6,13 @@ import (
 	"os"
 	"slices"
 	"testing"
-	"time"
+
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 func TestSortedIsStableAndLeavesNothing(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	for _, limit := range []int{1 << 30, 5000, 1} {
 		dir := t.TempDir()

@@ -10,14 +10,14 @@ import (
 
 	"github.com/strata-crm/strata/shared/local/docstore/bsonx"
 	"github.com/strata-crm/strata/shared/local/docstore/query"
+	"github.com/strata-crm/strata/shared/seedtest"
 )
 
 // TestFlatUpdatesDoWhatOthersDo compiles random updates both as flat ones, with a compiler that saw others before, and in the
 // general way, and compares what they answer for random documents, as updates and as upserts.
 func TestFlatUpdatesDoWhatOthersDo(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.New(t)
 	rng := rand.New(rand.NewPCG(seed, 6))
 	var c Compiler
 	flat, failed := 0, 0
