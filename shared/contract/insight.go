@@ -108,6 +108,9 @@ type Insight struct {
 	AsOf        time.Time    `json:"asOf"`
 	Verdicts    Verdicts     `json:"verdicts"`
 	Republished int          `json:"republished"`
+	// Anew is why it was published anew last: the question that failed, or "expired" where facts that it was compared with were deleted as
+	// they had been kept as long as they may be. Empty of one that was not, and of one that was so before this was told.
+	Anew string `json:"anew,omitempty"`
 
 	Kind        InsightKind `json:"kind,omitempty"`  // none: level
 	Label       string      `json:"label,omitempty"` // of the metric; the functional layer adds it

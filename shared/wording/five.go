@@ -34,6 +34,17 @@ func Sentence(q contract.Question, i *contract.Insight, zone *time.Location) str
 	return text + s.waits()
 }
 
+// Anew says why a claim was published anew last, to be written behind how often; nothing where it was not, or nobody knows.
+func Anew(i *contract.Insight) string {
+	switch {
+	case i.Republished == 0 || i.Anew == "":
+		return ""
+	case i.Anew == "expired":
+		return ", last because data that it was compared with may not be kept any longer"
+	}
+	return ", last because " + Name(i.Anew) + " had failed"
+}
+
 // waits says that the next window has ended and is waited for.
 func (s sentence) waits() string {
 	if s.f.Arrived == nil {

@@ -431,3 +431,16 @@ func TestPartsTooSmallToBeToldOf(t *testing.T) {
 		}
 	}
 }
+
+func TestAnew(t *testing.T) {
+	t.Parallel()
+	for want, i := range map[string]contract.Insight{
+		"": {Anew: "expired"},
+		", last because data that it was compared with may not be kept any longer": {Republished: 1, Anew: "expired"},
+		", last because Velocity had failed":                                       {Republished: 2, Anew: "velocity"},
+	} {
+		if got := Anew(&i); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

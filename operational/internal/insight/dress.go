@@ -44,6 +44,9 @@ func (l *look) dress(c *claim, at metric.Span, line model.Line) contract.Insight
 	i.PublishedAt, i.Group, i.Findings, i.Looks, i.Windows = l.st.PublishedAt, l.st.Group, l.findings, l.looks, l.st.Windows
 	i.Formats, i.Tail, i.Unknown, i.AboveCap, i.Model = l.formats, l.tail, l.unknown, l.aboveCap, l.model
 	i.Base, i.LeftOut = l.st.Base, l.leftOut
+	if n := len(l.st.Anew); n > 0 {
+		i.Anew = l.st.Anew[n-1].Why
+	}
 	if c.target != nil && l.st.Cap == nil { // a capped value is not what the goal wants to be there
 		i.Target, i.Direction = c.target, c.order.Aim.Direction
 	}

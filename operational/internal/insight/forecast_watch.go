@@ -150,7 +150,7 @@ func (p *prognosis) beginSpread(l *look) error {
 		return nil
 	}
 	f := frame{Anchor: p.g.at.Until, Days: forecastDays}
-	n := f.before(p.g.c, p.first())
+	n := p.g.c.lasting(f.before(p.g.c, max(p.first(), p.g.c.kept)))
 	if n < leastBaseline {
 		return nil
 	}

@@ -84,6 +84,15 @@ func (f frame) windows(c *claim, first, last int) []metric.Span {
 	return spans
 }
 
+// lasting returns how many of the windows before an anchor a baseline is made of: where facts expire, the newer half, since the oldest
+// will be gone the next day; though never fewer than it needs.
+func (c *claim) lasting(windows int) int {
+	if c.kept == "" || windows < leastBaseline {
+		return windows
+	}
+	return max(leastBaseline, windows/2)
+}
+
 // before returns how many whole windows lie between the first day of data and the anchor, at most mostBaseline.
 func (f frame) before(c *claim, first contract.Day) int {
 	spans := f.windows(c, -mostBaseline, 0)

@@ -101,7 +101,7 @@ func (g *gather) plan(first contract.Day) {
 	if g.st.Standing == nil {
 		return // what cannot be published needs no baseline; see round.look
 	}
-	first = max(first, g.st.Since)
+	first = max(first, g.st.Since, g.c.kept)
 	for _, w := range []*watch{g.st.Later, g.st.Spread} {
 		if w != nil {
 			g.want(w.frame, -w.Base, w.closed(g.c, g.at.Until))
@@ -119,7 +119,7 @@ func (g *gather) plan(first contract.Day) {
 		if n == 0 {
 			f = g.c.byGrain(g.at.Until)
 		}
-		if b := f.before(g.c, first); b >= leastBaseline {
+		if b := g.c.lasting(f.before(g.c, first)); b >= leastBaseline {
 			g.want(f, -b, 0)
 		}
 	}

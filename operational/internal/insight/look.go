@@ -72,7 +72,7 @@ func (g *gather) conclude(now time.Time, unparsed float64) (*look, error) {
 	return l, g.examine(l, l.st.Cap, unparsed)
 }
 
-// republishes reports whether a fallen claim is made anew at this look.
+// republishes reports whether a claim that fell, or lost what it was compared with, is made anew at this look.
 func (g *gather) republishes() bool { return g.st.worn() && g.news }
 
 // publish publishes the claim if its value is known well enough, or says why not.
@@ -120,7 +120,9 @@ func (g *gather) state(l *look, e validity.Estimate, limit *int64, now time.Time
 		if next, err = before.Republish(e, g.c.tolerance); err != nil {
 			return err
 		}
-		l.anew = failed(before.Verdicts)
+		if l.anew = failed(before.Verdicts); l.anew == "" {
+			l.anew = expired
+		}
 		l.st.Anew = append(l.st.Anew, Anew{g.at.Until, l.anew})
 	}
 	next.Republished += l.st.Before
@@ -128,7 +130,7 @@ func (g *gather) state(l *look, e validity.Estimate, limit *int64, now time.Time
 	l.st.Before = 0
 	l.st.Base = g.c.base
 	l.st.Standing, l.st.At, l.st.Cap, l.st.PublishedAt, l.st.Fell = &next, g.at, limit, &at, 0
-	l.st.Later, l.st.Spread, l.st.Windows, l.st.Ratio = nil, nil, nil, nil
+	l.st.Later, l.st.Spread, l.st.Windows, l.st.Ratio, l.st.Lost = nil, nil, nil, nil, false
 	l.fresh, l.read = true, g.read
 	return nil
 }

@@ -278,7 +278,7 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 		return nil, r.cannot(ctx, t, d, o, why)
 	}
 	complete := r.complete[o.ID]
-	t.c.arrived = complete.arrived
+	t.c.arrived, t.c.kept = complete.arrived, r.expired.Kept()
 	if !complete.offered {
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoSource, Item: string(o.Metric.ID)})
 	}
@@ -286,8 +286,8 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 	switch rests := t.rests(at); {
 	case !ok || t.st.Seen == "" && r.expired.Within(rests):
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoData, Item: string(o.Metric.ID)})
-	case r.expired.Within(rests):
-		return nil, nil // what is left of it is not what happened in it, nor in what it is compared with
+	case r.expired.Within(rests) && !t.rebase(r.expired, at):
+		return nil, nil // what is left of it is not what happened in it
 	case at.Until == t.st.Seen && !(r.again && (r.changed(at, t.rec.Contains) || t.ripe())):
 		return nil, nil
 	}
@@ -305,10 +305,40 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 	return t, err
 }
 
+// rebase lets go of windows that a claim is compared with and of which facts have expired: at the next window it is made anew,
+// and compared with windows that are kept. A claim that fell stays fallen for as long as any other, unless its own windows are gone. It is
+// false where what the value of the window to look at rests on has expired, or where that was looked at before.
+func (t *task) rebase(e metric.Expired, at metric.Span) bool {
+	if at.Until <= t.st.Seen || e.Within(t.reaches(at)) {
+		return false
+	}
+	t.st.Lost = t.st.Standing != nil && (!t.st.fallen() || e.Within(t.own(at)))
+	for _, w := range []**watch{&t.st.Later, &t.st.Spread} {
+		if *w != nil && (*w).Base > 0 {
+			*w = nil
+		}
+	}
+	return true
+}
+
+// own returns the days of the windows that a claim is about for ever, and of the window to look at.
+func (t *task) own(at metric.Span) metric.Span {
+	if t.c.pinned() && t.st.Standing != nil && !t.st.Lost {
+		for _, w := range t.c.spans(t.st.At) {
+			at.From = min(at.From, w.From)
+		}
+	}
+	return at
+}
+
+// reaches returns the days that the value of a window rests on.
+func (t *task) reaches(at metric.Span) metric.Span { return (&task{c: t.c}).rests(at) }
+
 // rests returns the days that a look at a window rests on: those of the window and of what its value reaches back to, and the
 // windows that it is compared with.
 func (t *task) rests(at metric.Span) metric.Span {
 	back := t.c.reach()
+	at = t.own(at)
 	for _, w := range []*watch{t.st.Later, t.st.Spread} {
 		if w == nil || w.Base == 0 {
 			continue

@@ -33,13 +33,17 @@ type State struct {
 	Fell        int                `json:"fell,omitempty"`     // looks at new windows since a verdict failed
 	Before      int                `json:"before,omitempty"`   // publications under an order that was changed
 	Anew        []Anew             `json:"anew,omitempty"`     // re-publications, oldest first
+	Lost        bool               `json:"lost,omitempty"`     // of what it was compared with, facts have expired: it is made anew
 }
 
-// Anew is a re-publication and its reason.
+// Anew is a re-publication and its reason: a question that failed, or that facts have expired.
 type Anew struct {
 	At  contract.Day `json:"at"`
 	Why string       `json:"why"`
 }
+
+// expired is why a claim is made anew that did not fall: of what it was compared with, facts have expired.
+const expired = "expired"
 
 // watch is a series of closed windows that is watched.
 type watch struct {
@@ -66,9 +70,9 @@ func (s *State) fallen() bool {
 	return s.Standing != nil && s.Standing.Verdicts.Any(contract.Fails)
 }
 
-// worn reports whether the claim has stayed fallen for so long that it is made anew at the next window.
-// While ways of coming or sources disagree, any other value would fall as well.
-func (s *State) worn() bool { return s.fallen() && s.Fell >= patience && !s.Split }
+// worn reports whether the claim has stayed fallen for so long that it is made anew at the next window, or has lost what it was
+// compared with. While ways of coming or sources disagree, any other value would fall as well.
+func (s *State) worn() bool { return s.Lost || s.fallen() && s.Fell >= patience && !s.Split }
 
 // encode is the state as bytes: equal states have equal bytes.
 func (s *State) encode() ([]byte, error) { return json.Marshal(s) }

@@ -116,7 +116,7 @@ func (r *round) judge(ctx context.Context, t *task, l *look) (err error) {
 
 func (r *round) publish(ctx context.Context, t *task, l *look, alarm bool) error {
 	if why := cmp.Or(l.anew, t.anew); why != "" {
-		r.o.Logger.InfoContext(ctx, "a claim that fell is made anew", "insight", t.c.order.ID, "metric", t.c.order.Metric.ID, "fell", why,
+		r.o.Logger.InfoContext(ctx, "a claim is made anew", "insight", t.c.order.ID, "metric", t.c.order.Metric.ID, "why", why,
 			"republished", l.st.Standing.Republished)
 	}
 	if err := r.judge(ctx, t, l); err != nil {

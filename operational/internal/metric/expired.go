@@ -20,6 +20,20 @@ func within(days []contract.Day, s Span) bool {
 // Within reports whether facts of any kind have expired in a span.
 func (e *Expired) Within(s Span) bool { return within(e.Orders, s) || within(e.Answers, s) }
 
+// Kept returns the first day from which on nothing has expired; "" where nothing has at all.
+func (e *Expired) Kept() contract.Day {
+	last := contract.Day("")
+	for _, days := range [][]contract.Day{e.Orders, e.Answers} {
+		if n := len(days); n > 0 {
+			last = max(last, days[n-1])
+		}
+	}
+	if last == "" {
+		return ""
+	}
+	return last.Add(1)
+}
+
 // of returns the days that count for a program.
 func (e *Expired) of(p *Program) [][]contract.Day {
 	var days [][]contract.Day

@@ -71,7 +71,7 @@ func claimView(r *knowledge.Record, g *directive.Record, in input) ClaimView {
 		v.Value = "No value yet" // the line says why
 	}
 	if i.Republished > 0 {
-		v.Republished = "published anew " + times(i.Republished)
+		v.Republished = "published anew " + times(i.Republished) + wording.Anew(i)
 	}
 	if r.Expires != nil {
 		v.Expires = "until " + r.Expires.In(in.zone).Format("2 January 2006") + " at the latest, unless it is examined again"
