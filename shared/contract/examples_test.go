@@ -185,7 +185,7 @@ func insight() *Insight {
 		ID: "insight-1", Revision: 1795523500100, Directive: "od-1", Strategic: "sd-1", Goal: "goal-1", Metric: "month_on_month_retention",
 		Version: "1.0.0", State: "republished", Published: .28, Value: .29, HalfWidth: .01, Unit: Ratio, Tolerance: .05, N: 1800, Of: 2357, AsOf: at(10),
 		Verdicts: Verdicts{Volume: Holds, Velocity: Weakening, Variety: Fails, Variability: NotEnoughData, Veracity: Holds}, Republished: 2,
-		Anew: "expired", Kind: DifferenceInsight, Label: "Month-on-month retention", Currency: "EUR", Scope: scope(), Against: scope(), Group: "newcomers",
+		Anew: "expired", Bounded: of(true), Kind: DifferenceInsight, Label: "Month-on-month retention", Currency: "EUR", Scope: scope(), Against: scope(), Group: "newcomers",
 		Grain: GrainMonth, Window: of(october()), Absolute: true, Withheld: &Reason{Code: fault.GroupTooSmall}, PublishedAt: of(at(9)),
 		Cap: of(85559.0), AboveCap: of(.079),
 		Findings:  []Finding{{Question: VelocityOf, Verdict: Weakening, Why: "evidence_mounts", Effect: .08, Margin: .03, Band: .1, LogE: 2.9, Windows: 7, Hidden: true, Arrived: of(.93)}},

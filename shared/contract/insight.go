@@ -111,6 +111,9 @@ type Insight struct {
 	// Anew is why it was published anew last: the question that failed, or "expired" where facts that it was compared with were deleted as
 	// they had been kept as long as they may be. Empty of one that was not, and of one that was so before this was told.
 	Anew string `json:"anew,omitempty"`
+	// Bounded reports whether what one customer adds to the value has bounds, by its definition: then 100 customers do, and 400 otherwise.
+	// None of one that was sent before this was told.
+	Bounded *bool `json:"bounded,omitempty"`
 
 	Kind        InsightKind `json:"kind,omitempty"`  // none: level
 	Label       string      `json:"label,omitempty"` // of the metric; the functional layer adds it

@@ -43,7 +43,7 @@ func (l *look) dress(c *claim, at metric.Span, line model.Line) contract.Insight
 	i.Published, i.Value, i.HalfWidth, i.Republished, i.Verdicts = s.Published, finite(l.now.Value), finite(l.half), s.Republished, s.Verdicts
 	i.PublishedAt, i.Group, i.Findings, i.Looks, i.Windows = l.st.PublishedAt, l.st.Group, l.findings, l.looks, l.st.Windows
 	i.Formats, i.Tail, i.Unknown, i.AboveCap, i.Model = l.formats, l.tail, l.unknown, l.aboveCap, l.model
-	i.Base, i.LeftOut = l.st.Base, l.leftOut
+	i.Base, i.LeftOut, i.Bounded = l.st.Base, l.leftOut, &l.now.Bounded
 	if n := len(l.st.Anew); n > 0 {
 		i.Anew = l.st.Anew[n-1].Why
 	}

@@ -100,6 +100,9 @@ func TestAllFiveHold(t *testing.T) {
 	if !i.Verdicts.All(contract.Holds) || i.Alarm {
 		t.Errorf("a shop in which nothing changes: %s", show(i))
 	}
+	if i.Bounded == nil || *i.Bounded {
+		t.Error("an order's value is told to have bounds")
+	}
 	if len(i.Windows) < 6 || len(i.Formats) != 2 || i.Tail == nil || i.Tail.Spread == nil || len(i.Looks) == 0 || i.Window == nil {
 		t.Errorf("what it rests on is %d windows, formats %+v, tail %+v, %d looks, window %+v", len(i.Windows), i.Formats, i.Tail, len(i.Looks), i.Window)
 	}

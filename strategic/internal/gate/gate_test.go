@@ -160,3 +160,33 @@ func TestGatesFailClosed(t *testing.T) {
 
 func none(err error) bool  { return err == nil }
 func again(err error) bool { return fault.Is(err, fault.Transient) }
+
+// TestKnowledgeOfHowMany: how many customers make knowledge is by what the definition says of a value's bounds, not by its unit: revenue against
+// a year ago is a ratio, and one customer may move it by any amount.
+func TestKnowledgeOfHowMany(t *testing.T) {
+	t.Parallel()
+	g, err := New(newEngine(t), &shelf{rules: &rule})
+	if err != nil {
+		t.Fatal(err)
+	}
+	yes, no := true, false
+	for name, c := range map[string]struct {
+		n       int64
+		unit    contract.Unit
+		bounded *bool
+		known   bool
+	}{
+		"a share of 399":                   {399, contract.Ratio, &yes, true},
+		"a ratio of money of 399":          {399, contract.Ratio, &no, false},
+		"a ratio of money of 400":          {400, contract.Ratio, &no, true},
+		"a median of money, as a rank":     {100, contract.Money, &yes, true},
+		"of an earlier release, a ratio":   {100, contract.Ratio, nil, true},
+		"of an earlier release, an amount": {399, contract.Money, nil, false},
+	} {
+		q := insight()
+		q.Insight.N, q.Insight.Unit, q.Insight.Bounded = c.n, c.unit, c.bounded
+		if v, err := g.Know(t.Context(), q); err != nil || v.Allowed != c.known {
+			t.Errorf("%s: known %v (%v), %v", name, v.Allowed, v.Reasons, err)
+		}
+	}
+}

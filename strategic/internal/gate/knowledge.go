@@ -23,7 +23,7 @@ func (g *Gate) Know(ctx context.Context, q knowledge.Question) (knowledge.Verdic
 	if q.Keep {
 		in.Step = "keep"
 	}
-	if u := q.Insight.Unit; u == contract.Ratio || u == contract.Points {
+	if bounded(&q.Insight) {
 		in.Bounded = "yes"
 	}
 	for _, question := range wording.Questions() {
@@ -31,6 +31,15 @@ func (g *Gate) Know(ctx context.Context, q knowledge.Question) (knowledge.Verdic
 	}
 	d, err := g.decide(ctx, policy.Knowledge, in)
 	return knowledge.Verdict{Allowed: d.Allowed, Decision: made(d), Reasons: d.Reasons, Rules: rules, Bundle: d.Bundle}, err
+}
+
+// bounded reports whether one customer's part in the value has bounds: by the definition, which the operational layer has. Of an insight
+// that does not say so the unit is all there is to go by.
+func bounded(i *contract.Insight) bool {
+	if i.Bounded != nil {
+		return *i.Bounded
+	}
+	return i.Unit == contract.Ratio || i.Unit == contract.Points
 }
 
 // Rest implements knowledge.Policy.
