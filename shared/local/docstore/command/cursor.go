@@ -35,7 +35,7 @@ func (r *request) firstBatch(ctx context.Context, ns engine.Namespace, s session
 	}
 	id := int64(0)
 	if err == nil && b.more && !r.flag("singleBatch") {
-		id = r.keep(&session.Cursor{Namespace: ns.String(), Stream: s, Pending: b.pending, Done: done, TxnNumber: -1, Session: r.lsid, Collection: collection})
+		id = r.keep(&session.Cursor{Namespace: ns.String(), Stream: s, Pending: b.pending, Done: done, TxnNumber: -1, Session: r.lsid, Collection: collection, Patient: r.flag("noCursorTimeout")})
 	} else {
 		s.Close()
 		done()

@@ -28,6 +28,7 @@ type Cursor struct {
 	TxnNumber  int64    // and transaction, where it is not negative
 	Collection uint32   // the collection's id; another one means that it was dropped
 	Done       func()   // frees what the cursor holds besides its stream; may be nil
+	Patient    bool     // it lives as long as an idle session, which is longer than other cursors that nobody reads
 
 	used time.Time
 	busy bool
@@ -131,10 +132,15 @@ func (cs *Cursors) KillWhere(doomed func(*Cursor) bool) {
 	}
 }
 
-// Reap closes cursors that nobody read for [CursorTimeout].
+// Reap closes cursors that nobody read for [CursorTimeout], or for [Timeout] where they are patient.
 func (cs *Cursors) Reap() {
-	limit := cs.now().Add(-CursorTimeout)
-	cs.KillWhere(func(c *Cursor) bool { return !c.busy && c.used.Before(limit) })
+	now := cs.now()
+	cs.KillWhere(func(c *Cursor) bool {
+		if c.Patient {
+			return !c.busy && now.Sub(c.used) > Timeout
+		}
+		return !c.busy && now.Sub(c.used) > CursorTimeout
+	})
 }
 
 // Len returns the number of open cursors.
