@@ -394,7 +394,11 @@ func (r *round) measure(ctx context.Context, p *Program, o *contract.Operational
 	if err != nil {
 		return err
 	}
-	m := p.measurement(r.o.Tenant, o, w, r.o.Zone, result, quality(&p.c.Metric, q, groupOf(o)))
+	told := quality(&p.c.Metric, q, groupOf(o))
+	if err := p.cover(ctx, r.asked, &told, groupOf(o)); err != nil {
+		return err
+	}
+	m := p.measurement(r.o.Tenant, o, w, r.o.Zone, result, told)
 	m.Closed, m.AsOf = closed, complete.UTC()
 	if !closed {
 		m.AsOf = r.last.End(r.o.Zone).UTC()

@@ -136,6 +136,9 @@ func (w *world) Summaries(context.Context, Span, *contract.Condition) ([]btyd.Su
 	w.summed++
 	return []btyd.Summary{{T: 3, Count: 1}}, nil
 }
+func (w *world) Covered(context.Context, contract.ParameterName) (have, of int64, err error) {
+	return 20, 100, nil
+}
 func (w *world) Quality(context.Context, Span) (Quality, error) { return Quality{Orders: 100}, nil }
 
 func newWorld(t *testing.T, metrics ...contract.MetricID) *world {

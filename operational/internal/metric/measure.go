@@ -158,8 +158,50 @@ func (p *Program) orders(ctx context.Context, w Warehouse, at Span) (Quality, er
 	return sum, nil
 }
 
+// reads returns the parameters of the metric whose values it takes from profiles or answers: what is known of a share of the customers.
+// Whether somebody answered after something else is what a conversion tells, and no lack of data.
+func (p *Program) reads() (names []contract.ParameterName) {
+	for _, name := range p.c.Metric.Parameters {
+		switch p.entity {
+		case contract.Answer:
+			if name == contract.ParamNPS {
+				names = append(names, name)
+			}
+		case contract.Profile:
+			if name != contract.ParamCustomerID && slices.ContainsFunc(p.measures, func(m Measure) bool { return m.Field == string(name) || asksFor(m.Filter, string(name)) }) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// asksFor reports whether a condition names a field.
+func asksFor(c *contract.Condition, field string) bool {
+	if c == nil {
+		return false
+	}
+	asks := func(o contract.Condition) bool { return asksFor(&o, field) }
+	return c.Field == field || slices.ContainsFunc(c.All, asks) || slices.ContainsFunc(c.Any, asks) || asksFor(c.Not, field)
+}
+
+// cover adds to a quality which share of all customers those parameters are known of, as what they are collected for is judged by
+// (directive.Coverage).
+func (p *Program) cover(ctx context.Context, w Warehouse, q *contract.Quality, group int64) error {
+	for _, name := range p.reads() {
+		have, of, err := w.Covered(ctx, name)
+		if err != nil {
+			return fmt.Errorf("coverage of %s: %w", name, err)
+		}
+		if of >= group {
+			q.Coverage[name] = share(have, of, group)
+		}
+	}
+	return nil
+}
+
 // quality tells which share of the orders that a measurement rests on has what the metric needs, and what is odd about them: of
-// parameters of orders alone, since who answers a survey or has a profile is no share of any order. Like every
+// parameters of orders alone, since who answers a survey or has a profile is no share of any order: see cover. Like every
 // other number, none of these tells of fewer than a group: a share of which so few lack is told as if a whole group
 // lacked it, a share that so few have as none, and so few oddities are not told.
 func quality(d *contract.Definition, q Quality, group int64) contract.Quality {

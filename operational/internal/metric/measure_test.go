@@ -3,6 +3,9 @@ package metric
 import (
 	"context"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
 	"github.com/strata-crm/strata/shared/contract"
@@ -56,5 +59,34 @@ func TestMeanByDimension(t *testing.T) {
 		if r.P90 != nil {
 			t.Error("a percentile tells of six customers")
 		}
+	}
+}
+
+// TestCoverageOfWhatIsRead: a measurement says of how many customers the parameters are known that it reads of profiles and answers, so
+// that a coverage that is required of them is not passed by none being told; what an order has, or somebody does next, is no such thing.
+func TestCoverageOfWhatIsRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "nps_month", "answered_after_purchase_30d", "revenue_month")
+	vip := contract.Definition{ID: "vips", Version: "1.0.0", Type: contract.Simple, Unit: contract.Count, Parameters: []contract.ParameterName{"customer_id", "vip", "city", "age"},
+		Measures: []contract.Measure{{Name: "vips", Agg: contract.SumBoolean, Entity: contract.Profile, Field: "vip",
+			Filter: &contract.Condition{Not: &contract.Condition{Field: "city", Op: contract.Eq, Value: "wien"}}}}}
+	w.orders[0].Compute = append(w.orders[0].Compute, contract.Computation{Metric: vip, Grain: contract.GrainMonth, Until: "1998-12-31"})
+	w.complete = time.Date(1997, 4, 1, 0, 0, 0, 0, time.UTC)
+	if err := w.engine.Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := map[contract.MetricID]map[contract.ParameterName]float64{
+		"nps_month":                   {"customer_id": 1, "nps": .2},
+		"answered_after_purchase_30d": {"customer_id": 1, "order_time": 1},
+		"revenue_month":               {"customer_id": 1, "order_time": 1, "order_amount": 0},
+		"vips":                        {"customer_id": 1, "vip": .2, "city": .2},
+	}
+	for _, p := range w.puts {
+		if d := cmp.Diff(want[p.m.Metric], p.m.Quality.Coverage); d != "" {
+			t.Errorf("%s (-want +got):\n%s", p.m.Metric, d)
+		}
+	}
+	if len(w.puts) < len(want) {
+		t.Errorf("%d measurements", len(w.puts))
 	}
 }

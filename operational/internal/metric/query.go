@@ -156,4 +156,6 @@ type Warehouse interface {
 	Summaries(ctx context.Context, w Span, scope *contract.Condition) ([]btyd.Summary, error)
 	// Quality counts over the orders of the window.
 	Quality(ctx context.Context, w Span) (Quality, error)
+	// Covered counts the customers of whom a parameter that is no order's is known, and all there are: as they are now.
+	Covered(ctx context.Context, p contract.ParameterName) (have, of int64, err error)
 }

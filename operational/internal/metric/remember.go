@@ -11,12 +11,13 @@ import (
 )
 
 // remembering is a warehouse that answers again without asking what several metrics of a window ask: the quality of its
-// orders, and the summaries that models are fitted to, of which it keeps the last. It serves one round of one engine.
+// orders, how many customers have a parameter, and the summaries that models are fitted to, of which it keeps the last. It serves one round of one engine.
 type remembering struct {
 	Warehouse
 
 	qualities sync.Mutex
 	quality   map[Span]Quality
+	covered   map[contract.ParameterName]covered
 
 	reading   sync.Mutex // held while summaries are read, so that the second model waits for the first one's
 	question  string
@@ -24,7 +25,22 @@ type remembering struct {
 }
 
 func remember(w Warehouse) *remembering {
-	return &remembering{Warehouse: w, quality: map[Span]Quality{}}
+	return &remembering{Warehouse: w, quality: map[Span]Quality{}, covered: map[contract.ParameterName]covered{}}
+}
+
+type covered struct{ have, of int64 }
+
+// Covered implements Warehouse.
+func (r *remembering) Covered(ctx context.Context, p contract.ParameterName) (have, of int64, err error) {
+	r.qualities.Lock()
+	defer r.qualities.Unlock()
+	c, ok := r.covered[p]
+	if !ok {
+		if c.have, c.of, err = r.Warehouse.Covered(ctx, p); err == nil {
+			r.covered[p] = c
+		}
+	}
+	return c.have, c.of, err
 }
 
 // Quality implements Warehouse.

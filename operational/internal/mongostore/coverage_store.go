@@ -90,6 +90,11 @@ func (p *population) some(ctx context.Context) (int64, error) {
 	return n, mongodb.Fault(err)
 }
 
+// Covered implements metric.Warehouse.
+func (s *Metrics) Covered(ctx context.Context, p contract.ParameterName) (have, of int64, err error) {
+	return s.covered(ctx, contract.Parameter{Name: p}, metric.Quality{}, &population{c: s.db.Collection(profilesCollection), tenant: s.tenant})
+}
+
 func (s *Metrics) covered(ctx context.Context, p contract.Parameter, q metric.Quality, known *population) (have, of int64, err error) {
 	switch p.Name {
 	case contract.ParamCustomerID: // every customer has one

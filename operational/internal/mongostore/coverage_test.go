@@ -80,6 +80,12 @@ func TestCoverage(t *testing.T) {
 		if _, ok := held["email"]; ok {
 			t.Error("what is known of a customer is told as facts")
 		}
+		for _, p := range []contract.ParameterName{"email", "nps", "hobby"} {
+			have, of, err := NewMetrics(tenant, db).Covered(t.Context(), p)
+			if err != nil || of != int64(n) || n == 40 && float64(have) != want[p]*float64(n) {
+				t.Errorf("of %d customers %s is known of %d of %d, %v", n, p, have, of, err)
+			}
+		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("of %d customers (-want +got):\n%s", n, d)
 		}

@@ -402,6 +402,10 @@ func (o oracle) Summaries(_ context.Context, w metric.Span, scope *contract.Cond
 	return out, nil
 }
 
+func (o oracle) Covered(context.Context, contract.ParameterName) (have, of int64, err error) {
+	return 0, 0, nil
+}
+
 func (o oracle) Quality(_ context.Context, w metric.Span) (metric.Quality, error) {
 	var q metric.Quality
 	for _, d := range o.days {
