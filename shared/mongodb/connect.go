@@ -101,6 +101,7 @@ func clientOptions(c Config, d Deps, events instruments) *options.ClientOptions 
 		SetWriteConcern(majority).
 		SetReadConcern(readconcern.Majority()).
 		SetReadPreference(readpref.Primary()).
+		SetRegistry(registry).
 		SetBSONOptions(&options.BSONOptions{UseJSONStructTags: true}).
 		SetMonitor(events.monitor())
 	if d.Dialer != nil {

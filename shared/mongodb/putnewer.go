@@ -90,7 +90,7 @@ func compare(ctx context.Context, c *mongo.Collection, id string, revision int64
 
 // stamp returns doc with _id, revision and content set, and the content's hash.
 func stamp(id string, revision int64, doc any) (bson.D, []byte, error) {
-	raw, err := marshal(doc)
+	raw, err := Marshal(doc)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,17 +110,6 @@ func stamp(id string, revision int64, doc any) (bson.D, []byte, error) {
 		stored = append(stored, bson.E{Key: e.Key(), Value: e.Value()})
 	}
 	return append(stored, bson.E{Key: "revision", Value: revision}, bson.E{Key: "content", Value: content}), content, nil
-}
-
-// marshal encodes as the collections of a DB do.
-func marshal(doc any) (bson.Raw, error) {
-	var buf bytes.Buffer
-	enc := bson.NewEncoder(bson.NewDocumentWriter(&buf))
-	enc.UseJSONStructTags()
-	if err := enc.Encode(doc); err != nil {
-		return nil, fault.Wrap(fault.Invalid, fault.BadRequest, err, "the value cannot be stored as a document")
-	}
-	return buf.Bytes(), nil
 }
 
 // hash is SHA-256 over the elements in the order of their keys, at every depth: maps encode in a random order. It is

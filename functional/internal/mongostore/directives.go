@@ -1,7 +1,6 @@
 package mongostore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -146,11 +145,8 @@ func decodeRecord(raw bson.Raw) (directive.Record, error) {
 	return d.Record, nil
 }
 
-// decode reads a stored document the way the driver does for this database: json tags where there is no bson tag.
 func decode(raw bson.Raw, v any) error {
-	d := bson.NewDecoder(bson.NewDocumentReader(bytes.NewReader(raw)))
-	d.UseJSONStructTags()
-	if err := d.Decode(v); err != nil {
+	if err := mongodb.Unmarshal(raw, v); err != nil {
 		return fmt.Errorf("decode stored document: %w", err)
 	}
 	return nil

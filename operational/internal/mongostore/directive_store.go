@@ -149,11 +149,11 @@ func (s *Directives) answer(r *directive.Record) mongodb.Entry {
 }
 
 func sameRecord(a, b directive.Record) (bool, error) {
-	x, err := bson.Marshal(a)
+	x, err := mongodb.Marshal(a)
 	if err != nil {
 		return false, fmt.Errorf("encode directive: %w", err)
 	}
-	y, err := bson.Marshal(b)
+	y, err := mongodb.Marshal(b)
 	if err != nil {
 		return false, fmt.Errorf("encode directive: %w", err)
 	}

@@ -389,11 +389,11 @@ func (r room) read(ctx context.Context, s *Erasures, t contract.TenantID, keys [
 			var d found
 			var whole bson.D
 			if r.is != nil { // only there fields are named as found has them
-				if err := bson.Unmarshal(raw, &d); err != nil || !r.is(s, d, keys) {
+				if err := mongodb.Unmarshal(raw, &d); err != nil || !r.is(s, d, keys) {
 					return err
 				}
 			}
-			if err := bson.Unmarshal(raw, &whole); err != nil {
+			if err := mongodb.Unmarshal(raw, &whole); err != nil {
 				return err
 			}
 			doc := plain(whole).(map[string]any)

@@ -94,11 +94,8 @@ func (s *Stores) entry(entity, kind string, id contract.DirectiveID, at time.Tim
 	}}
 }
 
-// decode reads a stored document the way the driver does for this database: json tags where there is no bson tag.
 func decode(raw bson.Raw, v any) error {
-	d := bson.NewDecoder(bson.NewDocumentReader(bytes.NewReader(raw)))
-	d.UseJSONStructTags()
-	if err := d.Decode(v); err != nil {
+	if err := mongodb.Unmarshal(raw, v); err != nil {
 		return fmt.Errorf("decode a stored document: %w", err)
 	}
 	return nil
