@@ -135,3 +135,71 @@ func TestCountsByKeysAgree(t *testing.T) {
 		t.Errorf("only %d counts read no documents: the test shows little", covered)
 	}
 }
+
+// TestCountsByKeysSeeTheTransactionsOwnWrites counts in a transaction that has inserted, moved and deleted documents: its own
+// keys count, others' do not yet.
+func TestCountsByKeysSeeTheTransactionsOwnWrites(t *testing.T) {
+	t.Parallel()
+	_, client := open(t, docstore.Options{InMemory: true})
+	coll := client.Database("db").Collection("c")
+	for i := range 10 {
+		if _, err := coll.InsertOne(t.Context(), doc("_id", i, "a", i, "tags", bson.A{i, i + 1})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := coll.Indexes().CreateMany(t.Context(), []mongo.IndexModel{{Keys: doc("a", 1)}, {Keys: doc("tags", 1)}}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := client.StartSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.EndSession(t.Context())
+	if err := s.StartTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	in := mongo.NewSessionContext(t.Context(), s)
+	for _, write := range []func() error{
+		func() error {
+			_, err := coll.InsertOne(in, doc("_id", 10, "a", 7, "tags", bson.A{5, 6, 7}))
+			return err
+		},
+		func() error { _, err := coll.UpdateByID(in, 9, doc("$set", doc("a", -1, "tags", 20))); return err },
+		func() error { _, err := coll.DeleteOne(in, doc("_id", 5)); return err },
+		func() error { _, err := coll.InsertOne(t.Context(), doc("_id", 11, "a", 8)); return err },
+	} {
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, c := range map[string]struct {
+		filter  bson.D
+		in, out int64
+	}{
+		"all":             {bson.D{}, 10, 11},
+		"a range":         {doc("a", doc("$gte", 5)), 4, 6},
+		"a value":         {doc("a", 7), 2, 1},
+		"elements":        {doc("tags", doc("$in", bson.A{5, 6})), 3, 3},
+		"an _id":          {doc("_id", 5), 0, 1},
+		"several ids":     {doc("_id", doc("$in", bson.A{5, 10, 11})), 1, 2},
+		"a range of ids":  {doc("_id", doc("$gt", 3)), 6, 7},
+		"either of two":   {doc("$or", bson.A{doc("a", 7), doc("tags", 7)}), 3, 2},
+		"nothing of them": {doc("a", doc("$gt", 100)), 0, 0},
+	} {
+		if n, err := coll.CountDocuments(in, c.filter); err != nil || n != c.in {
+			t.Errorf("%s: inside %d (%v), want %d", what, n, err, c.in)
+		}
+		if n, err := coll.CountDocuments(t.Context(), c.filter); err != nil || n != c.out {
+			t.Errorf("%s: outside %d (%v), want %d", what, n, err, c.out)
+		}
+	}
+	if n, err := coll.EstimatedDocumentCount(t.Context()); err != nil || n != 11 {
+		t.Errorf("the size is %d (%v) before the commit, want 11", n, err)
+	}
+	if err := s.CommitTransaction(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := coll.EstimatedDocumentCount(t.Context()); err != nil || n != 11 {
+		t.Errorf("the size is %d (%v) after a transaction that inserted one and deleted one, want 11", n, err)
+	}
+}
