@@ -32,9 +32,16 @@ func (e *Engine) Count(c *Collection) (n int64, seq uint64, err error) {
 		defer e.commit.Unlock()
 		return s.n, e.seq, nil
 	}
+	e.commit.Unlock()
+	return e.learn(c, func(v *view) (int64, error) { return v.count(dataPrefix(c.ID, documents, 0)) })
+}
+
+// learn finds the size out with scan, which counts what a view shows; others may write meanwhile.
+func (e *Engine) learn(c *Collection, scan func(v *view) (int64, error)) (n int64, seq uint64, err error) {
+	e.commit.Lock()
 	v, before := e.look(), c.state.size.n
 	e.commit.Unlock()
-	n, err = v.count(dataPrefix(c.ID, documents, 0))
+	n, err = scan(v)
 	e.commit.Lock()
 	defer e.commit.Unlock()
 	e.leave(v)

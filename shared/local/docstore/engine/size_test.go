@@ -47,6 +47,48 @@ func TestSizesAreKnownAfterARestart(t *testing.T) {
 	}
 }
 
+// TestASizeIsLearntWhileOthersWrite writes before the scan that finds a size out, during it, and after.
+func TestASizeIsLearntWhileOthersWrite(t *testing.T) {
+	t.Parallel()
+	dir, ns := t.TempDir(), Namespace{"db", "c"}
+	e, err := Open(Options{Dir: dir, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Create(ns, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	insertOne(t, e, 1)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e = testEngine(t, dir)
+	c := e.Collection(ns)
+	insertOne(t, e, 2)
+	n, _, err := e.learn(c, func(v *view) (int64, error) {
+		insertOne(t, e, 3)
+		if n, _, err := e.Count(c); err != nil || n != 3 { // which learns it first
+			t.Errorf("another count answers %d (%v), want 3", n, err)
+		}
+		insertOne(t, e, 4)
+		return v.count(dataPrefix(c.ID, documents, 0))
+	})
+	if err != nil || n != 4 {
+		t.Errorf("%d documents are counted (%v), want 4", n, err)
+	}
+	c.state.size = size{n: 7} // as if it were not known, and changes counted from elsewhere
+	n, _, err = e.learn(c, func(v *view) (int64, error) {
+		n, err := v.count(dataPrefix(c.ID, documents, 0))
+		insertOne(t, e, 5)
+		return n, err
+	})
+	if err != nil || n != 5 {
+		t.Errorf("%d documents are counted (%v), want 5", n, err)
+	}
+	insertOne(t, e, 6)
+	requireSize(t, e, ns, 6)
+}
+
 // TestSizesFollowTheirCollection renames a collection, makes one in a transaction, and loses what a transaction rolled back
 // had written.
 func TestSizesFollowTheirCollection(t *testing.T) {
