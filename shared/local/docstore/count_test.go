@@ -203,3 +203,33 @@ func TestCountsByKeysSeeTheTransactionsOwnWrites(t *testing.T) {
 		t.Errorf("the size is %d (%v) after a transaction that inserted one and deleted one, want 11", n, err)
 	}
 }
+
+// TestCountsOfElementsInAPartialIndex: what a partial index holds is known to have an element that meets its filter; another condition on
+// the elements may be met by another one, and is not told by the bounds of the first.
+func TestCountsOfElementsInAPartialIndex(t *testing.T) {
+	t.Parallel()
+	_, client := open(t, docstore.Options{InMemory: true})
+	coll := client.Database("db").Collection("c")
+	if _, err := coll.InsertMany(t.Context(), []any{doc("tags", bson.A{1, 20}), doc("tags", bson.A{1, 2}), doc("tags", 7), doc("tags", 30)}); err != nil {
+		t.Fatal(err)
+	}
+	few := options.Index().SetPartialFilterExpression(doc("tags", doc("$lt", 10))).SetName("few")
+	if _, err := coll.Indexes().CreateOne(t.Context(), mongo.IndexModel{Keys: doc("tags", 1), Options: few}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		filter bson.D
+		n      int64
+	}{
+		{doc("tags", doc("$lt", 10, "$gt", 5)), 2}, {doc("tags", doc("$gt", 5, "$lt", 10)), 2}, {doc("tags", doc("$lt", 10)), 3},
+		{doc("$and", bson.A{doc("tags", doc("$lt", 10)), doc("tags", 20)}), 1}, {doc("tags", doc("$lt", 3)), 2},
+	} {
+		got, err := client.Database("db").RunCommand(t.Context(), doc("count", "c", "query", c.filter, "hint", "few")).Raw()
+		if err != nil || got.Lookup("n").AsInt64() != c.n {
+			t.Errorf("%v: %s (%v), want %d", c.filter, got, err, c.n)
+		}
+		if n, err := coll.CountDocuments(t.Context(), c.filter, options.Count().SetHint("few")); err != nil || n != c.n {
+			t.Errorf("%v: the pipeline counts %d (%v), want %d", c.filter, n, err, c.n)
+		}
+	}
+}

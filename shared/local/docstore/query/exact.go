@@ -16,14 +16,14 @@ func (m *Matcher) Exact(paths []string, multikey bool, partial *Matcher) bool {
 	}
 	told := make([]string, 0, len(paths))
 	for _, n := range conditions {
-		if partial != nil && implies(partial.root, n) {
-			continue
-		}
 		path, ok := exactPath(n)
-		if !ok || !slices.Contains(paths, path) {
+		bounded := ok && slices.Contains(paths, path)
+		switch known := partial != nil && implies(partial.root, n); {
+		case known && (!multikey || ok && !bounded):
+			continue // it holds, and takes no part in the bounds of another condition
+		case !bounded:
 			return false
-		}
-		if multikey && slices.Contains(told, path) { // different elements may meet the two conditions
+		case multikey && slices.Contains(told, path): // different elements may meet the two conditions
 			return false
 		}
 		told = append(told, path)
