@@ -192,7 +192,7 @@ func insight() *Insight {
 		Looks:     []Look{{N: 600, Value: .281, HalfWidth: .03}, {N: 1800, Value: .29, HalfWidth: .01}},
 		Windows:   []Shifted{{Window: october(), Effect: .08, Margin: .03}},
 		Formats:   []Left{{Format: "file", Effect: -.008, Margin: .004, Gap: .96, Share: .02, Contradicts: true, Tips: true}},
-		Tail:      &TailOf{Fall: .15, Margin: .024, Customers: 23, Spread: of(1.1)},
+		Tail:      &TailOf{Fall: .15, Margin: .024, Customers: 23, Against: true, Spread: of(1.1)},
 		Unknown:   &Unverified{Share: .03, Tipping: of(1.67), ToTarget: of(.4)},
 		ShelfLife: of(3.5), Alarm: true, Model: measurement().Model,
 		Base: of(.27), Target: of(.3), Direction: Up, LeftOut: BySource, Rank: &RankOf{Level: .5, Published: .28, Low: .26, High: .3},

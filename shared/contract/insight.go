@@ -222,8 +222,9 @@ type Left struct {
 type TailOf struct {
 	Fall      float64  `json:"fall"` // of the value without the top 1 % of contributors, relative
 	Margin    float64  `json:"margin"`
-	Customers int64    `json:"customers"`        // in the top 1 %
-	Spread    *float64 `json:"spread,omitempty"` // of the last window, as a multiple of the baseline's
+	Customers int64    `json:"customers"`         // in the top 1 %
+	Against   bool     `json:"against,omitempty"` // of a difference or a change: of the value that it is from
+	Spread    *float64 `json:"spread,omitempty"`  // of the last window, as a multiple of the baseline's
 }
 
 // Unverified tells how much of a value comes from sources that nobody verified.

@@ -406,17 +406,25 @@ func (s sentence) variability(v contract.Verdict) string {
 	case ofSpread:
 		return fmt.Sprintf("Customers now differ %s as much as they did; ×2 is allowed, and it may be more.%s", s.times(), s.tailToo())
 	case v == contract.Fails:
-		return fmt.Sprintf("Without the top 1 %% of customers it falls by %s, when %s was allowed: it tells of a few.", Percent(math.Abs(s.f.Effect)), Percent(s.f.Band))
+		return fmt.Sprintf("Without the top 1 %% of customers %s falls by %s, when %s was allowed: it tells of a few.", s.ofWhat(), Percent(math.Abs(s.f.Effect)), Percent(s.f.Band))
 	}
-	return fmt.Sprintf("Without the top 1 %% of customers it falls by %s, give or take %s, so it may be more than the %s allowed.",
-		Percent(math.Abs(s.f.Effect)), Percent(s.f.Margin), Percent(s.f.Band))
+	return fmt.Sprintf("Without the top 1 %% of customers %s falls by %s, give or take %s, so it may be more than the %s allowed.",
+		s.ofWhat(), Percent(math.Abs(s.f.Effect)), Percent(s.f.Margin), Percent(s.f.Band))
 }
 
 func (s sentence) tail() string {
 	if s.i.Tail == nil {
 		return "It does not hang on a few customers."
 	}
-	return "The top 1 % of customers carry " + Percent(s.i.Tail.Fall) + " of it."
+	return "The top 1 % of customers carry " + Percent(s.i.Tail.Fall) + " of " + s.ofWhat() + "."
+}
+
+// ofWhat names the value that customers were taken out of.
+func (s sentence) ofWhat() string {
+	if s.i.Tail != nil && s.i.Tail.Against {
+		return "what it is compared with"
+	}
+	return "it"
 }
 
 func (s sentence) tailToo() string {

@@ -154,8 +154,8 @@ func TestEveryKind(t *testing.T) {
 				t.Errorf("%s of %s: %s fails where nothing changes: %+v", i.Kind, i.Metric, f.Question, f)
 			}
 		}
-		if i.Kind == contract.MoverInsight && i.Group == "" {
-			t.Error("a mover without a group")
+		if st, err := r.records[id].state(); i.Kind == contract.MoverInsight && (err != nil || i.Group == "" || st.Among < 2) {
+			t.Errorf("a mover of group %q out of %d, %v", i.Group, st.Among, err)
 		}
 	}
 }

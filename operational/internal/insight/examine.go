@@ -79,27 +79,29 @@ func finite(x float64) float64 {
 	return x
 }
 
-// tailOf takes away the top contributors.
+// tailOf takes away the top contributors: of a difference those of either of the two values that it is between.
 func (g *gather) tailOf(l *look, limit *int64, j int) (validity.Finding, error) {
-	var terms []validity.Term
-	if g.c.curved() {
-		var err error
-		if terms, err = g.shares(); err != nil {
-			return validity.Finding{}, err
+	groups := make([][]validity.Term, len(g.spans))
+	for q := range groups {
+		if g.c.curved() {
+			var err error
+			if groups[q], err = g.shares(q); err != nil {
+				return validity.Finding{}, err
+			}
+			continue
 		}
-		return g.tailed(l, terms, j)
-	}
-	for i := range g.rows {
-		if r := &g.rows[i]; r.counts {
-			terms = append(terms, g.terms(r.whole, limit)[0].Term)
+		for i := range g.rows {
+			if r := &g.rows[i]; r.counts {
+				groups[q] = append(groups[q], g.terms(r.whole, limit)[q].Term)
+			}
 		}
 	}
-	return g.tailed(l, terms, j)
+	return g.tailed(l, groups, j), nil
 }
 
 // shares are what customers add to a value that is no quotient, relative to it: 1 and their influence, the mean of which is 1
-// (pseudo-values: Tukey 1958). Without a value there are none.
-func (g *gather) shares() ([]validity.Term, error) {
+// (pseudo-values: Tukey 1958). Without a value there are none. q is which of the two values of a difference.
+func (g *gather) shares(q int) ([]validity.Term, error) {
 	f := g.form()
 	f.double = false
 	m, err := validity.NewMoments(f.width())
@@ -109,8 +111,8 @@ func (g *gather) shares() ([]validity.Term, error) {
 	var counting [][]term
 	for i := range g.rows {
 		if r := &g.rows[i]; r.counts {
-			counting = append(counting, r.whole.terms[:1])
-			if err := m.Add(f.numbers(nil, r.whole.terms[:1])); err != nil {
+			counting = append(counting, r.whole.terms[q:q+1])
+			if err := m.Add(f.numbers(nil, r.whole.terms[q:q+1])); err != nil {
 				return nil, err
 			}
 		}
@@ -129,18 +131,34 @@ func (g *gather) shares() ([]validity.Term, error) {
 	return out, nil
 }
 
-func (g *gather) tailed(l *look, terms []validity.Term, j int) (validity.Finding, error) {
+// tailed is the gravest that the groups of terms tell, and what is told of: the group that tells it.
+func (g *gather) tailed(l *look, groups [][]validity.Term, j int) validity.Finding {
+	var found []validity.Finding
+	var told *contract.TailOf
+	for q, terms := range groups {
+		f, t := g.tailIn(l, terms, j, len(groups))
+		if found = append(found, f); q == 0 || validity.Gravest(found...).Verdict != validity.Gravest(found[:q]...).Verdict {
+			if told = t; told != nil {
+				told.Against = q > 0
+			}
+		}
+	}
+	l.tail = told
+	return validity.Gravest(found...)
+}
+
+// tailIn is what one group tells; nothing is told of a tail that is no group.
+func (g *gather) tailIn(l *look, terms []validity.Term, j, groups int) (validity.Finding, *contract.TailOf) {
 	fall, n, err := validity.TailFall(terms, g.of(), l.now.Bounded)
 	if err != nil { // no contributor, or a value that is not positive
 		return validity.Finding{Verdict: contract.NotEnoughData, Reason: validity.Reason(validity.Undefined)}, nil
 	}
-	found := validity.Tail(fall, n, j)
+	found := validity.Tail(fall, n, j, groups)
 	if n < smallestGroup {
 		found.Effect, found.Margin = 0, 0
 		return found, nil
 	}
-	l.tail = &contract.TailOf{Fall: finite(fall.Value), Margin: finite(found.Margin), Customers: int64(n), Spread: l.st.Ratio}
-	return found, nil
+	return found, &contract.TailOf{Fall: finite(fall.Value), Margin: finite(found.Margin), Customers: int64(n), Spread: l.st.Ratio}
 }
 
 // aboveCap is the share of what customers add that lies above the cap; nil where too few add more than that to be told of.
@@ -182,7 +200,7 @@ func (g *gather) funnel(limit *int64, level validity.Level) []contract.Look {
 		}
 		numbers = append(numbers, r.numbers...)
 		if last := m.N() == g.raw.N(); m.N() >= next || last {
-			e := g.form().estimate(m, g.of(), bounded, g.peakOf(g.rows[:i+1], means(m), limit))
+			e := g.chosen(g.form().estimate(m, g.of(), bounded, g.peakOf(g.rows[:i+1], means(m), limit)))
 			h := e.Today(level)
 			shown := e.ShownToday() == validity.Released
 			if g.c.ranked() && !math.IsInf(h, 0) && !math.IsNaN(h) {

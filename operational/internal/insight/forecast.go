@@ -119,6 +119,7 @@ type fitted struct {
 	value    validity.Estimate
 	psi      []float64
 	expected []float64
+	against  []float64 // of a difference, what is expected of those whom it is from
 	model    *contract.ModelFit
 	at       func(weeks float64) (btyd.Linearisation, error)
 	base     float64 // of a difference, what it is from
@@ -420,15 +421,22 @@ func (p *prognosis) weight(d *fact.CustomerDay) float64 {
 }
 
 func (p *prognosis) tail(l *look, f *fitted) (validity.Finding, error) {
-	terms := make([]validity.Term, len(f.expected))
-	for i, e := range f.expected {
-		units, err := validity.Fixed(e)
-		if err != nil {
-			return validity.Finding{}, err
+	var groups [][]validity.Term
+	for side, expected := range [][]float64{f.expected, f.against} {
+		if side == p.sides() {
+			break
 		}
-		terms[i] = validity.Term{Num: units, Den: 1 << 20}
+		terms := make([]validity.Term, len(expected))
+		for i, e := range expected {
+			units, err := validity.Fixed(e)
+			if err != nil {
+				return validity.Finding{}, err
+			}
+			terms[i] = validity.Term{Num: units, Den: 1 << 20}
+		}
+		groups = append(groups, terms)
 	}
-	return p.g.tailed(l, terms, 0)
+	return p.g.tailed(l, groups, 0), nil
 }
 
 func (p *prognosis) veracity(l *look, f *fitted) (validity.Finding, error) {

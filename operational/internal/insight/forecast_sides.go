@@ -42,7 +42,7 @@ func (p *prognosis) figure(days func(b *buyer) []fact.CustomerDay) (*fitted, err
 			whole.psi = p.spread(f, at)
 			continue
 		}
-		whole.value.Value, whole.base = whole.value.Value-f.value.Value, f.value.Value
+		whole.value.Value, whole.base, whole.against = whole.value.Value-f.value.Value, f.value.Value, f.expected
 		for i, x := range p.spread(f, at) {
 			whole.psi[i] -= x
 		}

@@ -261,7 +261,15 @@ func (g *gather) value(m *validity.Moments, limit *int64) validity.Estimate {
 	if m.N() == 0 {
 		return validity.Estimate{Value: math.NaN(), Of: g.of()}
 	}
-	return g.form().estimate(m, g.of(), g.bounded(), g.peak(means(m), limit))
+	return g.chosen(g.form().estimate(m, g.of(), g.bounded(), g.peak(means(m), limit)))
+}
+
+// chosen widens what is known of a mover, which is the group that moved most by the very data that it is then claimed on.
+func (g *gather) chosen(e validity.Estimate) validity.Estimate {
+	if g.c.order.Kind == contract.MoverInsight {
+		e.SD *= validity.Chosen(g.st.Among, e.N)
+	}
+	return e
 }
 
 // choose picks the group of a mover that moved the value most, of those large enough in both windows.
@@ -290,10 +298,14 @@ func (g *gather) choose(l *look) {
 		}
 	}
 	best := -1.
+	l.st.Among = 0
 	for _, key := range sortedKeys(groups) {
 		s := groups[key]
-		moved := math.Abs(s.num[0]/den[0] - s.num[1]/den[1])
-		if key != "" && s.n[0] >= smallestGroup && s.n[1] >= smallestGroup && moved > best {
+		if key == "" || s.n[0] < smallestGroup || s.n[1] < smallestGroup {
+			continue
+		}
+		l.st.Among++
+		if moved := math.Abs(s.num[0]/den[0] - s.num[1]/den[1]); moved > best {
 			best, l.st.Group = moved, key
 		}
 	}

@@ -20,6 +20,7 @@ type State struct {
 	Model       string             `json:"model,omitempty"` // whose fits were told what this claim came to
 	Cap         *int64             `json:"cap,omitempty"`   // of what one customer adds, in units of their terms
 	Group       string             `json:"group,omitempty"` // of a mover
+	Among       int                `json:"among,omitempty"` // groups that it was chosen out of
 	Base        *float64           `json:"base,omitempty"`  // of a difference
 	Rank        *contract.RankOf   `json:"rank,omitempty"`  // of a percentile
 	Later       *watch             `json:"later,omitempty"` // velocity

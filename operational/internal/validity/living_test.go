@@ -200,7 +200,7 @@ func (l *living) judge(t *testing.T, s Standing, tau float64, windows int, v2, v
 		Volume:      s.Volume(now, windows).Verdict,
 		Velocity:    v2.Finding().Verdict,
 		Variety:     Variety(formats, 0, tau, math.NaN(), windows).Verdict,
-		Variability: Gravest(Tail(fall, tail, windows), v4b.Finding()).Verdict,
+		Variability: Gravest(Tail(fall, tail, windows, 1), v4b.Finding()).Verdict,
 		Veracity:    Veracity(formats[sources-1].Without, unknown, tau, 1, windows).Verdict,
 	}
 }

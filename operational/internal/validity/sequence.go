@@ -30,6 +30,17 @@ func Rho2(alpha float64) float64 { return sequence.Rho2(alpha) }
 // Split gives each of parts statements an equal share of the error probability.
 func (l Level) Split(parts int) Level { return Level{l.Alpha / float64(parts), l.Rho2} }
 
+// Chosen is by how much intervals over n customers are widened for a value that was chosen out of several by the same data: then those of all
+// of them hold together, and with them that of the one that was chosen, whichever it is (Bonferroni: each has its share of the error probability).
+// It is exact for 5 %, and more than is needed for 1 %, or for more customers than n.
+func Chosen(among int, n int64) float64 {
+	if among < 2 || n <= 0 {
+		return 1
+	}
+	level := Holding()
+	return level.Split(among).HalfWidth(1, float64(n)) / level.HalfWidth(1, float64(n))
+}
+
 // Spend is the level of the j-th non-overlapping window since publication (j >= 1) of a value over rolling windows:
 // alpha/(j(j+1)), which sums to alpha over all windows. A cumulative value needs no spending.
 func (l Level) Spend(j int) Level { return l.Split(j * (j + 1)) }

@@ -122,7 +122,7 @@ func TestEachQuestionKeepsToItsBudget(t *testing.T) {
 			return Variety([]Format{{Without: still}, {Without: e}, {Without: still}, {Without: still}}, 0, .05, math.NaN(), 0).Verdict
 		}},
 		"V5":  {100, func(e Estimate) contract.Verdict { return Veracity(e, .01, .05, 1, 0).Verdict }},
-		"V4a": {200, func(e Estimate) contract.Verdict { e.Value += .10; return Tail(e, 20, 0).Verdict }},
+		"V4a": {200, func(e Estimate) contract.Verdict { e.Value += .10; return Tail(e, 20, 0, 1).Verdict }},
 		"V2": {100, func(e Estimate) contract.Verdict {
 			v := must(NewVelocity(.10, 0))
 			v.Detector = Detector{Windows: 1}

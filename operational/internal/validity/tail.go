@@ -106,13 +106,14 @@ func (t *shortfall) estimate(of int64, bounded bool) (Estimate, error) {
 
 // Tail (V4a) asks whether the value stands without its top 1 % of contributors: it holds when it falls by at most 15 %,
 // with the interval for customers to come inside, and fails when it falls by more, at half of the 1 % of V4. A
-// tail of fewer than 20 customers is not enough data. windows counts rolling windows as in [Volume].
-func Tail(fall Estimate, tail, windows int) Finding {
+// tail of fewer than 20 customers is not enough data. windows counts rolling windows as in [Volume]. Of a difference each of both groups is
+// asked, the groups sharing the error probability.
+func Tail(fall Estimate, tail, windows, groups int) Finding {
 	f := Finding{Effect: fall.Value, Margin: fall.Newcomers(Holding()), Band: tailLimit}
 	if tail < leastTail {
 		return notEnough(f, Reason(SmallTail))
 	}
-	level := halfFailing()
+	level := halfFailing().Split(groups)
 	f.LogE = fall.spent(0, tailLimit, level, windows)
 	fall.Peak = 0 // a tail is made of few customers: their number is its guard
 	return judge(f, fall, level)

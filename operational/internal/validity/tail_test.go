@@ -35,7 +35,7 @@ func TestA13Tail(t *testing.T) {
 					t.Fatal(err)
 				}
 				last = fall
-				v := Tail(fall, tail, 0).Verdict
+				v := Tail(fall, tail, 0, 1).Verdict
 				fails, holds = fails || v == contract.Fails, holds || v == contract.Holds
 			}
 			failed, held = failed+count(fails), held+count(holds)
@@ -118,7 +118,7 @@ func TestTailFallByHand(t *testing.T) {
 	if tail != 3 {
 		t.Errorf("a tail of %d customers, want 3", tail)
 	}
-	if f := Tail(fall, tail, 0); f.Verdict != contract.NotEnoughData || f.Reason != Reason(SmallTail) {
+	if f := Tail(fall, tail, 0, 1); f.Verdict != contract.NotEnoughData || f.Reason != Reason(SmallTail) {
 		t.Errorf("fewer than 20 in the tail: %+v", f)
 	}
 }
