@@ -172,7 +172,7 @@ func (h *directing) complete(col *collecting) error {
 		return err
 	}
 	models.OnFall(engine.Wake)
-	claims, err := h.examiner(col, models)
+	claims, err := h.examiner(col, warehouse, models)
 	if err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func (h *directing) egress() (*egress.Egress, error) {
 }
 
 // examiner makes what examines claims. It reads customers in an order that is drawn with the tenant's key.
-func (h *directing) examiner(col *collecting, models *fitting.Keeper) (*insight.Engine, error) {
+func (h *directing) examiner(col *collecting, warehouse *mongostore.Metrics, models *fitting.Keeper) (*insight.Engine, error) {
 	zone, err := h.c.Tenant.Location()
 	if err != nil {
 		return nil, err
@@ -261,7 +261,8 @@ func (h *directing) examiner(col *collecting, models *fitting.Keeper) (*insight.
 	return insight.New(insight.Options{
 		Zone: zone, Calendar: metric.Calendar{WeekStart: h.c.Tenant.FirstDay()}, Orders: h.force,
 		Complete: completeness{col.registry, col.keeper}, Positions: positions{h.c.Tenant.ID, col},
-		Customers: mongostore.NewCustomers(h.c.Tenant.ID, h.d.DB, order), Records: h.insights, Sink: out, Models: models, Ended: h.ended, Unparsed: col.unparsed,
+		Customers: mongostore.NewCustomers(h.c.Tenant.ID, h.d.DB, order), Records: h.insights, Sink: out, Models: models, Ended: h.ended,
+		Unparsed: unread{h.c.Tenant.ID, col.registry, mongostore.NewLake(h.d.DB), warehouse, zone, col.unparsed}.of,
 		Measured: h.measured(zone), Expired: h.expiry.Days, Arrived: lateness{completeness{col.registry, col.keeper}, h.c.Tenant.ID, mongostore.NewArrivals(h.d.DB), zone, h.d.Now}.of,
 		Gates: btyd.DefaultGates(), MostRead: int64(h.c.MostRead), Cadence: h.c.Cadence, Now: h.d.Now, Logger: h.d.Telemetry.Logger,
 	})

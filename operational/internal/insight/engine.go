@@ -67,8 +67,8 @@ type Options struct {
 	// Ended reports whether a directive is known and not carried out any more. Of one that is not known, as after the
 	// database was emptied, nothing is ended.
 	Ended func(ctx context.Context, id contract.DirectiveID) (bool, error)
-	// Unparsed returns the share of facts that could not be read.
-	Unparsed func(ctx context.Context) (float64, error)
+	// Unparsed returns which share of the facts that a metric rests on could not be read: of some days, or of all where From is empty.
+	Unparsed func(ctx context.Context, d *contract.Definition, of metric.Span) (float64, error)
 	Measured Measured
 	// Expired tells of which days facts have expired; nil: none ever do.
 	Expired func(context.Context) (metric.Expired, error)

@@ -86,3 +86,26 @@ func TestLateFacts(t *testing.T) {
 		}
 	}
 }
+
+// TestUnreadIsOfTheClaimsWindow: what could not be read is asked of the days that a claim is about.
+func TestUnreadIsOfTheClaimsWindow(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		order contract.InsightOrder
+		want  metric.Span
+	}{
+		"a month":       {contract.InsightOrder{Kind: contract.LevelInsight, Metric: aov(), Tolerance: .2}, metric.Span{From: "2026-01-01", Until: "2026-02-01"}},
+		"90 days":       {contract.InsightOrder{Kind: contract.LevelInsight, Metric: shipped(t, "retention_90d"), Tolerance: .2}, metric.Span{From: "2025-11-03", Until: "2026-02-01"}},
+		"two months":    {contract.InsightOrder{Kind: contract.ChangeInsight, Metric: aov(), Tolerance: .5, OfLevel: true}, metric.Span{From: "2025-12-01", Until: "2026-02-01"}},
+		"all customers": {contract.InsightOrder{Kind: contract.LevelInsight, Metric: shipped(t, "repeat_rate"), Tolerance: .2}, metric.Span{Until: "2026-02-01"}},
+		"a forecast":    {contract.InsightOrder{Kind: contract.ForecastInsight, Metric: shipped(t, "share_alive"), Tolerance: .2}, metric.Span{Until: "2026-02-01"}},
+	} {
+		r := newRig(t)
+		living(r, 100)
+		r.want(c.order)
+		r.until("2026-02-01")
+		if len(r.asked) != 1 || r.asked[0] != c.want {
+			t.Errorf("%s: asked of %v, want %v", name, r.asked, c.want)
+		}
+	}
+}

@@ -45,7 +45,8 @@ type rig struct {
 	read      int // customers, by the longest walk of the last round
 	now       time.Time
 	unparsed  float64
-	broken    error // of histories within a scope
+	asked     []metric.Span // of which it was asked what could not be read
+	broken    error         // of histories within a scope
 	measured  *float64
 	most      int64 // customers that a look reads; 0: 100,000
 	unknown   bool  // directives that are not in force are not known
@@ -78,7 +79,10 @@ func (r *rig) open() *Engine {
 		r.t.Fatal(err)
 	}
 	e, err := New(Options{Zone: time.UTC, Calendar: metric.Calendar{WeekStart: time.Monday}, Orders: r, Complete: r, Positions: r, Customers: r,
-		Records: r, Sink: r, Models: fits, Ended: func(context.Context, contract.DirectiveID) (bool, error) { return !r.unknown, nil }, Unparsed: func(context.Context) (float64, error) { return r.unparsed, nil },
+		Records: r, Sink: r, Models: fits, Ended: func(context.Context, contract.DirectiveID) (bool, error) { return !r.unknown, nil }, Unparsed: func(_ context.Context, _ *contract.Definition, of metric.Span) (float64, error) {
+			r.asked = append(r.asked, of)
+			return r.unparsed, nil
+		},
 		Measured: func(context.Context, *contract.OperationalDirective, *contract.InsightOrder, contract.Day) (*float64, error) {
 			return r.measured, nil
 		}, Gates: btyd.DefaultGates(),

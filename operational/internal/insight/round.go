@@ -35,6 +35,8 @@ type task struct {
 	at  metric.Span
 	x   examiner
 
+	unparsed float64 // the share of the facts it rests on that could not be read
+
 	line  model.Line // of the model that a forecast rests on
 	found *look
 	anew  string // why it was published anew
@@ -331,6 +333,18 @@ func (t *task) own(at metric.Span) metric.Span {
 	return at
 }
 
+// over returns the days whose facts the value at a look is of, as they are told; an empty From means all.
+func (t *task) over() metric.Span {
+	if t.c.fitted() || !t.c.windowed() && !t.c.pinned() {
+		return metric.Span{Until: t.at.Until}
+	}
+	at := t.own(t.at)
+	for q, w := range t.c.spans(t.at) {
+		at.From = min(at.From, w.From, t.c.programs[t.c.program(q)].Over(w).From)
+	}
+	return at
+}
+
 // reaches returns the days that the value of a window rests on.
 func (t *task) reaches(at metric.Span) metric.Span { return (&task{c: t.c}).rests(at) }
 
@@ -446,11 +460,13 @@ const batch = 500
 
 // look walks once for all tasks, and publishes what each of them found.
 func (r *round) look(ctx context.Context, tasks []*task) error {
-	unparsed, err := r.o.Unparsed(ctx)
-	if err != nil {
-		return fmt.Errorf("what could not be read: %w", err)
+	for _, t := range tasks {
+		var err error
+		if t.unparsed, err = r.o.Unparsed(ctx, &t.c.order.Metric, t.over()); err != nil {
+			return fmt.Errorf("what could not be read of %s: %w", t.c.order.Metric.ID, err)
+		}
 	}
-	if err := r.conclude(ctx, tasks, unparsed); err != nil {
+	if err := r.conclude(ctx, tasks); err != nil {
 		return err
 	}
 	var fresh []*task // baselines are gathered for claims that stand: most candidates do not
@@ -461,7 +477,7 @@ func (r *round) look(ctx context.Context, tasks []*task) error {
 		}
 	}
 	if len(fresh) > 0 {
-		if err := r.conclude(ctx, fresh, unparsed); err != nil {
+		if err := r.conclude(ctx, fresh); err != nil {
 			return err
 		}
 	}
@@ -469,7 +485,7 @@ func (r *round) look(ctx context.Context, tasks []*task) error {
 }
 
 // conclude walks once and makes the looks.
-func (r *round) conclude(ctx context.Context, tasks []*task, unparsed float64) error {
+func (r *round) conclude(ctx context.Context, tasks []*task) error {
 	if err := r.walk(ctx, tasks); err != nil {
 		return err
 	}
@@ -481,7 +497,7 @@ func (r *round) conclude(ctx context.Context, tasks []*task, unparsed float64) e
 			t.err = fault.New(fault.Transient, fault.Unavailable, "facts that the look rests on expired while it was made")
 		}
 		if t.err == nil {
-			t.found, t.err = t.x.conclude(r.now, unparsed)
+			t.found, t.err = t.x.conclude(r.now, t.unparsed)
 		}
 		if t.err == nil {
 			t.bind()

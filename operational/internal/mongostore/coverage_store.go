@@ -90,6 +90,26 @@ func (p *population) some(ctx context.Context) (int64, error) {
 	return n, mongodb.Fault(err)
 }
 
+// Facts counts the orders and the answers of some days, as far as they are asked for.
+func (s *Metrics) Facts(ctx context.Context, w metric.Span, orders, answers bool) (n int64, err error) {
+	if orders {
+		q, err := s.Quality(ctx, w)
+		if err != nil {
+			return 0, err
+		}
+		n = q.Orders
+	}
+	if answers {
+		some, err := s.db.Collection(factsCollection).CountDocuments(ctx, bson.D{{Key: "tenant", Value: s.tenant}, {Key: "kind", Value: fact.Answer},
+			{Key: "day", Value: between(w.From, w.Until)}})
+		if err != nil {
+			return 0, mongodb.Fault(err)
+		}
+		n += some
+	}
+	return n, nil
+}
+
 // Covered implements metric.Warehouse.
 func (s *Metrics) Covered(ctx context.Context, p contract.ParameterName) (have, of int64, err error) {
 	return s.covered(ctx, contract.Parameter{Name: p}, metric.Quality{}, &population{c: s.db.Collection(profilesCollection), tenant: s.tenant})

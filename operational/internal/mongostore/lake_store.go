@@ -285,6 +285,20 @@ func newQuarantineDoc(q *lake.Quarantined) (*quarantineDoc, error) {
 	return doc, nil
 }
 
+// AsideBetween counts what is set aside of some sources and about a time, half-open; what cannot be read, and so does not say of whom and
+// what it is, by when it was set aside.
+func (s *Lake) AsideBetween(ctx context.Context, t contract.TenantID, sources []contract.SourceID, from, until time.Time) (int64, error) {
+	during := bson.D{{Key: "$gte", Value: from}, {Key: "$lt", Value: until}}
+	n, err := s.aside.CountDocuments(ctx, bson.D{{Key: "tenant", Value: t}, {Key: "$or", Value: bson.A{
+		bson.D{{Key: "source", Value: bson.D{{Key: "$in", Value: sources}}}, {Key: "event.at", Value: during}},
+		bson.D{{Key: "event", Value: bson.D{{Key: "$exists", Value: false}}}, {Key: "at", Value: during}},
+	}}})
+	if err != nil {
+		return 0, fmt.Errorf("count what is set aside: %w", mongodb.Fault(err))
+	}
+	return n, nil
+}
+
 // CountAside returns how much of a tenant is set aside, by source and reason.
 func (s *Lake) CountAside(ctx context.Context, t contract.TenantID) ([]lake.AsideCount, error) {
 	cursor, err := s.aside.Aggregate(ctx, mongo.Pipeline{
