@@ -41,7 +41,8 @@ test-kafka: kafka-jars ## Run the bus, and the loop with kills, on a real Apache
 .PHONY: full
 full: ## Run the long version of every proof, with the race detector, and the benchmarks
 	STRATA_FULL=1 go test -count=1 -p 2 -timeout 60m $(addsuffix /...,$(addprefix ./,$(MODULES)))
-	go test -count=1 -p 2 -race -short -shuffle=on -timeout 60m $(addsuffix /...,$(addprefix ./,$(filter-out deploy,$(MODULES))))
+	go test -count=1 -p 2 -race -short -shuffle=on -timeout 60m $(addsuffix /...,$(addprefix ./,$(filter-out deploy,$(MODULES)) deploy/internal))
+	$(MAKE) test-kafka
 	$(MAKE) bench
 	$(MAKE) demo ARGS="--once --listen 127.0.0.1:0"
 

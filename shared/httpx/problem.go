@@ -145,10 +145,10 @@ func places(err error) []Place {
 
 // walk visits every fault error in err's tree and says whether it is a part of a join.
 func walk(err error, joined bool, visit func(f *fault.Error, joined bool)) {
-	if f, ok := err.(*fault.Error); ok { //nolint:errorlint // every link of the chain is looked at, one by one
+	if f, ok := err.(*fault.Error); ok { // every link of the chain is looked at, one by one
 		visit(f, joined)
 	}
-	switch x := err.(type) { //nolint:errorlint // same
+	switch x := err.(type) { // same
 	case interface{ Unwrap() error }:
 		if next := x.Unwrap(); next != nil {
 			walk(next, false, visit)

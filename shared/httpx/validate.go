@@ -106,7 +106,7 @@ func faultOf(err error) error {
 
 // leaves walks the filter's nested lists down to single findings; in is the request error around them.
 func leaves(err error, in *openapi3filter.RequestError, found *[]error) {
-	switch x := err.(type) { //nolint:errorlint // the tree is walked level by level
+	switch x := err.(type) { // the tree is walked level by level
 	case openapi3.MultiError:
 		for _, e := range x {
 			leaves(e, in, found)

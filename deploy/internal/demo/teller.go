@@ -23,7 +23,7 @@ type teller struct {
 
 // say prints a line as it is.
 func (t *teller) say(format string, args ...any) {
-	fmt.Fprintf(t.out, format+"\n", args...) //nolint:errcheck // a terminal that went away ends the process by its signal
+	fmt.Fprintf(t.out, format+"\n", args...) // a terminal that went away ends the process by its signal
 }
 
 // tell prints text in lines that fit.

@@ -1,6 +1,7 @@
 // Package playbook owns what is known about pursuing a strategic variable: which metrics tell how it goes, which data
 // they need, which further data would help, and how good it all must be. Playbooks are data: three come with the
-// product, and a folder of the user's own may add or replace. It drafts nothing; package plan does.
+// product, and a folder of the user's own may add or replace. It drafts nothing; package plan does. It has no default targets: a
+// goal states its own. What needs a source that nobody has yet (satisfaction of service, its times, margins) is in none.
 package playbook
 
 import (

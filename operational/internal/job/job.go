@@ -1,6 +1,7 @@
 // Package job owns what the operational layer plans for itself to carry out a directive: one job for each parameter to
 // collect and each metric to compute, with the sources that serve it and how far it has come. Jobs start when their
-// directive is accepted and stop when it ends.
+// directive is accepted and stop when it ends. They tell; what is taken in and computed goes by the directives in force
+// themselves (package directive), so that no job can be left running.
 package job
 
 import (

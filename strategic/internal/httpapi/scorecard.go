@@ -93,7 +93,7 @@ func (s *Server) StreamEvents(ctx context.Context, _ StreamEventsRequestObject) 
 // stream writes changes as server-sent events. Their ids order them; a browser that comes back reads the page again, so
 // nothing is played back.
 type stream struct {
-	ctx     context.Context //nolint:containedctx // the generated interface hands over none
+	ctx     context.Context // the generated interface hands over none
 	changes <-chan live.Change
 }
 

@@ -171,7 +171,7 @@ func (h *handler) refuse(c echo.Context, err error) error {
 }
 
 func (h *handler) render(c echo.Context, status int, s shell) error {
-	s.Nonce, s.Style, s.Script = httpx.Nonce(c), template.CSS(h.style), template.JS(h.script) //nolint:gosec // our own files
+	s.Nonce, s.Style, s.Script = httpx.Nonce(c), template.CSS(h.style), template.JS(h.script) // our own files
 	return h.write(c, status, "page.html", s)
 }
 
