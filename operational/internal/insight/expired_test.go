@@ -56,6 +56,28 @@ func TestWhatExpiredJudgesNothing(t *testing.T) {
 	}
 }
 
+// TestOnlyItsOwnExpire: what a claim rests on does not expire with facts of another kind, neither its windows nor its baseline.
+func TestOnlyItsOwnExpire(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	living(r, 3000)
+	id := r.want(contract.InsightOrder{Kind: contract.LevelInsight, Metric: shipped(t, "purchase_frequency_month"), Tolerance: .25})
+	r.until(months[0])
+	before, err := r.records[id].state()
+	if err != nil || before.Later == nil || before.Later.Base < leastBaseline {
+		t.Fatalf("it has no baseline: %s, %v", show(r.insight(id)), err)
+	}
+	r.expired = metric.Expired{Answers: []contract.Day{before.Later.Anchor.Add(-before.Later.Base * before.Later.Days), months[0]}}
+	r.until(months[1])
+	after, err := r.records[id].state()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := r.insight(id); after.Seen != months[1] || i.Republished != 0 || after.Later == nil || after.Later.Fed == 0 || after.Later.Base != before.Later.Base {
+		t.Errorf("answers expired, and a claim of orders was made anew %d times: seen to %s, compared with %+v", i.Republished, after.Seen, after.Later)
+	}
+}
+
 // TestExpiryGoesOn: where the oldest day expires every day, a claim is not made anew every month: its baseline leaves room.
 func TestExpiryGoesOn(t *testing.T) {
 	t.Parallel()

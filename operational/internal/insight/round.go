@@ -280,15 +280,16 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 		return nil, r.cannot(ctx, t, d, o, why)
 	}
 	complete := r.complete[o.ID]
-	t.c.arrived, t.c.kept = complete.arrived, r.expired.Kept()
+	expired := r.expired.Of(t.c.programs...)
+	t.c.arrived, t.c.kept = complete.arrived, expired.Kept()
 	if !complete.offered {
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoSource, Item: string(o.Metric.ID)})
 	}
-	at, ok := r.whole(t, complete.until)
+	at, ok := r.whole(t, complete.until, expired)
 	switch rests := t.rests(at); {
-	case !ok || t.st.Seen == "" && r.expired.Within(rests):
+	case !ok || t.st.Seen == "" && expired.Within(rests):
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoData, Item: string(o.Metric.ID)})
-	case r.expired.Within(rests) && !t.rebase(r.expired, at):
+	case expired.Within(rests) && !t.rebase(expired, at):
 		return nil, nil // what is left of it is not what happened in it
 	case at.Until == t.st.Seen && !(r.again && (r.changed(at, t.rec.Contains) || t.ripe())):
 		return nil, nil
@@ -430,10 +431,10 @@ func (r *round) window(t *task, complete time.Time) (metric.Span, bool) {
 }
 
 // whole returns the window to look at next, and passes those of which facts have expired.
-func (r *round) whole(t *task, complete time.Time) (metric.Span, bool) {
+func (r *round) whole(t *task, complete time.Time, expired metric.Expired) (metric.Span, bool) {
 	for {
 		at, ok := r.window(t, complete)
-		if !ok || t.st.Seen == "" || at.Until == t.st.Seen || !r.expired.Within(at) {
+		if !ok || t.st.Seen == "" || at.Until == t.st.Seen || !expired.Within(at) {
 			return at, ok
 		}
 		t.st.Seen = at.Until
@@ -493,7 +494,7 @@ func (r *round) conclude(ctx context.Context, tasks []*task) error {
 		return err
 	}
 	for _, t := range tasks {
-		if t.err == nil && r.expired.Within(t.rests(t.at)) { // meanwhile: some customers were read with it, some without
+		if expired := r.expired.Of(t.c.programs...); t.err == nil && expired.Within(t.rests(t.at)) { // meanwhile: some customers were read with it, some without
 			t.err = fault.New(fault.Transient, fault.Unavailable, "facts that the look rests on expired while it was made")
 		}
 		if t.err == nil {

@@ -34,24 +34,34 @@ func (e *Expired) Kept() contract.Day {
 	return last.Add(1)
 }
 
-// of returns the days that count for a program.
-func (e *Expired) of(p *Program) [][]contract.Day {
-	var days [][]contract.Day
-	answers := p.entity == contract.Answer || p.convert != nil && p.convert.Into == contract.Answer
-	if answers {
-		days = append(days, e.Answers)
+// Of returns the days that count for programs: of orders, of answers, or of both.
+func (e *Expired) Of(programs ...*Program) Expired {
+	var out Expired
+	for _, p := range programs {
+		orders, answers := p.restsOn()
+		if orders {
+			out.Orders = e.Orders
+		}
+		if answers {
+			out.Answers = e.Answers
+		}
 	}
-	if !answers || p.entity != contract.Answer || p.convert != nil && p.convert.Into != contract.Answer || Past(p.c.Scope) {
-		days = append(days, e.Orders)
-	}
-	return days
+	return out
+}
+
+// restsOn reports on facts of which kinds a measurement rests.
+func (p *Program) restsOn() (orders, answers bool) {
+	answers = p.entity == contract.Answer || p.convert != nil && p.convert.Into == contract.Answer
+	orders = !answers || p.entity != contract.Answer || p.convert != nil && p.convert.Into != contract.Answer || Past(p.c.Scope)
+	return orders, answers
 }
 
 // frozen reports whether a window is not measured any more, since of what it rests on something expired. One that was measured
 // keeps its value. One that was not gets none; where a metric looks back without end it looks back on what is kept, but its own
 // window has to be whole.
 func (e *Expired) frozen(p *Program, w Span, measured bool) bool {
-	for _, days := range e.of(p) {
+	of := e.Of(p)
+	for _, days := range [][]contract.Day{of.Orders, of.Answers} {
 		if len(days) == 0 {
 			continue
 		}
