@@ -505,7 +505,7 @@ func (s sentence) notEnough(q contract.Question) string {
 	case "sum_of_formats":
 		return "It is a sum of what came in each format, so leaving one out takes its part away and tells nothing. For a claim that can become knowledge take the mean instead, of an order or of a customer."
 	case "no_baseline":
-		return "There are too few windows yet to compare later ones with: 13 are needed."
+		return "There are too few windows to compare later ones with: 13 are needed, twice as many where facts are deleted after a time."
 	case "model_not_identified":
 		return "The model cannot be told from these data any more."
 	case "no_complete_window":

@@ -50,7 +50,7 @@ func (l *look) judge(g *gather, found []validity.Finding) {
 	if l.st.fallen() && g.news {
 		l.st.Fell++
 		if l.st.Fell == 1 {
-			l.st.Since = g.at.Until
+			l.st.Since, l.st.Lost = g.at.Until, false // it stays fallen for as long as any other
 		}
 	}
 	l.findings, l.st.LogE = nil, nil

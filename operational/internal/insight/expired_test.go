@@ -1,9 +1,11 @@
 package insight
 
 import (
+	"fmt"
 	"maps"
 	"testing"
 
+	"github.com/strata-crm/strata/operational/internal/identity"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/shared/contract"
 )
@@ -144,5 +146,121 @@ func TestChangeExpired(t *testing.T) {
 	}
 	if i := r.insight(id); before.State != contract.InsightPublished || i.State != contract.InsightRepublished || i.Anew != expired || i.Republished != 1 {
 		t.Errorf("before: %s\nafter: %s", show(before), show(i))
+	}
+}
+
+// worse makes everything that is bought from a day on worth so many times as much.
+func (r *rig) worse(from contract.Day, times float64) {
+	for _, c := range r.customers {
+		for i := range c.Facts {
+			if f := &c.Facts[i]; f.Day >= from && f.Amount != nil {
+				f.Amount = cents(times * float64(*f.Amount) / 100)
+			}
+		}
+	}
+}
+
+// TestSpreadExpired: a forecast is compared with what it says: that the windows have expired which its spread is compared with takes
+// nothing from that. The spread is watched by another baseline, and goes on from what was proved.
+func TestSpreadExpired(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	living(r, 3000)
+	id := r.want(contract.InsightOrder{Kind: contract.ForecastInsight, Metric: shipped(t, "predicted_value_52w"), Tolerance: .35})
+	r.until(months[0])
+	r.until(months[1])
+	before, err := r.records[id].state()
+	if err != nil || before.Spread == nil || before.Spread.Fed == 0 || before.Later == nil {
+		t.Fatalf("its spread is not watched: %s, %v", show(r.insight(id)), err)
+	}
+	r.worse(months[1], 4)
+	r.expired = metric.Expired{Orders: []contract.Day{before.Spread.windows(nil, -before.Spread.Base, 0)[0].From}}
+	for _, m := range months[2:] {
+		r.until(m)
+	}
+	after, err := r.records[id].state()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := r.insight(id); i.Republished != 0 || i.Verdicts.Velocity != contract.Fails || after.Later.Fed <= before.Later.Fed {
+		t.Errorf("a forecast of a quarter of what came: %s", show(i))
+	}
+	if w := after.Spread; w == nil || !w.Gone || w.Fed != before.Spread.Fed || after.LogE[3] == 0 {
+		t.Errorf("its spread is compared with %+v, evidence %v", w, after.LogE)
+	}
+}
+
+// TestFewAreKept: where no more windows are kept than a baseline takes, a claim is not made anew every month, and says that they are too few.
+func TestFewAreKept(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	living(r, 3000)
+	id := r.want(contract.InsightOrder{Kind: contract.LevelInsight, Metric: shipped(t, "purchase_frequency_month"), Tolerance: .25})
+	for _, m := range months {
+		r.expired = metric.Expired{}
+		for d := opening; d < m.Add(-7*15); d = d.Add(1) {
+			r.expired.Orders = append(r.expired.Orders, d)
+		}
+		r.until(m)
+	}
+	i := r.insight(id)
+	if i.State != contract.InsightPublished || i.Republished != 0 {
+		t.Errorf("made anew %d times in %d months: %s", i.Republished, len(months), show(i))
+	}
+	for _, f := range i.Findings {
+		if f.Question == contract.VelocityOf && (f.Verdict != contract.NotEnoughData || f.Why != string(noBaseline)) {
+			t.Errorf("velocity is %+v", f)
+		}
+	}
+}
+
+// TestProvedAndExpired: what proved that a claim is false goes on being told, and counts among the alarms, when its baseline has expired.
+func TestProvedAndExpired(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	living(r, 3000)
+	r.worse(months[0], 2)
+	id := r.want(contract.InsightOrder{Kind: contract.LevelInsight, Metric: aov(), Tolerance: .25})
+	r.until(months[0])
+	r.until(months[1])
+	velocity := func() contract.Finding { return r.insight(id).Findings[1] }
+	before, st := velocity(), State{}
+	var err error
+	if st, err = r.records[id].state(); err != nil || before.Verdict != contract.Fails || !st.Later.based() || !r.insight(id).Alarm {
+		t.Fatalf("twice the value: %s, %v", show(r.insight(id)), err)
+	}
+	r.expired = metric.Expired{Orders: []contract.Day{st.Later.windows(nil, -st.Later.Base, 0)[0].From}}
+	r.until(months[2])
+	if i, after := r.insight(id), velocity(); i.Republished != 0 || after.Verdict != contract.Fails || after.Why != before.Why || after.LogE != before.LogE || !i.Alarm {
+		t.Errorf("before: %+v\nafter: %+v of %s", before, after, show(i))
+	}
+}
+
+// TestLostAndNotAnew: of a change whose windows have expired, and that cannot be made anew, nobody knows how it goes on, and that is told.
+func TestLostAndNotAnew(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	moving(1).trade(r, 3, 0, dayOf("2026-04-01"))
+	id := r.want(contract.InsightOrder{Kind: contract.ChangeInsight, Metric: aov(), Grain: contract.GrainMonth, Tolerance: .25, OfLevel: true})
+	r.until("2026-02-01")
+	r.until("2026-03-01")
+	before := r.insight(id)
+	if v := before.Verdicts.Velocity; before.State != contract.InsightPublished || v == contract.NotEnoughData || v == contract.Fails {
+		t.Fatal(show(before))
+	}
+	for c := 380; c < 3000; c++ {
+		delete(r.customers, identity.Key(fmt.Sprintf("customer-%d", c)))
+	}
+	r.expired = metric.Expired{Orders: []contract.Day{"2025-12-05"}}
+	r.until("2026-04-01")
+	i := r.insight(id)
+	if i.State != contract.InsightPublished || i.Verdicts.Velocity != contract.NotEnoughData || i.Value != before.Value || i.ShelfLife != nil {
+		t.Errorf("before: %s\nafter: %s", show(before), show(i))
+	}
+	if f := i.Findings[1]; f.Question != contract.VelocityOf || f.Why != string(noBaseline) || f.Verdict != contract.NotEnoughData {
+		t.Errorf("velocity is %+v", f)
+	}
+	if st, err := r.records[id].state(); err != nil || !st.Lost || st.Standing.Verdicts.Velocity != contract.NotEnoughData {
+		t.Errorf("kept is %+v, %v", st.Standing, err)
 	}
 }

@@ -39,7 +39,7 @@ func (p *prognosis) watchOn(l *look, f *fitted) error {
 func (p *prognosis) again() bool { return p.output() == outputAlive || p.g.c.double() }
 
 func (p *prognosis) closeValue(l *look, f *fitted) error {
-	if l.st.Later == nil {
+	if l.st.Later == nil || l.st.Later.Gone {
 		return nil
 	}
 	w := *l.st.Later
@@ -146,7 +146,7 @@ func (p *prognosis) refitted(l *look, f *fitted, at metric.Span) (validity.Shift
 
 // beginSpread watches the spread of what single customers buy.
 func (p *prognosis) beginSpread(l *look) error {
-	if l.st.Spread != nil {
+	if !l.st.Spread.free() {
 		return nil
 	}
 	f := frame{Anchor: p.g.at.Until, Days: forecastDays}
@@ -162,7 +162,7 @@ func (p *prognosis) beginSpread(l *look) error {
 	if err != nil {
 		return undefined(err)
 	}
-	l.st.Spread = &watch{frame: f, Base: n, Velocity: *v}
+	l.watchSpread(&watch{frame: f, Base: n, Velocity: *v})
 	return nil
 }
 
@@ -213,7 +213,7 @@ func (p *prognosis) spreadBase(f frame, windows int) (*validity.SpreadBaseline, 
 }
 
 func (p *prognosis) closeSpread(l *look) error {
-	if l.st.Spread == nil {
+	if l.st.Spread == nil || l.st.Spread.Gone {
 		return nil
 	}
 	w := *l.st.Spread

@@ -49,6 +49,16 @@ func (c *claim) reach() int {
 	return max(1, int(math.Round(float64(days)/grain)), 1+int(math.Ceil(float64(ends)/grain)))
 }
 
+// reaching returns the days that values rest on of which the windows are in a span.
+func (c *claim) reaching(at metric.Span) metric.Span {
+	w := c.calendar.Of(c.order.Grain, at.From)
+	for back := c.reach(); back > 1; back-- {
+		w = c.calendar.Previous(c.order.Grain, w)
+		at.From = min(at.From, w.From)
+	}
+	return at
+}
+
 // lengths of windows to choose from, in days, for values that may be taken over any: the shortest that is precise enough
 // is used.
 var lengths = []int{7, 14, 28, 56, 91}
@@ -84,13 +94,13 @@ func (f frame) windows(c *claim, first, last int) []metric.Span {
 	return spans
 }
 
-// lasting returns how many of the windows before an anchor a baseline is made of: where facts expire, the newer half, since the oldest
-// will be gone the next day; though never fewer than it needs.
+// lasting returns how many of the windows before an anchor a baseline is made of, which is none if they are fewer than it needs: where
+// facts expire, the newer half, since the oldest will be gone the next day and every claim would be made anew at every window.
 func (c *claim) lasting(windows int) int {
-	if c.kept == "" || windows < leastBaseline {
+	if c.kept == "" {
 		return windows
 	}
-	return max(leastBaseline, windows/2)
+	return windows / 2
 }
 
 // before returns how many whole windows lie between the first day of data and the anchor, at most mostBaseline.

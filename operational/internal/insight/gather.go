@@ -103,11 +103,11 @@ func (g *gather) plan(first contract.Day) {
 	}
 	first = max(first, g.st.Since, g.c.kept)
 	for _, w := range []*watch{g.st.Later, g.st.Spread} {
-		if w != nil {
+		if w != nil && !w.Gone {
 			g.want(w.frame, -w.Base, w.closed(g.c, g.at.Until))
 		}
 	}
-	if g.st.Later != nil && g.st.Spread != nil {
+	if g.st.Later != nil && !g.st.Spread.free() {
 		return
 	}
 	days := []int{0}

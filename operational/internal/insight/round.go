@@ -308,18 +308,27 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 	return t, err
 }
 
-// rebase lets go of windows that a claim is compared with and of which facts have expired: at the next window it is made anew,
-// and compared with windows that are kept. A claim that fell stays fallen for as long as any other, unless its own windows are gone. It is
-// false where what the value of the window to look at rests on has expired, or where that was looked at before.
+// rebase lets go of what a claim is compared with and of which facts have expired. Where those are of its own windows, or of those that
+// later ones are compared with, it is made anew at this window, and compared with windows that are kept; a claim that fell stays fallen
+// for as long as any other, unless its own windows are gone. Where they are of those that the spread is compared with alone, another
+// baseline takes their place, and nothing else begins anew. It is false where what the value of the window to look at rests on has
+// expired, or where that was looked at before.
 func (t *task) rebase(e metric.Expired, at metric.Span) bool {
-	if at.Until <= t.st.Seen || e.Within(t.reaches(at)) {
+	if at.Until <= t.st.Seen || e.Within(t.c.reaching(at)) {
 		return false
 	}
-	t.st.Lost = t.st.Standing != nil && (!t.st.fallen() || e.Within(t.own(at)))
-	for _, w := range []**watch{&t.st.Later, &t.st.Spread} {
-		if *w != nil && (*w).Base > 0 {
-			*w = nil
-		}
+	later, spread := t.st.Later, t.st.Spread
+	own := e.Within(t.c.reaching(t.own(at)))
+	lost := own || later.based() && e.Within(later.since(t.c, at))
+	if lost && later != nil {
+		later.leave()
+	}
+	if spread.based() && e.Within(spread.since(t.c, at)) {
+		spread.leave()
+		t.st.Ratio = nil
+	}
+	if lost && t.st.Standing != nil && (own || !t.st.fallen()) {
+		t.st.Lost = true
 	}
 	return true
 }
@@ -346,27 +355,16 @@ func (t *task) over() metric.Span {
 	return at
 }
 
-// reaches returns the days that the value of a window rests on.
-func (t *task) reaches(at metric.Span) metric.Span { return (&task{c: t.c}).rests(at) }
-
 // rests returns the days that a look at a window rests on: those of the window and of what its value reaches back to, and the
 // windows that it is compared with.
 func (t *task) rests(at metric.Span) metric.Span {
-	back := t.c.reach()
-	at = t.own(at)
+	out := t.c.reaching(t.own(at))
 	for _, w := range []*watch{t.st.Later, t.st.Spread} {
-		if w == nil || w.Base == 0 {
-			continue
-		}
-		if spans := w.windows(t.c, -w.Base-back+1, 0); len(spans) > 0 && spans[0].From < at.From {
-			at.From = spans[0].From
+		if w.based() {
+			out.From = min(out.From, w.since(t.c, at).From)
 		}
 	}
-	for w := t.c.calendar.Of(t.c.order.Grain, at.From); back > 1; back-- {
-		w = t.c.calendar.Previous(t.c.order.Grain, w)
-		at.From = min(at.From, w.From)
-	}
-	return at
+	return out
 }
 
 // ripe reports whether so much has arrived of a window that waits that it can be judged now.

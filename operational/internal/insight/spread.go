@@ -26,8 +26,17 @@ func (g *gather) beginSpread(l *look, n int) error {
 	if err != nil {
 		return undefined(err)
 	}
-	l.st.Spread = g.watch(l, g.needs[n].frame, -g.needs[n].first, v)
+	l.watchSpread(g.watch(l, g.needs[n].frame, -g.needs[n].first, v))
 	return nil
+}
+
+// watchSpread begins to watch the spread; in place of a watch whose baseline has gone, whose evidence it takes over: there is one budget
+// of false alarms for each publication.
+func (l *look) watchSpread(w *watch) {
+	if before := l.st.Spread; before != nil {
+		w.Velocity.Carry(&before.Velocity)
+	}
+	l.st.Spread = w
 }
 
 // spreadBase is the yardstick of the spread.

@@ -34,7 +34,7 @@ type State struct {
 	Fell        int                `json:"fell,omitempty"`     // looks at new windows since a verdict failed
 	Before      int                `json:"before,omitempty"`   // publications under an order that was changed
 	Anew        []Anew             `json:"anew,omitempty"`     // re-publications, oldest first
-	Lost        bool               `json:"lost,omitempty"`     // of what it was compared with, facts have expired: it is made anew
+	Lost        bool               `json:"lost,omitempty"`     // of its own windows or those it was compared with, facts have expired: it is made anew
 }
 
 // Anew is a re-publication and its reason: a question that failed, or that facts have expired.
@@ -57,6 +57,8 @@ type watch struct {
 	Missed   validity.Reason   `json:"missed,omitempty"` // why the last window could not be judged
 	// Arrived is the share of the facts of the next window, which has ended, that has come: too few for it to be judged.
 	Arrived *float64 `json:"arrived,omitempty"`
+	// Gone says that facts have expired of what windows are compared with: no more are, and what they proved before stays proved.
+	Gone bool `json:"gone,omitempty"`
 }
 
 const (

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/strata-crm/strata/operational/internal/egress"
 	"github.com/strata-crm/strata/operational/internal/model"
@@ -114,17 +115,38 @@ func (r *round) judge(ctx context.Context, t *task, l *look) (err error) {
 	return err
 }
 
+// unwatched says of a claim that has lost its windows, and could not be made anew, that nobody knows how it goes on.
+func (l *look) unwatched(i contract.Insight) contract.Insight {
+	standing := *l.st.Standing
+	if standing.Verdicts.Velocity == contract.Fails {
+		return i
+	}
+	standing.Verdicts.Velocity = contract.NotEnoughData
+	l.st.Standing, i.Verdicts.Velocity, i.ShelfLife = &standing, contract.NotEnoughData, nil
+	i.Findings = slices.Clone(i.Findings)
+	for n := range i.Findings {
+		if f := &i.Findings[n]; f.Question == contract.VelocityOf {
+			*f = contract.Finding{Question: f.Question, Verdict: contract.NotEnoughData, Why: string(noBaseline), Band: f.Band, LogE: f.LogE, Windows: f.Windows, Hidden: f.Hidden}
+		}
+	}
+	return i
+}
+
 func (r *round) publish(ctx context.Context, t *task, l *look, alarm bool) error {
 	if why := cmp.Or(l.anew, t.anew); why != "" {
 		r.o.Logger.InfoContext(ctx, "a claim is made anew", "insight", t.c.order.ID, "metric", t.c.order.Metric.ID, "why", why,
 			"republished", l.st.Standing.Republished)
+	}
+	before := t.rec.Insight
+	if l.silent && l.st.Lost {
+		before = l.unwatched(before)
 	}
 	if err := r.judge(ctx, t, l); err != nil {
 		return fmt.Errorf("fit of the model: %w", err)
 	}
 	i := l.dress(t.c, t.at, t.line)
 	if l.silent {
-		i, l.smallest = t.rec.Insight, t.st.Smallest
+		i, l.smallest = before, t.st.Smallest
 	}
 	i.Alarm = alarm && l.st.Standing != nil
 	l.st.Smallest = l.smallest

@@ -27,14 +27,34 @@ func (w *watch) finding() validity.Finding {
 	if f.Verdict != contract.Fails { // which no further window changes
 		f.Arrived = w.Arrived
 	}
+	if w.Gone && f.Verdict != contract.Fails {
+		return validity.Finding{Verdict: contract.NotEnoughData, Reason: noBaseline, Band: f.Band, LogE: f.LogE, Windows: f.Windows, Hidden: w.hidden()}
+	}
 	if w.Missed != "" && f.Verdict != contract.Fails {
 		return validity.Finding{Arrived: w.Arrived, Verdict: contract.NotEnoughData, Reason: w.Missed, Band: f.Band, LogE: f.LogE, Windows: f.Windows}
 	}
-	if f.Hidden = w.Fed > 0 && w.Quiet == w.Fed; f.Hidden {
+	if f.Hidden = w.hidden(); f.Hidden {
 		f.Effect, f.Margin = 0, 0
 	}
 	return f
 }
+
+// hidden reports whether the last window may not be told of.
+func (w *watch) hidden() bool { return w.Fed > 0 && w.Quiet == w.Fed }
+
+// based reports whether windows go on being compared with a baseline.
+func (w *watch) based() bool { return w != nil && w.Base > 0 && !w.Gone }
+
+// since returns the days that it rests on up to the end of a window.
+func (w *watch) since(c *claim, at metric.Span) metric.Span {
+	return c.reaching(metric.Span{From: min(at.From, w.windows(c, -w.Base, 0)[0].From), Until: at.Until})
+}
+
+// leave ends it, since what windows are compared with is gone.
+func (w *watch) leave() { w.Gone, w.Arrived = true, nil }
+
+// free reports whether another may take its place: where there is none, or it is over and has proved nothing.
+func (w *watch) free() bool { return w == nil || w.Gone && w.Fell == 0 }
 
 // close takes in how far the next window lies off, or why nobody knows. own is the standard error of what it is compared with; of a
 // value over all history that of its move. told says whether enough customers did anything in it to be told of. It fails with what is no
@@ -103,7 +123,7 @@ func missed(err error) validity.Reason {
 // shelfLife is how many windows the claim is good for, were it to go on as it does; none where that would tell of a window that may
 // not be told of.
 func (w *watch) shelfLife() *float64 {
-	if w == nil || w.Missed != "" || w.Quiet > 0 && w.Fed-w.Quiet < len(w.Velocity.Recent) {
+	if w == nil || w.Gone || w.Missed != "" || w.Quiet > 0 && w.Fed-w.Quiet < len(w.Velocity.Recent) {
 		return nil
 	}
 	windows, ok := w.Velocity.ShelfLife()
@@ -118,14 +138,14 @@ func (g *gather) watchOn(l *look) error {
 	if err := g.begin(l); err != nil {
 		return err
 	}
-	if w := l.st.Later; w != nil {
+	if w := l.st.Later; w != nil && !w.Gone {
 		next, err := g.closeValue(l, *w)
 		if err != nil {
 			return err
 		}
 		l.st.Later = next
 	}
-	if w := l.st.Spread; w != nil {
+	if w := l.st.Spread; w != nil && !w.Gone {
 		next, err := g.closeSpread(l, *w)
 		if err != nil {
 			return err
@@ -160,7 +180,7 @@ func (g *gather) begin(l *look) error {
 				return err
 			}
 		}
-		if l.st.Spread == nil {
+		if l.st.Spread.free() {
 			if err := g.beginSpread(l, n); err != nil {
 				return err
 			}

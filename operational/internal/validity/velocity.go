@@ -18,6 +18,7 @@ type Velocity struct {
 	Path          *Path     `json:"path,omitempty"` // in place of the detector, of a value over all history
 	Last          Shift     `json:"last"`
 	Recent        []float64 `json:"recent"`            // absolute effects of the last windows, oldest first, at most six
+	Carried       float64   `json:"carried,omitempty"` // log e-value of a watch that this one goes on from; see Carry
 	Bounded       bool      `json:"bounded,omitempty"` // one customer's contribution has fixed bounds: windows of 100 customers do
 }
 
@@ -82,10 +83,14 @@ func (v *Velocity) keep(w Shift) {
 // evidence is the log e-value after so many windows.
 func (v *Velocity) evidence() (logE float64, windows int) {
 	if v.Path != nil {
-		return v.Path.Evidence, v.Path.Windows
+		return v.Carried + v.Path.Evidence, v.Path.Windows
 	}
-	return v.Detector.LogE(), v.Detector.Windows
+	return v.Carried + v.Detector.LogE(), v.Detector.Windows
 }
+
+// Carry goes on from a watch of the same statement that had to end, as where its baseline is gone: the evidence of the two is multiplied,
+// so that both have one budget of false alarms.
+func (v *Velocity) Carry(before *Velocity) { v.Carried, _ = before.evidence() }
 
 // Finding judges: it fails when the evidence reaches 100, weakens from 10, and holds when the last closed window lies
 // inside the band with 95 %. No closed window yet is not enough data.
@@ -94,7 +99,8 @@ func (v *Velocity) Finding() Finding {
 	f := Finding{Effect: v.Last.Effect, Margin: oneSided95 * v.Last.StdErr, Band: v.Tolerance, LogE: logE}
 	switch {
 	case windows == 0:
-		return notEnough(f, NoWindow)
+		f = notEnough(f, NoWindow)
+		f.LogE = v.Carried
 	case f.LogE >= v.Proof:
 		f.Verdict, f.Reason = contract.Fails, Beyond
 	case f.LogE >= logWeaken:

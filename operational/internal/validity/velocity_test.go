@@ -264,3 +264,32 @@ func TestBaselineAndWindowErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestCarry: a watch that goes on from another has the evidence of both, and not a budget of its own.
+func TestCarry(t *testing.T) {
+	t.Parallel()
+	watch := func(effects ...float64) *Velocity {
+		v := must(NewVelocity(.1, 0))
+		for _, d := range effects {
+			close(t, v, Shift{Effect: d, StdErr: .03, N: 4000}, nil)
+		}
+		return v
+	}
+	first, second := watch(.12, .18), watch(.2, .2)
+	both := watch()
+	both.Carry(first)
+	if f := both.Finding(); f.Verdict != contract.NotEnoughData || f.LogE != first.Finding().LogE {
+		t.Errorf("before its first window it is %+v", f)
+	}
+	for range 2 {
+		close(t, both, Shift{Effect: .2, StdErr: .03, N: 4000}, nil)
+	}
+	if got, want := both.Finding().LogE, first.Finding().LogE+second.Finding().LogE; math.Abs(got-want) > 1e-12 {
+		t.Errorf("evidence %v, want %v", got, want)
+	}
+	third := watch()
+	third.Carry(both)
+	if third.Finding().LogE != both.Finding().LogE {
+		t.Errorf("what was carried once is not carried again: %v", third.Finding())
+	}
+}
