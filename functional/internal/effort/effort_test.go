@@ -187,3 +187,61 @@ func TestParametersThatNoDecisionUses(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyPublicationIsAUseOfAnInsight: a claim that is examined day after day keeps nothing from being proposed.
+func TestOnlyPublicationIsAUseOfAnInsight(t *testing.T) {
+	t.Parallel()
+	published := noon.AddDate(0, 0, -120)
+	i := contract.Insight{State: contract.InsightPublished, Strategic: "sd-1", Metric: own, Revision: noon.UnixMilli(), PublishedAt: &published, Alarm: true}
+	if got, ok := Published(&i); !ok || got != (Decided{"sd-1", own, ByInsight, published}) {
+		t.Errorf("%+v, %v", got, ok)
+	}
+	for name, c := range map[string]contract.Insight{
+		"a candidate":     {State: contract.InsightCandidate, PublishedAt: &published},
+		"never published": {State: contract.InsightExpired},
+	} {
+		if got, ok := Published(&c); ok {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestOnlyAChangedStatusIsAUseOfInformation: a goal that is measured month after month, and whose status that does not change, keeps nothing
+// from being proposed.
+func TestOnlyAChangedStatusIsAUseOfInformation(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	series := func(values ...float64) (s []contract.Point) {
+		for n, v := range values {
+			w := contract.Window{Start: start.AddDate(0, n, 0), End: start.AddDate(0, n+1, 0)}
+			s = append(s, contract.Point{Window: w, Closed: true, Revision: w.End.Add(time.Hour).UnixMilli(), Value: &v})
+		}
+		return s
+	}
+	open := func(s []contract.Point) []contract.Point { s[len(s)-1].Closed = false; return s }
+	up := contract.Goal{Direction: contract.Up, Deadline: "2025-12-31", Target: contract.Target{Value: of(10.)}, Baseline: contract.Baseline{Value: of(5.)}}
+	down, relative := up, up
+	down.Direction = contract.Down
+	relative.Target, relative.Baseline = contract.Target{Relative: of(.5)}, contract.Baseline{MeasureUntil: "2025-02-28"}
+	for name, c := range map[string]struct {
+		goal   contract.Goal
+		series []contract.Point
+		month  int // after which the status changed; 0: never
+	}{
+		"short of it all the time":  {up, series(4, 5, 6, 7, 8), 1},
+		"reached in the third":      {up, series(4, 5, 10, 11, 12), 3},
+		"reached and lost":          {up, series(4, 11, 11, 9, 9), 4},
+		"below it all the time":     {down, series(4, 5, 6), 1},
+		"not closed yet":            {up, open(series(4, 5, 12)), 1},
+		"against what was measured": {relative, series(4, 8, 9, 13, 14), 4},
+		"decided at its deadline":   {up, series(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1), 12},
+		"without a value":           {up, nil, 0},
+	} {
+		info := contract.Information{Strategic: "sd-1", Metric: own, Revision: noon.UnixMilli(), Series: c.series}
+		got, ok := Settled(&c.goal, time.UTC, &info)
+		want := start.AddDate(0, c.month, 0).Add(time.Hour)
+		if ok != (c.month > 0) || ok && got != (Decided{"sd-1", own, ByStatus, want}) {
+			t.Errorf("%s: %+v, %v, want %v", name, got, ok, want)
+		}
+	}
+}

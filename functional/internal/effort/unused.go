@@ -19,8 +19,8 @@ type Use string
 // A decision is one of these. Collecting a parameter, or measuring with it what nobody decides by, is none.
 const (
 	ByPlan    Use = "plan"    // somebody approved or edited the plan that has a metric which needs it
-	ByStatus  Use = "status"  // information on a goal changed whose own metric needs it: its status rests on that
-	ByInsight Use = "insight" // an insight was published of a metric that needs it
+	ByStatus  Use = "status"  // the status changed of a goal whose own metric needs it: see [Settled]
+	ByInsight Use = "insight" // an insight was published of a metric that needs it: see [Published]
 )
 
 // Unused is a parameter that is collected and that no decision has used for long.
@@ -37,14 +37,6 @@ type Unused struct {
 	Required   bool                   `json:"required"`            // a goal's own metric needs it: withdrawing it withdraws the goal
 	Remedy     string                 `json:"remedy"`              // what to do, by code
 	LastBy     contract.DirectiveID   `json:"lastUnder,omitempty"` // where it was last used
-}
-
-// Decided is when information or an insight on a metric of a directive last changed: wall clock.
-type Decided struct {
-	Directive contract.DirectiveID
-	Metric    contract.MetricID
-	By        Use
-	At        time.Time
 }
 
 // Withdrawable returns the parameters that directives in force collect and no decision has used for [UnusedAfter] before

@@ -66,8 +66,7 @@ func (s *Server) ListWithdrawals(ctx context.Context, _ ListWithdrawalsRequestOb
 	return ListWithdrawals200JSONResponse{Items: effort.Withdrawable(all, decided, s.d.Now())}, nil
 }
 
-// decided returns when the information and the insights of every directive last changed. A revision is the wall clock of the
-// change in milliseconds.
+// decided returns what was decided on the goals of directives, by their information and insights.
 func (s *Server) decided(ctx context.Context, records []directive.Record) ([]effort.Decided, error) {
 	var all []effort.Decided
 	for i := range records {
@@ -78,7 +77,13 @@ func (s *Server) decided(ctx context.Context, records []directive.Record) ([]eff
 		info, err := s.d.Reader.Information(ctx, goal)
 		switch {
 		case err == nil:
-			all = append(all, effort.Decided{Directive: info.Strategic, Metric: info.Metric, By: effort.ByStatus, At: time.UnixMilli(info.Revision).UTC()})
+			zone, err := time.LoadLocation(records[i].Strategic.TimeZone)
+			if err != nil {
+				zone = time.UTC
+			}
+			if d, ok := effort.Settled(&records[i].Strategic.Goal, zone, &info); ok {
+				all = append(all, d)
+			}
 		case !fault.Is(err, fault.NotFound):
 			return nil, err
 		}
@@ -100,8 +105,8 @@ func (s *Server) claims(ctx context.Context, goal contract.GoalID) ([]effort.Dec
 			return nil, err
 		}
 		for i := range page {
-			if c := &page[i]; c.State != contract.InsightCandidate {
-				all = append(all, effort.Decided{Directive: c.Strategic, Metric: c.Metric, By: effort.ByInsight, At: time.UnixMilli(c.Revision).UTC()})
+			if d, ok := effort.Published(&page[i]); ok {
+				all = append(all, d)
 			}
 		}
 		if len(page) < httpx.MaxLimit {
