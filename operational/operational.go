@@ -77,7 +77,7 @@ func assemble(c Config, d host.Deps, collecting *collecting, directing *directin
 	e, err := httpx.New(httpx.Options{
 		Name: string(contract.Operational), Telemetry: d.Telemetry, Verifier: d.Verifier, Logger: d.Telemetry.Logger, Now: d.Now,
 		Idempotency: mongodb.NewIdempotency(d.DB), SignIn: d.SignIn, Public: httpapi.PublicPaths, Secret: httpapi.SecretPaths, BodyLimits: httpapi.BodyLimits,
-		Compressed: httpapi.CompressedPaths, RequestKey: collecting.keys.Requests(),
+		Libraries: httpapi.LibraryPaths, RequestKey: collecting.keys.Requests(),
 	})
 	if err != nil {
 		return nil, err

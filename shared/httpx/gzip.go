@@ -19,7 +19,7 @@ func (s *server) unpack(c echo.Context, limit int64) error {
 	case "", "identity":
 		return nil
 	case "gzip":
-		if matches(r, s.o.Compressed) {
+		if matches(r, s.o.Libraries) {
 			r.Body = http.MaxBytesReader(c.Response().Writer, &unpacked{packed: r.Body}, limit)
 			r.ContentLength = -1
 			r.Header.Del(echo.HeaderContentEncoding)

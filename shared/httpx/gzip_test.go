@@ -29,7 +29,7 @@ func packed(t *testing.T, text string) string {
 // the limit.
 func TestCompressedBodies(t *testing.T) {
 	t.Parallel()
-	f := open(t, func(o *httpx.Options) { o.BodyLimit, o.Compressed = 1000, []string{"/in/*"} })
+	f := open(t, func(o *httpx.Options) { o.BodyLimit, o.Libraries = 1000, []string{"/in/*"} })
 	echoes := func(c echo.Context) error {
 		b, err := io.ReadAll(c.Request().Body)
 		if err != nil {

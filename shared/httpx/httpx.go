@@ -34,7 +34,7 @@ type Options struct {
 	Now         func() time.Time     // required
 	BodyLimit   int64                // bytes; 0 = 1 MiB
 	BodyLimits  map[string]int64     // path → bytes, where BodyLimit does not fit (uploads)
-	Compressed  []string             // paths whose bodies may come with Content-Encoding: gzip; the limit holds for both lengths
+	Libraries   []string             // paths that published libraries send to: bodies are JSON whatever their Content-Type says, and may be packed with gzip; the limit holds for both lengths
 	Timeout     time.Duration        // of a request; 0 = 30 s; Stream lifts it
 	Long        []string             // paths without timeout (uploads); with an Idempotency-Key they get 4 min
 	Idempotency IdempotencyStore     // nil = Idempotency-Key is refused with a clear error

@@ -29,6 +29,9 @@ func (s *server) limit(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := s.unpack(c, limit); err != nil {
 			return err
 		}
+		if matches(r, s.o.Libraries) && r.ContentLength != 0 {
+			r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON) // some send JSON as a form, or as text
+		}
 		timeout := s.o.Timeout
 		if matches(r, s.o.Long) {
 			unlimited(c.Response())

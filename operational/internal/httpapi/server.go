@@ -27,8 +27,8 @@ var _ StrictServerInterface = Server{}
 // PublicPaths are the routes without sign-in: collection, which has write keys of its own.
 var PublicPaths = []string{"/v1/*"}
 
-// CompressedPaths take gzip, as the libraries that send items may pack them.
-var CompressedPaths = []string{"/v1/*"}
+// LibraryPaths are those that published libraries send items to.
+var LibraryPaths = []string{"/v1/*"}
 
 // SecretPaths are the routes whose answers may not be stored to be given again: they hold a write key, which is stored nowhere
 // but as a hash, or a person's data.
