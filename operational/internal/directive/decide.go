@@ -30,6 +30,7 @@ func Received(r *Record, d *contract.OperationalDirective, v Verdict, w World, t
 	if r.Order != nil && d.Revision <= r.Order.Revision {
 		return nil
 	}
+	r.Taken = r.Collected()
 	r.Order, r.Traceparent = d, t.Traceparent
 	defer r.seal(t)
 	if d.Standing.Ended() {
@@ -56,6 +57,7 @@ func (r *Record) decide(v Verdict, w World, t Turn) error {
 		return r.step(contract.Refused, why, t)
 	}
 	r.plan(w)
+	r.take()
 	if err := r.step(contract.Accepted, wishes(r.Order, w), t); err != nil {
 		return err
 	}

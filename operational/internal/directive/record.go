@@ -22,6 +22,8 @@ type Record struct {
 	Answer     contract.Acknowledgement       `json:"answer"`
 	Jobs       []job.Job                      `json:"jobs"`
 	Bundle     string                         `json:"bundle,omitempty"` // the rules under which policy last allowed it
+	// Taken is what the directive was ever carried out to collect; see [Record.Collected].
+	Taken []Taken `json:"taken,omitempty"`
 	// Traceparent is the span in which the order's revision was received; measurements link to it. Empty for one that was
 	// received outside a trace.
 	Traceparent string `json:"traceparent,omitempty"`
@@ -47,7 +49,12 @@ func (r *Record) revision() int64 {
 
 // Running reports whether the directive is being carried out.
 func (r *Record) Running() bool {
-	return r.Order != nil && slices.Contains([]contract.State{contract.Accepted, contract.Executing, contract.Degraded}, r.Answer.State)
+	return r.Order != nil && carriedOut(r.Answer.State)
+}
+
+// carriedOut reports whether a state is one in which a directive is carried out.
+func carriedOut(s contract.State) bool {
+	return s == contract.Accepted || s == contract.Executing || s == contract.Degraded
 }
 
 // Turn is the circumstances of one change.

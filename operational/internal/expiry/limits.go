@@ -32,7 +32,8 @@ func (n *need) add(days int) {
 
 // LimitsOf returns the limits in force. Governance limits each type of data. The directives in force that collect a type narrow
 // that to what the longest of them needs; where none does any more, those that did when it was collected; they never widen it.
-// One that was refused collected nothing, so nothing is kept as it wished. A parameter that directives take for several types
+// One that was never carried out collected nothing, so nothing is kept as it wished, whatever it came to; one that was carried
+// out and refused later did, so what it collected is kept as it was. A parameter that directives took for several types
 // of data is of each of them, and so kept no longer than any of these may be: whichever directive is right, nothing is kept
 // longer than it may be.
 func LimitsOf(g *contract.GovernanceDirective, records []directive.Record) Limits {
@@ -40,26 +41,16 @@ func LimitsOf(g *contract.GovernanceDirective, records []directive.Record) Limit
 	l := Limits{days: map[contract.DataType]int{}, types: map[contract.ParameterName]map[contract.DataType]bool{}}
 	for i := range records {
 		r := &records[i]
-		if r.Order == nil {
-			continue
-		}
-		needs := ended
-		if r.Running() || r.Answer.State == contract.Received { // a revision that waits for its answer needs what the one before it does
-			needs = running
-		}
-		for _, c := range r.Order.Collect {
-			t := c.Parameter.DataType
-			if l.types[c.Parameter.Name] == nil {
-				l.types[c.Parameter.Name] = map[contract.DataType]bool{}
+		for _, c := range r.Collected() {
+			l.note(c)
+			needs := ended
+			if r.Asks(c) {
+				needs = running
 			}
-			l.types[c.Parameter.Name][t] = true
-			if r.Answer.State == contract.Refused {
-				continue
+			if needs[c.DataType] == nil {
+				needs[c.DataType] = &need{}
 			}
-			if needs[t] == nil {
-				needs[t] = &need{}
-			}
-			needs[t].add(r.Order.Constraints.RetentionDays)
+			needs[c.DataType].add(c.Days)
 		}
 	}
 	for t, days := range g.Retention {
@@ -77,6 +68,14 @@ func LimitsOf(g *contract.GovernanceDirective, records []directive.Record) Limit
 		l.least = slices.Min(slices.Collect(maps.Values(l.days)))
 	}
 	return l
+}
+
+// note keeps in mind as what a parameter was collected.
+func (l Limits) note(c directive.Taken) {
+	if l.types[c.Parameter] == nil {
+		l.types[c.Parameter] = map[contract.DataType]bool{}
+	}
+	l.types[c.Parameter][c.DataType] = true
 }
 
 // None reports whether nothing is limited: nobody has said yet what may be kept.

@@ -9,12 +9,30 @@ import (
 	"github.com/strata-crm/strata/shared/contract"
 )
 
+// asks is the record of a directive that was carried out, unless it was refused, and has come to a state.
 func asks(state contract.State, days int, of ...contract.Parameter) directive.Record {
-	d := contract.OperationalDirective{Constraints: contract.Constraints{RetentionDays: days}}
+	if state == contract.Refused {
+		return went(days, []contract.State{contract.Received, state}, of...)
+	}
+	return went(days, []contract.State{contract.Received, contract.Accepted, contract.Executing, state}, of...)
+}
+
+// went is the record of a directive that went through some states.
+func went(days int, states []contract.State, of ...contract.Parameter) directive.Record {
+	a := contract.Acknowledgement{State: states[len(states)-1]}
+	for _, s := range states {
+		a.History = append(a.History, contract.Step{State: s})
+	}
+	return directive.Record{Order: order(1, days, of...), Answer: a}
+}
+
+func order(revision int64, days int, of ...contract.Parameter) *contract.OperationalDirective {
+	d := contract.OperationalDirective{Order: contract.Order{ID: "od-1", Revision: revision, Standing: contract.InForce, Expires: time.Unix(100, 0)},
+		Constraints: contract.Constraints{RetentionDays: days}}
 	for _, p := range of {
 		d.Collect = append(d.Collect, contract.Collection{Parameter: p})
 	}
-	return directive.Record{Order: &d, Answer: contract.Acknowledgement{State: state}}
+	return &d
 }
 
 var (
@@ -42,10 +60,72 @@ func TestLimits(t *testing.T) {
 		"only such that are over":                  {[]directive.Record{asks(contract.Withdrawn, 200, amount), asks(contract.Expired, 300, amount)}, 300},
 		"one that asks for another type":           {[]directive.Record{asks(contract.Executing, 300, city)}, 1000},
 		"one that was refused beside one in force": {[]directive.Record{asks(contract.Refused, 900, amount), asks(contract.Executing, 300, amount)}, 300},
+		"one that ran and was refused then":        {[]directive.Record{went(90, []contract.State{contract.Received, contract.Accepted, contract.Executing, contract.Refused}, amount)}, 90},
+		"which was withdrawn after that":           {[]directive.Record{went(90, []contract.State{contract.Received, contract.Accepted, contract.Degraded, contract.Refused, contract.Withdrawn}, amount)}, 90},
+		"one that was refused and withdrawn then":  {[]directive.Record{went(10, []contract.State{contract.Received, contract.Refused, contract.Withdrawn}, amount)}, 1000},
+		"one that expired before it ran":           {[]directive.Record{went(10, []contract.State{contract.Received, contract.Expired}, amount)}, 1000},
+		"one that waits, beside one in force":      {[]directive.Record{went(900, []contract.State{contract.Received}, amount), asks(contract.Executing, 300, amount)}, 300},
 	} {
 		if days, ok := expiry.LimitsOf(g, c.records).Of(contract.Transactional); !ok || days != c.want {
 			t.Errorf("%s: orders are kept for %d days, want %d", title, days, c.want)
 		}
+	}
+}
+
+// TestLimitsOfRevisions: what a revision collected is kept as it said, whatever the revisions after it wanted and came to.
+func TestLimitsOfRevisions(t *testing.T) {
+	t.Parallel()
+	g := &contract.GovernanceDirective{Retention: map[contract.DataType]int{contract.Transactional: 1000, contract.Descriptive: 400, contract.Probe: 100}}
+	at := directive.Turn{Now: time.Unix(1, 0)}
+	world := directive.World{Offers: func(contract.ParameterName) []contract.SourceID { return []contract.SourceID{"shop"} }}
+	yes, no := directive.Verdict{Allowed: true}, directive.Verdict{Purposes: []contract.Purpose{"profiling"}}
+	probe := amount
+	probe.DataType = contract.Probe
+	type revision struct {
+		of      *contract.OperationalDirective
+		verdict directive.Verdict
+	}
+	withdrawn := order(3, 900, probe)
+	withdrawn.Standing = contract.WithdrawnEnd
+	for title, c := range map[string]struct {
+		revisions []revision
+		days      int // that orders are kept
+	}{
+		"one":                                   {[]revision{{order(1, 90, amount), yes}}, 90},
+		"one that wants it for longer":          {[]revision{{order(1, 90, amount), yes}, {order(2, 300, amount), yes}}, 300},
+		"one that was refused":                  {[]revision{{order(1, 90, amount), yes}, {order(2, 900, amount), no}}, 90},
+		"one as another type that was refused":  {[]revision{{order(1, 900, amount), yes}, {order(2, 900, probe), no}}, 900},
+		"that and its end":                      {[]revision{{order(1, 900, amount), yes}, {order(2, 900, probe), no}, {withdrawn, no}}, 900},
+		"one that does not ask for it any more": {[]revision{{order(1, 90, amount), yes}, {order(2, 900, city), yes}}, 90},
+		"one that waits for its answer":         {[]revision{{order(1, 90, amount), yes}, {order(2, 900, amount), directive.Verdict{Ungoverned: true}}}, 90},
+	} {
+		var r directive.Record
+		for _, v := range c.revisions {
+			if err := directive.Received(&r, v.of, v.verdict, world, at); err != nil {
+				t.Fatalf("%s: %v", title, err)
+			}
+		}
+		l := expiry.LimitsOf(g, []directive.Record{r})
+		if days, _ := l.Of(contract.Transactional); days != c.days {
+			t.Errorf("%s: orders are kept for %d days, want %d", title, days, c.days)
+		}
+		limit, names := at.Now.AddDate(0, 0, -c.days), []contract.ParameterName{amount.Name}
+		if !l.Due(names, limit, at.Now) || l.Due(names, limit.Add(time.Millisecond), at.Now) {
+			t.Errorf("%s: an amount is not due exactly after %d days", title, c.days)
+		}
+	}
+}
+
+// TestDueOfWhatWasRefused: one that was refused throughout says nothing of what a parameter is.
+func TestDueOfWhatWasRefused(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	g := &contract.GovernanceDirective{Retention: map[contract.DataType]int{contract.Transactional: 1095, contract.Probe: 365}}
+	probe := amount
+	probe.DataType = contract.Probe
+	l := expiry.LimitsOf(g, []directive.Record{asks(contract.Executing, 0, amount), asks(contract.Refused, 0, probe)})
+	if names := []contract.ParameterName{amount.Name}; l.Due(names, now.AddDate(0, 0, -365), now) || !l.Due(names, now.AddDate(0, 0, -1095), now) {
+		t.Error("an amount is not due after 1,095 days")
 	}
 }
 

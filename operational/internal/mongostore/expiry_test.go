@@ -41,7 +41,8 @@ func (ruled) All(context.Context) ([]directive.Record, error) {
 		contract.ParamCustomerID: contract.Identification, "email": contract.Identification, contract.ParamNPS: contract.Conversed} {
 		d.Collect = append(d.Collect, contract.Collection{Parameter: contract.Parameter{Name: name, DataType: t}})
 	}
-	return []directive.Record{{Order: &d, Answer: contract.Acknowledgement{State: contract.Executing}}}, nil
+	return []directive.Record{{Order: &d, Answer: contract.Acknowledgement{State: contract.Executing,
+		History: []contract.Step{{State: contract.Executing}}}}}, nil
 }
 
 // keeper is the shop with a worker that deletes what has expired, on a clock that is turned.
