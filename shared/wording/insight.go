@@ -191,6 +191,8 @@ func withheld(i *contract.Insight) string {
 	switch {
 	case w == nil:
 		return "it is still being examined"
+	case w.Code == fault.NoData && w.Item == "incomplete":
+		return "a part of what happened in its first window is still to come, by how late data came so far: it is claimed once 99 % of it has come"
 	case w.Code == fault.Validity && w.Item == "read_most":
 		return "one look reads no more customers, and its interval is still wider than half its tolerance: allow it to move further, or let looks read more"
 	case w.Code == fault.Validity:

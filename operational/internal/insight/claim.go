@@ -22,6 +22,7 @@ type claim struct {
 	calendar  metric.Calendar
 	zone      *time.Location
 	arrived   func(metric.Span) float64 // see completeness
+	early     bool                      // too little has come of what the value is of for Volume to be judged by it
 	kept      contract.Day              // the first day from which on no facts have expired; "" where none have at all
 	num, den  []int64                   // weights of a customer's vector, of a quotient
 	scale     float64                   // of Σnum/Σden; for a total, of the mean over the base

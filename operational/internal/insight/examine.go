@@ -10,7 +10,7 @@ import (
 // examine asks the five questions.
 func (g *gather) examine(l *look, limit *int64, unparsed float64) error {
 	j := g.windows(g.at.Until)
-	volume := l.st.Standing.Volume(l.now, j)
+	volume := l.volume(g, j)
 	variety, err := g.variety(l, limit, unparsed, j)
 	if err != nil {
 		return err
@@ -38,6 +38,18 @@ func (g *gather) examine(l *look, limit *int64, unparsed float64) error {
 	l.looks = g.funnel(limit, level)
 	l.smallest = g.smallest()
 	return nil
+}
+
+// volume asks whether more data move the value. While too little has come of what it is of, the value is told as it is, and proves nothing.
+func (l *look) volume(g *gather, j int) validity.Finding {
+	f := l.st.Standing.Volume(l.now, j)
+	if l.st.Early = g.c.early; !l.st.Early || l.st.Standing.Verdicts.Volume == contract.Fails {
+		return f
+	}
+	if f.LogE = min(f.LogE, 0); f.Verdict == contract.Fails {
+		f.Verdict, f.Reason = contract.Weakening, validity.Astride
+	}
+	return f
 }
 
 // judge latches what was found.

@@ -9,26 +9,27 @@ import (
 	"github.com/strata-crm/strata/operational/internal/fact"
 	"github.com/strata-crm/strata/operational/internal/metric"
 	"github.com/strata-crm/strata/shared/contract"
+	"github.com/strata-crm/strata/shared/fault"
 )
 
-// lateShop is a shop in which nothing changes, and of whose orders one in twelve or so comes ten days late.
+// lateShop is a shop in which nothing changes, and of whose orders so many of 25 come so many days late.
 type lateShop struct {
 	*rig
 	later map[contract.Day][]func() // what comes on a day
 }
 
-func newLateShop(t *testing.T, weeks int) *lateShop {
+func newLateShop(t *testing.T, customers, weeks, late, days int) *lateShop {
 	s := &lateShop{rig: newRig(t), later: map[contract.Day][]func(){}}
 	p := plain()
 	p.rate = func(int) float64 { return 7 }
-	p.customers = 2400
+	p.customers = customers
 	all := newRig(t)
 	p.trade(all, 4, 0, 7*weeks+14)
 	for key, c := range all.customers {
 		for i, f := range c.Facts {
 			comes := f.Day
-			if (i*7+len(key)*5+int(c.Priority%1000))%25 < 2 {
-				comes = f.Day.Add(10)
+			if (i*7+len(key)*5+int(c.Priority%1000))%25 < late {
+				comes = f.Day.Add(days)
 			}
 			s.later[comes] = append(s.later[comes], func() {
 				s.add(string(key), fact.Fact{Source: f.Source, Event: fmt.Sprint(i), Day: f.Day, Amount: f.Amount, Format: f.Format, Trust: f.Trust})
@@ -39,15 +40,18 @@ func newLateShop(t *testing.T, weeks int) *lateShop {
 }
 
 // pass lets a week end, and looks a day later.
-func (s *lateShop) pass(n int) {
+func (s *lateShop) pass(n int) { s.passed(n, 0) }
+
+// passed looks so many days after that.
+func (s *lateShop) passed(n, days int) {
 	end := contract.Day("2025-01-06").Add(7 * n)
-	for d := opening; d <= end; d = d.Add(1) {
+	for d := opening; d <= end.Add(days); d = d.Add(1) {
 		for _, come := range s.later[d] {
 			come()
 		}
 		delete(s.later, d)
 	}
-	s.now = end.Add(1).Start(time.UTC)
+	s.now = end.Add(days + 1).Start(time.UTC)
 	s.until(end)
 }
 
@@ -60,7 +64,7 @@ func TestLateFacts(t *testing.T) {
 	bins[0], bins[14] = 9200, 800 // at once, and within ten days
 	curve := arrival.Draw(bins)
 	for _, waits := range []bool{false, true} {
-		s := newLateShop(t, weeks)
+		s := newLateShop(t, 2400, weeks, 2, 10)
 		if waits {
 			s.arrived = func(w metric.Span) float64 {
 				return arrival.Share([]arrival.Source{{Curve: curve}}, w.From, w.Until, s.now, time.UTC)
@@ -83,6 +87,46 @@ func TestLateFacts(t *testing.T) {
 		}
 		if waits && (i.Verdicts.Velocity != contract.Holds || told < 6 || len(i.Windows) < weeks-15-3) {
 			t.Errorf("it was told %d times that a window is waited for, and %d windows were judged: %s", told, len(i.Windows), show(i))
+		}
+	}
+}
+
+// TestLateStatement: no statement is made of a window of which a tenth is still to come, and none fails by one: the next window is told as
+// it is, and judged when it has come.
+func TestLateStatement(t *testing.T) {
+	t.Parallel()
+	const weeks = 3
+	var bins arrival.Bins
+	bins[0], bins[11] = 8400, 1600 // at once, and within five days
+	curve := arrival.Draw(bins)
+	for _, waits := range []bool{false, true} {
+		s := newLateShop(t, 6000, weeks, 4, 5)
+		if waits {
+			s.arrived = func(w metric.Span) float64 {
+				return arrival.Share([]arrival.Source{{Curve: curve}}, w.From, w.Until, s.now, time.UTC)
+			}
+		}
+		id := s.want(contract.InsightOrder{Kind: contract.LevelInsight, Metric: shipped(t, "orders_month"), Grain: contract.GrainWeek, Tolerance: .05})
+		fell := false
+		for n := 1; n <= weeks; n++ {
+			s.pass(n)
+			i := s.insight(id)
+			fell = fell || i.Verdicts.Any(contract.Fails)
+			switch w := i.Withheld; {
+			case waits && n == 1 && (w == nil || *w != contract.Reason{Code: fault.NoData, Item: incomplete}):
+				t.Errorf("published of a week of which a part is to come: %s", show(i))
+			case waits && n > 1 && (i.Value > .95*i.Published || i.Verdicts.Volume != contract.Weakening):
+				t.Errorf("week %d is not told as it is: %s", n, show(i))
+			}
+			s.passed(n, 5)
+			i = s.insight(id)
+			fell = fell || i.Verdicts.Any(contract.Fails)
+			if waits && (i.State != contract.InsightPublished || i.Verdicts.Volume != contract.Holds) {
+				t.Errorf("week %d has come: %s", n, show(i))
+			}
+		}
+		if fell == waits {
+			t.Errorf("waits %v: fell %v: %s", waits, fell, show(s.insight(id)))
 		}
 	}
 }

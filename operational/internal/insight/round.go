@@ -286,15 +286,21 @@ func (r *round) task(ctx context.Context, d *contract.OperationalDirective, o *c
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoSource, Item: string(o.Metric.ID)})
 	}
 	at, ok := r.whole(t, complete.until, expired)
+	t.at = at
 	switch rests := t.rests(at); {
 	case !ok || t.st.Seen == "" && expired.Within(rests):
 		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoData, Item: string(o.Metric.ID)})
 	case expired.Within(rests) && !t.rebase(expired, at):
 		return nil, nil // what is left of it is not what happened in it
-	case at.Until == t.st.Seen && !(r.again && (r.changed(at, t.rec.Contains) || t.ripe())):
+	case t.st.Standing == nil && t.st.Seen == "" && !t.c.whole(at):
+		return nil, r.cannot(ctx, t, d, o, &contract.Reason{Code: fault.NoData, Item: incomplete})
+	case (t.st.Standing == nil || t.st.worn()) && !t.c.whole(at):
+		return nil, nil // no statement is made of what has not come yet
+	}
+	t.c.early = r.early(t)
+	if at.Until == t.st.Seen && !(r.again && (r.changed(at, t.rec.Contains) || t.ripe())) {
 		return nil, nil
 	}
-	t.at = at
 	if t.c.target, err = r.target(ctx, t.c); err != nil {
 		return nil, err
 	}
@@ -367,10 +373,24 @@ func (t *task) rests(at metric.Span) metric.Span {
 	return out
 }
 
+// incomplete is why nothing is published yet of a window that has ended: too few of its facts have come.
+const incomplete = "incomplete"
+
+// early reports whether too little has come of what the value at a look is of for Volume to be judged by it. What a claim is about for
+// ever had come when it was published.
+func (r *round) early(t *task) bool {
+	if t.c.pinned() || t.c.fitted() {
+		return false
+	}
+	at := t.over()
+	at.From = max(at.From, r.first)
+	return !validity.Complete(t.c.came(at))
+}
+
 // ripe reports whether so much has arrived of a window that waits that it can be judged now.
 func (t *task) ripe() bool {
-	return slices.ContainsFunc([]*watch{t.st.Later, t.st.Spread}, func(w *watch) bool {
-		return w != nil && w.Arrived != nil && validity.Complete(w.came(t.c, w.Fed))
+	return t.st.Early && !t.c.early || slices.ContainsFunc([]*watch{t.st.Later, t.st.Spread}, func(w *watch) bool {
+		return w != nil && w.Arrived != nil && t.c.whole(w.windows(t.c, w.Fed, w.Fed+1)[0])
 	})
 }
 
@@ -403,8 +423,8 @@ func (r *round) cannot(ctx context.Context, t *task, d *contract.OperationalDire
 	return r.put(ctx, i, 0, egress.Kept{Version: t.rec.Version, State: state, Contains: t.rec.Contains})
 }
 
-// window returns the one to look at next: the latest that is closed at first, then one after the other, and the last one
-// again; false if none has closed.
+// window returns the one to look at next: at first the latest that is closed and has come, or is closed, if none has come; then one
+// after the other, and the last one again; false if none has closed.
 func (r *round) window(t *task, complete time.Time) (metric.Span, bool) {
 	if complete.IsZero() || r.first == "" {
 		return metric.Span{}, false
@@ -424,6 +444,13 @@ func (r *round) window(t *task, complete time.Time) (metric.Span, bool) {
 	w := r.o.Calendar.Of(grain, contract.DayOf(complete, r.o.Zone).Add(-lag))
 	if !ended(w) {
 		w = r.o.Calendar.Previous(grain, w)
+	}
+	latest := w
+	for !t.c.whole(w) && w.From > r.first {
+		w = r.o.Calendar.Previous(grain, w)
+	}
+	if w.From < r.first { // only a part of it is known
+		w = latest
 	}
 	return w, w.Until > r.first
 }

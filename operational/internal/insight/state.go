@@ -34,6 +34,7 @@ type State struct {
 	Fell        int                `json:"fell,omitempty"`     // looks at new windows since a verdict failed
 	Before      int                `json:"before,omitempty"`   // publications under an order that was changed
 	Anew        []Anew             `json:"anew,omitempty"`     // re-publications, oldest first
+	Early       bool               `json:"early,omitempty"`    // at the last look too little had come for Volume to be judged
 	Lost        bool               `json:"lost,omitempty"`     // of its own windows or those it was compared with, facts have expired: it is made anew
 }
 

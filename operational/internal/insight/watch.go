@@ -86,7 +86,7 @@ func (w *watch) whole(c *claim, by contract.Day) int {
 	w.Arrived = nil
 	closed := w.closed(c, by)
 	for k := w.Fed; k < closed; k++ {
-		if share := w.came(c, k); !validity.Complete(share) {
+		if share := c.came(w.windows(c, k, k+1)[0]); !validity.Complete(share) {
 			share = math.Floor(1000*share) / 1000
 			w.Arrived = &share
 			return k
@@ -95,12 +95,14 @@ func (w *watch) whole(c *claim, by contract.Day) int {
 	return closed
 }
 
+// whole reports whether so much of a window has come that it may be judged, and stated: of those before it at least as much has.
+func (c *claim) whole(at metric.Span) bool { return validity.Complete(c.came(at)) }
+
 // came is the share of the facts of a window that has come. What follows on it within so many days is waited for as well.
-func (w *watch) came(c *claim, k int) float64 {
+func (c *claim) came(at metric.Span) float64 {
 	if c.arrived == nil {
 		return 1
 	}
-	at := w.windows(c, k, k+1)[0]
 	if then := c.order.Metric.Conversion; then != nil {
 		at.Until = at.Until.Add(then.Days)
 	}
