@@ -217,6 +217,9 @@ func (r *rig) do(method, path string, as []signin.Role, body any, header map[str
 		must(r.t, err)
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	if method == http.MethodPost {
+		req.Header.Set("Idempotency-Key", contract.NewID()) // so that a write outside of a transaction is noticed
+	}
 	for k, v := range header {
 		req.Header.Set(k, v)
 	}

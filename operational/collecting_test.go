@@ -197,6 +197,9 @@ func (r *rig) do(method, path, auth string, body any, want int, into any) {
 		auth = "Bearer " + r.token
 	}
 	req.Header.Set("Authorization", auth)
+	if method == http.MethodPost {
+		req.Header.Set("Idempotency-Key", contract.NewID()) // so that a write outside of a transaction is noticed
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		r.t.Fatal(err)

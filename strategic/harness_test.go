@@ -196,6 +196,9 @@ func (s *suite) call(token, method, path string, body any, headers ...string) an
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	if method == http.MethodPost {
+		req.Header.Set("Idempotency-Key", contract.NewID()) // so that a write outside of a transaction is noticed
+	}
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}

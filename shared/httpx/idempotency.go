@@ -38,8 +38,8 @@ type IdempotencyStore interface {
 // repeats the request cannot miss it, however the first one ended.
 type Claim interface {
 	// Guard returns the context in which to do the work. A transaction in it notes that the claim has changed something,
-	// and fails when the claim has gone to another caller meanwhile. A write outside of transactions notes nothing: it
-	// must be harmless when it is repeated.
+	// and fails when the claim has gone to another caller meanwhile. A write outside of transactions notes nothing, so
+	// there is none but of what is harmless when it is repeated.
 	Guard(ctx context.Context) context.Context
 	// Finish stores the answer. The zero StoredResponse gives the claim up: if nothing was changed under it, the key is as
 	// if never used; else whoever repeats the request gets [ErrOutcomeUnknown].

@@ -93,7 +93,7 @@ func (s *server) first(c echo.Context, next echo.HandlerFunc, cl Claim) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), finishWithin)
 		defer cancel()
 		if err := cl.Finish(ctx, answer); err != nil {
-			s.o.Logger.ErrorContext(ctx, "the answer for an Idempotency-Key was not stored: repetitions are refused until the claim lapses",
+			s.o.Logger.ErrorContext(ctx, "the answer for an Idempotency-Key was not stored: repetitions get in_progress until the claim lapses, then outcome_unknown if something was changed",
 				"request_id", RequestID(c), "error", err)
 		}
 	}()

@@ -103,7 +103,7 @@ func clientOptions(c Config, d Deps, events instruments) *options.ClientOptions 
 		SetReadPreference(readpref.Primary()).
 		SetRegistry(registry).
 		SetBSONOptions(&options.BSONOptions{UseJSONStructTags: true}).
-		SetMonitor(events.monitor())
+		SetMonitor(noted(events.monitor(), d.Logger))
 	if d.Dialer != nil {
 		o.SetDialer(d.Dialer)
 	}

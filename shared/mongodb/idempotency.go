@@ -5,13 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/strata-crm/strata/shared/httpx"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
@@ -67,13 +70,16 @@ func (s *Idempotency) Begin(ctx context.Context, key, scope string, requestHash 
 	return nil, nil, httpx.ErrInProgress()
 }
 
+// unchanged matches a claim under which nothing was changed. One of an earlier release has no field changes.
+var unchanged = bson.E{Key: "changes", Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$gt", Value: 0}}}}}
+
 // claim takes the key if nobody has it, or its answer has expired, or its claim was left before it changed anything. It
 // returns nil if somebody has it.
 func (s *Idempotency) claim(ctx context.Context, id string, hash []byte) (*idempotencyClaim, error) {
 	c, now := &idempotencyClaim{s: s, id: id, owner: uuid.NewString()}, s.db.now().UTC()
 	free := bson.D{{Key: "_id", Value: id}, {Key: "$or", Value: bson.A{
 		bson.D{{Key: "expires", Value: bson.D{{Key: "$lte", Value: now}}}},
-		bson.D{{Key: "status", Value: 0}, {Key: "changes", Value: 0}, {Key: "claimed", Value: bson.D{{Key: "$lte", Value: now.Add(-httpx.ClaimLife)}}}},
+		bson.D{{Key: "status", Value: 0}, unchanged, {Key: "claimed", Value: bson.D{{Key: "$lte", Value: now.Add(-httpx.ClaimLife)}}}},
 	}}}
 	mine := bson.D{{Key: "$set", Value: bson.D{{Key: "hash", Value: hash}, {Key: "owner", Value: c.owner}, {Key: "claimed", Value: now},
 		{Key: "expires", Value: now.Add(httpx.IdempotencyLife)}, {Key: "changes", Value: 0}, {Key: "left", Value: false},
@@ -141,6 +147,28 @@ func (db *DB) noteChange(ctx context.Context) error {
 	return err
 }
 
+// UnnotedWrite is what is logged as an error for each write under a claim that no note goes with. Tests fail on it
+// (package mongotest): it is a defect of the code.
+const UnnotedWrite = "a request with an Idempotency-Key wrote outside of a transaction: repeated, it may do so twice"
+
+var writing = []string{"insert", "update", "delete", "findAndModify", "bulkWrite"}
+
+// noted adds to a monitor that it logs every write under a claim that noteChange cannot know of. Exempt is the record of
+// decisions: whoever asks twice is decided on twice.
+func noted(m *event.CommandMonitor, log *slog.Logger) *event.CommandMonitor {
+	started := m.Started
+	m.Started = func(ctx context.Context, e *event.CommandStartedEvent) {
+		if slices.Contains(writing, e.CommandName) && !inTx(ctx) {
+			c, ok := ctx.Value(claimKey{}).(*idempotencyClaim)
+			if to := collectionOf(e.Command, e.CommandName); ok && !c.finished.Load() && to != decisionsCollection {
+				log.ErrorContext(ctx, UnnotedWrite, "command", e.CommandName, "collection", to)
+			}
+		}
+		started(ctx, e)
+	}
+	return m
+}
+
 // Finish implements [httpx.Claim].
 func (c *idempotencyClaim) Finish(ctx context.Context, r httpx.StoredResponse) error {
 	c.finished.Store(true)
@@ -160,7 +188,7 @@ func (c *idempotencyClaim) Finish(ctx context.Context, r httpx.StoredResponse) e
 // giveUp frees the key if nothing was changed, and says otherwise that no answer will come. A commit whose outcome nobody
 // knows holds the document until it is decided: the server makes this wait.
 func (c *idempotencyClaim) giveUp(ctx context.Context) error {
-	res, err := c.s.answers.DeleteOne(ctx, append(c.mine(), bson.E{Key: "changes", Value: 0}))
+	res, err := c.s.answers.DeleteOne(ctx, append(c.mine(), unchanged))
 	if err != nil || res.DeletedCount > 0 {
 		return err
 	}

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,6 +17,8 @@ import (
 	"github.com/strata-crm/strata/shared/httpx/httpxtest"
 	"github.com/strata-crm/strata/shared/mongodb"
 	"github.com/strata-crm/strata/shared/mongodb/mongotest"
+	"github.com/strata-crm/strata/shared/policy"
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
@@ -48,6 +52,45 @@ func TestAFailedTransactionKeepsNoKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin(t, s)
+}
+
+// TestAClaimOfAnEarlierReleaseLapses: it has no field that counts changes.
+func TestAClaimOfAnEarlierReleaseLapses(t *testing.T) {
+	t.Parallel()
+	db := mongotest.Open(t)
+	s, at := mongodb.NewIdempotency(db), time.Now().Add(-httpx.ClaimLife-time.Minute)
+	_, err := db.Collection("strata_idempotency").InsertOne(t.Context(), bson.D{{Key: "_id", Value: "scope|key"}, {Key: "hash", Value: []byte("h")},
+		{Key: "owner", Value: "another"}, {Key: "claimed", Value: at}, {Key: "expires", Value: at.Add(httpx.IdempotencyLife)}, {Key: "status", Value: 0}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin(t, s)
+}
+
+// TestAWriteWithoutANoteIsLogged: under a claim, and until its answer, what is written outside of transactions is a defect.
+func TestAWriteWithoutANoteIsLogged(t *testing.T) {
+	t.Parallel()
+	c, d := mongotest.Settings(t)
+	var logged bytes.Buffer
+	d.Logger = slog.New(slog.NewTextHandler(&logged, nil))
+	db, err := mongodb.Connect(t.Context(), c, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close(context.Background()) })
+	claim := begin(t, mongodb.NewIdempotency(db))
+	ctx := claim.Guard(t.Context())
+	in := db.Tx(ctx, func(ctx context.Context) error { return increment(ctx, db, "a") })
+	if err := errors.Join(in, increment(t.Context(), db, "a"), mongodb.NewDecisions(db).Record(ctx, policy.Record{ID: "d"})); err != nil || logged.Len() > 0 {
+		t.Fatalf("a noted write, one of nobody's request, and a decision: %v, %s", err, &logged)
+	}
+	if err := increment(ctx, db, "a"); err != nil || !strings.Contains(logged.String(), mongodb.UnnotedWrite) {
+		t.Errorf("a write without a note: %v, logged %q", err, &logged)
+	}
+	logged.Reset()
+	if err := errors.Join(claim.Finish(ctx, httpx.StoredResponse{Status: 200}), increment(ctx, db, "a")); err != nil || logged.Len() > 0 {
+		t.Errorf("the answer, and a write after it: %v, %s", err, &logged)
+	}
 }
 
 // TestAnUnknownCommitIsNotRepeated loses every answer to the commit, and never the commit: the request fails, and its

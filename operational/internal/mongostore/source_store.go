@@ -19,11 +19,14 @@ import (
 )
 
 // Sources implements source.Store and source.Watermarks.
-type Sources struct{ sources, marks *mongo.Collection }
+type Sources struct {
+	db             *mongodb.DB
+	sources, marks *mongo.Collection
+}
 
 // NewSources returns the store of the database.
 func NewSources(db *mongodb.DB) *Sources {
-	return &Sources{sources: db.Collection(sourcesCollection), marks: db.Collection(watermarksCollection)}
+	return &Sources{db: db, sources: db.Collection(sourcesCollection), marks: db.Collection(watermarksCollection)}
 }
 
 var (
@@ -60,13 +63,20 @@ func (s *Sources) Save(ctx context.Context, x source.Source, previous int64) err
 	doc := sourceDoc{ID: x.Tenant.Key(string(x.ID)), V: version, Tenant: x.Tenant, Revision: x.Revision, Source: x.ID, Name: x.Name, Owner: x.Owner,
 		Steward: x.Steward, Offers: x.Offers, Format: x.Format, Trust: x.Trust, Lateness: x.Lateness.Milliseconds(), Keys: x.Keys,
 		Registered: x.RegisteredAt, Changed: x.ChangedAt}
-	if err := swap(ctx, s.sources, doc.ID, previous, doc); err != nil {
+	if err := s.swap(ctx, s.sources, doc.ID, previous, doc); err != nil {
 		return fmt.Errorf("save source %s: %w", x.ID, err)
 	}
 	return nil
 }
 
-// swap replaces a document if its revision is previous; 0 means that there must be none. fault.Conflict otherwise.
+// swap is swap in a transaction: an Idempotency-Key knows of no other write, and a key that was renewed twice for one request
+// shuts out the source that still sends with the one before.
+func (s *Sources) swap(ctx context.Context, c *mongo.Collection, id string, previous int64, doc any) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error { return swap(ctx, c, id, previous, doc) })
+}
+
+// swap replaces a document if its revision is previous; 0 means that there must be none. fault.Conflict with
+// precondition_failed otherwise.
 func swap(ctx context.Context, c *mongo.Collection, id string, previous int64, doc any) error {
 	if previous == 0 {
 		_, err := c.InsertOne(ctx, doc)
@@ -149,7 +159,7 @@ func (s *Sources) Put(ctx context.Context, w source.Watermark, previous int64) e
 	for _, p := range w.Pending {
 		doc.Pending = append(doc.Pending, declarationDoc{Until: p.Until, At: p.At, Barrier: fromPosition(p.Barrier), Live: p.Live})
 	}
-	return swap(ctx, s.marks, doc.ID, previous, doc)
+	return s.swap(ctx, s.marks, doc.ID, previous, doc)
 }
 
 // Of implements source.Watermarks.

@@ -107,7 +107,7 @@ func (k *Keeper) change(ctx context.Context, id contract.SourceID, f func(Waterm
 		if err = k.o.Watermarks.Put(ctx, next, current.Revision); err == nil {
 			return next, nil
 		}
-		if !fault.Is(err, fault.Conflict) || ctx.Err() != nil {
+		if fault.CodeOf(err) != fault.PreconditionFailed || ctx.Err() != nil {
 			return Watermark{}, fmt.Errorf("watermark of %s: %w", id, err)
 		}
 	}

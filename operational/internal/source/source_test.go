@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -13,6 +14,8 @@ import (
 	"github.com/strata-crm/strata/operational/internal/source"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/httpx"
+	"github.com/strata-crm/strata/shared/mongodb"
 	"github.com/strata-crm/strata/shared/mongodb/mongotest"
 )
 
@@ -76,6 +79,72 @@ func TestWriteKeys(t *testing.T) {
 	if opens(first) || !opens(second) {
 		t.Error("after two changes the first key must not open the source, the second must")
 	}
+}
+
+// What was done under an Idempotency-Key whose answer was lost is not done again: a second renewal would shut out the source,
+// which still sends with the key before.
+func TestALostAnswerIsNotWorkedOutAgain(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	db := mongotest.Open(t, mongostore.CollectIndexes()...)
+	store, keys := mongostore.NewSources(db), mongodb.NewIdempotency(db)
+	r, err := source.NewRegistry("main", store, clock, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keeper, err := source.NewKeeper(source.KeeperOptions{Tenant: "main", Sources: store, Watermarks: store, Logs: &logs{}, Now: clock, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"register", func(ctx context.Context) error { _, _, err := r.Register(ctx, shop()); return err }},
+		{"renew", func(ctx context.Context) error { _, _, err := r.NewKey(ctx, "shop"); return err }},
+		{"declare", func(ctx context.Context) error {
+			_, err := keeper.Declare(ctx, "shop", now.AddDate(0, -1, 0))
+			return err
+		}},
+	} {
+		claim, _, err := keys.Begin(ctx, step.name, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(step.do(claim.Guard(ctx)), claim.Finish(ctx, httpx.StoredResponse{})); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		if again, _, err := keys.Begin(ctx, step.name, "", nil); again != nil || fault.CodeOf(err) != fault.OutcomeUnknown {
+			t.Errorf("%s again: %v, %v; want to be told that the outcome is unknown", step.name, again, err)
+		}
+	}
+}
+
+// A claim that went to somebody else ends the declaration; it is no change of the watermark that another try could get round.
+func TestADeclarationEndsWithItsClaim(t *testing.T) {
+	t.Parallel()
+	_, store := registry(t)
+	keeper, err := source.NewKeeper(source.KeeperOptions{Tenant: "main", Sources: anySource{store}, Watermarks: lapsed{store}, Logs: &logs{}, Now: clock, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := keeper.Declare(ctx, "shop", now.AddDate(0, -1, 0)); fault.CodeOf(err) != fault.InProgress {
+		t.Errorf("%v, want in_progress", err)
+	}
+}
+
+// lapsed are watermarks whose writer has lost its claim.
+type lapsed struct{ source.Watermarks }
+
+func (lapsed) Put(context.Context, source.Watermark, int64) error { return httpx.ErrInProgress() }
+
+// anySource has every source.
+type anySource struct{ source.Store }
+
+func (anySource) Get(context.Context, contract.TenantID, contract.SourceID) (source.Source, error) {
+	return source.Source{}, nil
 }
 
 func TestChangeNeedsTheCurrentRevision(t *testing.T) {

@@ -89,7 +89,7 @@ func (w *Watermark) settle(d Declaration) {
 
 // Watermarks keeps the watermarks of sources.
 type Watermarks interface {
-	// Put stores w if the stored revision is previous (0: there is none); else fault.Conflict.
+	// Put stores w if the stored revision is previous (0: there is none); else fault.Conflict with precondition_failed.
 	Put(ctx context.Context, w Watermark, previous int64) error
 	// Of returns the watermarks of a tenant by source; sources that never declared are absent.
 	Of(ctx context.Context, t contract.TenantID) (map[contract.SourceID]Watermark, error)

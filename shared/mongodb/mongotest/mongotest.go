@@ -45,7 +45,7 @@ func Open(t testing.TB, ix ...mongodb.Index) *mongodb.DB {
 func Settings(t testing.TB) (mongodb.Config, mongodb.Deps) {
 	t.Helper()
 	c := mongodb.Config{URI: os.Getenv(uriVariable), Database: "test_" + strings.ReplaceAll(uuid.NewString(), "-", ""), Timeout: timeout}
-	d := mongodb.Deps{Logger: slog.New(slog.DiscardHandler), Now: time.Now}
+	d := mongodb.Deps{Logger: slog.New(strict{slog.DiscardHandler, t}), Now: time.Now}
 	if c.URI == "" {
 		store, err := shared()
 		if err != nil {
@@ -54,6 +54,24 @@ func Settings(t testing.TB) (mongodb.Config, mongodb.Deps) {
 		c.URI, d.Dialer = store.URI(), store.Dialer()
 	}
 	return c, d
+}
+
+// strict fails the test when a database logs a defect of the code that uses it.
+type strict struct {
+	slog.Handler
+	t testing.TB
+}
+
+// Enabled implements slog.Handler.
+func (strict) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+
+// Handle implements slog.Handler.
+func (s strict) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == mongodb.UnnotedWrite {
+		r.Attrs(func(a slog.Attr) bool { s.t.Logf("%s", a); return true })
+		s.t.Error(r.Message)
+	}
+	return nil
 }
 
 func connect(t testing.TB, c mongodb.Config, d mongodb.Deps) *mongodb.DB {

@@ -77,13 +77,15 @@ type variableDoc struct {
 	Variable variable.Variable `bson:"variable"`
 }
 
-// AddVariable implements variable.Store.
+// AddVariable implements variable.Store. It is in a transaction because an Idempotency-Key knows of no other write.
 func (s *Stores) AddVariable(ctx context.Context, v variable.Variable) error {
-	_, err := s.o.DB.Collection(variables).InsertOne(ctx, variableDoc{s.id(string(v.ID)), schemaOne, s.o.Tenant, v})
-	if fault.Is(mongodb.Fault(err), fault.Conflict) {
-		return fault.New(fault.Conflict, "", "there is a variable %s already: choose another id", v.ID)
-	}
-	return mongodb.Fault(err)
+	return s.o.DB.Tx(ctx, func(ctx context.Context) error {
+		_, err := s.o.DB.Collection(variables).InsertOne(ctx, variableDoc{s.id(string(v.ID)), schemaOne, s.o.Tenant, v})
+		if err = mongodb.Fault(err); fault.Is(err, fault.Conflict) {
+			return fault.New(fault.Conflict, "", "there is a variable %s already: choose another id", v.ID)
+		}
+		return err
+	})
 }
 
 // OwnVariables implements variable.Store.

@@ -10,6 +10,7 @@ import (
 	"github.com/strata-crm/strata/shared/bus/bustest"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/httpx"
 	"github.com/strata-crm/strata/shared/mongodb"
 	"github.com/strata-crm/strata/shared/mongodb/mongotest"
 	"github.com/strata-crm/strata/strategic/internal/directive"
@@ -162,5 +163,23 @@ func TestTenantsAreApart(t *testing.T) {
 	}
 	if vs, err := s.OwnVariables(t.Context()); err != nil || len(vs) != 1 {
 		t.Errorf("%v %v", vs, err)
+	}
+}
+
+// A variable whose answer was lost is not added again, which would be answered as if somebody else had taken its id.
+func TestALostAnswerIsNotWorkedOutAgain(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	keys := mongodb.NewIdempotency(s.o.DB)
+	claim, _, err := keys.Begin(t.Context(), "k", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := variable.Variable{ID: "fame", Name: "Fame", Purpose: "p"}
+	if err := errors.Join(s.AddVariable(claim.Guard(t.Context()), v), claim.Finish(t.Context(), httpx.StoredResponse{})); err != nil {
+		t.Fatal(err)
+	}
+	if again, _, err := keys.Begin(t.Context(), "k", "", nil); again != nil || fault.CodeOf(err) != fault.OutcomeUnknown {
+		t.Errorf("%v, %v; want to be told that the outcome is unknown", again, err)
 	}
 }
