@@ -300,6 +300,50 @@ func TestTheImpactIsThatOfTheRulesThatDecide(t *testing.T) {
 	}
 }
 
+// What its proposer alone approved, and rules that came later make a matter of high impact, gets its second person, also when it
+// was refused below and is to be issued again.
+func TestASecondPersonApprovesWhatBecameOfHighImpact(t *testing.T) {
+	t.Parallel()
+	for name, refused := range map[string]bool{"approved": false, "refused": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			s.govern()
+			eva, max := s.token("eva", signin.Executive), s.token("max", signin.Executive)
+			var g goal.Goal
+			s.call(eva, "POST", "goals", proposal()).want(201).into(&g)
+			s.call(eva, "POST", "goals/"+string(g.ID)+"/activate", nil).want(200)
+			var d directive.Directive
+			s.call(eva, "POST", "directives", directive.Wish{Goal: g.ID}).want(201).into(&d)
+			path, before := "directives/"+string(d.ID), directive.Approved
+			s.call(eva, "POST", path+"/propose", nil).want(200)
+			s.call(eva, "POST", path+"/approvals", nil).want(200)
+			s.call(eva, "POST", path+"/approvals", nil).problem(409, "illegal_transition")
+			if refused {
+				s.call(eva, "POST", path+"/issue", nil).want(200).into(&d)
+				s.ack(d.ID, d.Order.Revision, contract.Refused)
+				s.await(d.ID, directive.Refused)
+				before = directive.Refused
+			}
+			rules := governance.Default()
+			rules.HighImpact = &contract.HighImpactRule{Purposes: d.Constraints.Purposes}
+			s.call(eva, "POST", "governance", rules).want(201)
+			s.call(eva, "POST", "governance/2/approvals", nil).want(200)
+			s.call(max, "POST", "governance/2/approvals", nil).want(200)
+			s.call(eva, "POST", path+"/issue", nil).problem(403, "second_person_required")
+			s.call(eva, "POST", path+"/approvals", nil).problem(403, "second_person_required")
+			s.call(max, "POST", path+"/approvals", nil).want(200).into(&d)
+			if d.State != before || d.Impact != contract.HighImpact || len(d.Approvals) != 2 {
+				t.Errorf("after the second person's approval: %s, of %s impact, %+v", d.State, d.Impact, d.Approvals)
+			}
+			s.call(eva, "POST", path+"/issue", nil).want(200).into(&d)
+			if d.State != directive.Issued || d.Order.Impact != contract.HighImpact {
+				t.Errorf("%s, sent as of %s impact", d.State, d.Order.Impact)
+			}
+		})
+	}
+}
+
 func TestPolicyRefusesWhatGovernanceDoesNotAllow(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -99,11 +99,14 @@ func (d *Directive) weighed(e Event, w Weight, t lifecycle.Turn) error {
 	return nil
 }
 
-// ApprovedBy adds a person's approval. Whether that person may is for policy, before.
+// ApprovedBy adds a person's approval, one of each. Whether that person may is for policy, before.
 func (r *Record) ApprovedBy(id contract.DirectiveID, w Weight, roles []string, t lifecycle.Turn) error {
 	d, err := r.Directive(id)
 	if err != nil {
 		return err
+	}
+	if slices.ContainsFunc(d.Approvals, func(a Approval) bool { return a.Subject == t.By }) {
+		return fault.New(fault.Conflict, fault.IllegalTransition, "%s has approved directive %s already: what it lacks is another person's approval", t.By, id)
 	}
 	if err := d.weighed(Approve, w, t); err != nil {
 		return err

@@ -44,12 +44,14 @@ func Events() []Event {
 }
 
 // LifeCycle of a strategic directive. A refused one may be issued again, as when what was missing is there now; that is a
-// new revision, which is answered anew.
+// new revision, which is answered anew. Until it is issued another person may approve it too: by rules that came into force
+// since, it may need a second.
 var LifeCycle = lifecycle.Table[State, Event]{Entity: "directive", Rows: []lifecycle.Row[State, Event]{
 	{From: Draft, Event: Propose, To: Proposed, By: lifecycle.Person},
 	{From: Draft, Event: Withdraw, To: Withdrawn, By: lifecycle.Person},
 	{From: Proposed, Event: Approve, To: Approved, By: lifecycle.Person},
 	{From: Proposed, Event: Withdraw, To: Withdrawn, By: lifecycle.Person},
+	{From: Approved, Event: Approve, To: Approved, By: lifecycle.Person},
 	{From: Approved, Event: Issue, To: Issued, By: lifecycle.Person},
 	{From: Approved, Event: Withdraw, To: Withdrawn, By: lifecycle.Person},
 
@@ -62,6 +64,7 @@ var LifeCycle = lifecycle.Table[State, Event]{Entity: "directive", Rows: []lifec
 	{From: Degraded, Event: Refuse, To: Refused, By: lifecycle.Functional},
 	{From: Refused, Event: Accept, To: InForce, By: lifecycle.Functional},
 	{From: Refused, Event: Degrade, To: Degraded, By: lifecycle.Functional},
+	{From: Refused, Event: Approve, To: Refused, By: lifecycle.Person},
 	{From: Refused, Event: Issue, To: Issued, By: lifecycle.Person},
 
 	{From: Issued, Event: Withdraw, To: Withdrawn, By: lifecycle.Person},
