@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -27,8 +28,8 @@ type Layer struct {
 
 // Closed proves for every rule of the layer that it allows nothing when it cannot decide. It takes what the rule's canary
 // allows, and fails t unless the same is denied when the policy is missing, breaks, is undefined for want of the governance
-// directive that the canary needs, or is slow, and when any field of the input is missing, renamed, unknown or of another
-// type.
+// directive that the canary needs, or is slow, and when any field that the canary's input has, also within lists and objects,
+// is missing, renamed, unknown or of another type.
 func Closed(t *testing.T, l Layer) {
 	t.Helper()
 	for _, rule := range slices.Sorted(maps.Keys(l.Inputs)) {
@@ -111,22 +112,79 @@ func misfits(t *testing.T, input any) map[string]any {
 	if err == nil {
 		err = json.Unmarshal(raw, &fields)
 	}
-	if err != nil || len(fields) == 0 {
-		t.Fatalf("the canary's input %s: %v", raw, err)
+	of := reflect.TypeOf(input)
+	if err != nil || len(fields) == 0 || of.Kind() != reflect.Struct {
+		t.Fatalf("the canary's input %s is a %v: %v; want a struct with fields", raw, of, err)
 	}
 	out := map[string]any{}
-	add := func(what string, change func(map[string]any)) {
+	spoil("input", of, fields, func(what string, misfit any) { out[what] = misfit })
+	return out
+}
+
+// misfit is of no type that an input may have.
+var misfit = []any{[]any{}}
+
+// spoil adds every copy of a value of a type that is wrong in one place.
+func spoil(at string, of reflect.Type, value any, add func(what string, misfit any)) {
+	switch v := value.(type) {
+	case map[string]any:
+		spoilObject(at, of, v, add)
+	case []any:
+		for i, element := range v {
+			within := func(what string, wrong any) {
+				c := slices.Clone(v)
+				c[i] = wrong
+				add(what, c)
+			}
+			place := fmt.Sprintf("%s[%d]", at, i)
+			within(place+" of another type", misfit)
+			spoil(place, pointed(of).Elem(), element, within)
+		}
+	}
+}
+
+// spoilObject is spoil for a struct or a map, which has any keys.
+func spoilObject(at string, of reflect.Type, fields map[string]any, add func(what string, misfit any)) {
+	changed := func(what string, change func(map[string]any)) {
 		c := maps.Clone(fields)
 		change(c)
-		out[what] = c
+		add(what, c)
 	}
-	add("an unknown field", func(f map[string]any) { f["unknown"] = 1 })
+	closed := pointed(of).Kind() == reflect.Struct
+	if closed {
+		changed(at+" with an unknown field", func(f map[string]any) { f["unknown"] = 1 })
+	}
 	for name, value := range fields {
-		add(name+" missing", func(f map[string]any) { delete(f, name) })
-		add(name+" renamed", func(f map[string]any) { delete(f, name); f[name+"_"] = value })
-		add(name+" of another type", func(f map[string]any) { f[name] = []any{[]any{}} })
+		place := at + "." + name
+		if closed {
+			changed(place+" missing", func(f map[string]any) { delete(f, name) })
+			changed(place+" renamed", func(f map[string]any) { delete(f, name); f[name+"_"] = value })
+		}
+		within := func(what string, wrong any) { changed(what, func(f map[string]any) { f[name] = wrong }) }
+		within(place+" of another type", misfit)
+		spoil(place, field(of, name), value, within)
 	}
-	return out
+}
+
+// field returns the type of what a struct or a map has under a name in JSON.
+func field(of reflect.Type, name string) reflect.Type {
+	of = pointed(of)
+	if of.Kind() == reflect.Map {
+		return of.Elem()
+	}
+	for _, f := range reflect.VisibleFields(of) {
+		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name || tag == "" && f.Name == name {
+			return f.Type
+		}
+	}
+	panic("policytest: " + of.String() + " has no field " + name + ", though it was written so")
+}
+
+func pointed(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
 }
 
 // with returns the layer's files and one more of the rule's package.

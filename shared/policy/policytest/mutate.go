@@ -19,7 +19,8 @@ type site struct {
 }
 
 // survivors changes every rule of the layer in every way that sites finds, one at a time, and returns the changes that no
-// case of the rule's own package notices. A change that leaves a rule which does not compile is noticed by that.
+// case of the rule's own package notices. A change that leaves a rule which does not compile is noticed by that. Without any
+// change the package's cases must hold among the modules of around, or they would notice anything.
 func survivors(ctx context.Context, texts map[string]string, rules map[string][]string) ([]string, error) {
 	var problems []string
 	for _, name := range slices.Sorted(maps.Keys(rules)) {
@@ -28,6 +29,9 @@ func survivors(ctx context.Context, texts map[string]string, rules map[string][]
 			return nil, err
 		}
 		modules = around(modules, name)
+		if err := hold(ctx, modules); err != nil {
+			return nil, fmt.Errorf("%s: unchanged, with nothing but what it imports: %w", name, err)
+		}
 		tried := 0
 		for _, path := range rules[name] {
 			for i := range sites(modules[path].Copy()) {
@@ -49,6 +53,15 @@ func survivors(ctx context.Context, texts map[string]string, rules map[string][]
 	return problems, nil
 }
 
+// hold returns an error unless there are cases and all hold.
+func hold(ctx context.Context, modules map[string]*ast.Module) error {
+	failed, ran, err := run(ctx, modules)
+	if err == nil && (ran == 0 || len(failed) > 0) {
+		err = fmt.Errorf("of %d cases these do not hold: %q", ran, failed)
+	}
+	return err
+}
+
 // change returns the modules with the i-th change made to a copy of one, and what it is.
 func change(modules map[string]*ast.Module, path string, i int) (map[string]*ast.Module, string) {
 	changed := map[string]*ast.Module{}
@@ -60,7 +73,8 @@ func change(modules map[string]*ast.Module, path string, i int) (map[string]*ast
 	return changed, s.what
 }
 
-// around returns the modules of a package and of its cases, with all that they refer to.
+// around returns the modules of a package and of its cases, with all that they import, and that imports. What they refer to
+// by its full path without an import is not there.
 func around(modules map[string]*ast.Module, name string) map[string]*ast.Module {
 	out := map[string]*ast.Module{}
 	var add func(name string)
@@ -80,9 +94,11 @@ func around(modules map[string]*ast.Module, name string) map[string]*ast.Module 
 	return out
 }
 
-// sites returns every change of a module, in the same order for every copy of it: each rule, condition and member of a
-// literal set taken out, each comparison made to take its bound in or leave it out, and each constant changed. The text of a
-// reason is no condition.
+// sites returns the changes of a module, in the same order for every copy of it: each rule and condition taken out, each
+// comparison made to take its bound in or leave it out or to be its opposite, and each text, truth value, whole number and
+// member of a literal collection changed. Not changed are: a not (its condition is taken out whole), what follows an else,
+// numbers that are not whole, the keys of objects, the arguments of functions and, as the text of a reason is no condition,
+// the heads of contains and what is given to sprintf.
 func sites(m *ast.Module) []site {
 	var out []site
 	for i, r := range m.Rules {

@@ -19,8 +19,9 @@ import (
 // Run runs every rule test_… of the files through OPA and fails t for each that does not hold. Beyond that, for every
 // package strata.<layer>.<rule> with a rule allow it puts a rule in its place that always allows, and one that always
 // denies: some test must notice each, so every rule has a test of what it denies and one of what it allows. Then it takes out
-// and changes every condition and constant of the package, one at a time, and the package's own tests must notice each: so
-// nothing in a rule can be lost unseen.
+// every rule and condition of the package and changes its comparisons and constants, one at a time, and the package's own tests
+// must notice each: so no condition can be lost unseen. What it does not change is listed at sites; packages without an allow
+// are changed nowhere, although others import them.
 func Run(t *testing.T, files fs.FS, layer string) {
 	t.Helper()
 	problems, err := examine(t.Context(), files, layer)
@@ -105,16 +106,18 @@ func run(ctx context.Context, modules map[string]*ast.Module) (failed []string, 
 	return failed, ran, nil
 }
 
-// deciding returns the packages of the layer that have a rule allow, with the files of each.
+// deciding returns the packages of the layer that have a rule allow, with all the files of each.
 func deciding(modules map[string]*ast.Module, layer string) map[string][]string {
-	rules := map[string][]string{}
-	for path, m := range modules {
+	rules, decides := map[string][]string{}, map[string]bool{}
+	for _, path := range slices.Sorted(maps.Keys(modules)) {
+		m := modules[path]
 		name := strings.TrimPrefix(m.Package.Path.String(), "data.")
-		if strings.HasPrefix(name, "strata."+layer+".") && !strings.HasSuffix(path, "_test.rego") &&
-			slices.ContainsFunc(m.Rules, isAllow) {
+		if strings.HasPrefix(name, "strata."+layer+".") && !strings.HasSuffix(path, "_test.rego") {
 			rules[name] = append(rules[name], path)
+			decides[name] = decides[name] || slices.ContainsFunc(m.Rules, isAllow)
 		}
 	}
+	maps.DeleteFunc(rules, func(name string, _ []string) bool { return !decides[name] })
 	return rules
 }
 

@@ -1,6 +1,7 @@
 package policytest
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -129,5 +130,53 @@ func TestExamineFindsConditionsWithoutACase(t *testing.T) {
 				t.Errorf("problems %q, %v; want one with %s", problems, err, want)
 			}
 		})
+	}
+}
+
+// What a package refers to without an import is not among what its cases run with: they would fail whatever is changed, and so
+// seem to notice everything.
+func TestExamineRefusesCasesThatFailUnchanged(t *testing.T) {
+	t.Parallel()
+	reaching := files(strings.Replace(rule, `"executive"`, "data.strata.shared.boss", 1), allowTest+denyTest)
+	reaching["shared/shared.rego"] = &fstest.MapFile{Data: []byte("package strata.shared\n\nboss := \"executive\"\n")}
+	if problems, err := examine(t.Context(), reaching, "demo"); err == nil || !strings.Contains(err.Error(), "unchanged") {
+		t.Errorf("problems %q, %v; want no examination", problems, err)
+	}
+}
+
+// A condition in a file of the package beside that with allow is changed too.
+func TestExamineChangesEveryFileOfAPackage(t *testing.T) {
+	t.Parallel()
+	two := files(strings.Replace(rule, `input.role == "executive"`, "named", 1), allowTest+denyTest)
+	two["issue/named.rego"] = &fstest.MapFile{Data: []byte("package strata.demo.issue\n\nnamed if {\n\tinput.role == \"executive\"\n\tcount(input.role) > 3\n}\n")}
+	problems, err := examine(t.Context(), two, "demo")
+	if err != nil || !strings.Contains(strings.Join(problems, "\n"), "issue/named.rego") {
+		t.Errorf("problems %q, %v; want one of the other file", problems, err)
+	}
+}
+
+type nested struct {
+	Role   string `json:"role"`
+	People []struct {
+		Name string `json:"name"`
+	} `json:"people"`
+	Days map[string]int `json:"days"`
+}
+
+// Every place of the input is spoilt, but for the keys of a map, which may be any.
+func TestMisfitsReachInside(t *testing.T) {
+	t.Parallel()
+	input := nested{Role: "executive", People: make([]struct {
+		Name string `json:"name"`
+	}, 1), Days: map[string]int{"a": 1}}
+	got := slices.Sorted(maps.Keys(misfits(t, input)))
+	want := []string{
+		"input with an unknown field", "input.days missing", "input.days of another type", "input.days renamed", "input.days.a of another type",
+		"input.people missing", "input.people of another type", "input.people renamed", "input.people[0] of another type",
+		"input.people[0] with an unknown field", "input.people[0].name missing", "input.people[0].name of another type",
+		"input.people[0].name renamed", "input.role missing", "input.role of another type", "input.role renamed",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q,\nwant %q", got, want)
 	}
 }
