@@ -29,7 +29,7 @@ func (r remote) client(t terminal, roles ...signin.Role) (*client.Client, error)
 
 // someone is as whom a command is given, where it matters: a token says it itself.
 type someone struct {
-	As string `help:"Who does it, by function: executive-1 if not given. Not together with a token, which says who acts." placeholder:"EXECUTIVE"`
+	As string `help:"Who does it, by function: executive-1 if not given, but whoever approves must be named. Not together with a token, which says who acts." placeholder:"EXECUTIVE"`
 }
 
 // subject returns who acts without a token; fault.Invalid if there is one and another person is named beside it.

@@ -271,26 +271,31 @@ type ListDirectivesParams struct {
 
 // DraftDirectiveParams defines parameters for DraftDirective.
 type DraftDirectiveParams struct {
+	// IdempotencyKey The effect is had once in 24 hours. Sent again with the same key, the request gets the first answer (with Idempotency-Replayed); 409 in_progress while that is worked out; its effect, if the first failed before it changed anything; or 409 outcome_unknown if something was changed and the answer was lost: look at what is there now, before it is sent with a new key. The key with another request is 400 idempotency_mismatch.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ApproveDirectiveParams defines parameters for ApproveDirective.
 type ApproveDirectiveParams struct {
+	// IdempotencyKey The effect is had once in 24 hours. Sent again with the same key, the request gets the first answer (with Idempotency-Replayed); 409 in_progress while that is worked out; its effect, if the first failed before it changed anything; or 409 outcome_unknown if something was changed and the answer was lost: look at what is there now, before it is sent with a new key. The key with another request is 400 idempotency_mismatch.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // IssueDirectiveParams defines parameters for IssueDirective.
 type IssueDirectiveParams struct {
+	// IdempotencyKey The effect is had once in 24 hours. Sent again with the same key, the request gets the first answer (with Idempotency-Replayed); 409 in_progress while that is worked out; its effect, if the first failed before it changed anything; or 409 outcome_unknown if something was changed and the answer was lost: look at what is there now, before it is sent with a new key. The key with another request is 400 idempotency_mismatch.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ProposeDirectiveParams defines parameters for ProposeDirective.
 type ProposeDirectiveParams struct {
+	// IdempotencyKey The effect is had once in 24 hours. Sent again with the same key, the request gets the first answer (with Idempotency-Replayed); 409 in_progress while that is worked out; its effect, if the first failed before it changed anything; or 409 outcome_unknown if something was changed and the answer was lost: look at what is there now, before it is sent with a new key. The key with another request is 400 idempotency_mismatch.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // WithdrawDirectiveParams defines parameters for WithdrawDirective.
 type WithdrawDirectiveParams struct {
+	// IdempotencyKey The effect is had once in 24 hours. Sent again with the same key, the request gets the first answer (with Idempotency-Replayed); 409 in_progress while that is worked out; its effect, if the first failed before it changed anything; or 409 outcome_unknown if something was changed and the answer was lost: look at what is there now, before it is sent with a new key. The key with another request is 400 idempotency_mismatch.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -303,6 +308,7 @@ type ListGoalsParams struct {
 
 // SetGoalParams defines parameters for SetGoal.
 type SetGoalParams struct {
+	// IdempotencyKey The effect is had once in 24 hours. Sent again with the same key, the request gets the first answer (with Idempotency-Replayed); 409 in_progress while that is worked out; its effect, if the first failed before it changed anything; or 409 outcome_unknown if something was changed and the answer was lost: look at what is there now, before it is sent with a new key. The key with another request is 400 idempotency_mismatch.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -314,26 +320,31 @@ type EditGoalParams struct {
 
 // ActivateGoalParams defines parameters for ActivateGoal.
 type ActivateGoalParams struct {
+	// IdempotencyKey The effect is had once in 24 hours. Sent again with the same key, the request gets the first answer (with Idempotency-Replayed); 409 in_progress while that is worked out; its effect, if the first failed before it changed anything; or 409 outcome_unknown if something was changed and the answer was lost: look at what is there now, before it is sent with a new key. The key with another request is 400 idempotency_mismatch.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CloseGoalParams defines parameters for CloseGoal.
 type CloseGoalParams struct {
+	// IdempotencyKey The effect is had once in 24 hours. Sent again with the same key, the request gets the first answer (with Idempotency-Replayed); 409 in_progress while that is worked out; its effect, if the first failed before it changed anything; or 409 outcome_unknown if something was changed and the answer was lost: look at what is there now, before it is sent with a new key. The key with another request is 400 idempotency_mismatch.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ProposeGovernanceParams defines parameters for ProposeGovernance.
 type ProposeGovernanceParams struct {
+	// IdempotencyKey The effect is had once in 24 hours. Sent again with the same key, the request gets the first answer (with Idempotency-Replayed); 409 in_progress while that is worked out; its effect, if the first failed before it changed anything; or 409 outcome_unknown if something was changed and the answer was lost: look at what is there now, before it is sent with a new key. The key with another request is 400 idempotency_mismatch.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ApproveGovernanceParams defines parameters for ApproveGovernance.
 type ApproveGovernanceParams struct {
+	// IdempotencyKey The effect is had once in 24 hours. Sent again with the same key, the request gets the first answer (with Idempotency-Replayed); 409 in_progress while that is worked out; its effect, if the first failed before it changed anything; or 409 outcome_unknown if something was changed and the answer was lost: look at what is there now, before it is sent with a new key. The key with another request is 400 idempotency_mismatch.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // WithdrawGovernanceParams defines parameters for WithdrawGovernance.
 type WithdrawGovernanceParams struct {
+	// IdempotencyKey The effect is had once in 24 hours. Sent again with the same key, the request gets the first answer (with Idempotency-Replayed); 409 in_progress while that is worked out; its effect, if the first failed before it changed anything; or 409 outcome_unknown if something was changed and the answer was lost: look at what is there now, before it is sent with a new key. The key with another request is 400 idempotency_mismatch.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -398,6 +409,7 @@ type GetHistoryParams struct {
 
 // AddVariableParams defines parameters for AddVariable.
 type AddVariableParams struct {
+	// IdempotencyKey The effect is had once in 24 hours. Sent again with the same key, the request gets the first answer (with Idempotency-Replayed); 409 in_progress while that is worked out; its effect, if the first failed before it changed anything; or 409 outcome_unknown if something was changed and the answer was lost: look at what is there now, before it is sent with a new key. The key with another request is 400 idempotency_mismatch.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -439,7 +451,7 @@ type ServerInterface interface {
 	// GetDirective One directive
 	// (GET /api/strategic/v1/directives/{directive})
 	GetDirective(ctx echo.Context, directive DirectiveID) error
-	// ApproveDirective Approve a proposed directive
+	// ApproveDirective Approve a directive before it is issued
 	// (POST /api/strategic/v1/directives/{directive}/approvals)
 	ApproveDirective(ctx echo.Context, directive DirectiveID, params ApproveDirectiveParams) error
 	// IssueDirective Send an approved directive down, or a refused one again
@@ -2688,7 +2700,7 @@ type StrictServerInterface interface {
 	// GetDirective One directive
 	// (GET /api/strategic/v1/directives/{directive})
 	GetDirective(ctx context.Context, request GetDirectiveRequestObject) (GetDirectiveResponseObject, error)
-	// ApproveDirective Approve a proposed directive
+	// ApproveDirective Approve a directive before it is issued
 	// (POST /api/strategic/v1/directives/{directive}/approvals)
 	ApproveDirective(ctx context.Context, request ApproveDirectiveRequestObject) (ApproveDirectiveResponseObject, error)
 	// IssueDirective Send an approved directive down, or a refused one again
@@ -3734,68 +3746,72 @@ func (sh *strictHandler) AddVariable(ctx echo.Context, params AddVariableParams)
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Fxfc9s4kv8qKN5Vxa6lJSeZvatVnrxOLpObmUsqzs08zKWm2kSLREICHAAUo0v5u181AP6RREqyTSfe",
-	"2nuyJIJAo3/9H2h/jRJVlEqitCZafI1K0FCgRe2+XZi3S/rL0SRalFYoGS2i/6x4iux6zWyGrBaSq9ow",
-	"m4FlGXCGkiP3T4VhHNZPDP3GTp6dn//b2fnTs/Nnp0xpJqSxIC07ef8fl+z58+d/O43iSND8f1ao11Ec",
-	"SSgwWkRARMSRSTIsgKgp4MvPKFObRYsfzuPIrksaZqwWMo1ubuLostJG6V3CJX6xTC0d3SXQHnCpNI6s",
-	"m/hZRlb+6/ng0i+FxsSKFb55SS+4eUuwWTctb0ZEcaTxz0po5NHC6gpHVno6vNJrBfnoIqmC/J7zv+FY",
-	"lMqiTNY/4bpdJ0PgqLuVesPOaNzIIs9GFln+AjbJdqH6kCF79QFSL1c1GKYReIPUDhHLMz/Pvi0PrC6N",
-	"SDM7ykXhn9+TkT9JVefIU7yyYHF3q29lvmZCen0xNIaBYZ+bt0ak0w3c4DbKqogWv0cJSC64f9qfxcJn",
-	"lH9cQ/I5iiP8Urr9fByi+GdRCNvyZGvh3D3cYoEoaG2nE4WQ/tvTdmohLaao3dxvlyS4I1xwuikMC+I7",
-	"tHx4dBsAfkVt3CKDIK/C070g79vTDb1pSiUNOqP5TqvrHAv6mChpUTpWQlnmIgHa7bz0I/7yyXiquoX+",
-	"VeMyWkT/Mu+s8tw/NfNmXrfiJvN+c0qC0rJaK5kykJzV9JtVjKvoJiZ9ak3THspuR1E34wBNpMF9W+d1",
-	"1nGIFHtzlW3QbjzJjahMQq2bbITQIFV3o3GFWoJMcEJK2ykH6H21Qr1mQWxjpnKOxrKl0MY6cQ+z0CJ/",
-	"xwQq4wgrtSpRW+FlVCMEig67tPCLuv6EiSVZugTNdxX4R1UzcIwkIya5cVJorFI8+NmYCWs6mYjdAPLF",
-	"SiLjmAjaEAPzGcnQby4bR1/OUnUWfrxWoPnM0dF7cCaKUmnrwxjaUJQKm1XXs0QVc2M1WDhLdPPR/8FU",
-	"JHPSZS0hn7t5fQiRgyh2N3khWXAKZKOFZQkU+MLrGn2jt4zf5wryCmNmoChz9FtVOWpClax9rTQ3L9z2",
-	"l2KFhCcXiTWsFjZjwAySICXIEJKMVkCboaZFRM85xExJVmciyRiuBKcXYlZJK3J6Q3oWEzWZMFbp9YuW",
-	"51YUyP6XOK+WbkQI5I7jvOPOQ7L+HaQDYissFpsf9qmRp7KTYNAa1vSd4sBdbIkrPuZrYkQXL1Kg+IJh",
-	"Udo1MZt+z8HYaEhVOg/yeyAxLPZxQI1eBokfkDJWqlwk675SEPI+DEqU5gc1xE8we+9G3wepDDTyuZ9u",
-	"M8IdorsFtlNzL9AuXIlZoiQNEdKamEFZarWC3MRegWh7JPaxYzJIU6PekeAD+26Xnb3s+Z4J5ZT3fF6P",
-	"GVPIa8+dPlqZbUj8TZiRqJ08gDMzMUltLUyGPGaiKCGx7EQqXUBO+V8m0ux0SyJ8VGpiZqoStUGO5mi8",
-	"HUUPCPVw2HrhPZ6TcZLSEL9LfqS80tuz1z76mJD01Mc6nuopZNMHT49VLN0utSqV2YORt6HCsNKNRL5g",
-	"lALEbAVawHWOMSvQapHE7LOQnJ1ocr0kqjmuMD+NG5umJDupSnrAVS1PY2YSVWLMrsFgLiSyE+f7aUCB",
-	"YCqN/00e+TRmFnSKlp0EtxtCBI05+ICIY27hlDy4sDHJkrb0I3CaNmaqlmQRNea4AufqU9KcY0Ss5c5D",
-	"iVk/CN4Tr25pysM4gbSlZgIHOLTrXngeRz8Gmu6pYVcUNDvp39ayQW0YUoNe5rlJCUcLIh9IYuIItVZ6",
-	"k8qj322LhcNPlePYcOllh/Ztw+LLg16edqYm2alM71GbjceRFTYffsv/8PWAsXFPm2napYbY/b7KGxbt",
-	"JOPQCnwwgJ3Q9EIjA2vDTspKkz0ypNmUPAolX8LaxCyUHV5rVZUx0yqnMc4IuLGpUNKc3kIXHL0PqQpX",
-	"idKYDKaH3go0hhhY4pO3w7lGN+cD5Rut4u3QfOWw9ybLZ8wm7hW9gzv5VPHUV7zdQOmMlVOrziU0pj8m",
-	"55NqNBTs5FAaio1KrdTS/fnk3UvMuBYrh7Kv5KzbjPEAy0zDrNlVqA9OyLJ2cse2DzqYhW1nuxX5k9km",
-	"2GNW5iBjloNFYxvPWJAN9BxzAmIslrRZynF88CAKPDoG9DQ9YBD4awgVBmRFFWgzIUPF2kVAqihBrlkN",
-	"tMdCaef0TwSPQ+DRmyFmwQrEzGSiLJEfUuwmapm1NE2672b6jW3/LIy9r59ryb2rnyP7j0mlhV1f0Zye",
-	"iGsE7Z2NW8jZD/9TO0FmbekLakIu1ZC6N8lrs3kTO9ENWt+KQjjtSkBrdwhWuEAwHrXzXaWr00/2yjle",
-	"BhpZqAczrpLKK4Q7FPvbD3/991NWZ8ogoy2Qsam0XHjQFuGtxf9U5+fPk0RxdJ9wxi4zkCkaMknv3l59",
-	"YBY+UyjFts5qZlEc5SJB6SuEoR5+UUKS4dmz2XkUR5XOA+PMYj6v63oG7vFM6XQe3jXzn99cvvqvq1fu",
-	"nc4De35CryaQw9rh0ZTcF9FTGq9KlFCKaBE9n53Pnkexk1mH6hxK0ZPO1dN5UxIx86/NxxsamaKTTJJL",
-	"V3J9w6NF9BptW2WJN842fx8+m+sG3/3E5+PWecCz8/PpKu4NgWMF9/Y5PV1ClduxKVsaewcLcWSqogAK",
-	"ZqOLttS0XY2KvWF3BtubPIlI46xiBYmasAxSSkxoxgEIWz0aBY4Mzctu2A52QxvqhszDAfBNfHCkP+p6",
-	"WMw2akQDwF34w+gQKPasjFoyQyyVPnAyE6C6cSpjYjIR3jkL2XpgChxc/G7sSHQrDMtxaRlprrMuxpf2",
-	"PW2GLbUqxqNeIdlS6QTJ/mzC/lLD0vYLd7eDfevI2qP6Z4XG/l3x9fSAupLTzabfImtxsyNNTw/jtXFC",
-	"d3+gHSsZ9Ni+VJqcAPhvbeq+Tz/nX9vP+43snSHr35cY08Jvyre3sn9seRsGzdtShguRBrXnrS/8ZCLN",
-	"mpKoMKEG4nMIkMod9JSojauRgXS6FYpWmvIGg8xgoiT/w4/6oxG/XY268FNPBFB8NxX8zpAGHjBoK393",
-	"RVgYU+E4uu86P8kxHO41TvOJYYIzq2GFeUgpN6z9LnRvaLF/auCuUHJnshr96IyZD7jJojGNy4owVRKP",
-	"DDs2MA0y0Ud1EwdfOv3nRuJHSmCAcedUrKKkhKKFBhlzO5bbpnQQ/MluHOtLBe5uQIMF5BuBiw9WfH04",
-	"qJMo6EGbIPikS0OCTHDT5WADBYhd5XuNtikmTO/QJolCPHkjeYDn8BRJQMvzJ4bVsHaK190vSqBA5q6U",
-	"3UoACC+uoR5Xut/CiO+rddPHjs2NnJvde2PfQ68bNm8Eim01rlfPqsH4mhxFKZir2oWTwo7gjqvmQvGg",
-	"ir8Cd2EFpX1iGAcLLgoKdYsX7qrnZrmELL1t5NpbeTJDBtHL4TU6SXRXWXaV+cpqhOKVp+mgSlr8Yv0G",
-	"zox78cA1sCH9Cy/eH6CmlAOG9r9mGZSUc50Y1CvUZwal9Yw0pyNQ+MxxX6L92o34h86x22Pu0fR6otw5",
-	"lAOPzZbD0bMNSbNUll39cvH+A31p4hZ/aqDsH6YAbZ32gWQorXZlf39A59RtWymFZTkknwfc1xXacKng",
-	"UWbQG+f1EybQzS2FiXLnPTmyk4P5V/qzNzN+3VzEv4Ohn2g3lHOmYarbSUNoMSApKCs7eBuyV01oBBy5",
-	"sMhjZ5Mrg0yqa8XXrIA1K3waFq5BwNKiN+tLSAbM9isu7ijFoavg8YjvNwX8PZY5Rb0hXj9CgucOxtCd",
-	"MByQXYQRdwKkEaRvl/xMxMpf3MlJyHugZ8wTkOwam5DoGBYn+d4s85Iefw/mPsoYdyL4HFMb3FzS0sS7",
-	"dfDITUy7N5pNN243jZv6dtSdd93dprj33jevXe25hdKPXgYrHxsbe5TxhL/ZMmkgMSESgY0MmMS6a9wg",
-	"kbO1Ylwsl6hdIP8FkyocMKumtnJQJudfw5QjFejBgvA9MG3aqb6pNZ8Qjq4cHPjmC7W+ot5h8MS0dxOZ",
-	"QcnNMfahh8XxNY7viMUjNf4Tov2BPPg1JJ97V/JCRUNYn1Y1MI+gGxp+9ufQb5pBt0Uw9EMeAeBWH+kR",
-	"bzyqFL1r63noHN13YXmUQSMrgIei1hcohKTcxN3sbq+nbTZgNVft3OG44AekYv41fNqbBr5pO4lv6T/b",
-	"DuWHx2aslpU0bVQT5KFurhHGx/2uN1fugCRrbkAOdr8dDc08yUDTD+7vMUhd0sD7wBUPXjBKwrTjt4ua",
-	"Lu6VyqsCZ2aVugtTuUqEXTdfQQvc+AbXIu89Rw3t8I93uaEkCkhxblbpX74U+R3qn36fE9SnSYdDt8Ru",
-	"q6RGYw3z92WhHjv368RlnwH/qdcp//8W/Dta8N/azMwdOvRaXdtD867VlYyIaxpbb7eI7Lfepn9RfcwU",
-	"9G+e304k3P9NeVAsrnp3sYdPILoB9z/9VXUod/fau2OWqZrVmHflbRdXy7g7HhTGt3OT+taZKg6hMSv5",
-	"chSRd1rIb4xJIKeDZKl0ATZaRNdCQr8P6cBxUEN1zC5+mCjK6Z2NSVZCibqnIf0QSNjWUDZn4EJ7C20O",
-	"AXJEhfvyLmAcX7N6eFW63KNFEyqQCmX4oD5Hcn6edd1lYwj82DbF/eOC0OxhBIeGC9NA0f6bCqU4A+uz",
-	"AVef5aG1p9d4Y0lVZIqcGUGRafMPK8L/jhqGsW0g2Btz/NqOekDObvRuDDnuPO/6HaayTUOdFNY3MpBJ",
-	"Mpkom/9YMlZ8vOC819nyKMuOXSvL0ZXHB1h3C07OcQqTdcE5gxa+Jv4OLU1PDFN1aEJoenEcLk0Xzu8f",
-	"ief+koJHzHeSzKObjzf/FwAA//8=",
+	"7Dxdc9u4dn8Fw3Ym9lxacj5uO+s8+TppNt3dZidOdx+2mQxMHJFYkwAvAEpWM/7vnXMAkJRFyrJNJ75z",
+	"+2RLBIGD8/2pr0mmq1orUM4mJ1+TmhtegQNDn07thwX+FWAzI2sntUpOkv9sRA7sYs1cAWwlldAry1zB",
+	"HSu4YKAECP9UWib4+pnF79jBi+Pjfzs6fn50/OKQacOkso4rxw4+/scZe/ny5Q+HSZpI3P/vDZh1kiaK",
+	"V5CcJByBSBObFVBxhKbiVz+Dyl2RnLw6ThO3rnGZdUaqPLm+TpOzxlhttgFXcOWYXhDcNcc7wEIbGDk3",
+	"87uMnPzX48Gj30gDmZNLeP8GX6B9a+6KblsRVyRpYuDvjTQgkhNnGhg56fnwSe80L0cPyTUvH7j/ewFV",
+	"rR2obP0TrLeR+akABosFZI5JS5TXKgMmFXvxihW6MXbGzkE5xnMuFVtJVxDiLa+AXcI6pU8IIVjHcnCW",
+	"vlhIYx3jyq7AsAN6qwfJ0UeoS74GcfiavTr+gUn1pTY6N2AtWxWyBM+H0rKVNpcgmG7cayadDaCmTC56",
+	"xyy4LJFZiQ2YdCwruMpBMK7WrpAqf42cigfpxmW6gi+NulR6pXAbqyugRWzFbe9NQQeEG+CjUlt3wkqt",
+	"Lxl3bBUAdAUYYEqv0t750jKLOKN7c6ZghaiaMUT2JazD90rjyy3upGWvjo+Z7ND0pZK24i4rZpG3C+AC",
+	"TMcgfZwieUd448UIbyx+wd2HmeLtJ557MuDlDXAxCsTiyO+zi1MHTldW5oUbZX7pnz+Q/39SelWCyOHc",
+	"cQfbV/2gyjVyO6k5i2sYt+wyvjWiVGjhBrZBNVVy8keScSWk8E/7uzh+CerLBc8ukzSBq5ru83kI4p9l",
+	"JV2LkxsHl/TwBgpkhWeTKquk8p+et1tL5SAHQ3t/WKC+GcECqVRpWdA6Q8eHR3chwG9gLB0ySORleLqT",
+	"yLvudI1v2lorC2TrfjX6ooQK/820cqAIlbyuS5lxvO289iv+8qf1UHUH/auBRXKS/Mu8M6Zz/9TO4750",
+	"4ibyfichIXk3WuWkO0g9OM2ETq5TlKfWouyA7G4QdTsOwIQS3DdRXmYJQyjYm6fcJNq1BzmyyiTQ0mYj",
+	"gAauuh+MSzCKqwwmhLTdcgDet0swaxbYNmW6FKi7yQ4Ru4dd8JC/QcYbS4DVRtdgnPQ8aoAHiG73RMI3",
+	"+uJPyBzy0hk3YluAf9QrxgmRqMSUsMSF1mkd7WJK9rPlibQ1cVoBE5BJvBDj9hJQ0W8emyZXR7k+Cl9e",
+	"aG7EjODoPTiSVa2N894nXijJpSuai1mmq7l1hjt+lJn4r/8DuczmKMtG8XJO+3rPr+Sy2r7kqWLBKKCO",
+	"RjvPK3gdTLFjGb5l/T2XvGwgRS+lLsFfVZdgePBtVtoI+zq4EEtAegqZORstNlpvwLXAswJPADLV3rS3",
+	"aj1lWqG/khUMllLgCylrlJMlvqE8ihGaQlqnzfp1i3MnK2D/i5jXC1oR/O/9ME/YeUzU/8rzAbaVDqrN",
+	"f3aJkYey42BuDF/jZ3Tft2mLWPGuenTtyc1H//41g6p2a0Q2fl9y65IhUeksyB8BxHDY5wExehM4foDL",
+	"WK1Lma37QoGU925Qpo24VUL8BrOPtPohlCq4ATH3220GJkNwt4TtxNwzNLkrKcu0wiVSOZsyXtdGL3lp",
+	"Uy9AeD1k+7Tn925x8C33bo+dvenZngn5VPRsXg8ZU/Brz5w+WZ6NIP4u7YjXjhaA1EyKXLuStgCRMlnV",
+	"PHPsQGlT8RKDoULmxeENjvBeqU2ZbWowFgTYvelNED0iqYfd1lNv8YjHkUuD/67EnvyKb8/eee9jQtBz",
+	"7+t4qKfgTe88PVW2pFsaXWu7g0Zeh0rLaloJ4oRhCJCyJTeSX5SQsgqckVnKLqUS7MCg6UVWLWEJ5WEa",
+	"dZpW7KCp8YHQK3WYMpvpGlJ2wS2UUgE7INuPCyrgtjHw32iRD1PmuMnBsYNgdoOLYKDk3iESUDp+iBZc",
+	"uhR5yTj8kgvcNmV6pVAjGihhycnU5yg5+7BYi53HYrO+E7zDX70hKY9jBPIWmgkM4NCte+55mvwYYHqg",
+	"hJ2j00zcf1PKBqVhSAx6kecmJAIcl+VAEJMmYIw2m1Du/W6b4x1+qgljw6mXLdhvKhaf1fX8tLU18k5j",
+	"e4/aaDxNnHTl8Fv+i6+3KBt6GrdpjxpC98emjCjaCsZ5y/BBAXZM03ONLF9bdlA3BvWRRcnG4FFq9Yav",
+	"bcpC2uGd0U2dMqNLXENKgNbmUit7eAdZIHgfUxTOM20gGwwPvRaIipizzAdvt8ca3Z6PFG+0grcF8znR",
+	"3qssHzHbtFerCObkz0bkvlBBCxUpKxKrziRE1Z+ymGVOGZS8tugb1UbrBf3505uXlAkjl0Rln8lZtxHj",
+	"LSizEVmz85AfnBBl7eaEtk8mqIWbxvaG549qG8mesrrkKmUld2BdtIwV6kCPMWIQ66DGy2KM450HWcHe",
+	"PqCH6RGdwN+CqzDAK20SnzLW5AHpquZqzVYc71hpQ0b/QIo0OB69HVIWtEDKbCHrGsRtgh29llkL06T3",
+	"jttvXPtnad1D7VwL7n3tHOp/yBoj3foc9/RAXAA33tjQQaQ//FftBoVztU+oSbXQQ+Ieg9d4eZsS6wap",
+	"b1khFCkzbgzVLityBNNRPd9lujr5ZG/J8DJugIV8MBM6a7xAUC3zh1d//fdDtiq0BYZXQGXTGHXiiXYS",
+	"3jr5n+b4+GWWaQH0H8zYGZWQLKqkXz+cf2KOX6IrxW7UamZJmpQyA+UzhCEfflrzrICjF7PjJE0aUwbE",
+	"2ZP5fLVazTg9nmmTz8O7dv7z+7O3/3X+lt7pLLDHJ+/lBEq+JnrElPtJ8hzX6xoUr2VykrycHc9eJinx",
+	"LFF1zmvZ487l83lMidj51/jvNa7MgTgT+ZJSru9FcpK8A9dmWdKNkvQfwyXVbvH9Kz6fb9QDXhwfT5dx",
+	"jwCOJdzb5/h0wZvSjW3ZwtgrLKSJbaqKozObnLapppvZqNQrdlLYXuUpAFznNKuQ1WSo1dKOAyRs5WiU",
+	"cKho3nTLtmg3dKFuyTzU7a/TW1f6Utfj0mwjRzRAuFPfQxAcxZ6W0QtmEaXKO052AqpuVGVsiirCG2ep",
+	"WguMjgP579aNeLfSshIWjqHkknaxPrXvYbNsYXQ17vVKxRbaZID6Z5PsbwxfuH7i7m5kv9Fp4KlKpe2/",
+	"abGenqCUcrretFuoLa63uOn57fTaqNA9nNCESsZ7aF9og0aA+09t6L5LPudf2/93K9l7k6zf5jImhd8U",
+	"bx9Uv2x5FwTN21QGuUiD0vPBJ34KmRcxJSptyIH4GCL2ZNRgLOXIuCLZCkkrg3GDBWYh00p88au+RPab",
+	"MTwgdq602/LSABfrlGkTagiLxlK7SqlXKav4muXgbhz9zLa5Gea09tncAnzazmAo6Q9CByZKNFN6Re4u",
+	"FbAQwnazbWE/9eBNxDvp/bTDd+a2gIMNOd1o4pHWNiDuxof0zjgP/tpZcwGhBBlN+zPLpGDO8CWUtmu1",
+	"6iKsLSq+x8P+qWl4DkqQYo3i1pHShwWod1uZ0wr2dI42aBrEv0/VTTr4BO8/NyV+xDCLM0Gmz2kMndCn",
+	"iZSxd0O5iwmOYPW2vW2f0KAOhkgLXm64V96lii18JE6ywgdtGONDQ8MzYFLYLlIcSJNsC987cDHlMb3Z",
+	"ncRX8uCNRCsew1OEKi3On1m24msSvK4LKuMVMGp8uxMDIL2E4atxofs9rPi+Uje9hxv7hq63u9u+h1xH",
+	"NG+YyTZn2Mu6oXNDmcPo3JDTK90I3WEZu9UHRfwtp7YaUO6ZZYI7Tk5VyK68pobUzaQOanoX+Tq0KzvN",
+	"LIDnwwsgTqSGm21hPncGePXWw3SrSDq4cv4CR5ZevKVZbUj+wosPJ1BMOHHqRl6zgtcYGR5YMEswR9SJ",
+	"7JF9OEIKH9/uSge8oxX/0JmAthg/mgSYKMIPSct9Y/pQII9xg9KOnf9y+vETfoh+i69taPfFVtw4kj6u",
+	"GChnqDjhy4gkbjeFUjpW8uxywHydgwutD08yzt/oKpgwzI+9FBNF+DsieeKD+Vf8szN+fxenPO6h6Ce6",
+	"DQauedjqbtwQ5leQC+rGDfZs9nIekcFBSAciJZ3cWIxcL7RYUyxc+YgsNGvwhQOv1hc8G1Dbb4W8JxeH",
+	"2Yenw77flOA0gJNB9Nf34OA5kTHMUAw7ZKdhxb0IEhnp2wU/E6HyF6rvhLiH95R5xhW7gOgS7YPirNwZ",
+	"ZZ7h4++B3Cfp405EPkJqpBsFLdHfjSNe0afd6c3mGz1Y46q+XXXvW3c9Hw+++2Zz2I5emb73Mpj52LjY",
+	"k/QnfP/NpI7EhJQIaAzDgu14CbKcW2km5GIBhhz5K8iaUAbXMbdyK0/Ov4YtR/Lkg7nhB9A0Dn19U20+",
+	"ITm6zHDAm0/Uhqx6S4N+lt6CEnYf/dCjxf45ju9Iiyeq/Cek9ie04Bc8u+w1DoaMhnQ+rIpkHqFuGEva",
+	"HUO/j4vuSsEwtbkHAW9Mu+7xxpMK0bvho8eO0f2sWFdDq7gISa0rXkmFsQn1n7dNdJtjYrEhkEr4UtzC",
+	"FfOv4b+dYeD7dt75jvaznaN+fNqM5bKyOOw1QRxKe40gPu3P5lG6g2dF7NMcnNHbmzTzrOAGv6C/+1Dq",
+	"DBc+hFzpYBtUFrYd74GKs+ZLXTYVzOwyp7auUmfSreNHbiRsfOIXsuw9B8Pb5Z/v00clK57D3C7zv1xV",
+	"5T3yn/6eE+SnUYbDTMf2QKcB6yzzXb18NVb369hllwL/qTfP//8a/Dtq8N/byIyKDr2B3LZo3g3k0s+G",
+	"XNWSSoEbgyy7tbftt9OPqYJ+f/zdWIJ+lOdRaXHe6xgfrkB0Cx5e/dWrkO7uDaGnrNArtoKyS2+TX63S",
+	"rjworR86R/FdFbq6jRqzWixGKfKrkeob0ySA05FkoU3FXXKSXEjF+9NSt5SDItQpO301kZfTq40pVvMa",
+	"TE9C+i6QdK2ijDVwabyGtrcRZI8M99l9iLF/zurxRelshxRNKEA6pOGD+OyJ+XnRzcCNUeDHdnTvH5cI",
+	"8Q4jdIhYmIYU7Y9paC0Ydz4aoPysCANIvfGg7henrETPNP6sRvhhsmEytmMOO32O39pVj4jZjQmTIcNd",
+	"lt1UxlS6aWjew/lxC1RJtpB1/F2VseTjqRC9+ZsnmXbsBm72zjw+wrk3yCkETKGyToVgvCVf9L/D4NUz",
+	"y/QqjErEiSGiS5wV+uMz4tw3KXiK+XmXeXL9+fr/AgAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
