@@ -86,7 +86,7 @@ func build(ctx context.Context, c Config, d host.Deps) (*graph, error) {
 		return nil, err
 	}
 	if g.outbox, err = mongodb.NewOutbox(d.DB, d.Bus, mongodb.OutboxOptions{
-		Now: d.Now, Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter,
+		Now: d.Now, Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter, Gauges: d.Telemetry.Gauges,
 	}); err != nil {
 		return nil, err
 	}
@@ -144,14 +144,10 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 	}) {
 		components, watch = append(components, consumer), append(watch, consumer)
 	}
-	if err := observe(d, g); err != nil {
-		return nil, err
-	}
+	observe(d, g)
 	return service.New(service.Options{
-		Name: string(contract.Functional), Logger: d.Telemetry.Logger, Now: d.Now, Handler: e, Components: components, Watch: watch, Meter: d.Telemetry.Meter,
-		Ready: []func(context.Context) service.Check{func(ctx context.Context) service.Check {
-			return service.Check{Name: "mongodb", Err: d.DB.Ping(ctx)}
-		}},
+		Name: string(contract.Functional), Logger: d.Telemetry.Logger, Now: d.Now, Handler: e, Components: components, Watch: watch, Gauges: d.Telemetry.Gauges,
+		Ready: []service.Dependency{{Name: "mongodb", Ask: d.DB.Ping}},
 	})
 }
 

@@ -38,7 +38,7 @@ type collecting struct {
 	sink       *ingest.Sink
 	api        *httpapi.Collecting
 	components []service.Component
-	ready      []func(context.Context) service.Check
+	ready      []service.Dependency
 	watch      []service.Progress
 }
 
@@ -120,11 +120,9 @@ func (p *parts) ingest(h *collecting, validity ingest.Directives) error {
 	if err != nil {
 		return err
 	}
-	h.ready = append(h.ready, func(context.Context) service.Check { return service.Check{Name: "ingest", Err: h.sink.Ready()} })
+	h.ready = append(h.ready, service.Dependency{Name: "events_log", Ask: func(context.Context) error { return h.sink.Ready() }})
 	h.watch = append(h.watch, ingest.Watched{Log: h.progress, Sink: h.sink})
-	if err := h.progress.Observe(p.d.Telemetry.Meter); err != nil {
-		return err
-	}
+	h.progress.Observe(p.d.Telemetry.Gauges)
 	h.components = append(h.components, h.keeper, h.arrivals, consumer{p.d.Bus, h.sink})
 	return nil
 }

@@ -70,7 +70,7 @@ type directing struct {
 // newDirecting builds what collecting rests on: the directives in force, and policy.
 func newDirecting(ctx context.Context, c Config, d host.Deps) (*directing, error) {
 	outbox, err := mongodb.NewOutbox(d.DB, d.Bus, mongodb.OutboxOptions{
-		Now: d.Now, Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter,
+		Now: d.Now, Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter, Gauges: d.Telemetry.Gauges,
 	})
 	if err != nil {
 		return nil, err
@@ -213,7 +213,7 @@ func (h *directing) complete(col *collecting) error {
 		return err
 	}
 	expirer, err := expiry.NewWorker(expiry.Options{Rules: h.directives, Store: h.expiry, Now: h.d.Now, Logger: h.d.Telemetry.Logger, Meter: h.d.Telemetry.Meter,
-		Done: []func(){keeper.Wake, observer.Wake}})
+		Gauges: h.d.Telemetry.Gauges, Done: []func(){keeper.Wake, observer.Wake}})
 	if err != nil {
 		return err
 	}
@@ -224,14 +224,15 @@ func (h *directing) complete(col *collecting) error {
 	}) {
 		h.components, h.watch = append(h.components, c), append(h.watch, c)
 	}
-	return observe(h)
+	observe(h)
+	return nil
 }
 
 // eraser makes what erases people. What rests on them follows at once.
 func (h *directing) eraser(col *collecting, follow ...func()) (*erasure.Worker, error) {
 	store := mongostore.NewErasures(h.d.DB, col.keys, h.d.Now)
 	worker, err := erasure.NewWorker(erasure.Options{Tenant: h.c.Tenant.ID, Store: store, Waiting: store, Now: h.d.Now,
-		Logger: h.d.Telemetry.Logger, Meter: h.d.Telemetry.Meter, Done: follow})
+		Logger: h.d.Telemetry.Logger, Gauges: h.d.Telemetry.Gauges, Done: follow})
 	if err != nil {
 		return nil, err
 	}

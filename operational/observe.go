@@ -2,28 +2,23 @@ package operational
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
+	"github.com/strata-crm/strata/shared/telemetry"
 )
 
-// observe registers the gauge of this half that operators watch; ingest and the outbox have their own.
-func observe(h *directing) error {
-	_, err := h.d.Telemetry.Meter.Meter("operational").Int64ObservableGauge("strata.directives.unanswered",
-		metric.WithDescription("Received directives without a final answer."),
-		metric.WithInt64Callback(func(ctx context.Context, o metric.Int64Observer) error {
-			n, err := h.directives.Unanswered(ctx)
-			if err == nil {
-				o.Observe(n)
-			}
-			return err
-		}))
-	if err != nil {
-		return fmt.Errorf("directives gauge: %w", err)
-	}
-	return nil
+var unanswered = telemetry.Gauge{Name: "strata.directives.unanswered", About: "Received directives without a final answer."}
+
+// observe adds the gauge of this half that operators watch; ingest and the outbox have their own.
+func observe(h *directing) {
+	h.d.Telemetry.Gauges.From(func(ctx context.Context, tell telemetry.Tell) error {
+		n, err := h.directives.Unanswered(ctx)
+		if err == nil {
+			tell(unanswered, float64(n))
+		}
+		return err
+	})
 }
 
 // pulse tells when something last happened.

@@ -97,10 +97,8 @@ func assemble(c Config, d host.Deps, collecting *collecting, directing *directin
 	return service.New(service.Options{
 		Name: string(contract.Operational), Logger: d.Telemetry.Logger, Now: d.Now, Handler: e,
 		Components: append(directing.components, collecting.components...),
-		Ready: append([]func(context.Context) service.Check{func(ctx context.Context) service.Check {
-			return service.Check{Name: "mongodb", Err: d.DB.Ping(ctx)}
-		}}, collecting.ready...),
-		Watch: append(directing.watch, collecting.watch...),
-		Meter: d.Telemetry.Meter,
+		Ready:      append([]service.Dependency{{Name: "mongodb", Ask: d.DB.Ping}}, collecting.ready...),
+		Watch:      append(directing.watch, collecting.watch...),
+		Gauges:     d.Telemetry.Gauges,
 	})
 }

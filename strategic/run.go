@@ -7,9 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
-
 	"github.com/strata-crm/strata/shared/host"
+	"github.com/strata-crm/strata/shared/telemetry"
 	"github.com/strata-crm/strata/strategic/internal/directive"
 	"github.com/strata-crm/strata/strategic/internal/governance"
 	"github.com/strata-crm/strata/strategic/internal/knowledge"
@@ -76,25 +75,21 @@ func (l *lapse) Run(ctx context.Context) error {
 	}
 }
 
-// scope names what this service measures and traces.
+// scope names what this service traces.
 const scope = "github.com/strata-crm/strata/strategic"
 
-// observe reports how many directives have no final answer, the governance directive included. The outbox has gauges of its
-// own.
-func (g *graph) observe(d host.Deps) error {
-	_, err := d.Telemetry.Meter.Meter(scope).Int64ObservableGauge("strata.directives.unanswered",
-		metric.WithDescription("Directives that were sent down and have no final answer."),
-		metric.WithInt64Callback(func(ctx context.Context, o metric.Int64Observer) error {
-			n, err := g.unanswered(ctx)
-			if err == nil {
-				o.Observe(n)
-			}
-			return err
-		}))
-	if err != nil {
-		return fmt.Errorf("strategic metrics: %w", err)
-	}
-	return nil
+var unanswered = telemetry.Gauge{Name: "strata.directives.unanswered", About: "Directives that were sent down and have no final answer."}
+
+// observe adds the gauge of how many directives have no final answer, the governance directive included. The outbox has gauges of
+// its own.
+func (g *graph) observe(d host.Deps) {
+	d.Telemetry.Gauges.From(func(ctx context.Context, tell telemetry.Tell) error {
+		n, err := g.unanswered(ctx)
+		if err == nil {
+			tell(unanswered, float64(n))
+		}
+		return err
+	})
 }
 
 // unanswered counts what was sent and is neither carried out nor refused: an answer that says no more than `received`, or that

@@ -103,7 +103,7 @@ func build(ctx context.Context, c Config, d host.Deps) (*graph, error) {
 func (g *graph) store(c Config, d host.Deps) error {
 	var err error
 	if g.outbox, err = mongodb.NewOutbox(d.DB, d.Bus, mongodb.OutboxOptions{
-		Now: d.Now, Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter,
+		Now: d.Now, Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter, Gauges: d.Telemetry.Gauges,
 	}); err != nil {
 		return err
 	}
@@ -177,13 +177,9 @@ func (g *graph) service(c Config, d host.Deps) (*service.Service, error) {
 	for _, consumer := range consumers {
 		components, watch = append(components, consumer), append(watch, consumer)
 	}
-	if err := g.observe(d); err != nil {
-		return nil, err
-	}
+	g.observe(d)
 	return service.New(service.Options{
-		Name: string(contract.Strategic), Logger: d.Telemetry.Logger, Now: d.Now, Handler: handler, Components: components, Watch: watch, Meter: d.Telemetry.Meter,
-		Ready: []func(context.Context) service.Check{func(ctx context.Context) service.Check {
-			return service.Check{Name: "mongodb", Err: d.DB.Ping(ctx)}
-		}},
+		Name: string(contract.Strategic), Logger: d.Telemetry.Logger, Now: d.Now, Handler: handler, Components: components, Watch: watch, Gauges: d.Telemetry.Gauges,
+		Ready: []service.Dependency{{Name: "mongodb", Ask: d.DB.Ping}},
 	})
 }

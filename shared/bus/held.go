@@ -22,19 +22,18 @@ func (h *Held) Take(ctx context.Context, partition int) {
 	h.until[partition] = ctx
 }
 
-// Own returns those of the partitions that the member has now, and all of them if it has none: then it answers for those that
-// nobody may have, as when no member of the group gets any.
-func (h *Held) Own(all []PartitionState) []PartitionState {
+// Own returns those of the partitions that the member has now, or false and all of them if it has none: then it answers for those
+// that nobody may have, as when no member of the group gets any.
+func (h *Held) Own(all []PartitionState) (own []PartitionState, held bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var own []PartitionState
 	for _, p := range all {
 		if ctx := h.until[p.Partition]; ctx != nil && ctx.Err() == nil {
 			own = append(own, p)
 		}
 	}
 	if len(own) == 0 {
-		return all
+		return all, false
 	}
-	return own
+	return own, true
 }

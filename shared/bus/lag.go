@@ -8,25 +8,37 @@ type Reader interface {
 	GroupReader
 }
 
-// Progress returns how many messages of the topic the group has still to pass, and how many offsets it has passed, over the
-// partitions of the member that holds some, else over all. Position grows while the member works, so a lag with a position
-// that stands still is a member that is stuck, and not its neighbours. It fails as Log and Committed do.
-func Progress(ctx context.Context, r Reader, topic, group string, member *Held) (lag, position int64, err error) {
+// Standing is how far a consumer is in a partition.
+type Standing struct {
+	Waiting  int64 // how many messages it has still to pass
+	Position int64 // changes with each that it passes
+	Held     bool  // whether it has the partition; otherwise it has none at all and answers for those that nobody may have
+}
+
+// After reports whether something was done since the consumer stood as given, or nothing is left to do.
+func (s Standing) After(earlier Standing) bool {
+	return s.Waiting <= 0 || s.Position != earlier.Position
+}
+
+// Progress returns how far the group is in the partitions of the topic that the member has, or in all if it has none. A partition
+// with messages waiting whose position stands still is one in which the member is stuck. It fails as Log and Committed do.
+func Progress(ctx context.Context, r Reader, topic, group string, member *Held) (map[int]Standing, error) {
 	info, err := r.Log(ctx, topic)
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
 	committed, err := r.Committed(ctx, topic, group)
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	for _, p := range member.Own(info.Partitions) {
+	own, held := member.Own(info.Partitions)
+	at := make(map[int]Standing, len(own))
+	for _, p := range own {
 		next, ok := committed[p.Partition]
 		if !ok {
 			next = p.First
 		}
-		lag += max(p.End-max(next, p.First), 0)
-		position += next
+		at[p.Partition] = Standing{Waiting: max(p.End-max(next, p.First), 0), Position: next, Held: held}
 	}
-	return lag, position, nil
+	return at, nil
 }

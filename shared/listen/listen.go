@@ -75,9 +75,8 @@ func (l *Listener) Name() string { return l.name }
 // Topic returns the topic that is heard.
 func (l *Listener) Topic() string { return l.topic }
 
-// Progress implements service.Progress: how many messages wait in the partitions that this member of the group has, and how
-// many were passed there.
-func (l *Listener) Progress(ctx context.Context) (waiting, position int64, err error) {
+// Progress implements service.Progress: how far it is in the partitions that this member of the group has.
+func (l *Listener) Progress(ctx context.Context) (map[int]bus.Standing, error) {
 	return bus.Progress(ctx, l.ears.Bus, l.topic, l.ears.Group, &l.held)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/telemetry"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -36,7 +37,8 @@ type OutboxOptions struct {
 	Now            func() time.Time     // required: the wall clock
 	Logger         *slog.Logger         // required
 	Tracer         trace.TracerProvider // nil means no spans
-	Meter          metric.MeterProvider // nil means no metrics
+	Meter          metric.MeterProvider // nil counts nothing
+	Gauges         *telemetry.Gauges    // where strata.outbox.pending and age go; nil = nowhere
 	RepublishEvery time.Duration        // every entity is published again after half of this to all of it; 0 means 24 h
 	Poll           time.Duration        // how long a change that nobody announced with Wake may wait; 0 means 500 ms
 }
@@ -78,7 +80,10 @@ func NewOutbox(db *DB, p bus.Publisher, o OutboxOptions) (*Outbox, error) {
 	}
 	outbox := &Outbox{db: db, documents: db.Collection(outboxCollection), publisher: p, o: o,
 		wake: make(chan struct{}, 1), holder: uuid.NewString(), metrics: metrics}
-	return outbox, outbox.observe(o.Meter)
+	if o.Gauges != nil {
+		o.Gauges.From(outbox.observe)
+	}
+	return outbox, nil
 }
 
 // outboxDocument is what is stored. Changes allowed: new optional fields. due and since are there only while it is due.

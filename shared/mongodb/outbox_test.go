@@ -19,8 +19,8 @@ import (
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/mongodb"
 	"github.com/strata-crm/strata/shared/mongodb/mongotest"
+	"github.com/strata-crm/strata/shared/telemetry"
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -352,25 +352,17 @@ func TestOutboxStatusTellsTheOldest(t *testing.T) {
 
 func TestOutboxGauges(t *testing.T) {
 	t.Parallel()
-	db, reader := mongotest.Open(t), metric.NewManualReader()
-	c := &clock{at: time.Now()}
-	o := outbox(t, db, &broker{}, func(o *mongodb.OutboxOptions) {
-		o.Now, o.Meter = c.now, metric.NewMeterProvider(metric.WithReader(reader))
-	})
+	db, gauges, c := mongotest.Open(t), &telemetry.Gauges{}, &clock{at: time.Now()}
+	o := outbox(t, db, &broker{}, func(o *mongodb.OutboxOptions) { o.Now, o.Gauges = c.now, gauges })
 	put(t, db, o, entry("a", 1), entry("b", 1))
 	c.add(90 * time.Second)
-	var all metricdata.ResourceMetrics
-	if err := reader.Collect(t.Context(), &all); err != nil {
+	all, err := gauges.Produce(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]float64{}
-	for _, m := range all.ScopeMetrics[0].Metrics {
-		switch d := m.Data.(type) {
-		case metricdata.Gauge[int64]:
-			got[m.Name] = float64(d.DataPoints[0].Value)
-		case metricdata.Gauge[float64]:
-			got[m.Name] = math.Round(d.DataPoints[0].Value)
-		}
+	for _, m := range all[0].Metrics {
+		got[m.Name] = math.Round(m.Data.(metricdata.Gauge[float64]).DataPoints[0].Value)
 	}
 	if diff := cmp.Diff(map[string]float64{"strata.outbox.pending": 2, "strata.outbox.age": 90}, got); diff != "" {
 		t.Errorf("gauges (-want +got):\n%s", diff)

@@ -2,7 +2,6 @@ package mongodb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -10,6 +9,8 @@ import (
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/strata-crm/strata/shared/telemetry"
 )
 
 // outboxMetrics are the relay's tracer and counter. Labels are topics and outcomes, never keys.
@@ -37,29 +38,18 @@ func (m outboxMetrics) count(ctx context.Context, d outboxDocument, outcome stri
 	m.published.Add(ctx, 1, metric.WithAttributes(attribute.String("topic", d.Topic), attribute.String("outcome", outcome)))
 }
 
-// observe registers the gauges that alerts watch: how much is due, and for how long the oldest has been.
-func (o *Outbox) observe(m metric.MeterProvider) error {
-	if m == nil {
-		return nil
-	}
-	meter := m.Meter(scope)
-	pending, first := meter.Int64ObservableGauge("strata.outbox.pending", metric.WithDescription("Entities that are due."))
-	age, second := meter.Float64ObservableGauge("strata.outbox.age", metric.WithUnit("s"),
-		metric.WithDescription("How long the oldest due entity has been due."))
-	if err := errors.Join(first, second); err != nil {
-		return fmt.Errorf("mongodb: outbox: metrics: %w", err)
-	}
-	_, err := meter.RegisterCallback(func(ctx context.Context, to metric.Observer) error {
-		n, oldest, err := o.Status(ctx)
-		if err != nil {
-			return err
-		}
-		to.ObserveInt64(pending, int64(n))
-		to.ObserveFloat64(age, oldest.Seconds())
-		return nil
-	}, pending, age)
+var (
+	pending = telemetry.Gauge{Name: "strata.outbox.pending", About: "Entities that are due."}
+	age     = telemetry.Gauge{Name: "strata.outbox.age", Unit: "s", About: "How long the oldest due entity has been due."}
+)
+
+// observe tells the gauges that alerts watch: how much is due, and for how long the oldest has been.
+func (o *Outbox) observe(ctx context.Context, tell telemetry.Tell) error {
+	n, oldest, err := o.Status(ctx)
 	if err != nil {
-		return fmt.Errorf("mongodb: outbox: metrics: %w", err)
+		return err
 	}
+	tell(pending, float64(n))
+	tell(age, oldest.Seconds())
 	return nil
 }

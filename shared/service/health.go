@@ -4,22 +4,24 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/telemetry"
 )
 
-const checkWithin = 2 * time.Second
+const (
+	checkWithin = 2 * time.Second
+	itself      = "service" // the name of the check of the service itself
+)
 
 // Ready runs all checks at once, each within 2 s, and adds one per component plus "service", which fails before the
 // service runs and after it has begun to stop. The service is ready when no check has an Err.
 func (s *Service) Ready(ctx context.Context) []Check {
-	checks := []Check{{Name: "service", Err: s.phase()}}
+	checks := []Check{{Name: itself, Err: s.phase()}}
 	checks = append(checks, s.dependencies(ctx)...)
 	for _, p := range s.parts {
 		checks = append(checks, Check{Name: p.Name(), Err: p.down()})
@@ -40,57 +42,54 @@ func (s *Service) phase() error {
 	return fault.New(fault.Transient, fault.Unavailable, "the service starts: wait")
 }
 
-// dependencies runs the checks of the options. One that neither returns nor heeds its context counts as failed.
+// dependencies asks what the options say. One that neither returns nor heeds its context counts as failed.
 func (s *Service) dependencies(ctx context.Context) []Check {
 	ctx, cancel := context.WithTimeout(ctx, checkWithin)
 	defer cancel()
-	results := make([]chan Check, len(s.o.Ready))
-	for i, f := range s.o.Ready {
-		results[i] = make(chan Check, 1)
-		go func() { results[i] <- f(ctx) }()
+	results := make([]chan error, len(s.o.Ready))
+	for i, d := range s.o.Ready {
+		results[i] = make(chan error, 1)
+		go func() { results[i] <- d.Ask(ctx) }()
 	}
 	checks := make([]Check, len(results))
 	for i, r := range results {
+		checks[i].Name = s.o.Ready[i].Name
 		select {
-		case checks[i] = <-r:
+		case checks[i].Err = <-r:
 		case <-ctx.Done():
-			checks[i] = late(i, r)
+			checks[i].Err = late(r)
 		}
 	}
 	return checks
 }
 
 // late takes an answer that came just in time, or says that none did.
-func late(i int, r <-chan Check) Check {
+func late(r <-chan error) error {
 	select {
-	case c := <-r:
-		return c
+	case err := <-r:
+		return err
 	default:
-		return Check{Name: fmt.Sprintf("check_%d", i+1), Err: fault.New(fault.Transient, fault.Unavailable, "no answer within %s", checkWithin)}
+		return fault.New(fault.Transient, fault.Unavailable, "no answer within %s", checkWithin)
 	}
 }
 
-// observe registers the gauge of readiness: what /readyz says, for those who are not asked but told.
-func (s *Service) observe() error {
-	if s.o.Meter == nil {
-		return nil
+var ready = telemetry.Gauge{Name: "strata.ready", About: "Whether a readiness check of the service finds nothing wrong: 1, or 0."}
+
+// observe makes a gauge of readiness: what /readyz says, for those who are not asked but told.
+func (s *Service) observe() {
+	if s.o.Gauges == nil {
+		return
 	}
-	_, err := s.o.Meter.Meter("strata/service").Int64ObservableGauge("strata.ready",
-		metric.WithDescription("Whether a readiness check of the service finds nothing wrong: 1, or 0."),
-		metric.WithInt64Callback(func(ctx context.Context, o metric.Int64Observer) error {
-			for _, c := range s.Ready(ctx) {
-				fine := int64(0)
-				if c.Err == nil {
-					fine = 1
-				}
-				o.Observe(fine, metric.WithAttributes(attribute.String("check", c.Name)))
+	s.o.Gauges.From(func(ctx context.Context, tell telemetry.Tell) error {
+		for _, c := range s.Ready(ctx) {
+			fine := 0.0
+			if c.Err == nil {
+				fine = 1
 			}
-			return nil
-		}))
-	if err != nil {
-		return fmt.Errorf("readiness gauge: %w", err)
-	}
-	return nil
+			tell(ready, fine, attribute.String("check", c.Name))
+		}
+		return nil
+	})
 }
 
 func allFine(checks []Check) bool {

@@ -223,17 +223,17 @@ func TestReadyzSaysWhatToDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options()
 		o.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-		o.Ready = []func(context.Context) service.Check{
-			func(context.Context) service.Check { return service.Check{Name: "mongodb"} },
-			func(context.Context) service.Check {
-				return service.Check{Name: "topics", Err: fault.Wrap(fault.Conflict, fault.SetupRequired, errors.New("hush"), "run `strata setup`")}
-			},
-			func(context.Context) service.Check { return service.Check{Name: "odd", Err: errors.New("hush")} },
-			func(ctx context.Context) service.Check {
+		o.Ready = []service.Dependency{
+			{"mongodb", func(context.Context) error { return nil }},
+			{"topics", func(context.Context) error {
+				return fault.Wrap(fault.Conflict, fault.SetupRequired, errors.New("hush"), "run `strata setup`")
+			}},
+			{"odd", func(context.Context) error { return errors.New("hush") }},
+			{"deaf", func(ctx context.Context) error {
 				<-ctx.Done()
 				time.Sleep(time.Hour)
-				return service.Check{Name: "deaf"}
-			},
+				return nil
+			}},
 		}
 		s := build(t, o)
 		end, _ := begin(t, s)
@@ -250,7 +250,7 @@ func TestReadyzSaysWhatToDo(t *testing.T) {
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 503 || got.Status != "not_ready" || len(got.Checks) != 5 {
 			t.Fatalf("got %d %s", w.Code, w.Body)
 		}
-		for i, want := range []string{"service:", "mongodb:", "topics:run `strata setup`", "odd:it failed: the log", "check_4:no answer within 2s"} {
+		for i, want := range []string{"service:", "mongodb:", "topics:run `strata setup`", "odd:it failed: the log", "deaf:no answer within 2s"} {
 			if c := got.Checks[i]; !strings.HasPrefix(c.Name+":"+c.Do, want) || c.OK != strings.HasSuffix(want, ":") {
 				t.Errorf("check %d: got %+v, want %q", i, c, want)
 			}
@@ -300,13 +300,21 @@ func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	var d diary
 	good := options(noting(&d, "one"))
+	fine := func(context.Context) error { return nil }
 	for name, change := range map[string]func(*service.Options){
-		"no name":             func(o *service.Options) { o.Name = "" },
-		"no logger":           func(o *service.Options) { o.Logger = nil },
-		"no clock":            func(o *service.Options) { o.Now = nil },
-		"two of one name":     func(o *service.Options) { o.Components = append(o.Components, noting(&d, "one")) },
-		"no component":        func(o *service.Options) { o.Components = []service.Component{nil} },
-		"watching a stranger": func(o *service.Options) { o.Watch = []service.Progress{&progress{name: "two"}} },
+		"no name":          func(o *service.Options) { o.Name = "" },
+		"no logger":        func(o *service.Options) { o.Logger = nil },
+		"no clock":         func(o *service.Options) { o.Now = nil },
+		"two of one name":  func(o *service.Options) { o.Components = append(o.Components, noting(&d, "one")) },
+		"no component":     func(o *service.Options) { o.Components = []service.Component{nil} },
+		"no check":         func(o *service.Options) { o.Ready = []service.Dependency{{Name: "mongodb"}} },
+		"a nameless check": func(o *service.Options) { o.Ready = []service.Dependency{{Ask: fine}} },
+		"two checks of one name": func(o *service.Options) {
+			o.Ready = []service.Dependency{{"mongodb", fine}, {"mongodb", fine}}
+		},
+		"a check named as a component": func(o *service.Options) { o.Ready = []service.Dependency{{"one", fine}} },
+		"a check named as the service": func(o *service.Options) { o.Ready = []service.Dependency{{"service", fine}} },
+		"watching a stranger":          func(o *service.Options) { o.Watch = []service.Progress{&progress{name: "two"}} },
 	} {
 		o := good
 		change(&o)

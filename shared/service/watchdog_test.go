@@ -3,12 +3,14 @@ package service_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/service"
 )
 
@@ -16,23 +18,33 @@ import (
 type progress struct {
 	name string
 
-	mu            sync.Mutex
-	lag, position int64
-	err           error
+	mu  sync.Mutex
+	at  map[int]bus.Standing
+	err error
 }
 
 func (p *progress) Name() string { return p.name }
 
-func (p *progress) Progress(context.Context) (waiting, position int64, err error) {
+func (p *progress) Progress(context.Context) (map[int]bus.Standing, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.lag, p.position, p.err
+	return maps.Clone(p.at), p.err
 }
 
+// set is the state of a consumer that has one partition.
 func (p *progress) set(lag, position int64, err error) {
+	p.are(map[int]bus.Standing{0: {Waiting: lag, Position: position, Held: true}}, err)
+}
+
+func (p *progress) are(at map[int]bus.Standing, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lag, p.position, p.err = lag, position, err
+	p.at, p.err = at, err
+}
+
+// held is a partition that the consumer has.
+func held(waiting, position int64) bus.Standing {
+	return bus.Standing{Waiting: waiting, Position: position, Held: true}
 }
 
 // dependency is one whose health tests set.
@@ -41,10 +53,10 @@ type dependency struct {
 	err error
 }
 
-func (d *dependency) check(context.Context) service.Check {
+func (d *dependency) ask(context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return service.Check{Name: "mongodb", Err: d.err}
+	return d.err
 }
 
 func (d *dependency) set(err error) { d.mu.Lock(); defer d.mu.Unlock(); d.err = err }
@@ -57,7 +69,7 @@ func watched(t *testing.T, check func(t *testing.T, d *diary, p *progress, dep *
 		p, dep := &progress{name: "fences"}, &dependency{}
 		o := options(noting(&d, "fences"), noting(&d, "other"))
 		o.Watch = []service.Progress{p}
-		o.Ready = []func(context.Context) service.Check{dep.check}
+		o.Ready = []service.Dependency{{Name: "mongodb", Ask: dep.ask}}
 		s := build(t, o)
 		end, done := begin(t, s)
 		synctest.Wait()
@@ -150,6 +162,77 @@ func TestProgressClearsTheCountOfRestarts(t *testing.T) {
 		}
 		if got := d.count("start fences"); got < 10 {
 			t.Errorf("it was started %d times", got)
+		}
+		if err := end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestRestartsAreCountedWhateverPartitionsComeAfterThem: each restart hands the consumer's partitions to others, who go on in them,
+// and it gets others, in which it is stuck as well.
+func TestRestartsAreCountedWhateverPartitionsComeAfterThem(t *testing.T) {
+	watched(t, func(t *testing.T, d *diary, p *progress, _ *dependency, end func() error, done <-chan error) {
+		over := time.After(10 * time.Minute)
+		for n := int64(1); ; n++ {
+			starts := d.count("start fences")
+			at := map[int]bus.Standing{2 * starts: held(5, 100*n), 2*starts + 1: held(5, 7*n)}
+			if n%8 == 0 { // between two assignments it has none
+				at = map[int]bus.Standing{0: {Waiting: 5, Position: n}, 2 * starts: {Waiting: 5, Position: 3 * n}}
+			}
+			for d.count("start fences") == starts {
+				p.are(at, nil)
+				select {
+				case err := <-done:
+					if err == nil || !strings.Contains(err.Error(), "3 restarts") || d.count("start fences") != 4 {
+						t.Errorf("Run returned %v after %v", err, d.all())
+					}
+					return
+				case <-over:
+					t.Fatalf("the process goes on: %v, %v", d.all(), end())
+				case <-time.After(5 * time.Second):
+				}
+			}
+		}
+	})
+}
+
+func TestOneStuckPartitionAmongActiveOnesIsSeen(t *testing.T) {
+	watched(t, func(t *testing.T, d *diary, p *progress, _ *dependency, _ func() error, done <-chan error) {
+		for n := int64(0); n < 60; n++ {
+			p.are(map[int]bus.Standing{0: held(3, 1000), 1: held(900-n, n), 2: held(0, 5)}, nil)
+			select {
+			case err := <-done:
+				if err == nil || !strings.Contains(err.Error(), "3 restarts") || d.count("start fences") != 4 {
+					t.Errorf("Run returned %v after %v", err, d.all())
+				}
+				return
+			case <-time.After(5 * time.Second):
+			}
+		}
+		t.Errorf("the process goes on: %v", d.all())
+	})
+}
+
+// TestAPartitionThatIsTakenOverBeginsAnew: how long it stood with another, or while nobody had it, is not counted.
+func TestAPartitionThatIsTakenOverBeginsAnew(t *testing.T) {
+	watched(t, func(t *testing.T, d *diary, p *progress, _ *dependency, end func() error, _ <-chan error) {
+		stand := func(at map[int]bus.Standing, lasts time.Duration) {
+			p.are(at, nil)
+			time.Sleep(lasts)
+		}
+		for range 5 {
+			stand(map[int]bus.Standing{0: {Waiting: 5, Position: 100}, 1: {Waiting: 5, Position: 3}}, 25*time.Second) // it has none
+			stand(map[int]bus.Standing{0: held(5, 100)}, 25*time.Second)
+			stand(map[int]bus.Standing{1: held(5, 3)}, 25*time.Second)
+		}
+		if d.count("start fences") != 1 {
+			t.Errorf("restarted for the time of others: %v", d.all())
+		}
+		stand(map[int]bus.Standing{1: held(5, 3)}, 15*time.Second)
+		synctest.Wait()
+		if d.count("start fences") != 2 {
+			t.Errorf("not restarted for its own: %v", d.all())
 		}
 		if err := end(); err != nil {
 			t.Error(err)

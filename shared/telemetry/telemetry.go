@@ -45,6 +45,7 @@ type Options struct {
 type Telemetry struct {
 	Tracer trace.TracerProvider
 	Meter  metric.MeterProvider
+	Gauges *Gauges // those that rest on what is beyond the process
 	Logger *slog.Logger
 
 	registry *prometheus.Registry
@@ -61,7 +62,7 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 		return nil, err
 	}
 	res := resource.NewSchemaless(attribute.String("service.name", o.Service), attribute.String("service.version", o.Version))
-	t := &Telemetry{registry: prometheus.NewRegistry()}
+	t := &Telemetry{Gauges: &Gauges{}, registry: prometheus.NewRegistry()}
 	for _, build := range []func(context.Context, Options, *resource.Resource) error{t.logs, t.traces, t.metrics} {
 		if err := build(ctx, o, res); err != nil {
 			return nil, errors.Join(err, t.Shutdown(ctx))
@@ -92,7 +93,7 @@ func (t *Telemetry) traces(ctx context.Context, o Options, res *resource.Resourc
 }
 
 func (t *Telemetry) metrics(ctx context.Context, o Options, res *resource.Resource) error {
-	pull, err := otelprometheus.New(otelprometheus.WithRegisterer(t.registry), otelprometheus.WithoutScopeInfo())
+	pull, err := otelprometheus.New(otelprometheus.WithRegisterer(t.registry), otelprometheus.WithoutScopeInfo(), otelprometheus.WithProducer(t.Gauges))
 	if err != nil {
 		return fmt.Errorf("make the metrics registry: %w", err)
 	}
@@ -102,7 +103,7 @@ func (t *Telemetry) metrics(ctx context.Context, o Options, res *resource.Resour
 		if err != nil {
 			return fmt.Errorf("make the metric exporter: %w", err)
 		}
-		opts = append(opts, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(e)))
+		opts = append(opts, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(e, sdkmetric.WithProducer(t.Gauges))))
 	}
 	p := sdkmetric.NewMeterProvider(opts...)
 	t.Meter, t.stop = p, append(t.stop, p.Shutdown)
@@ -115,7 +116,7 @@ func (t *Telemetry) metrics(ctx context.Context, o Options, res *resource.Resour
 	return nil
 }
 
-// Metrics serves the service's metrics in Prometheus' text format, from its own registry.
+// Metrics serves the service's metrics in Prometheus' text format, from its own registry, also while what gauges rest on is away.
 func (t *Telemetry) Metrics() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{Timeout: 10 * time.Second, MaxRequestsInFlight: 4})
 }

@@ -140,7 +140,7 @@ func TestEveryAlertHasItsPageAndItsMetric(t *testing.T) {
 // databases look like metrics on the page and are none.
 var databases = map[string]bool{"strata_strategic": true, "strata_functional": true, "strata_operational": true, "strata_once": true}
 
-var instrument = regexp.MustCompile(`\.(Int64|Float64)(ObservableGauge|Counter|Histogram|Gauge)\("(strata\.[a-z.]+)"(.*)`)
+var instrument = regexp.MustCompile(`(?:\.(?:Int64|Float64)(ObservableGauge|Counter|Histogram)\(|telemetry\.(Gauge)\{Name: )"(strata\.[a-z.]+)"(.*)`)
 
 // instruments returns the names under which Prometheus sees what the code measures.
 func instruments(t *testing.T) map[string]bool {
@@ -154,10 +154,10 @@ func instruments(t *testing.T) map[string]bool {
 			b, err := os.ReadFile(path)
 			for _, m := range instrument.FindAllStringSubmatch(string(b), -1) {
 				name := strings.ReplaceAll(m[3], ".", "_")
-				if strings.Contains(m[4], `WithUnit("s")`) {
+				if strings.Contains(m[4], `WithUnit("s")`) || strings.HasPrefix(m[4], `, Unit: "s"`) {
 					name += "_seconds"
 				}
-				if m[2] == "Counter" {
+				if m[1] == "Counter" {
 					name += "_total"
 				}
 				names[name] = true

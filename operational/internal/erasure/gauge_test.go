@@ -34,7 +34,7 @@ func TestAnErasureThatWaitsShows(t *testing.T) {
 	t.Cleanup(func() { _ = tel.Shutdown(context.Background()) })
 	q, now := &queue{}, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	if _, err := erasure.NewWorker(erasure.Options{Tenant: "main", Store: q, Waiting: q, Now: func() time.Time { return now },
-		Logger: slog.New(slog.DiscardHandler), Meter: tel.Meter}); err != nil {
+		Logger: slog.New(slog.DiscardHandler), Gauges: tel.Gauges}); err != nil {
 		t.Fatal(err)
 	}
 	is := func(line string) {

@@ -6,10 +6,9 @@ import (
 	"log/slog"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
-
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/telemetry"
 )
 
 // Options are what a Worker needs; all but Done are required.
@@ -19,8 +18,8 @@ type Options struct {
 	Waiting Waiting
 	Now     func() time.Time
 	Logger  *slog.Logger
-	Meter   metric.MeterProvider // where strata.erasure.age goes: how long the oldest erasure has waited to be finished
-	Done    []func()             // called after each erasure, so that numbers and caches follow; must not block
+	Gauges  *telemetry.Gauges // where strata.erasure.age goes: how long the oldest erasure has waited to be finished
+	Done    []func()          // called after each erasure, so that numbers and caches follow; must not block
 }
 
 // Worker carries erasures out; it is a component of every replica. One that stops in the middle leaves the rest to the next,
@@ -32,31 +31,26 @@ type Worker struct {
 
 // NewWorker returns a worker, or fault.Invalid naming what is missing.
 func NewWorker(o Options) (*Worker, error) {
-	if !o.Tenant.Valid() || o.Store == nil || o.Waiting == nil || o.Now == nil || o.Logger == nil || o.Meter == nil {
-		return nil, fault.New(fault.Invalid, fault.BadDefinition, "erasure.Options needs Tenant, Store, Waiting, Now, Logger and Meter")
+	if !o.Tenant.Valid() || o.Store == nil || o.Waiting == nil || o.Now == nil || o.Logger == nil || o.Gauges == nil {
+		return nil, fault.New(fault.Invalid, fault.BadDefinition, "erasure.Options needs Tenant, Store, Waiting, Now, Logger and Gauges")
 	}
 	w := &Worker{o: o, wake: make(chan struct{}, 1)}
-	return w, w.observe()
+	o.Gauges.From(w.observe)
+	return w, nil
 }
 
-func (w *Worker) observe() error {
-	_, err := w.o.Meter.Meter("strata/operational/erasure").Float64ObservableGauge("strata.erasure.age", metric.WithUnit("s"),
-		metric.WithDescription("How long ago the oldest erasure that is not finished was asked for."),
-		metric.WithFloat64Callback(func(ctx context.Context, o metric.Float64Observer) error {
-			at, waits, err := w.o.Waiting.Oldest(ctx, w.o.Tenant)
-			if err != nil {
-				return err
-			}
-			age := 0.0
-			if waits {
-				age = w.o.Now().Sub(at).Seconds()
-			}
-			o.Observe(age)
-			return nil
-		}))
+var age = telemetry.Gauge{Name: "strata.erasure.age", Unit: "s", About: "How long ago the oldest erasure that is not finished was asked for."}
+
+func (w *Worker) observe(ctx context.Context, tell telemetry.Tell) error {
+	at, waits, err := w.o.Waiting.Oldest(ctx, w.o.Tenant)
 	if err != nil {
-		return fmt.Errorf("erasure gauge: %w", err)
+		return fmt.Errorf("the oldest erasure: %w", err)
 	}
+	waited := 0.0
+	if waits {
+		waited = w.o.Now().Sub(at).Seconds()
+	}
+	tell(age, waited)
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/strata-crm/strata/operational/internal/directive"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/telemetry"
 )
 
 // Every is how often what has passed its limit is looked for.
@@ -49,6 +50,7 @@ type Options struct {
 	Now    func() time.Time
 	Logger *slog.Logger
 	Meter  metric.MeterProvider
+	Gauges *telemetry.Gauges
 	Done   []func() // called after a pass that deleted something, so that caches follow; must not block
 }
 
@@ -62,35 +64,30 @@ type Worker struct {
 
 // NewWorker returns a worker, or fault.Invalid naming what is missing.
 func NewWorker(o Options) (*Worker, error) {
-	if o.Rules == nil || o.Store == nil || o.Now == nil || o.Logger == nil || o.Meter == nil {
-		return nil, fault.New(fault.Invalid, fault.BadDefinition, "expiry.Options needs Rules, Store, Now, Logger and Meter")
+	if o.Rules == nil || o.Store == nil || o.Now == nil || o.Logger == nil || o.Meter == nil || o.Gauges == nil {
+		return nil, fault.New(fault.Invalid, fault.BadDefinition, "expiry.Options needs Rules, Store, Now, Logger, Meter and Gauges")
 	}
-	w := &Worker{o: o, began: o.Now()}
-	return w, w.observe()
+	meter := o.Meter.Meter("strata/operational/expiry")
+	expired, err := meter.Int64Counter("strata.expiry.documents", metric.WithDescription("Documents that were deleted since they had been kept as long as they may be."))
+	if err != nil {
+		return nil, fmt.Errorf("expiry counter: %w", err)
+	}
+	w := &Worker{o: o, expired: expired, began: o.Now()}
+	o.Gauges.From(w.observe)
+	return w, nil
 }
 
-// observe registers what operators watch.
-func (w *Worker) observe() (err error) {
-	meter := w.o.Meter.Meter("strata/operational/expiry")
-	if w.expired, err = meter.Int64Counter("strata.expiry.documents", metric.WithDescription("Documents that were deleted since they had been kept as long as they may be.")); err != nil {
-		return fmt.Errorf("expiry counter: %w", err)
-	}
-	_, err = meter.Float64ObservableGauge("strata.expiry.age", metric.WithUnit("s"),
-		metric.WithDescription("How long ago it was last seen to that nothing is kept too long."),
-		metric.WithFloat64Callback(func(ctx context.Context, o metric.Float64Observer) error {
-			at, err := w.o.Store.Finished(ctx)
-			if err != nil {
-				return err
-			}
-			if at.IsZero() {
-				at = w.began
-			}
-			o.Observe(w.o.Now().Sub(at).Seconds())
-			return nil
-		}))
+var age = telemetry.Gauge{Name: "strata.expiry.age", Unit: "s", About: "How long ago it was last seen to that nothing is kept too long."}
+
+func (w *Worker) observe(ctx context.Context, tell telemetry.Tell) error {
+	at, err := w.o.Store.Finished(ctx)
 	if err != nil {
-		return fmt.Errorf("expiry gauge: %w", err)
+		return fmt.Errorf("the last pass of expiry: %w", err)
 	}
+	if at.IsZero() {
+		at = w.began
+	}
+	tell(age, w.o.Now().Sub(at).Seconds())
 	return nil
 }
 

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,11 +57,12 @@ func observed(t *testing.T) *telemetry.Telemetry {
 type log struct {
 	cluster string
 	end     int64
+	second  int64 // the end of partition 1
 	err     error
 }
 
 func (l *log) Log(context.Context, string) (bus.LogInfo, error) {
-	return bus.LogInfo{ClusterID: l.cluster, Partitions: []bus.PartitionState{{Partition: 0, End: l.end}, {Partition: 1}}}, l.err
+	return bus.LogInfo{ClusterID: l.cluster, Partitions: []bus.PartitionState{{Partition: 0, End: l.end}, {Partition: 1, End: l.second}}}, l.err
 }
 
 // TestIngestThatStandsStillShows: whatever the reason, the time grows for which records have waited in vain, and the lag says
@@ -69,9 +72,7 @@ func TestIngestThatStandsStillShows(t *testing.T) {
 	s, tel, now := newStage(t), observed(t), begin
 	l := &log{cluster: "cluster-1"}
 	p := ingest.NewProgress(s.fences, l, func() time.Time { return now })
-	if err := p.Observe(tel.Meter); err != nil {
-		t.Fatal(err)
-	}
+	p.Observe(tel.Gauges)
 	sink := s.sink(t, s.options, 0)
 	is := func(what string, lag, standing float64) {
 		t.Helper()
@@ -103,6 +104,54 @@ func TestIngestThatStandsStillShows(t *testing.T) {
 	is("all is well", 0, 0)
 }
 
+// TestOnePartitionThatStandsShows although ingest goes on in another.
+func TestOnePartitionThatStandsShows(t *testing.T) {
+	t.Parallel()
+	s, tel, now := newStage(t), observed(t), begin
+	l := &log{cluster: "cluster-1", end: 3, second: 2}
+	p := ingest.NewProgress(s.fences, l, func() time.Time { return now })
+	p.Observe(tel.Gauges)
+	sink := s.sink(t, s.options, 0, 1)
+	is := func(what string, want gauges) {
+		t.Helper()
+		now = now.Add(time.Minute)
+		if d := cmp.Diff(want, scrape(t, tel)); d != "" {
+			t.Errorf("%s (-want +got):\n%s", what, d)
+		}
+	}
+	is("both wait", gauges{"lag": 5, "standing_seconds": 0, "lost": 0})
+	for n := range int64(3) {
+		s.apply(t, sink, 0, messages(t, 0, n, order(fmt.Sprint(n), "ada", begin, 1)))
+		is("one goes on", gauges{"lag": float64(4 - n), "standing_seconds": float64(60 * (n + 1)), "lost": 0})
+	}
+	s.apply(t, sink, 1, messages(t, 1, 0, order("9", "bob", begin, 1)))
+	is("the other goes on", gauges{"lag": 1, "standing_seconds": 0, "lost": 0})
+}
+
+// away is a store that does not answer as long as it is let.
+type away struct{ ingest.Fences }
+
+func (away) All(ctx context.Context) ([]ingest.Fence, error) { <-ctx.Done(); return nil, ctx.Err() }
+
+// TestAnOutageStandsStill: with the database away there is no lag, but the time that records have waited grows and is told.
+func TestAnOutageStandsStill(t *testing.T) {
+	t.Parallel()
+	tel := observed(t)
+	synctest.Test(t, func(t *testing.T) {
+		p := ingest.NewProgress(away{}, &log{cluster: "cluster-1"}, time.Now)
+		p.Observe(tel.Gauges)
+		time.Sleep(7 * time.Minute)
+		began := time.Now()
+		got := scrape(t, tel)
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("the scrape took %s", took)
+		}
+		if got["standing_seconds"] < 420 || len(got) != 1 {
+			t.Errorf("got %v, want that ingest has stood for seven minutes and nothing else", got)
+		}
+	})
+}
+
 // TestTheWatchdogWatchesItsOwn: a process whose partitions are read answers for no other that is stuck, unless it has none.
 func TestTheWatchdogWatchesItsOwn(t *testing.T) {
 	t.Parallel()
@@ -110,24 +159,25 @@ func TestTheWatchdogWatchesItsOwn(t *testing.T) {
 	l := &log{cluster: "cluster-1", end: 5}
 	sink := s.sink(t, s.options)
 	w := ingest.Watched{Log: ingest.NewProgress(s.fences, l, s.options.Now), Sink: sink}
-	is := func(what string, want int64) {
+	is := func(what string, want map[int]bus.Standing) {
 		t.Helper()
-		if waiting, _, err := w.Progress(t.Context()); waiting != want || err != nil {
-			t.Errorf("%s: %d wait, %v; want %d", what, waiting, err, want)
+		at, err := w.Progress(t.Context())
+		if d := cmp.Diff(want, at); d != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", what, err, d)
 		}
 	}
-	is("without a partition", 5)
+	is("without a partition", map[int]bus.Standing{0: {Waiting: 5}, 1: {}})
 	assigned, end := context.WithCancel(t.Context())
 	if _, err := sink.Position(assigned, "", bus.PartitionState{Partition: 1}, "cluster-1"); err != nil {
 		t.Fatal(err)
 	}
-	is("with the empty one", 0)
+	is("with the empty one", map[int]bus.Standing{1: {Held: true}})
 	end()
-	is("when that is lost", 5)
+	is("when that is lost", map[int]bus.Standing{0: {Waiting: 5}, 1: {}})
 	if _, err := sink.Position(t.Context(), "", bus.PartitionState{Partition: 0, End: 5}, "cluster-1"); err != nil {
 		t.Fatal(err)
 	}
-	is("with the other", 5)
+	is("with the other", map[int]bus.Standing{0: {Waiting: 5, Held: true}})
 }
 
 // TestTheAccountSaysHowOldItIs: before the first account nothing is said to be accounted for, and one that cannot be drawn up

@@ -23,18 +23,19 @@ type Progress struct {
 	now    func() time.Time
 
 	mu    sync.Mutex
-	moved movement
+	began time.Time
+	moved map[int]movement // by partition
 }
 
-// movement is what was last seen of ingest, by whichever replica.
+// movement is what was last seen of ingest in a partition, by whichever replica.
 type movement struct {
-	position int64
-	since    time.Time // when the position changed or nothing waited
+	bus.Standing
+	since time.Time // when something was done or nothing waited
 }
 
 // NewProgress returns the progress of the events topic; now is the wall clock.
 func NewProgress(f Fences, l Ends, now func() time.Time) *Progress {
-	return &Progress{fences: f, log: l, now: now, moved: movement{since: now()}}
+	return &Progress{fences: f, log: l, now: now, began: now()}
 }
 
 var _ source.Logs = (*Progress)(nil)
@@ -94,40 +95,60 @@ type Watched struct {
 func (w Watched) Name() string { return "ingest" }
 
 // Progress implements service.Progress.
-func (w Watched) Progress(ctx context.Context) (waiting, position int64, err error) {
+func (w Watched) Progress(ctx context.Context) (map[int]bus.Standing, error) {
 	return w.Log.of(ctx, &w.Sink.held)
 }
 
-// of returns how many records wait in the member's partitions, and how many were ever ingested of them. Of a log that is not
+// of returns how many records wait in each of the member's partitions, and how many were ever ingested of it. Of a log that is not
 // the one that was being read nobody knows how much of it waits: that is an error.
-func (p *Progress) of(ctx context.Context, member *bus.Held) (waiting, position int64, err error) {
-	at, err := p.Ingested(ctx) // before the ends: those only grow, unless the log is another one
+func (p *Progress) of(ctx context.Context, member *bus.Held) (map[int]bus.Standing, error) {
+	ingested, err := p.Ingested(ctx) // before the ends: those only grow, unless the log is another one
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
 	epoch, parts, err := p.current(ctx)
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	for _, part := range member.Own(parts) {
-		from := max(at[part.Partition], positionOf(epoch, 0)) - positionOf(epoch, 0)
+	own, held := member.Own(parts)
+	at := make(map[int]bus.Standing, len(own))
+	for _, part := range own {
+		from := max(ingested[part.Partition], positionOf(epoch, 0)) - positionOf(epoch, 0)
 		if from > part.End {
-			return 0, 0, changed("partition %d ends at %d, but everything before %d has been read", part.Partition, part.End, from)
+			return nil, changed("partition %d ends at %d, but everything before %d has been read", part.Partition, part.End, from)
 		}
-		waiting += part.End - from
-		position += from
+		at[part.Partition] = bus.Standing{Waiting: part.End - from, Position: from, Held: held}
 	}
-	return waiting, position, nil
+	return at, nil
 }
 
-// standing returns for how long records have waited without one being ingested. A log that cannot be asked, or is another
-// one, is no movement.
-func (p *Progress) standing(waiting, position int64, err error) time.Duration {
+// standing returns for how long records of some partition have waited without one of them being ingested: the longest of all
+// partitions. A log that cannot be asked, or is another one, is no movement.
+func (p *Progress) standing(at map[int]bus.Standing, err error) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	if err == nil && (waiting == 0 || position != p.moved.position) {
-		p.moved = movement{position, now}
+	if err == nil {
+		p.move(at, now)
 	}
-	return now.Sub(p.moved.since)
+	if len(p.moved) == 0 {
+		return now.Sub(p.began)
+	}
+	var longest time.Duration
+	for _, m := range p.moved {
+		longest = max(longest, now.Sub(m.since))
+	}
+	return longest
+}
+
+func (p *Progress) move(at map[int]bus.Standing, now time.Time) {
+	moved := make(map[int]movement, len(at))
+	for n, is := range at {
+		was, known := p.moved[n]
+		if !known || is.After(was.Standing) {
+			was.since = now
+		}
+		moved[n] = movement{is, was.since}
+	}
+	p.moved = moved
 }

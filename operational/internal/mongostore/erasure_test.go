@@ -29,6 +29,7 @@ import (
 	"github.com/strata-crm/strata/shared/fault"
 	"github.com/strata-crm/strata/shared/mongodb"
 	"github.com/strata-crm/strata/shared/mongodb/mongotest"
+	"github.com/strata-crm/strata/shared/telemetry"
 )
 
 // shop is ingest over the stores, for one customer after another.
@@ -77,7 +78,7 @@ func openShop(t *testing.T) *shop {
 func (s *shop) with(store erasure.Store) *erasure.Worker {
 	s.t.Helper()
 	w, err := erasure.NewWorker(erasure.Options{Tenant: tenant, Store: store, Waiting: s.store, Now: time.Now,
-		Logger: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider()})
+		Logger: slog.New(slog.DiscardHandler), Gauges: &telemetry.Gauges{}})
 	if err != nil {
 		s.t.Fatal(err)
 	}

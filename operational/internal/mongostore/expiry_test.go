@@ -23,6 +23,7 @@ import (
 	"github.com/strata-crm/strata/shared/bus"
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
+	"github.com/strata-crm/strata/shared/telemetry"
 )
 
 // ruled are the rules of a company that keeps everything for a year, but orders for two.
@@ -66,7 +67,7 @@ func openKeeper(t *testing.T) *keeper {
 func (k *keeper) with(s expiry.Store, r expiry.Rules) *expiry.Worker {
 	k.t.Helper()
 	w, err := expiry.NewWorker(expiry.Options{Rules: r, Store: s, Now: func() time.Time { return k.now }, Logger: slog.New(slog.DiscardHandler),
-		Meter: noop.NewMeterProvider(), Done: []func(){func() { k.told++ }}})
+		Meter: noop.NewMeterProvider(), Gauges: &telemetry.Gauges{}, Done: []func(){func() { k.told++ }}})
 	if err != nil {
 		k.t.Fatal(err)
 	}

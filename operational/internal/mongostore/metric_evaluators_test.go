@@ -14,7 +14,6 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.opentelemetry.io/otel/metric/noop"
 	"pgregory.net/rapid"
 
 	"github.com/strata-crm/strata/operational/internal/btyd"
@@ -31,6 +30,7 @@ import (
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/mongodb"
 	"github.com/strata-crm/strata/shared/mongodb/mongotest"
+	"github.com/strata-crm/strata/shared/telemetry"
 )
 
 // TestEvaluatorsAgree: whatever is defined and however its events arrive (late, twice, out of order, of people with
@@ -307,7 +307,7 @@ func (e *events) erase(t *rapid.T, nth int) {
 		t.Fatal(err)
 	}
 	worker, err := erasure.NewWorker(erasure.Options{Tenant: e.own, Store: store, Waiting: store, Now: time.Now,
-		Logger: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider()})
+		Logger: slog.New(slog.DiscardHandler), Gauges: &telemetry.Gauges{}})
 	if err != nil {
 		t.Fatal(err)
 	}

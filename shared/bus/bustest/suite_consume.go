@@ -374,17 +374,21 @@ func assigned(t *testing.T, h Harness) {
 		}
 		return s
 	}
+	own := func(held *bus.Held) []bus.PartitionState {
+		parts, _ := held.Own(info.Partitions)
+		return parts
+	}
 	b.subscribe(hold(&one))
-	j.await(b, "both partitions at one member", func(e []string) bool { return len(e) >= 2 && len(one.Own(info.Partitions)) == 2 })
+	j.await(b, "both partitions at one member", func(e []string) bool { return len(e) >= 2 && len(own(&one)) == 2 })
 	second := h.Open(t)
 	stop := b.run(func(ctx context.Context) error { return second.Subscribe(ctx, hold(&other)) })
 	j.await(b, "one partition at each", func([]string) bool {
-		mine, theirs := one.Own(info.Partitions), other.Own(info.Partitions)
+		mine, theirs := own(&one), own(&other)
 		return len(mine) == 1 && len(theirs) == 1 && mine[0].Partition != theirs[0].Partition
 	})
 	n := len(j.all())
 	stop()
-	j.await(b, "both partitions at one member again", func(e []string) bool { return len(e) > n && len(one.Own(info.Partitions)) == 2 })
+	j.await(b, "both partitions at one member again", func(e []string) bool { return len(e) > n && len(own(&one)) == 2 })
 }
 
 // neverBack fails the test when the group's offset of a partition goes down.
