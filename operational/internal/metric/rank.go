@@ -7,17 +7,27 @@ import "math"
 //
 // How many of n independent rows lie below the percentile is binomial (n, p), whatever the rows are distributed like, and
 // so the percentile lies between the order statistics of ranks n·p ± z·√(n·p·(1 − p)) (David & Nagaraja, Order
-// Statistics, 3rd ed. 2003, section 7.1), taken one rank further outwards, since the normal distribution is not quite the binomial. Rows of one
-// customer are not independent: of all n the variance of that number is p·(1 − p)·Σ nᵢ² at most, which it is where
-// all rows of a customer lie on one side (Kish, Survey Sampling, 1965, section 5.4). So the interval is never too narrow,
-// and of customers with one row each it is the plain one.
+// Statistics, 3rd ed. 2003, section 7.1), taken one rank further outwards, since the normal distribution is not quite the binomial.
+//
+// Rows of one customer are not independent: the variance is that of Σ (bᵢ − p·nᵢ) over customers of whose nᵢ rows bᵢ lie below,
+// which is Σ (bᵢ − p·nᵢ)² (as of any ratio: Cochran, Sampling Techniques, 1977, section 6.4). As bᵢ lies between 0 and nᵢ, that is max(p, 1 − p)²·Σ nᵢ²
+// at most, which is taken where anybody has several rows: for a median p·(1 − p)·Σ nᵢ² itself, further outwards for other percentiles,
+// since whoever has many rows may have the high ones. So the variance is never taken for too small, and of customers with one row each
+// the interval is the plain one.
 //
 // It is false where too few rows lie on one side of the percentile for a limit to be known.
 func Ranks(p float64, n, squares int64) (low, high int64, ok bool) {
-	at, half := p*float64(n), Z95*math.Sqrt(p*(1-p)*float64(squares))
+	of := p * (1 - p)
+	if squares != n {
+		of = Apart(p)
+	}
+	at, half := p*float64(n), Z95*math.Sqrt(of*float64(squares))
 	low, high = int64(math.Floor(at-half)), int64(math.Ceil(at+half))+1
 	return low, high, low >= 1 && high <= n
 }
+
+// Apart is the most by which a row's lying below the percentile or not can differ from p, squared.
+func Apart(p float64) float64 { return max(p, 1-p) * max(p, 1-p) }
 
 // between puts the interval of a percentile on the result, unless fewer customers than a group lie beyond one of its limits.
 func (r *Result) between(s Statistic, p float64, group int64) {
@@ -48,6 +58,6 @@ func (r *Result) counted(s Statistic, group int64) {
 		squares = float64(group)
 	}
 	se := math.Sqrt(squares)
-	low, high := *r.Value-Z95*se, *r.Value+Z95*se
+	low, high := max(0, *r.Value-Z95*se), *r.Value+Z95*se // a number of values is none at least
 	r.StdErr, r.Low, r.High = &se, &low, &high
 }

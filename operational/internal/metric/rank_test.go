@@ -76,6 +76,40 @@ func TestRanksOfClusters(t *testing.T) {
 	}
 }
 
+// TestRanksOfSizesTiedToValues: where whoever has many rows has the high ones, the 90 % point is held too; by p·(1 − p) alone it
+// is missed several times as often as the interval says.
+func TestRanksOfSizesTiedToValues(t *testing.T) {
+	t.Parallel()
+	const seed, runs, p = 7, 2000, .9
+	r := rand.New(rand.NewPCG(seed, 1))
+	missed, plain := 0, 0
+	for range runs { // customers arrive as they like: 900 with a row below, and 10 with ten above
+		below, many := poisson(r, 900), poisson(r, 10)
+		n, squares := below+10*many, below+100*many
+		outside := func(half float64) bool {
+			at := p * float64(n)
+			return math.Floor(at-half) > float64(below) || math.Ceil(at+half)+1 <= float64(below)
+		}
+		low, high, ok := Ranks(p, n, squares)
+		if !ok || low > below || high <= below {
+			missed++
+		}
+		if outside(Z95 * math.Sqrt(p*(1-p)*float64(squares))) {
+			plain++
+		}
+	}
+	if missed > runs*5/100 || plain < runs*15/100 {
+		t.Errorf("the point is missed in %d of %d runs, and in %d by p·(1 − p); seed %d", missed, runs, plain, seed)
+	}
+}
+
+func poisson(r *rand.Rand, mean float64) (n int64) {
+	for at := r.ExpFloat64(); at < mean; at += r.ExpFloat64() {
+		n++
+	}
+	return n
+}
+
 // statistics is a warehouse that answers with one statistic.
 type statistics struct {
 	Warehouse
@@ -104,6 +138,7 @@ func TestOrderInterval(t *testing.T) {
 		"different values":                  {of: different, s: Statistic{Value: &v, Rows: 400, Customers: 400, Squares: 25, Alone: 25}, low: 40 - 9.8, high: 40 + 9.8, withError: true},
 		"that all are of several":           {of: different, s: Statistic{Value: &v, Rows: 400, Customers: 400}, low: 40, high: 40, withError: true},
 		"few of which are of one":           {of: different, s: Statistic{Value: &v, Rows: 400, Customers: 400, Squares: 3, Alone: 3}, low: 40 - 6.198, high: 40 + 6.198, withError: true},
+		"fewer than their error":            {of: different, s: Statistic{Value: &v, Rows: 900, Customers: 400, Squares: 900, Alone: 30}, low: 0, high: 40 + 58.8, withError: true},
 		"many of which are of one customer": {of: different, s: Statistic{Value: &v, Rows: 400, Customers: 400, Squares: 400, Alone: 1}, none: true},
 	} {
 		p, why := Compile(monthly(c.of), Calendar{})

@@ -62,7 +62,8 @@ func picked(q metric.Order) []stage {
 		return doc{{Key: "$sum", Value: of}, {Key: "window", Value: op("documents", list("unbounded", last))}}
 	}
 	at := op("$multiply", list(q.Percentile, "$all"))
-	half := op("$multiply", list(metric.Z95, op("$sqrt", op("$multiply", list(q.Percentile*(1-q.Percentile), "$squares")))))
+	of := cond(op("$eq", list("$squares", "$all")), q.Percentile*(1-q.Percentile), metric.Apart(q.Percentile))
+	half := op("$multiply", list(metric.Z95, op("$sqrt", op("$multiply", list(of, "$squares")))))
 	first := func(rank any) doc { return op("$min", cond(op("$gte", list("$upTo", rank)), "$_id", nil)) }
 	return []stage{
 		op("$setWindowFields", doc{{Key: "sortBy", Value: op("_id", 1)}, {Key: "output", Value: doc{
