@@ -29,18 +29,23 @@ func Ranks(p float64, n, squares int64) (low, high int64, ok bool) {
 // Apart is the most by which a row's lying below the percentile or not can differ from p, squared.
 func Apart(p float64) float64 { return max(p, 1-p) * max(p, 1-p) }
 
-// between puts the interval of a percentile on the result, unless fewer customers than a group lie beyond one of its limits.
+// between puts the interval of a percentile on the result, unless fewer customers than a group may lie beyond one of its limits.
 func (r *Result) between(s Statistic, p float64, group int64) {
 	low, high, ok := Ranks(p, s.Rows, s.Squares)
 	if !ok || s.Low == nil || s.High == nil {
 		return
 	}
-	for _, rank := range []int64{low, high} {
-		if beyond(s.Customers, float64(rank)/float64(s.Rows)) < group {
-			return
-		}
+	if fewest(s, min(low, s.Rows-high+1)) >= group {
+		r.Low, r.High = s.Low, s.High
 	}
-	r.Low, r.High = s.Low, s.High
+}
+
+// fewest returns how many customers some of the rows are of at the least, whichever rows they are: no more rows than there are beyond
+// one of each customer can be of somebody counted already, and of mᵢ ≤ nᵢ rows each, (Σ mᵢ)² / Σ nᵢ² customers have one
+// at least (Cauchy and Schwarz).
+func fewest(s Statistic, rows int64) int64 {
+	spread := float64(rows) * float64(rows) / float64(s.Squares)
+	return max(rows-(s.Rows-s.Customers), int64(math.Ceil(spread-1e-9)))
 }
 
 // counted puts the interval of a number of different values on the result: of the customers one could have had, as a total's is.

@@ -110,6 +110,26 @@ func poisson(r *rand.Rand, mean float64) (n int64) {
 	return n
 }
 
+// TestLimitsThatAreOfOneCustomer: rows beyond a limit that may all be of one customer tell of that one, however many they are.
+func TestLimitsThatAreOfOneCustomer(t *testing.T) {
+	t.Parallel()
+	low, high := 1.0, 2.0
+	for name, c := range map[string]struct {
+		s    Statistic
+		told bool
+	}{
+		"one has 400 of 4,000 rows, the others 9 each": {Statistic{Rows: 4000, Customers: 400, Squares: 400*400 + 399*81}, false},
+		"each has 10":  {Statistic{Rows: 4000, Customers: 400, Squares: 400 * 100}, true},
+		"each has one": {Statistic{Rows: 400, Customers: 400, Squares: 400}, true},
+	} {
+		c.s.Low, c.s.High = &low, &high
+		var r Result
+		if r.between(c.s, .75, SmallestGroup); (r.High != nil) != c.told {
+			t.Errorf("%s: told %v, want %v", name, !c.told, c.told)
+		}
+	}
+}
+
 // statistics is a warehouse that answers with one statistic.
 type statistics struct {
 	Warehouse
