@@ -1,6 +1,7 @@
 package mongostore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -106,6 +107,53 @@ func TestTheSameDirectiveAgainIsAnsweredAgain(t *testing.T) {
 	must(t, s.Receive(t.Context(), d))
 	if got := r.relay(t, contract.TopicFunctionalAcks); len(got) != n+1 {
 		t.Error("an older revision was answered")
+	}
+}
+
+// meeting is a store whose first change waits, with the record read, until every other has read it, too.
+type meeting struct {
+	*Stores
+	once sync.Once
+	all  *sync.WaitGroup
+}
+
+func (m *meeting) Update(ctx context.Context, id contract.DirectiveID, change func(*directive.Record) error) error {
+	return m.Stores.Update(ctx, id, func(r *directive.Record) error {
+		m.once.Do(func() { m.all.Done(); m.all.Wait() })
+		return change(r)
+	})
+}
+
+// TestTwoApprovalsMeetInTheRecord has two managers approve one plan, and both have read it as not approved before either
+// writes. Snapshot isolation alone would issue it twice; one of them is refused, and every part is sent once.
+func TestTwoApprovalsMeetInTheRecord(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	must(t, r.service(t).Receive(t.Context(), strategic("sd", 1)))
+	before, err := r.Get(t.Context(), "sd")
+	must(t, err)
+	var both, done sync.WaitGroup
+	both.Add(2)
+	errs := make([]error, 2)
+	for i := range errs {
+		s := r.serviceOn(t, &meeting{Stores: r.Stores, all: &both})
+		done.Go(func() {
+			for {
+				if _, errs[i] = s.Approve(t.Context(), "sd", before.Plan.Revision, mia); !fault.Is(errs[i], fault.Transient) {
+					return
+				}
+			}
+		})
+	}
+	done.Wait()
+	if (errs[0] == nil) == (errs[1] == nil) || !fault.Is(errors.Join(errs...), fault.Conflict) {
+		t.Errorf("%v, want one approval and one conflict", errs)
+	}
+	after, err := r.Get(t.Context(), "sd")
+	must(t, err)
+	consistent(t, after)
+	if after.Version != before.Version+1 {
+		t.Errorf("version %d after version %d", after.Version, before.Version)
 	}
 }
 

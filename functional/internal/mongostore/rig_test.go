@@ -93,20 +93,22 @@ func (a *allowing) Trial(context.Context, *plan.Plan, directive.Approver) (contr
 	return contract.Decision{ID: "pd-2", Rule: "functional.trial"}, true, nil
 }
 
-func (r *rig) service(t *testing.T) *directive.Service {
+func (r *rig) service(t *testing.T) *directive.Service { return r.serviceOn(t, r.Stores) }
+
+func (r *rig) serviceOn(t *testing.T, s directive.Store) *directive.Service {
 	t.Helper()
 	l, err := playbook.Load(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := directive.NewService(directive.Options{
-		Tenant: "main", Store: r.Stores, Library: l, Policy: &allowing{}, Now: time.Now, NewID: contract.NewID,
+	service, err := directive.NewService(directive.Options{
+		Tenant: "main", Store: s, Library: l, Policy: &allowing{}, Now: time.Now, NewID: contract.NewID,
 		Logger: slog.New(slog.DiscardHandler), Trace: func(context.Context) string { return "" },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return service
 }
 
 func order(id contract.DirectiveID, revision int64) contract.Order {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +85,60 @@ func TestTwoApprovalsMeetInTheRecord(t *testing.T) {
 	}
 	if v := r.Versions[0]; v.State != gov.Issued || len(v.Approvals) != 2 || r.Version != 3 {
 		t.Errorf("%s %+v version %d", v.State, v.Approvals, r.Version)
+	}
+}
+
+// Two executives issue one directive, and both have read it as not issued before either writes: it is sent once, and the
+// other is told that it is issued already.
+func TestTwoIssuesMeetInTheRecord(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	create(t, s, "g")
+	turn := func(by string) lifecycle.Turn {
+		return lifecycle.Turn{Now: time.Now().UTC().Truncate(time.Millisecond), By: by}
+	}
+	err := s.Update(t.Context(), "g", func(r *directive.Record) error {
+		return errors.Join(r.Drafted("a", directive.Wish{}, contract.Constraints{}, turn("eva")), r.Proposed("a", directive.Weight{}, turn("eva")), r.ApprovedBy("a", directive.Weight{}, nil, turn("max")))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var both, done sync.WaitGroup
+	var sent, late atomic.Int32
+	both.Add(2)
+	for _, who := range []string{"eva", "max"} {
+		done.Go(func() {
+			var once sync.Once
+			issue := func(r *directive.Record) error {
+				once.Do(func() { both.Done(); both.Wait() }) // the first runs of both have read before either writes
+				return r.IssuedAs("a", directive.Weight{}, directive.Tenant{ID: "main", Zone: time.UTC, Currency: "USD"}, turn(who))
+			}
+			err := s.Update(t.Context(), "g", issue)
+			for fault.Is(err, fault.Transient) {
+				err = s.Update(t.Context(), "g", issue)
+			}
+			switch {
+			case err == nil:
+				sent.Add(1)
+			case fault.Is(err, fault.Conflict):
+				late.Add(1)
+			default:
+				t.Errorf("%s: %v", who, err)
+			}
+		})
+	}
+	done.Wait()
+	waiting, _, err := s.o.Outbox.Status(t.Context())
+	if err != nil || waiting != 1 || sent.Load() != 1 || late.Load() != 1 {
+		t.Errorf("%d waiting to be sent, issued by %d, refused to %d, %v", waiting, sent.Load(), late.Load(), err)
+	}
+	r, err := s.Record(t.Context(), "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := r.Directive("a")
+	if err != nil || d.State != directive.Issued || len(d.History) != 4 {
+		t.Errorf("%+v, %v", d, err)
 	}
 }
 
