@@ -23,7 +23,7 @@ import (
 )
 
 // With the two upper layers stopped during the whole import, facts and measurements are those of an undisturbed run, and
-// answers go up on their return. Then each upper layer's database is wiped in turn, and it recovers what had been issued:
+// measurements go up on their return; that answers do, TestTooFewHaveAnAddress shows. Then each upper layer's database is wiped in turn, and it recovers what had been issued:
 // a manager's edit of the plan, the same operational directives, the governance in force, claims and what is known.
 func TestLayersApartAndWiped(t *testing.T) {
 	file := sample(t)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -174,12 +175,13 @@ func post(t *testing.T, url, key string, items []map[string]any) string {
 }
 
 // A goal whose metric needs e-mail addresses is degraded while too few customers have one, with the figures, and heals
-// when they come.
+// when they come. It degrades while the two upper layers are away: the answer that is given then goes up on their return.
 func TestTooFewHaveAnAddress(t *testing.T) {
 	library := t.TempDir()
 	write(t, library, "metrics.yaml", reachable)
 	write(t, filepath.Join(library, "playbooks"), "centricity.yaml", centricity)
-	r := up(t, t.TempDir(), "--library", library)
+	dir := t.TempDir()
+	r := up(t, dir, "--library", library)
 	r.govern(t)
 	key := r.register(t, "email")
 	base, target := 50.0, 100.0
@@ -188,6 +190,12 @@ func TestTooFewHaveAnAddress(t *testing.T) {
 	_, d := r.order(t, goal, contract.Executing)
 	const customers = 60
 	r.collects(t, key, "accepted")
+	if given := r.given(t, d.ID); !slices.Equal(given, []contract.State{contract.Executing}) {
+		t.Fatalf("before the upper layers go the answer is %v, want executing", given)
+	}
+	r.stop(t)
+
+	r = up(t, dir, "--library", library, "--layers", "operational")
 	var orders, people []map[string]any
 	for i := range customers {
 		id := fmt.Sprintf("c%03d", i)
@@ -199,6 +207,15 @@ func TestTooFewHaveAnAddress(t *testing.T) {
 	if s := post(t, r.url, key, orders); s != "accepted" {
 		t.Fatalf("orders are answered %s", s)
 	}
+	eventually(t, answerWithin, "the answer while the upper layers are away", func() error {
+		if given := r.given(t, d.ID); !slices.Equal(given, []contract.State{contract.Degraded}) {
+			return fmt.Errorf("it is %v", given)
+		}
+		return nil
+	})
+	r.stop(t)
+
+	r = up(t, dir, "--library", library)
 	a := r.answered(t, d.ID, contract.Degraded)
 	found := false
 	for _, why := range a.Reasons {
@@ -212,6 +229,26 @@ func TestTooFewHaveAnAddress(t *testing.T) {
 	}
 	r.answered(t, d.ID, contract.Executing)
 	r.stop(t)
+}
+
+// given returns the operational layer's own answers to the operational directives for a strategic one.
+func (r *running) given(t *testing.T, d contract.DirectiveID) (states []contract.State) {
+	t.Helper()
+	var page struct {
+		Items []struct {
+			Order  *contract.OperationalDirective
+			Answer contract.Acknowledgement
+		}
+	}
+	if err := r.manager.Get(t.Context(), "/api/operational/v1/directives?limit=200", &page); err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range page.Items {
+		if rec.Order != nil && rec.Order.Strategic == d {
+			states = append(states, rec.Answer.State)
+		}
+	}
+	return states
 }
 
 const reachable = `- id: reachable_customers_month

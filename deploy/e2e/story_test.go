@@ -83,7 +83,7 @@ func theLoop(t *testing.T, r *running) {
 		t.Error(w)
 	}
 	all := append(r.measured(t, kept.ID, "1998-07-01"), r.measured(t, worth.ID, "1998-07-01")...)
-	for _, w := range verify.Months(all, want) {
+	for _, w := range slices.Concat(verify.Months(all, want), verify.Cohorts(all, want), verify.Customers(all, want.Facts)) {
 		t.Error(w)
 	}
 	r.course(t, retention.ID, want.Goals[0], want)

@@ -63,6 +63,25 @@ func (r *running) warehouse(t *testing.T) map[string]string {
 	return out
 }
 
+// sums returns how many units were sold, by the facts, and how many customer-day rows there are.
+func (r *running) sums(t *testing.T) (units int64, days int) {
+	t.Helper()
+	db := store(t, r.dir).Database("strata_operational")
+	found, err := db.Collection("facts").Aggregate(t.Context(), bson.A{bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: nil}, {Key: "units", Value: bson.D{{Key: "$sum", Value: "$quantity"}}}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []struct{ Units int64 }
+	if err := found.All(t.Context(), &all); err != nil || len(all) != 1 {
+		t.Fatalf("%v: %v", all, err)
+	}
+	n, err := db.Collection("customer_days").CountDocuments(t.Context(), bson.D{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[0].Units, int(n)
+}
+
 // documents returns a collection's documents by id.
 func documents(t *testing.T, db *mongo.Database, name string) []bson.M {
 	t.Helper()

@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// Facts are what the whole file amounts to.
+// Facts are what the whole file amounts to. What nothing that is printed or served tells is the oracle's only: a file of
+// expectations that names it is refused, rather than believed unread.
 type Facts struct {
 	Orders        int64 `yaml:"orders"`
 	Customers     int64 `yaml:"customers"`
 	RevenueMinor  int64 `yaml:"revenue_minor"`
-	Units         int64 `yaml:"units"`
-	CustomerDays  int64 `yaml:"customer_days"`
+	Units         int64 `yaml:"-"`
+	CustomerDays  int64 `yaml:"-"`
 	ZeroOrders    int64 `yaml:"zero_orders"`
 	IdenticalRows int64 `yaml:"identical_rows"`    // rows that repeat an earlier one whole
 	Invalid       int64 `yaml:"invalid,omitempty"` // rows that are no orders
@@ -54,28 +55,28 @@ type Month struct {
 	Month      string   `yaml:"month"` // 2006-01
 	Orders     int64    `yaml:"orders,omitempty"`
 	Buyers     int64    `yaml:"buyers,omitempty"`
-	Again      int64    `yaml:"again"`              // bought in this month and the one before
-	Before     int64    `yaml:"before"`             // bought in the one before; 0 = there is no retention
-	Repeat     float64  `yaml:"repeat"`             // share of all customers so far with two purchase days
-	FewTold    bool     `yaml:"few_told,omitempty"` // the share would tell of fewer than ten customers, so that it is not shown
-	Value      *float64 `yaml:"value"`              // mean predicted value of the next 52 weeks in whole units; nil = the model is refused
-	Ungated    *float64 `yaml:"ungated,omitempty"`
+	Again      int64    `yaml:"again"`                 // bought in this month and the one before
+	Before     int64    `yaml:"before"`                // bought in the one before; 0 = there is no retention
+	Repeat     float64  `yaml:"repeat"`                // share of all customers so far with two purchase days
+	FewTold    bool     `yaml:"few_told,omitempty"`    // the share would tell of fewer than ten customers, so that it is not shown
+	Value      *float64 `yaml:"value"`                 // mean predicted value of the next 52 weeks in whole units; nil = the model is refused
+	Ungated    *float64 `yaml:"-"`                     // the value without the fit's gate, which the product never tells
 	ValueError *float64 `yaml:"value_error,omitempty"` // its standard error
 }
 
 // group is the fewest customers that anything shown may tell of.
 const group = 10
 
-// few reports whether a share tells of too few: the whole, or those in it or out of it. Exactly none and exactly all tell
+// Few reports whether a share tells of too few: the whole, or those in it or out of it. Exactly none and exactly all tell
 // of nobody in particular.
-func few(in, of int64) bool {
+func Few(in, of int64) bool {
 	return of < group || in > 0 && in < group || of > in && of-in < group
 }
 
 // Retention returns the month-on-month retention and its standard error; false where there is no month before, and where
 // it would tell of too few to be shown.
 func (m Month) Retention() (value, stdErr float64, ok bool) {
-	if few(m.Again, m.Before) {
+	if Few(m.Again, m.Before) {
 		return 0, 0, false
 	}
 	p := float64(m.Again) / float64(m.Before)
@@ -135,7 +136,7 @@ func monthFrom(orders []Order, start time.Time) Month {
 	if len(days) > 0 {
 		m.Repeat = float64(repeaters) / float64(len(days))
 	}
-	m.FewTold = few(repeaters, int64(len(days)))
+	m.FewTold = Few(repeaters, int64(len(days)))
 	return m
 }
 

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/strata-crm/strata/deploy/e2e/oracle"
 	"github.com/strata-crm/strata/deploy/internal/verify"
+	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/wording"
 )
 
@@ -15,9 +17,30 @@ func (s *story) compare(ctx context.Context) error {
 	s.chapter("Compared with what a naive oracle, or the file of expectations, says")
 	want := s.Expected()
 	s.note("the statement", verify.Statement(verify.Sum(s.told), want.Facts))
+	var all []contract.Measurement
+	for _, p := range s.pursued {
+		measured, err := s.people.manager.Measurements(ctx, p.directive.ID)
+		if err != nil {
+			return err
+		}
+		all = append(all, measured...)
+	}
+	s.note("the measurements, month by month", verify.Months(all, want))
+	s.note("the cohorts, month by month", verify.Cohorts(all, want))
+	if !s.Orders.Last().Before(s.calendar.Last.AddDate(0, 1, 0)) {
+		s.tell("The file ends within a month that is not measured, so how many customers it has is not compared.")
+	} else {
+		s.note("how many customers there are, and how many came again", verify.Customers(all, want.Facts))
+	}
+	return s.courses(ctx, want)
+}
+
+// courses holds each goal against what is expected of it.
+func (s *story) courses(ctx context.Context, want oracle.Expectation) error {
 	for _, course := range want.Goals {
 		p := s.pursuit(course.Name)
-		if p == nil {
+		if p == nil || string(p.draft.Metric) != course.Metric {
+			s.note("what is expected of "+course.Name, []string{fmt.Sprintf("%s on %s is expected, and no goal of that name on that metric is pursued", course.Name, course.Metric)})
 			continue
 		}
 		if course.Refused != "" {
@@ -30,11 +53,6 @@ func (s *story) compare(ctx context.Context) error {
 		}
 		s.note(p.name+"'s course, month by month", verify.Course(history, course, want))
 		s.note(p.name+"'s statuses as they were shown at the time", s.live(p, course.Statuses))
-		measured, err := s.people.manager.Measurements(ctx, p.directive.ID)
-		if err != nil {
-			return err
-		}
-		s.note(p.name+"'s measurements, month by month", verify.Months(measured, want))
 	}
 	return nil
 }

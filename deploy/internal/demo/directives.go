@@ -26,6 +26,7 @@ func (s *story) directives(ctx context.Context) error {
 			return err
 		}
 		s.trail(trail)
+		s.proven(p.name, trail.Steps)
 		if trail.Plan != nil {
 			p.plan = trail.Plan.Metrics
 		}
@@ -76,6 +77,27 @@ func (s *story) answered(ctx context.Context, p *pursuit) (client.Trail, error) 
 		return t, fmt.Errorf("%w; the last was %s", err, t.Directive.Answer.State)
 	}
 	return t, err
+}
+
+// proven notes whether every hop has a trace, and each layer's decision was recorded: of the issue, of the plan, and of each
+// operational directive.
+func (s *story) proven(name string, steps []client.Step) {
+	decided, bare := map[contract.Layer]bool{}, 0
+	var untraced []string
+	for _, h := range steps {
+		if h.Trace == "" {
+			untraced = append(untraced, string(h.Layer)+" "+h.State)
+		}
+		has := h.Decision != nil && h.Decision.ID != "" && h.Decision.Rule != ""
+		decided[h.Layer] = decided[h.Layer] || has && (h.Layer != contract.Strategic || h.State == "issued")
+		if h.Layer == contract.Operational && !has {
+			bare++
+		}
+	}
+	s.came(len(untraced) == 0, "%s has hops without a trace: %v", name, untraced)
+	s.came(decided[contract.Strategic] && decided[contract.Functional] && decided[contract.Operational] && bare == 0,
+		"%s lacks recorded decisions: issue %t, plan %t, operational directives %t, without one %d", name,
+		decided[contract.Strategic], decided[contract.Functional], decided[contract.Operational], bare)
 }
 
 func (s *story) trail(t client.Trail) {

@@ -14,10 +14,40 @@ const (
 	Retention = contract.MetricID("month_on_month_retention")
 	Repeat    = contract.MetricID("repeat_rate")
 	Value     = contract.MetricID("predicted_value_52w")
+	cohort    = contract.MetricID("monthly_cohort_retention")
+	orders    = contract.MetricID("orders_month")
+	buyers    = contract.MetricID("active_customers_month")
 )
 
-// Months compares the closed windows of the three metrics with the table of months, standard errors included.
+// Months compares the closed windows of the metrics with the table of months, standard errors included. A metric that was
+// not measured in a month of the table is wrong, whatever was expected of it.
 func Months(measured []contract.Measurement, e oracle.Expectation) []string {
+	by := byMonth(measured)
+	var wrong []string
+	for _, c := range []struct {
+		metric contract.MetricID
+		check  func(contract.Measurement, oracle.Month) []string
+	}{
+		{Retention, retention}, {Repeat, repeat}, {Value, func(m contract.Measurement, want oracle.Month) []string { return value(m, want, e) }},
+		{orders, counted(orders, func(m oracle.Month) int64 { return m.Orders })}, {buyers, counted(buyers, func(m oracle.Month) int64 { return m.Buyers })},
+	} {
+		if by[c.metric] == nil {
+			wrong = append(wrong, string(c.metric)+" was measured in no closed window")
+			continue
+		}
+		for _, want := range e.Months {
+			if m, ok := by[c.metric][want.Month]; ok {
+				wrong = append(wrong, c.check(m, want)...)
+			} else {
+				wrong = append(wrong, line(c.metric, want.Month, "was not measured")...)
+			}
+		}
+	}
+	return wrong
+}
+
+// byMonth sorts the closed windows by metric and month.
+func byMonth(measured []contract.Measurement) map[contract.MetricID]map[string]contract.Measurement {
 	by := map[contract.MetricID]map[string]contract.Measurement{}
 	for _, m := range measured {
 		if !m.Closed {
@@ -28,22 +58,7 @@ func Months(measured []contract.Measurement, e oracle.Expectation) []string {
 		}
 		by[m.Metric][client.Day(m.Window.End).AddDate(0, 0, -1).Format("2006-01")] = m
 	}
-	var wrong []string
-	for _, want := range e.Months {
-		if by[Retention] != nil {
-			wrong = append(wrong, retention(by[Retention][want.Month], want)...)
-		}
-		if by[Repeat] != nil {
-			wrong = append(wrong, repeat(by[Repeat][want.Month], want)...)
-		}
-		if by[Value] != nil {
-			wrong = append(wrong, value(by[Value][want.Month], want, e)...)
-		}
-	}
-	if len(by) == 0 {
-		wrong = append(wrong, "no closed window was measured")
-	}
-	return wrong
+	return by
 }
 
 func line(metric contract.MetricID, month, format string, args ...any) []string {
@@ -78,6 +93,25 @@ func repeat(m contract.Measurement, want oracle.Month) []string {
 		return line(Repeat, want.Month, "%v, expected %.4f", number(m.Value), want.Repeat)
 	}
 	return nil
+}
+
+// counted compares a month's count. A table that does not say it has none to compare, and a count of too few customers is not
+// shown.
+func counted(metric contract.MetricID, of func(oracle.Month) int64) func(contract.Measurement, oracle.Month) []string {
+	return func(m contract.Measurement, want oracle.Month) []string {
+		switch n := of(want); {
+		case n == 0:
+			return nil
+		case oracle.Few(want.Buyers, want.Buyers):
+			if m.Value != nil {
+				return line(metric, want.Month, "%.0f, expected not to be shown: it tells of too few", *m.Value)
+			}
+			return nil
+		case m.Value == nil || *m.Value != float64(n):
+			return line(metric, want.Month, "%v, expected %d", number(m.Value), n)
+		}
+		return nil
+	}
 }
 
 func value(m contract.Measurement, want oracle.Month, e oracle.Expectation) []string {
