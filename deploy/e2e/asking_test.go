@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/strata-crm/strata/deploy/internal/client"
 	"github.com/strata-crm/strata/shared/contract"
 )
 
@@ -216,18 +218,17 @@ func TestTooFewHaveAnAddress(t *testing.T) {
 	r.stop(t)
 
 	r = up(t, dir, "--library", library)
-	a := r.answered(t, d.ID, contract.Degraded)
-	found := false
-	for _, why := range a.Reasons {
-		found = found || why.Code == "low_coverage" && why.Item == "email" && why.Have != nil && why.Need != nil && *why.Have < *why.Need
-	}
-	if !found {
+	if a := r.answered(t, d.ID, contract.Degraded); !slices.ContainsFunc(a.Reasons, lacksAddresses) {
 		t.Errorf("degraded for %+v, want low_coverage of email with the figures", a.Reasons)
 	}
+	r.shows(t, d.Goal, "that its directive lacks email, with the figures", func(s client.Standing) bool {
+		return slices.ContainsFunc(s.Degraded, lacksAddresses) && strings.Contains(s.Why+s.Lacks, "too few customers have email")
+	})
 	if s := post(t, r.url, key, people); s != "accepted" {
 		t.Fatalf("identify calls are answered %s", s)
 	}
 	r.answered(t, d.ID, contract.Executing)
+	r.shows(t, d.Goal, "that its directive lacks nothing", func(s client.Standing) bool { return len(s.Degraded) == 0 && s.Lacks == "" })
 	r.stop(t)
 }
 
@@ -249,6 +250,25 @@ func (r *running) given(t *testing.T, d contract.DirectiveID) (states []contract
 		}
 	}
 	return states
+}
+
+func lacksAddresses(why contract.Reason) bool {
+	return why.Code == "low_coverage" && why.Item == "email" && why.Have != nil && why.Need != nil && *why.Have < *why.Need
+}
+
+// shownWithin bounds how long after an answer its goal's card may say otherwise.
+const shownWithin = 10 * time.Second
+
+// shows waits until a goal's card says it.
+func (r *running) shows(t *testing.T, g contract.GoalID, what string, says func(client.Standing) bool) {
+	t.Helper()
+	eventually(t, shownWithin, "the goal's card says "+what, func() error {
+		c, err := r.executive.Card(t.Context(), g)
+		if err == nil && !says(c.Standing) {
+			return fmt.Errorf("it is %s, lacks %v: %s %s", c.Standing.Status, c.Standing.Degraded, c.Standing.Why, c.Standing.Lacks)
+		}
+		return err
+	})
 }
 
 const reachable = `- id: reachable_customers_month

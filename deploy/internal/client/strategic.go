@@ -73,6 +73,8 @@ type Standing struct {
 	BackTest   bool                 `json:"backTest"`
 	Unit       contract.Unit        `json:"unit"`
 	Currency   string               `json:"currency"`
+	Degraded   []contract.Reason    `json:"degraded"`
+	Lacks      string               `json:"lacks"`
 	Why        string               `json:"why"`
 	ProofWhy   string               `json:"proofWhy"`
 	ModelLine  string               `json:"modelLine"`

@@ -9,7 +9,7 @@ import (
 	"github.com/strata-crm/strata/shared/wording"
 )
 
-// Card prints a goal of the scorecard: how it stands and why, what changed since the window before, how well it is
+// Card prints a goal of the scorecard: how it stands and why, what its directive lacks, what changed since the window before, how well it is
 // proven, and the one decision that is asked.
 func Card(out io.Writer, name string, c client.Card) {
 	s, u := c.Standing, Unit(c.Standing)
@@ -26,6 +26,9 @@ func Card(out io.Writer, name string, c client.Card) {
 		field("projection", fmt.Sprintf("%s ± %s at %s", u.Value(p.Value), u.Bare((p.High-p.Low)/2), wording.Day(p.At)))
 	}
 	field("why", s.Why)
+	if s.Lacks != "" {
+		field("lacks", s.Lacks)
+	}
 	field("changed", changed(c))
 	field("proof", Proof(s))
 	if s.ModelLine != "" {

@@ -130,7 +130,7 @@ func TestStatement(t *testing.T) {
 func TestCard(t *testing.T) {
 	t.Parallel()
 	c := decoded[client.Card](t, `{"goal":{"name":"Keep more","owner":"head of retention","deadline":"1998-06-30"},
-		"standing":{"status":"missed","backTest":true,"unit":"ratio","proof":"not_proven","against":"around","why":"Missed.","baseline":{"value":0.298},"target":0.3427,
+		"standing":{"status":"missed","backTest":true,"unit":"ratio","proof":"not_proven","against":"around","why":"Missed.","lacks":"The directive is degraded: too few customers have email.","baseline":{"value":0.298},"target":0.3427,
 			"point":{"value":0.2997,"stdErr":0.0119,"n":1488,"window":{"start":"1998-06-01T00:00:00Z","end":"1998-07-01T00:00:00Z"}}},
 		"before":{"status":"off_track","point":{"value":0.3194,"window":{"start":"1998-05-01T00:00:00Z","end":"1998-06-01T00:00:00Z"}}},
 		"moved":"Fell by 2.0 percentage points.","ask":{"role":"executive","text":"Close the goal."}}`)
@@ -139,6 +139,7 @@ func TestCard(t *testing.T) {
       value      30.0 % ± 2.3, n 1,488 (June 1998)
       from, to   29.8 %, 34.3 % by 30 June 1998
       why        Missed.
+      lacks      The directive is degraded: too few customers have email.
       changed    Since May 1998: From off track to missed. Fell by 2.0 percentage points.
       proof      not proven: the target lies within the 95 % interval, so chance alone could have decided it
       asked      of the executive: Close the goal.

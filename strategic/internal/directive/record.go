@@ -101,7 +101,7 @@ func (r *Record) Judging(zone *time.Location, asOf time.Time) scorecard.Input {
 		in.Series, in.Currency, in.Projection, in.Trend = i.Series, i.Currency, i.Projection, i.Trend
 	}
 	if d := r.Current(); d != nil {
-		in.Constraints, in.Answer = d.Constraints, d.Answer
+		in.Constraints, in.Answer, in.Ended = d.Constraints, d.Answer, d.State.Ended()
 	}
 	return in
 }

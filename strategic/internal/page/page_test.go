@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/xml"
 	"errors"
+	"html/template"
 	"io"
 	"log/slog"
 	"net/http"
@@ -190,6 +191,30 @@ func TestEveryFigureOpens(t *testing.T) {
 	past := viewOf(input{records: rs, zone: time.UTC, now: time.Now(), asOf: time.Date(1997, 12, 1, 0, 0, 0, 0, time.UTC)}).Goals[0]
 	if strings.Contains(told(past.Value), "Trend") {
 		t.Error("a look back is told today's trend")
+	}
+}
+
+// A goal whose directive is degraded says so, with the figures, whatever its status.
+func TestWhatADirectiveLacksIsShown(t *testing.T) {
+	t.Parallel()
+	rs := records()
+	d := &rs[0].Directives[0]
+	d.State, d.Answer.State = directive.Degraded, contract.Degraded
+	d.Answer.Reasons = []contract.Reason{contract.Reason{Code: fault.LowCoverage, Item: "email"}.Figures(.38, .8)}
+	v := viewOf(input{records: rs, zone: time.UTC, now: time.Now()})
+	var page strings.Builder
+	pages, err := template.New("page").ParseFS(assets, "assets/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pages.ExecuteTemplate(&page, "live.html", v); err != nil {
+		t.Fatal(err)
+	}
+	if want := "What is lacking</dt><dd class=\"warn-text\">The directive is degraded: too few customers have email (38.0 %, 80.0 % required)."; !strings.Contains(page.String(), want) {
+		t.Errorf("the page does not say %q", want)
+	}
+	if s := v.Goals[0].Status.Word; s == scorecard.NotMeasurable.Words() {
+		t.Errorf("the goal is %s: its status should be judged by its windows", s)
 	}
 }
 

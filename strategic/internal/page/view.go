@@ -65,7 +65,7 @@ type GoalView struct {
 	Value, Decided, Baseline, Target, Projection    Figure
 	Deadline, Proof, ProofShort, ProofClass         string
 	Model                                           string // that the value rests on; empty where it is of none
-	Why, Moved                                      string
+	Why, Lacks, Moved                               string // Lacks: of what the directive in force requires; empty where nothing is, or Why says it
 	Ask, AskOf                                      string
 	Chart                                           *Chart
 	Claims                                          []ClaimView // that which the proof rests on first
@@ -153,7 +153,7 @@ func goalView(r *directive.Record, c board.Card, in input) GoalView {
 	g := GoalView{
 		Anchor: "goal-" + string(c.Goal.ID), Name: c.Goal.Name, Owner: c.Goal.Owner, Variable: strings.ReplaceAll(string(c.Goal.Variable), "_", " "),
 		Relevance: c.Goal.Relevance, State: string(c.Goal.State), Status: badge(s), BackTest: s.BackTest, Deadline: wording.Day(c.Goal.Deadline),
-		Why: s.Why, Moved: c.Moved, Ask: c.Ask.Text, AskOf: string(c.Ask.Role), Kind: "a level to hold at the deadline",
+		Why: s.Why, Lacks: s.Lacks, Moved: c.Moved, Ask: c.Ask.Text, AskOf: string(c.Ask.Role), Kind: "a level to hold at the deadline",
 	}
 	if c.Goal.Kind == contract.Reach {
 		g.Kind = "a total to reach by the deadline"

@@ -127,6 +127,7 @@ func (p *paper) goal(g page.GoalView) {
 		p.figure(f)
 	}
 	p.pair("Why", g.Why)
+	p.pair("Lacking", g.Lacks)
 	p.pair("Moved by", g.Moved)
 	for _, n := range g.Notes {
 		p.pair("Note", n)

@@ -111,6 +111,7 @@ type Input struct {
 	Trend       *contract.Trend           // by the functional layer, as of the latest closed window; nil for none
 	Projection  *contract.Projection      // by the functional layer, as of the latest closed window; nil for none
 	Answer      *contract.Acknowledgement // to the goal's directive; nil before there is one
+	Ended       bool                      // the directive has ended: its answer no longer says how its goal is provided for
 	Insight     *contract.Insight         // on the goal's own metric; nil before there is one
 	Ground      *Ground                   // what became of that insight; nil before there is one
 	Currency    string
@@ -141,8 +142,10 @@ type State struct {
 	BackTest   bool                 `json:"backTest,omitempty"`
 	Unit       contract.Unit        `json:"unit"`
 	Currency   string               `json:"currency,omitempty"`
-	Why        string               `json:"why"`      // in words: the reason for the status, and in a history for its change
-	ProofWhy   string               `json:"proofWhy"` // in words: what the proof rests on or fails by
+	Degraded   []contract.Reason    `json:"degraded,omitempty"` // what the directive in force lacks of what it requires, with the figures, whatever the status; none in a look back
+	Lacks      string               `json:"lacks,omitempty"`    // in words: the same; none where Why says it
+	Why        string               `json:"why"`                // in words: the reason for the status, and in a history for its change
+	ProofWhy   string               `json:"proofWhy"`           // in words: what the proof rests on or fails by
 	Insight    *Resting             `json:"insight,omitempty"`
 	ModelLine  string               `json:"modelLine,omitempty"` // in words: the model that the latest value rests on, and how that did on later data
 }
@@ -152,14 +155,15 @@ type State struct {
 func Judge(in Input) State {
 	all := walk(in)
 	s := all[len(all)-1]
-	if a := in.Answer; a != nil && in.AsOf.IsZero() && !s.Status.Decided() {
-		s = answered(s, a)
+	if in.Answer != nil && in.AsOf.IsZero() {
+		s.Degraded = in.degraded()
+		s = answered(s, in.Answer)
 	}
 	if in.AsOf.IsZero() {
 		s.Trend = in.Trend
 	}
 	s.Insight = in.resting()
-	s.Why, s.ProofWhy = why(s), proofWhy(s)
+	s.Why, s.ProofWhy, s.Lacks = why(s), proofWhy(s), lacks(s)
 	if s.Point != nil {
 		s.ModelLine = wording.Model(s.Point.Model)
 	}
@@ -185,19 +189,28 @@ func History(in Input) []State {
 	return all
 }
 
-// answered takes account of the answer to the goal's directive, which is of now, not of a window.
-func answered(s State, a *contract.Acknowledgement) State {
+// degraded returns what the directive in force lacks of what it requires. What is optional stops nothing.
+func (in Input) degraded() []contract.Reason {
+	if in.Ended || in.Answer.State != contract.Degraded {
+		return nil
+	}
 	var required []contract.Reason
-	for _, r := range a.Reasons {
+	for _, r := range in.Answer.Reasons {
 		if !r.Optional {
 			required = append(required, r)
 		}
 	}
+	return required
+}
+
+// answered takes account of the answer to the goal's directive, which is of now, not of a window. What is decided stays.
+func answered(s State, a *contract.Acknowledgement) State {
 	switch {
+	case s.Status.Decided():
 	case a.State == contract.Refused:
 		s.Status, s.Cause, s.Reasons = NotMeasurable, Refused, a.Reasons
-	case a.State == contract.Degraded && s.Status == NoDataYet && len(required) > 0:
-		s.Status, s.Cause, s.Reasons = NotMeasurable, causeOf(required[0].Code), required
+	case s.Status == NoDataYet && len(s.Degraded) > 0:
+		s.Status, s.Cause, s.Reasons = NotMeasurable, causeOf(s.Degraded[0].Code), s.Degraded
 	}
 	return s
 }

@@ -419,13 +419,47 @@ func TestDegradedBeforeAnyData(t *testing.T) {
 		{Code: fault.NoSource, Item: "exit_reason", Optional: true},
 		contract.Reason{Code: fault.LowCoverage, Item: "email"}.Figures(.38, .8),
 	}}
-	if s := Judge(in); s.Status != NotMeasurable || s.Cause != Coverage || len(s.Reasons) != 1 {
-		t.Errorf("%s(%s) %v", s.Status, s.Cause, s.Reasons)
+	if s := Judge(in); s.Status != NotMeasurable || s.Cause != Coverage || len(s.Reasons) != 1 || len(s.Degraded) != 1 || s.Lacks != "" {
+		t.Errorf("%s(%s) %v, lacks %q beside why", s.Status, s.Cause, s.Reasons, s.Lacks)
 	}
 	in.Answer.Reasons = in.Answer.Reasons[:1]
 	if s := Judge(in); s.Status != NoDataYet {
 		t.Errorf("what is optional stops nothing: %s", s.Status)
 	}
+}
+
+// Whatever the status, decided or not, it is told that the directive in force is degraded, with the figures; not of one that has
+// ended, nor in a look back.
+func TestDegradedIsToldWithEveryStatus(t *testing.T) {
+	t.Parallel()
+	lacking := contract.Reason{Code: fault.LowCoverage, Item: "email"}.Figures(.38, .8)
+	answer := &contract.Acknowledgement{State: contract.Degraded, Reasons: []contract.Reason{{Code: fault.NoSource, Item: "exit_reason", Optional: true}, lacking}}
+	missed, low := g1(t), yearly(25)
+	low.Series[0].N = 3
+	for want, in := range map[Status]Input{
+		OnTrack: yearly(25), OffTrack: yearly(22), AtRisk: yearly(23.5), Missed: missed, Achieved: frozen(Achieved), NotMeasurable: low,
+	} {
+		in.Answer = answer
+		s := Judge(in)
+		if s.Status != want || !cmp.Equal(s.Degraded, []contract.Reason{lacking}) || !strings.Contains(s.Lacks, "degraded: too few customers have email (38.0 %, 80.0 % required)") {
+			t.Errorf("%s is told as %s, %v, %q", want, s.Status, s.Degraded, s.Lacks)
+		}
+		back := in
+		back.AsOf = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+		in.Ended = true
+		for what, s := range map[string]State{"a look back": Judge(back), "an ended directive's goal": Judge(in)} {
+			if s.Degraded != nil || s.Lacks != "" {
+				t.Errorf("%s, %s: %v %q", what, want, s.Degraded, s.Lacks)
+			}
+		}
+	}
+}
+
+// frozen is a goal that was decided earlier and whose series has not come back yet.
+func frozen(status Status) Input {
+	in := yearly(25)
+	in.Series, in.Frozen.Decided = nil, &Verdict{Status: status, On: "2025-12-31", Value: 31}
+	return in
 }
 
 // What the plan says is required of a parameter is what is judged by: answers to a survey come from few, whatever the

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -46,6 +47,14 @@ func why(s State) string {
 		text += fmt.Sprintf(" Target touched on %s; a level goal is decided only in its deadline's window.", wording.Day(s.Touched[n-1]))
 	}
 	return text
+}
+
+// lacks says what the directive in force lacks, where the status is not for that very reason.
+func lacks(s State) string {
+	if len(s.Degraded) == 0 || reflect.DeepEqual(s.Reasons, s.Degraded) {
+		return ""
+	}
+	return "The directive is degraded: " + wording.Reasons(s.Degraded) + "."
 }
 
 // fallen says what became of the insight where that is why nothing can be measured.
