@@ -3,15 +3,14 @@
 package metric
 
 import (
-	"bytes"
+	"cmp"
 	_ "embed"
-	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr"
-	"gopkg.in/yaml.v3"
 
 	"github.com/strata-crm/strata/shared/contract"
 	"github.com/strata-crm/strata/shared/fault"
@@ -38,25 +37,6 @@ func Read(file []byte) ([]contract.Definition, error) {
 	return defs, nil
 }
 
-// Strict decodes YAML into a value with JSON tags and refuses unknown fields, so that a misspelt key in a file of the
-// user's is an error and not a silent default.
-func Strict(file []byte, v any) error {
-	var tree any
-	if err := yaml.Unmarshal(file, &tree); err != nil {
-		return fault.New(fault.Invalid, fault.BadDefinition, "not valid YAML: %v", err)
-	}
-	b, err := json.Marshal(tree)
-	if err != nil {
-		return fault.New(fault.Invalid, fault.BadDefinition, "keys must be text: %v", err)
-	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return fault.New(fault.Invalid, fault.BadDefinition, "%s", strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return nil
-}
-
 // Problem is one thing wrong with a definition: where, as a JSON pointer, and what to do.
 type Problem struct {
 	At   string `json:"at"`
@@ -80,12 +60,16 @@ func (p Problems) Unwrap() error {
 	return &fault.Error{Kind: fault.Invalid, Code: fault.BadDefinition, At: p[0].At, Text: p[0].Text}
 }
 
-// Validate returns nil or [Problems] naming every place that is wrong.
+// Validate returns nil or [Problems] naming every place that is wrong. What it takes can be computed, whatever the grain and
+// the scope, as far as those allow it: a definition that the operational layer refuses is refused here, where its place is known.
 func Validate(d *contract.Definition, known Known) error {
 	v := &validator{d: d, known: known}
 	v.shape()
 	v.measures()
 	v.byType()
+	v.foreign()
+	v.filter()
+	v.dimension()
 	v.parameters()
 	if len(v.problems) > 0 {
 		return v.problems
@@ -140,7 +124,7 @@ func (v *validator) measures() {
 func (v *validator) measure(at string, m contract.Measure) {
 	f, ok := contract.FieldOf(m.Entity, m.Field)
 	switch {
-	case m.Entity != contract.Profile && len(contract.FieldsOf(m.Entity)) == 0:
+	case !known(m.Entity):
 		v.add(at+"/entity", "%q is not an entity: use customer_day, customer, profile or answer", m.Entity)
 	case m.Agg == contract.CountRows:
 	case m.Field == "":
@@ -153,6 +137,10 @@ func (v *validator) measure(at string, m contract.Measure) {
 		v.add(at+"/field", "%s needs a number; %s is %s", m.Agg, m.Field, f.Value)
 	case m.Agg == contract.Percentile && (m.Percentile == nil || *m.Percentile <= 0 || *m.Percentile >= 1):
 		v.add(at+"/percentile", "must lie between 0 and 1")
+	case m.Agg != contract.Percentile && m.Percentile != nil:
+		v.add(at+"/percentile", "belongs to the aggregation percentile; this is %s", m.Agg)
+	case m.Agg == contract.Min || m.Agg == contract.Max:
+		v.add(at+"/agg", "the smallest and the largest value are one customer's own: use percentile")
 	case !slices.Contains(append(numeric, contract.CountDistinct, contract.SumBoolean), m.Agg):
 		v.add(at+"/agg", "%q is not an aggregation", m.Agg)
 	}
@@ -186,19 +174,50 @@ func (v *validator) condition(at string, e contract.Entity, c *contract.Conditio
 }
 
 func (v *validator) comparison(at string, e contract.Entity, c *contract.Condition) {
-	if _, ok := contract.FieldOf(e, c.Field); !ok {
+	f, ok := contract.FieldOf(e, c.Field)
+	if !ok {
 		v.add(at+"/field", "%s has no field %q; it has %s", e, c.Field, list(contract.FieldsOf(e)))
 	}
-	_, isList := c.List()
-	_, isTree := c.Value.(map[string]any)
+	values, isList := c.List()
 	switch {
 	case !slices.Contains([]contract.Operator{contract.Eq, contract.Ne, contract.Gt, contract.Gte, contract.Lt, contract.Lte, contract.In, contract.Exists}, c.Op):
 		v.add(at+"/op", "%q is not an operator: use eq, ne, gt, gte, lt, lte, in or exists", c.Op)
-	case isTree || (c.Op == contract.In) != isList:
-		v.add(at+"/value", "must be a text, a number or a boolean; a list of those for in")
-	case c.Op != contract.Exists && c.Value == nil:
+		return
+	case c.Op == contract.Exists:
+		if _, truth := c.Value.(bool); c.Value != nil && !truth {
+			v.add(at+"/value", "exists takes true or false")
+		}
+		return
+	case c.Value == nil:
 		v.add(at+"/value", "is missing")
+		return
+	case (c.Op == contract.In) != isList:
+		v.add(at+"/value", "must be a text, a number or a boolean; a list of those for in")
+		return
+	case c.Op != contract.In:
+		values = []any{c.Value}
 	}
+	if e == contract.Profile || !ok {
+		f.Value = "" // only the collected values tell
+	}
+	for _, x := range values {
+		if !fits(f.Value, x) {
+			v.add(at+"/value", "%s is %s: it cannot be compared with %v", c.Field, cmp.Or(string(f.Value), "a text, a number or a boolean"), x)
+		}
+	}
+}
+
+// fits reports whether a value may be compared with a field of a type; the empty type is not known, and takes any scalar.
+func fits(t contract.ValueType, v any) bool {
+	switch reflect.ValueOf(v).Kind() {
+	case reflect.String:
+		return t == "" || t == contract.Text || t == contract.Timestamp
+	case reflect.Bool:
+		return t == "" || t == contract.Boolean
+	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Float64:
+		return t == "" || slices.Contains([]contract.ValueType{contract.Integer, contract.Decimal, contract.AmountOf, contract.Score}, t)
+	}
+	return false
 }
 
 func (v *validator) byType() {
@@ -210,6 +229,7 @@ func (v *validator) byType() {
 			v.add("/measures", "a %s metric has exactly one measure; this one has %d", d.Type, len(d.Measures))
 		}
 	case contract.RatioOf:
+		v.summed()
 		for _, part := range [][2]string{{"/numerator", d.Numerator}, {"/denominator", d.Denominator}} {
 			if !slices.ContainsFunc(d.Measures, func(m contract.Measure) bool { return m.Name == part[1] }) {
 				v.add(part[0], "names no measure: %q", part[1])
@@ -226,12 +246,19 @@ func (v *validator) byType() {
 	}
 }
 
+// maxNodes bounds a derived metric's expression.
+const maxNodes = 200
+
 func (v *validator) expression() {
+	v.summed()
+	if len(v.d.Measures) == 0 {
+		v.add("/measures", "is missing: an expression is over measures")
+	}
 	env := map[string]any{}
 	for _, m := range v.d.Measures {
 		env[m.Name] = 0.0
 	}
-	if _, err := expr.Compile(v.d.Expression, expr.Env(env), expr.AsFloat64()); err != nil {
+	if _, err := expr.Compile(v.d.Expression, expr.Env(env), expr.AsFloat64(), expr.MaxNodes(maxNodes)); err != nil {
 		v.add("/expression", "%v", err)
 	}
 }
@@ -261,12 +288,9 @@ func (v *validator) parameters() {
 			v.add(fmt.Sprintf("/parameters/%d", i), "%q is not a defined parameter: define it first", p)
 		}
 	}
-	for i, m := range v.d.Measures {
-		v.reads(fmt.Sprintf("measure %d", i), m)
-	}
-	if c := v.d.Conversion; c != nil {
-		v.reads("the base", c.Base)
-		v.reads("what counts as converted", c.Converted)
+	at, ms := v.counted()
+	for i, m := range ms {
+		v.reads(at[i], m)
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 // mostDays bounds what a definition may ask for in days, or in windows back.
 const mostDays = 3660
 
+// mostMonths bounds how long after its first month a cohort is looked at.
+const mostMonths = 1200
+
 var grains = []contract.Grain{contract.GrainDay, contract.GrainWeek, contract.GrainMonth, contract.GrainQuarter, contract.GrainYear}
 
 func (v *validator) grain(at string, g contract.Grain) {
@@ -35,9 +38,7 @@ func (v *validator) offset(at string, m contract.Measure) {
 func (v *validator) cumulative() {
 	c := v.d.Cumulative
 	switch {
-	case c == nil:
-	case v.d.Type != contract.Cumulative:
-		v.add("/cumulative", "belongs to a metric of type cumulative")
+	case c == nil || v.d.Type != contract.Cumulative:
 	case c.Days != 0 && c.ToDate != "":
 		v.add("/cumulative", "has either days or toDate; neither means all history")
 	case c.Days < 0 || c.Days > mostDays:
@@ -54,10 +55,11 @@ func (v *validator) retention() {
 		v.add("/retention/base", "must be previous or cohort")
 	case r.Days < 0 || r.Days > mostDays:
 		v.add("/retention/days", "must be 1 to %d, or absent for the grain's own window", mostDays)
+	case r.Period > mostMonths:
+		v.add("/retention/period", "must be 1 to %d months", mostMonths)
 	case r.Period < 0 || r.Period > 0 && (r.Base != "cohort" || r.Days != 0):
 		v.add("/retention/period", "counts months since a cohort's first: it needs the base cohort, and no days")
 	}
-	v.condition("/filter", contract.Customer, v.d.Filter)
 }
 
 func (v *validator) conversion() {
