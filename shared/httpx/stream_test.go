@@ -132,12 +132,12 @@ func TestStreamEndsWithTheToken(t *testing.T) {
 	t.Parallel()
 	f := open(t, func(o *httpx.Options) { o.Verifier = &leaving{Verifier: o.Verifier, after: 2} }) // the request's, and the first event's
 	f.e.GET("/events", func(c echo.Context) error {
-		events := make(chan httpx.Event)
+		events, ctx := make(chan httpx.Event), c.Request().Context()
 		go func() {
 			defer close(events)
 			events <- httpx.Event{ID: "1", Data: "seen"}
 			events <- httpx.Event{ID: "2", Data: "not for you"}
-			<-c.Request().Context().Done()
+			<-ctx.Done()
 		}()
 		return httpx.Stream(c, events)
 	})
